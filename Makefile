@@ -1,0 +1,60 @@
+# `make help` lists the targets. Everything that is installed goes into .venv, everything that runs into .plumbline.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PACKAGES := contract connect stream_job expectations reconcile replay plumbline
+UPGRADE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format lock docs clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+: .*##|^[a-z]+:  ##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+
+install: .venv/installed  ## set up .venv and the jars; does nothing when all is there
+	@$(BIN)/plumbline jars
+
+demo: install  ## a year of real flights, end to end; the report and the tables stay in ./demo
+	@$(BIN)/plumbline demo
+
+test: install  ## run all tests
+	@$(BIN)/pytest
+
+lint: .venv/installed  ## ruff (rules and format) and mypy strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+
+format: .venv/installed  ## let ruff put the code in its form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: .venv/installed  ## write the generated pages of docs/ afresh
+	@$(BIN)/python -m plumbline.docs
+
+# Folders of wheels and index addresses are one machine's: nothing of them may reach the lock.
+lock: .venv/installed  ## write requirements.lock from pyproject.toml; make lock UPGRADE=--upgrade for new versions
+	@env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(UPGRADE) \
+	  --quiet --all-extras --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	  --no-emit-find-links --no-emit-trusted-host --constraint constraints.txt --output-file requirements.lock pyproject.toml
+
+clean:  ## remove .venv, caches and ./demo; .plumbline (jars, broker, lake) stays
+	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.plumbline/*' -prune -exec rm -rf {} +
+
+.venv/installed: .venv/packages pyproject.toml
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/packages: requirements.lock | .venv/made
+	@echo "installing the packages of requirements.lock into .venv (once, some minutes)"
+	@$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/made:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on PATH. Next: install one, or make PYTHON=/path/to/python3" >&2; exit 3; }
+	@$(PYTHON) -m plumbline.preflight
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	  echo "error: python -m venv failed. Next: install its package (Debian: apt install python3-venv)" >&2; exit 3; }
+	@touch $@

@@ -1,0 +1,39 @@
+"""Between Spark's DataFrames and the lake's tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.table import Table
+    from pyspark.sql import DataFrame
+
+
+def arrow_schema(frame: DataFrame) -> pa.Schema:
+    """The schema of a Spark DataFrame for `Lake.ensure_table`: every column optional, timestamps in us UTC."""
+    import pyarrow as pa
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    return pa.schema([field.with_nullable(True) for field in to_arrow_schema(frame.schema, timestamp_utc=True)])
+
+
+def fitted(frame: DataFrame, table: Table) -> DataFrame:
+    """The frame with the table's columns in the table's order and types; what the frame has not is null.
+
+    Iceberg's streaming sink takes columns in the table's order only, and an evolved table has its new ones at the end.
+    """
+    from pyiceberg.io.pyarrow import schema_to_pyarrow
+    from pyspark.sql import functions as F
+    from pyspark.sql.pandas.types import from_arrow_schema
+    from pyspark.sql.types import AtomicType
+
+    held = {name.lower(): name for name in frame.columns}
+    columns = []
+    for field in from_arrow_schema(schema_to_pyarrow(table.schema())):
+        found = held.get(field.name.lower())
+        column = F.col(f"`{found}`") if found else F.lit(None)
+        columns.append(
+            (column.cast(field.dataType) if isinstance(field.dataType, AtomicType) else column).alias(field.name)
+        )
+    return frame.select(*columns)

@@ -1,0 +1,56 @@
+"""Where the embedded default keeps its files: one folder for jars, broker, lake, checkpoints and tapes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one installation. `root` and `jars` are absolute; nothing is created by asking for a path."""
+
+    root: Path
+    jars: Path
+
+    @classmethod
+    def resolve(cls, path: str | Path | None = None) -> Home:
+        """`path`, else $PLUMBLINE_HOME, else `.plumbline`; jars in $PLUMBLINE_JARS, else in `<root>/jars`."""
+        root = Path(path or os.environ.get("PLUMBLINE_HOME") or ".plumbline").expanduser().absolute()
+        jars = os.environ.get("PLUMBLINE_JARS")
+        return cls(root, Path(jars).expanduser().absolute() if jars else root / "jars")
+
+    @property
+    def option(self) -> str:
+        """` --home DIR` for a command that is shown to the user; empty when the command would take this home anyway."""
+        if self.root == Home.resolve().root:
+            return ""
+        here = Path.cwd()
+        shown = self.root.relative_to(here) if self.root.is_relative_to(here) else self.root
+        return f" --home {shlex.quote(str(shown))}"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    @property
+    def broker(self) -> Path:
+        return self.root / "broker"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def replays(self) -> Path:
+        return self.root / "replays"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    def checkpoint(self, contract_name: str) -> Path:
+        """The checkpoint folder of one contract's stream job."""
+        return self.checkpoints / contract_name

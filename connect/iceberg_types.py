@@ -1,0 +1,52 @@
+"""Iceberg types in DuckDB's words, and quoting for DuckDB's SQL. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyiceberg.types import IcebergType
+
+PRIMITIVE = {
+    "boolean": "BOOLEAN",
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMP WITH TIME ZONE",
+    "timestamp_ns": "TIMESTAMP_NS",
+    "timestamptz_ns": "TIMESTAMP WITH TIME ZONE",
+    "string": "VARCHAR",
+    "uuid": "UUID",
+    "binary": "BLOB",
+}
+
+
+def quoted(name: str) -> str:
+    """An identifier in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """A string literal in single quotes."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def duckdb_type(iceberg: IcebergType) -> str:
+    """DuckDB's name of an Iceberg type (Iceberg spec, "Schemas and data types"); nested types recursively."""
+    from pyiceberg.types import ListType, MapType, StructType
+
+    kind: Any = iceberg
+    if isinstance(kind, StructType):
+        return "STRUCT(" + ", ".join(f"{quoted(f.name)} {duckdb_type(f.field_type)}" for f in kind.fields) + ")"
+    if isinstance(kind, ListType):
+        return duckdb_type(kind.element_type) + "[]"
+    if isinstance(kind, MapType):
+        return f"MAP({duckdb_type(kind.key_type)}, {duckdb_type(kind.value_type)})"
+    name = str(kind)
+    if name.startswith("decimal"):
+        return name.upper()
+    return "BLOB" if name.startswith("fixed") else PRIMITIVE[name]

@@ -1,0 +1,234 @@
+"""Kafka clients made from the contract's `kafka:` block: topics, offsets, producing."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from connect.kafka_config import client_config, spark_options
+from contract.errors import SetupError, UnreachableError
+
+ANSWER_SECONDS = 10.0
+PROGRESS_EVERY = 10_000
+__all__ = [
+    "Record",
+    "client_config",
+    "create_topics",
+    "earliest_offsets",
+    "end_offsets",
+    "produce",
+    "spark_options",
+    "topic_partitions",
+]
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+class Record(NamedTuple):
+    """One message to produce. `timestamp_ms` is in ms UTC; `partition` None: by key (murmur2, as Java)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+    headers: Headers | None = None
+    partition: int | None = None
+
+
+def create_topics(properties: Mapping[str, str], partitions: Mapping[str, int]) -> None:
+    """Create the topics `{name: partitions}` that do not exist; retention is off, since replays need old events.
+
+    Raises SetupError when an existing topic has another number of partitions or when the broker refuses.
+    """
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import NewTopic
+
+    wanted = [NewTopic(name, count, 1, config={"retention.ms": "-1"}) for name, count in partitions.items()]
+    there = _partitions(properties)
+    for name, future in (
+        _admin(properties).create_topics(wanted, request_timeout=ANSWER_SECONDS).items() if wanted else ()
+    ):
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise SetupError(f"topic {name} could not be created: {error.args[0].str()}") from None
+            if name in there and there[name] != partitions[name]:
+                raise SetupError(
+                    f"topic {name} exists with {there[name]} partitions, not {partitions[name]}",
+                    where=properties["bootstrap.servers"],
+                    next_step="name another topic or delete that one",
+                ) from None
+    _wait_for_leaders(properties, partitions)
+
+
+def _wait_for_leaders(properties: Mapping[str, str], partitions: Mapping[str, int]) -> None:
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while missing := {name for name in partitions if _partitions(properties).get(name) != partitions[name]}:
+        if time.monotonic() > deadline:
+            raise SetupError(f"topic {min(missing)} was created but did not appear within {ANSWER_SECONDS:.0f} s")
+        time.sleep(0.05)
+
+
+def topic_partitions(properties: Mapping[str, str], topic: str) -> int:
+    """How many partitions the topic has. Raises SetupError: no broker answers, or no such topic (nearest named)."""
+    there = _partitions(properties)
+    if topic not in there:
+        near = difflib.get_close_matches(topic, there, 1, 0.5)
+        raise SetupError(
+            f"topic {topic} does not exist",
+            where=properties["bootstrap.servers"],
+            next_step=f"did you mean {near[0]}?" if near else "create it, or correct the contract's topic",
+        )
+    return there[topic]
+
+
+def end_offsets(properties: Mapping[str, str], topic: str) -> dict[int, int]:
+    """`{partition: offset that the next record will get}`."""
+    from confluent_kafka.admin import OffsetSpec
+
+    return _offsets(properties, topic, OffsetSpec.latest())
+
+
+def earliest_offsets(properties: Mapping[str, str], topic: str) -> dict[int, int]:
+    """`{partition: first offset that is still there}`."""
+    from confluent_kafka.admin import OffsetSpec
+
+    return _offsets(properties, topic, OffsetSpec.earliest())
+
+
+def _offsets(properties: Mapping[str, str], topic: str, spec: Any) -> dict[int, int]:
+    from confluent_kafka import KafkaException, TopicPartition
+
+    count = topic_partitions(properties, topic)
+    asked = {TopicPartition(topic, partition): spec for partition in range(count)}
+    try:
+        answers = _admin(properties).list_offsets(asked, request_timeout=ANSWER_SECONDS)
+        return {part.partition: future.result().offset for part, future in answers.items()}
+    except KafkaException as error:
+        raise _no_answer(properties, error) from None
+
+
+def produce(
+    properties: Mapping[str, str],
+    records: Iterable[Record],
+    on_progress: Callable[[int], None] = lambda sent: None,
+    *,
+    linger_ms: int = 20,
+) -> int:
+    """Send the records with an idempotent producer, in order per partition; how many were acknowledged (all of them).
+
+    `linger_ms`: how long the producer gathers records before it sends them (Kafka's `linger.ms`).
+    `on_progress` gets the number handed over so far, every 10,000 records and at the end.
+    Raises SetupError when any record was not acknowledged.
+    """
+    failures: list[str] = []
+
+    def delivered(error: Any, message: Any) -> None:
+        if error is not None:
+            failures.append(f"{message.topic()}: {error.str()}")
+
+    producer = _producer(properties, delivered, linger_ms)
+    sent = 0
+    for record in records:
+        _hand_over(producer, record)
+        sent += 1
+        if sent % PROGRESS_EVERY == 0:
+            producer.poll(0)
+            on_progress(sent)
+            _check(properties, failures, 0)
+    _check(properties, failures, producer.flush(60))
+    on_progress(sent)
+    return sent
+
+
+def _producer(properties: Mapping[str, str], delivered: Callable[[Any, Any], None], linger_ms: int) -> Any:
+    from confluent_kafka import Producer
+
+    _partitions(properties)
+    return Producer(
+        {
+            **_quiet(properties),
+            "enable.idempotence": True,
+            "linger.ms": linger_ms,
+            "partitioner": "murmur2_random",
+            "delivery.report.only.error": True,
+            "queue.buffering.max.messages": 200_000,
+            "message.timeout.ms": 60_000,
+            "topic.metadata.propagation.max.ms": 5_000,
+            "on_delivery": delivered,
+        }
+    )
+
+
+def _hand_over(producer: Any, record: Record) -> None:
+    placed = {} if record.partition is None else {"partition": record.partition}
+    from confluent_kafka import KafkaException
+
+    while True:
+        try:
+            producer.produce(
+                record.topic,
+                key=record.key,
+                value=record.value,
+                timestamp=record.timestamp_ms,
+                headers=list(record.headers or []),
+                **placed,
+            )
+            return
+        except BufferError:
+            producer.poll(0.1)
+        except KafkaException as error:
+            raise SetupError(
+                f"producing failed: {record.topic}: {error.args[0].str()}",
+                where=f"key {record.key!r}",
+                next_step="correct that record, then produce again",
+            ) from None
+
+
+def _check(properties: Mapping[str, str], failures: list[str], waiting: int) -> None:
+    if failures or waiting:
+        what = failures[0] if failures else f"{waiting} records were not acknowledged within 60 s"
+        raise SetupError(
+            f"producing failed: {what}",
+            where=properties["bootstrap.servers"],
+            next_step="check the topic and the broker, then produce again",
+        )
+
+
+def _quiet(properties: Mapping[str, str]) -> dict[str, Any]:
+    """The client's configuration with librdkafka silent: its log lines go to stderr otherwise."""
+    return {**client_config(properties), "log_level": 0, "error_cb": lambda error: None}
+
+
+def _admin(properties: Mapping[str, str]) -> Any:
+    return _admin_of(tuple(sorted(client_config(properties).items())))
+
+
+@functools.lru_cache(maxsize=8)
+def _admin_of(config: tuple[tuple[str, str], ...]) -> Any:
+    from confluent_kafka.admin import AdminClient
+
+    return AdminClient(_quiet(dict(config)))
+
+
+def _partitions(properties: Mapping[str, str]) -> dict[str, int]:
+    from confluent_kafka import KafkaException
+
+    try:
+        topics = _admin(properties).list_topics(timeout=ANSWER_SECONDS).topics
+    except KafkaException as error:
+        raise _no_answer(properties, error) from None
+    return {name: len(topic.partitions) for name, topic in topics.items() if topic.partitions}
+
+
+def _no_answer(properties: Mapping[str, str], error: Exception) -> UnreachableError:
+    reason = error.args[0].str() if error.args and hasattr(error.args[0], "str") else str(error)
+    return UnreachableError(
+        f"no Kafka broker answers within {ANSWER_SECONDS:.0f} s: {reason}",
+        where=f"bootstrap.servers={properties['bootstrap.servers']}",
+        next_step="check the address, or start the local one with plumbline kafka start",
+    )

@@ -1,0 +1,83 @@
+"""The contract's `kafka:` properties: the allow-list, and both clients' words for them. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from contract.errors import SetupError, UsageError
+
+ALLOWED = ("bootstrap.servers", "security.protocol", "client.id")
+ALLOWED_PREFIXES = ("sasl.", "ssl.")
+KNOWN = (
+    *ALLOWED,
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "sasl.username",
+    "sasl.password",
+    "sasl.jaas.config",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.truststore.location",
+    "ssl.truststore.password",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.endpoint.identification.algorithm",
+)
+JVM_ONLY = ("sasl.jaas.config", "ssl.truststore.", "ssl.keystore.")
+LIBRDKAFKA_ONLY = (
+    "sasl.mechanisms",
+    "sasl.username",
+    "sasl.password",
+    "ssl.ca.location",
+    "ssl.certificate.",
+    "ssl.key.",
+)
+
+
+def client_config(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties for librdkafka clients. Raises UsageError for one that is not on the allow-list."""
+    check_properties(properties)
+    return {key: str(value) for key, value in properties.items() if not key.startswith(JVM_ONLY)}
+
+
+def spark_options(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties as options of Spark's Kafka source, each with its `kafka.` prefix.
+
+    User name and password become the JVM's `sasl.jaas.config` unless that is given.
+    """
+    check_properties(properties)
+    options = {f"kafka.{key}": str(value) for key, value in properties.items() if not key.startswith(LIBRDKAFKA_ONLY)}
+    mechanism = properties.get("sasl.mechanisms") or properties.get("sasl.mechanism")
+    if mechanism:
+        options["kafka.sasl.mechanism"] = str(mechanism)
+    if "sasl.username" in properties and "sasl.jaas.config" not in properties:
+        options["kafka.sasl.jaas.config"] = _jaas(str(mechanism or "PLAIN"), properties)
+    return options
+
+
+def _jaas(mechanism: str, properties: Mapping[str, str]) -> str:
+    module = "scram.ScramLoginModule" if mechanism.startswith("SCRAM") else "plain.PlainLoginModule"
+    user, password = (
+        str(properties.get(key, "")).replace("\\", "\\\\").replace('"', '\\"')
+        for key in ("sasl.username", "sasl.password")
+    )
+    return f'org.apache.kafka.common.security.{module} required username="{user}" password="{password}";'
+
+
+def check_properties(properties: Mapping[str, str]) -> None:
+    """Raises UsageError for a property not on the allow-list, naming the nearest; SetupError without servers."""
+    for key in properties:
+        if key not in ALLOWED and not key.startswith(ALLOWED_PREFIXES):
+            near = difflib.get_close_matches(key, KNOWN, 1, 0.5)
+            raise UsageError(
+                f"Kafka property {key} is not allowed",
+                where="kafka",
+                next_step=f"did you mean {near[0]}?" if near else f"allowed: {', '.join(ALLOWED)}, sasl.*, ssl.*",
+            )
+    if not properties.get("bootstrap.servers"):
+        raise SetupError(
+            "bootstrap.servers is missing", where="kafka", next_step="set it in the contract's kafka block"
+        )

@@ -1,0 +1,285 @@
+"""The Iceberg lake: one block of configuration from which Spark's catalog and PyIceberg's are both built."""
+
+from __future__ import annotations
+
+import difflib
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from connect import catalog_block
+from connect.home import Home
+from connect.table_schema import Growth, growth
+from contract.errors import SetupError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+NAME = "lake"
+APPEND_ID = "plumbline.append-id"
+PATIENCE_SECONDS = 60.0
+TRANSFORMS = ("day", "month", "hour", "identity")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A catalog named `lake` and its warehouse. Make it with `Lake.open`; identifiers look like `joined.flights`."""
+
+    block: Mapping[str, str]
+    _opened: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def open(cls, home: Home, catalog: Mapping[str, str] | None = None) -> Lake:
+        """The lake of the contract's `catalog:` block; None is the embedded SQLite catalog in `home.lake`.
+
+        Raises UsageError for a block with an unknown type or without its uri.
+        """
+        if catalog is None:
+            return cls(_embedded(home.lake))
+        return cls(catalog_block.checked(catalog))
+
+    def spark_conf(self) -> dict[str, str]:
+        """Spark settings of the catalog `lake`, secrets included: never print them, see `describe`."""
+        return catalog_block.spark_conf(NAME, self.block)
+
+    def catalog(self) -> Catalog:
+        """PyIceberg's catalog, opened once. Raises UnreachableError when it cannot be reached."""
+        if "catalog" not in self._opened:
+            self._opened["catalog"] = _open_catalog(self.block)
+        return self._opened["catalog"]
+
+    def describe(self) -> dict[str, Any]:
+        """What other tools need to open the tables: PyIceberg's and Spark's settings, tables with their metadata files.
+
+        `duckdb.metadata` is `{identifier: metadata.json location}`, as iceberg_scan takes it. Secrets are masked.
+        """
+        return {
+            "catalog": NAME,
+            "pyiceberg": catalog_block.masked(catalog_block.pyiceberg_properties(self.block)),
+            "spark": catalog_block.masked(self.spark_conf()),
+            "duckdb": {"metadata": {name: self.load(name).metadata_location for name in self.tables()}},
+        }
+
+    def tables(self) -> list[str]:
+        """All identifiers, sorted."""
+
+        def listed() -> list[str]:
+            catalog = self.catalog()
+            names = [name for space in catalog.list_namespaces() for name in catalog.list_tables(space)]
+            return sorted(".".join(name) for name in names)
+
+        return self._patiently(listed)
+
+    def exists(self, identifier: str) -> bool:
+        """Whether the table exists."""
+        return self._patiently(lambda: bool(self.catalog().table_exists(identifier)))
+
+    def load(self, identifier: str) -> Table:
+        """The table as it is now. Raises SetupError for a missing one, naming the nearest that exists."""
+        from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+        try:
+            return self._patiently(lambda: self.catalog().load_table(identifier))
+        except (NoSuchTableError, NoSuchNamespaceError):
+            raise self._missing(identifier) from None
+        except (ValueError, FileNotFoundError) as error:
+            raise self._unreadable(identifier, error) from None
+
+    def ensure_table(
+        self,
+        identifier: str,
+        schema: pa.Schema,
+        partition_by: tuple[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> Table:
+        """The table, created if missing (Iceberg v2); safe when several processes do it at once.
+
+        `partition_by` is (transform, column): day, month, hour or identity. An existing table is returned as it is.
+        """
+        from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
+
+        def created() -> Table:
+            catalog = self.catalog()
+            try:
+                if catalog.table_exists(identifier):
+                    return catalog.load_table(identifier)
+                _ensure_namespace(catalog, identifier.rpartition(".")[0])
+                return _create(catalog, identifier, schema, partition_by, properties or {})
+            except (TableAlreadyExistsError, CommitFailedException):
+                return catalog.load_table(identifier)
+            except FileNotFoundError as error:
+                raise self._unreadable(identifier, error) from None
+
+        return self._patiently(created)
+
+    def evolve(self, identifier: str, schema: pa.Schema) -> Table:
+        """The existing table, grown to take rows of `schema`: new columns at the end, wider types; nothing is dropped.
+
+        Repeating it changes nothing; a race with another process is run again. Raises UsageError naming the column
+        that cannot follow, with both types; the table is then as it was.
+        """
+        from pyiceberg.exceptions import CommitFailedException
+
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            table = self.load(identifier)
+            try:
+                return self._patiently(partial(_grown, table, growth(table.schema(), schema)))
+            except CommitFailedException as error:
+                if time.monotonic() > deadline:
+                    raise UnreachableError(f"a change of {identifier} lost every race for 60 s: {error}") from None
+                time.sleep(0.2)
+
+    def append(self, identifier: str, rows: pa.Table, snapshot_properties: Mapping[str, str] | None = None) -> None:
+        """Append the rows in one commit; retried after a lost race or a lock, and never written twice."""
+        from pyiceberg.exceptions import CommitFailedException
+
+        mark = {**(snapshot_properties or {}), APPEND_ID: uuid.uuid4().hex}
+        deadline = time.monotonic() + PATIENCE_SECONDS
+
+        def appended() -> None:
+            table = self.load(identifier)
+            if not _has_append(table, mark[APPEND_ID]):
+                table.append(rows, snapshot_properties=mark)
+
+        while True:
+            try:
+                return self._patiently(appended)
+            except CommitFailedException as error:
+                if time.monotonic() > deadline:
+                    raise UnreachableError(f"the append to {identifier} lost every race for 60 s: {error}") from None
+                time.sleep(0.2)
+
+    def dispose(self) -> None:
+        """Close the catalog's pooled connections: after a failed statement they keep their lock."""
+        engine = getattr(self._opened.get("catalog"), "engine", None)
+        if engine is not None:
+            engine.dispose()
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """Run the action; on a locked or unreachable catalog drop the connections and try again, for a minute."""
+        from sqlalchemy.exc import OperationalError
+
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return action()
+            except OperationalError as error:
+                self.dispose()
+                if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                    raise _unreachable(self.block, error.orig) from None
+                time.sleep(0.2)
+
+    def _missing(self, identifier: str) -> SetupError:
+        near = difflib.get_close_matches(identifier, self.tables(), 1, 0.4)
+        return SetupError(
+            f"table {identifier} does not exist",
+            where=self._where(),
+            next_step=f"did you mean {near[0]}?" if near else "run the job that writes it first",
+        )
+
+    def _unreadable(self, identifier: str, error: Exception) -> SetupError:
+        return SetupError(
+            f"table {identifier} is unreadable: {error}",
+            where=self._where(),
+            next_step="bring back the file that the catalog names, or drop the table and run the job that writes it",
+        )
+
+    def _where(self) -> str:
+        return catalog_block.masked(dict(self.block)).get("uri", NAME)
+
+
+def _embedded(folder: Path) -> dict[str, str]:
+    database = folder / "catalog.db"
+    if not database.exists():
+        (folder / "warehouse").mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(database, timeout=30)) as connection:
+            # WAL is a property of the file: set once here, Spark's and PyIceberg's connections inherit it.
+            connection.execute("PRAGMA journal_mode=WAL")
+    # Iceberg locations are plain text: a percent-encoded blank would become a folder named with %20.
+    return {"type": "sql", "uri": f"sqlite:///{database}", "warehouse": f"file://{folder / 'warehouse'}"}
+
+
+def _open_catalog(block: Mapping[str, str]) -> Catalog:
+    from pyiceberg.catalog import load_catalog
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return load_catalog(NAME, **catalog_block.pyiceberg_properties(block))
+    except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
+        raise _unreachable(block, getattr(error, "orig", error)) from None
+
+
+def _unreachable(block: Mapping[str, str], error: object) -> UnreachableError:
+    return UnreachableError(
+        f"the catalog does not answer: {str(error).splitlines()[0]}",
+        where=catalog_block.masked(dict(block)).get("uri", block.get("type", NAME)),
+        next_step=_step(block),
+    )
+
+
+def _step(block: Mapping[str, str]) -> str:
+    if str(block.get("uri", "")).startswith("sqlite:"):
+        return "check that the file is whole and its folder can be written, then try again"
+    return "check the catalog block's uri and credentials, then try again"
+
+
+def _ensure_namespace(catalog: Catalog, namespace: str) -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    # PyIceberg looks first and inserts then; a process that inserts between the two has made what is wanted.
+    with suppress(IntegrityError):
+        catalog.create_namespace_if_not_exists(namespace)
+
+
+def _create(
+    catalog: Catalog,
+    identifier: str,
+    schema: pa.Schema,
+    partition_by: tuple[str, str] | None,
+    properties: Mapping[str, str],
+) -> Table:
+    with catalog.create_table_transaction(
+        identifier, schema, properties={"format-version": "2", **properties}
+    ) as change:
+        if partition_by is not None:
+            transform, column = partition_by
+            if transform not in TRANSFORMS:
+                raise UsageError(
+                    f"partition_by {transform} is unknown", next_step=f"use one of {', '.join(TRANSFORMS)}"
+                )
+            name = column if transform == "identity" else f"{column}_{transform}"
+            with change.update_spec() as spec:
+                spec.add_field(column, transform, name)
+    return catalog.load_table(identifier)
+
+
+def _grown(table: Table, needed: Growth) -> Table:
+    """The table after its change; as it was where none is needed. Raises UsageError for what it cannot take."""
+    for column in needed.refused:
+        raise UsageError(
+            f"column {column.column} is {column.held} and cannot become {column.wanted}",
+            where=f"table {'.'.join(table.name())}",
+            next_step="change the contract back, give the column another name, or name a new table",
+        )
+    if needed.any:
+        with table.update_schema() as change:
+            for name, kind in needed.widened.items():
+                change.update_column((name,), kind)
+            for name, kind in needed.added.items():
+                change.add_column((name,), kind)
+    return table
+
+
+def _has_append(table: Table, append_id: str) -> bool:
+    recent = table.metadata.snapshots[-50:]
+    return any(s.summary and s.summary.additional_properties.get(APPEND_ID) == append_id for s in recent)

@@ -1,0 +1,169 @@
+"""The schema registry: schemas by id, fetched once and kept as files that never change."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from connect.home import Home
+from contract.errors import SetupError, UnreachableError, UsageError
+from contract.model import Contract
+from contract.writers import Writers, with_writers
+
+ALLOWED = (
+    "url",
+    "basic.auth.user.info",
+    "bearer.auth.token",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.key.password",
+    "timeout",
+)
+FOLDER = "schemas"
+"""In a job's folder: the schemas of its events."""
+
+SCHEMA, UNKNOWN = ".avsc", ".unknown"
+_NOT_FOUND = 404
+
+
+def checked(properties: Mapping[str, str]) -> dict[str, str]:
+    """The contract's `schema_registry:` block. Raises UsageError for a property that is not allowed, or without url."""
+    for key in properties:
+        if key not in ALLOWED:
+            near = difflib.get_close_matches(key, ALLOWED, 1, 0.5)
+            raise UsageError(
+                f"schema registry property {key} is not allowed",
+                where="schema_registry",
+                next_step=f"did you mean {near[0]}?" if near else f"allowed: {', '.join(ALLOWED)}",
+            )
+    if not properties.get("url"):
+        raise UsageError("url is missing", where="schema_registry", next_step="set it to the registry's address")
+    return dict(properties)
+
+
+def client(properties: Mapping[str, str]) -> Any:
+    """Confluent's client of the registry; the same one for the same properties (`mock://` lives in the client)."""
+    return _client(tuple(sorted(checked(properties).items())))
+
+
+def known(folder: Path) -> Writers:
+    """The schemas kept in `folder`."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    schemas = {int(file.stem): file.read_text() for file in files if file.suffix == SCHEMA}
+    return Writers(schemas, frozenset(int(f.stem) for f in files if f.suffix == UNKNOWN and int(f.stem) not in schemas))
+
+
+def equipped(contract: Contract, folder: Path, wanted: Iterable[int] = ()) -> Contract:
+    """The contract with all that is known of the schemas its Avro events were written by; kept in `folder`.
+
+    Asks the registry for all versions of each topic's subject (`<topic>-value`) and for the `wanted` ids; one that it
+    does not know is noted as unknown for good. Raises UnreachableError when the registry does not answer and nothing
+    is kept yet, or a wanted id is missing.
+    """
+    avro = [source for source in contract.sources.values() if source.format == "avro"]
+    if not avro:
+        return contract
+    held = known(folder)
+    missing = set(wanted) - held.ids
+    try:
+        registry = client(contract.schema_registry or {})
+        for source in avro:
+            for id, schema in _of_subject(registry, f"{source.topic}-value").items():
+                if id not in held.schemas:
+                    _keep(folder, id, schema)
+        for id in missing:
+            _keep(folder, id, _by_id(registry, id))
+    except UnreachableError:
+        if missing or not held.ids:
+            raise
+    return with_writers(contract, known(folder))
+
+
+def kept_by(contract: Contract, home: Home) -> Path:
+    """The folder in which the contract's live job keeps its schemas."""
+    return home.checkpoints / contract.contract / FOLDER
+
+
+@cache
+def _client(properties: tuple[tuple[str, str], ...]) -> Any:
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+
+    plain: dict[str, Any] = dict(properties)
+    try:
+        if "timeout" in plain:
+            plain["timeout"] = float(plain["timeout"])
+        return SchemaRegistryClient.new_client(plain)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"the schema registry's client refuses: {error}", where="schema_registry") from None
+
+
+def _of_subject(registry: Any, subject: str) -> dict[int, str]:
+    """Avro schemas of all versions of a subject by id; none for a subject that is not there."""
+    found = {}
+    for version in _asked(lambda: registry.get_versions(subject)) or ():
+        registered = _asked(lambda number=version: registry.get_version(subject, number))
+        if registered is not None:
+            found[int(registered.schema_id)] = _text(registered.schema, int(registered.schema_id))
+    return {id: text for id, text in found.items() if text is not None}
+
+
+def _by_id(registry: Any, id: int) -> str | None:
+    schema = _asked(lambda: registry.get_schema(id))
+    return None if schema is None else _text(schema, id)
+
+
+def _asked(question: Any) -> Any:
+    """The registry's answer; None when it does not know. Raises UnreachableError or SetupError."""
+    from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+    try:
+        return question()
+    except SchemaRegistryError as error:
+        if error.http_status_code == _NOT_FOUND:
+            return None
+        kind = UnreachableError if error.http_status_code >= 500 else SetupError
+        raise kind(
+            f"the schema registry refuses: {error.error_message}",
+            where="schema_registry",
+            next_step="check the block's url and credentials",
+        ) from None
+    except OSError as error:
+        raise _silent(error) from None
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
+            raise _silent(error) from None
+        raise
+
+
+def _silent(error: Exception) -> UnreachableError:
+    return UnreachableError(
+        f"the schema registry does not answer: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+        where="schema_registry",
+        next_step="check the block's url, then try again",
+    )
+
+
+def _text(schema: Any, id: int) -> str | None:
+    """The schema as JSON text in one spelling; None for one that is no Avro. SetupError for one in several parts."""
+    if schema.references:
+        raise SetupError(
+            f"schema {id} refers to {', '.join(reference.name for reference in schema.references)}",
+            where="schema_registry",
+            next_step="schemas in several parts are not read; register it as one",
+        )
+    return json.dumps(json.loads(schema.schema_str)) if (schema.schema_type or "AVRO") == "AVRO" else None
+
+
+def _keep(folder: Path, id: int, schema: str | None) -> None:
+    """Write down a schema, or that there is none, so that a reader sees all of it or nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{id}{SCHEMA if schema is not None else UNKNOWN}"
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.write_text(schema or "")
+    draft.rename(file)

@@ -1,0 +1,155 @@
+"""How Avro events are read: Spark SQL made from the schemas they were written by and the contract's fields. Pure.
+
+An event is framed as Confluent's serializers do: a zero byte, the schema's id in four bytes, big-endian, then the Avro
+record. Each known id is decoded by its own schema, and its fields are then taken by name and earlier name and given the
+contract's types. An id that nothing is known of ends the epoch with `UNKNOWN_ID`: the job asks the registry for it and
+does the epoch again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from contract.fields import decimal_digits, spark_type
+from contract.lineage import CORRUPT, VALUE
+
+if TYPE_CHECKING:
+    from contract.model import Source
+
+UNKNOWN_ID = "is no schema that this job knows yet"
+"""What the error says that ends an epoch, after `Avro schema id <number>`."""
+
+ID_SQL = f"try_cast(conv(hex(substring({VALUE}, 2, 4)), 16, 10) AS INT)"
+"""The id of an event's schema."""
+
+FRAMED_SQL = f"coalesce(octet_length({VALUE}) > 5 AND substring({VALUE}, 1, 1) = X'00' AND {ID_SQL} IS NOT NULL, false)"
+"""Whether the value has the wire format's head."""
+
+_ISO = r"^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?(Z|[+-]\\d{2}:\\d{2})$"
+_LOGICAL = {
+    ("int", "date"): "date",
+    ("long", "timestamp-millis"): "timestamp",
+    ("long", "timestamp-micros"): "timestamp",
+}
+_WIDER: dict[frozenset[str | None], str] = {
+    frozenset({"int", "long"}): "long",
+    frozenset({"float", "double"}): "double",
+}
+"""Unions that Spark reads as the wider of their types; it makes a struct of any other."""
+_UNREAD = ("time-millis", "time-micros", "timestamp-nanos", "duration")
+_PLAIN = ("string", "boolean", "int", "long", "float", "double")
+
+
+def decoded_sql(source: Source) -> str:
+    """The event as `struct<records: array<struct<fields>>, _corrupt>`, as from_json gives it for JSON.
+
+    `records` is NULL where nothing can be read, `_corrupt` the names of the fields whose values do not fit, each
+    between commas.
+    """
+    writers = source.writers
+    known = [
+        f"WHEN {ID_SQL} = {id} THEN {_by_schema(source, schema)}" for id, schema in sorted(writers.schemas.items())
+    ]
+    unknown = (
+        [f"WHEN {ID_SQL} IN ({', '.join(map(str, sorted(writers.unknown)))}) THEN NULL"] if writers.unknown else []
+    )
+    error = f"raise_error(concat('Avro schema id ', {ID_SQL}, ' {UNKNOWN_ID}'))"
+    readable = f"{FRAMED_SQL} AND octet_length({VALUE}) <= {source.max_bytes}"
+    return f"CASE WHEN NOT ({readable}) THEN NULL {' '.join([*known, *unknown])} ELSE {error} END"
+
+
+def rules(source: Source) -> list[tuple[str, str]]:
+    """`(reason, SQL)` of what no schema can read, after tombstones and values too long."""
+    unknown = ", ".join(map(str, sorted(source.writers.unknown))) or "NULL"
+    return [("not_avro", f"NOT {FRAMED_SQL}"), ("unknown_schema", f"coalesce({ID_SQL} IN ({unknown}), false)")]
+
+
+def _by_schema(source: Source, schema: str) -> str:
+    """The value decoded by one writer's schema, its fields then as the contract has them.
+
+    Spark gives a record of nothing but nulls for bytes that it cannot decode.
+    """
+    body = json.loads(schema)
+    held = {str(field["name"]): kind for field, kind in _fields(body)}
+    quoted = schema.replace("\\", "\\\\").replace("'", "\\'")
+    record = f"from_avro(substring({VALUE}, 6), '{quoted}', map('mode', 'PERMISSIVE'))"
+    parts, misfits = [], []
+    for field, wanted in source.fields.items():
+        for name in (field, *source.aliases.get(field, ())):
+            sql = _converted(held.get(name), wanted, f"r.`{name}`") if name in held else None
+            parts.append(f"'{name}', CAST({sql or 'NULL'} AS {spark_type(wanted)})")
+            if name in held and not _exact(held[name], wanted):
+                misfits.append(f"CASE WHEN r.`{name}` IS NOT NULL AND ({sql or 'NULL'}) IS NULL THEN '{name}' END")
+    empty = " AND ".join(f"r.`{name}` IS NULL" for name in held) or "true"
+    corrupt = (
+        f"nullif(concat(',', concat_ws(',', {', '.join(misfits)}), ','), ',,')" if misfits else "CAST(NULL AS STRING)"
+    )
+    records = f"CASE WHEN NOT ({empty}) THEN array(named_struct({', '.join(parts)})) END"
+    return f"get(transform(array({record}), r -> named_struct('records', {records}, '{CORRUPT}', {corrupt})), 0)"
+
+
+def _exact(held: str | None, wanted: str) -> bool:
+    """Whether every value of the written type has one in the wanted type."""
+    return (held == wanted and held not in ("timestamp", "date")) or (held, wanted) in {
+        ("int", "long"),
+        ("float", "double"),
+        ("int", "double"),
+    }
+
+
+def _converted(held: str | None, wanted: str, value: str) -> str | None:
+    """SQL that gives a written value of type `held` the type in which the contract reads it; None: it has no such."""
+    if held is None:
+        return None
+    if wanted in ("timestamp_millis", "timestamp_micros"):
+        unit = wanted.removeprefix("timestamp_")
+        return value if held in ("int", "long") else f"unix_{unit}({value})" if held == "timestamp" else None
+    if wanted == "timestamp":
+        spelled = f"CASE WHEN {value} RLIKE '{_ISO}' THEN try_cast({value} AS TIMESTAMP) END"
+        return {"timestamp": _within(value, "unix_micros", 1_000_000), "string": spelled}.get(held)
+    numbers = ("int", "long", "float", "double")
+    if held == wanted:
+        return _within(value, "unix_date", 1 / 86_400) if held == "date" else value
+    if wanted in ("int", "long") and held in ("int", "long"):
+        return f"try_cast({value} AS {spark_type(wanted)})"
+    if wanted in ("float", "double") and held in numbers:
+        return f"CAST({value} AS {wanted})"
+    if decimal_digits(wanted) and (decimal_digits(held) or held in ("int", "long")):
+        return f"try_cast({value} AS {wanted})"
+    return None
+
+
+def _within(value: str, counted: str, per_second: float) -> str:
+    """The value up to the end of the year 9999 either way of 1970, as for JSON; `counted` makes a number of it."""
+    limit = int(253_402_300_799 * per_second)
+    return f"CASE WHEN {counted}({value}) BETWEEN -{limit} AND {limit} THEN {value} END"
+
+
+def _fields(schema: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str | None]]:
+    """The fields of a record schema, each with its type in the contract's words; None for one that has none there."""
+    named: dict[str, Any] = {}
+    return [(field, _kind(field["type"], named)) for field in schema.get("fields", [])]
+
+
+def _kind(avro: Any, named: dict[str, Any]) -> str | None:
+    if isinstance(avro, list):
+        kinds = {_kind(branch, named) for branch in avro if branch != "null"}
+        return kinds.pop() if len(kinds) == 1 else _WIDER.get(frozenset(kinds))
+    if isinstance(avro, dict):
+        if "name" in avro:
+            named[str(avro["name"])] = avro
+        base, logical = avro["type"], avro.get("logicalType")
+        if logical in _UNREAD or str(logical).startswith("local-"):
+            return None
+        if logical == "decimal":
+            return f"decimal({avro['precision']},{avro.get('scale', 0)})"
+        if base == "enum":
+            return "string"
+        if base == "fixed":
+            return "binary"
+        return _LOGICAL.get((str(base), str(logical))) or _kind(base, named)
+    if avro in named:
+        return _kind(named[avro], named)
+    return {"bytes": "binary"}.get(avro, avro if avro in _PLAIN else None)

@@ -1,0 +1,29 @@
+"""The words for what a comparison finds: the classes and causes on which a contract may set limits. Pure names.
+
+`reconcile` owns what they mean; they stand here so that a contract that misspells one is refused when it is read.
+"""
+
+from __future__ import annotations
+
+CLASSES = ("missing", "extra", "mismatch", "duplicate")
+"""How a key differs."""
+
+CAUSES = (
+    "duplicate_input",
+    "double_commit",
+    "value_divergence",
+    "arrived_after_batch",
+    "quarantined",
+    "late_left",
+    "late_right",
+    "pending",
+    "lost_output",
+    "unexplained",
+)
+"""Why a row differs, in order of precedence, as `reconcile.causes.registry` has them."""
+
+LATE = "late"
+"""Both late causes together."""
+
+LIMITED = (LATE, *CAUSES, *CLASSES)
+"""Names that `reconcile.fail_when` may use."""

@@ -1,0 +1,175 @@
+"""Reading a contract file: YAML with line numbers, `${NAME}` from the environment, errors that name the line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from contract.consistency import PartError
+from contract.errors import ContractError, UsageError
+from contract.model import SPELLINGS, Contract
+from contract.places import Places
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+Path_ = tuple[str | int, ...]
+STEPS = {
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_parsing": "write a number",
+    "float_type": "write a number",
+    "string_type": "write text; a number or yes and no belong in quotes there",
+    "dict_type": "write a mapping, key: value",
+    "model_type": "write a mapping, key: value",
+    "list_type": "write a list, [a, b]",
+    "tuple_type": "write a list, [a, b]",
+}
+"""What to do about pydantic's own errors of type."""
+YAML_STEP = "correct the file there; text with ': ' or ' #' in it belongs in quotes"
+
+
+def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Contract:
+    """The contract in the file at `path`. Raises ContractError naming file, line, value and next step."""
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the contract {str(path)!r}: {error.strerror}",
+            next_step="give the path of a contract file; `plumbline init` writes one to start from",
+        ) from None
+    except UnicodeDecodeError:
+        raise ContractError("the contract is not UTF-8 text", where=str(file)) from None
+    return parse(text, str(file), os.environ if environment is None else environment)
+
+
+def parse(text: str, name: str = "<contract>", environment: Mapping[str, str] | None = None) -> Contract:
+    """The contract that `text` spells; `name` stands for the file in messages."""
+    node, lines = _compose(text, name), dict[Path_, int]()
+    try:
+        body = _plain(node, (), lines, name, environment or {})
+    except RecursionError:
+        raise ContractError("the contract is nested too deeply, or a part of it holds itself", where=name) from None
+    if not isinstance(body, dict):
+        raise ContractError("the contract is not a mapping", where=name, next_step="start it with 'contract: NAME'")
+    try:
+        contract = Contract.model_validate(body)
+    except ValidationError as error:
+        raise _explained(error, name, lines) from None
+    contract._places = Places(name, lines)
+    return contract
+
+
+def _compose(text: str, name: str) -> yaml.Node:
+    try:
+        node = yaml.compose(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise ContractError("the contract is nested too deeply", where=name) from None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ContractError(f"not readable as YAML: {error.problem}", where=name + line, next_step=YAML_STEP) from None
+    except yaml.YAMLError as error:
+        raise ContractError(f"not readable as YAML: {error}", where=name, next_step=YAML_STEP) from None
+    if node is None:
+        raise ContractError("the contract is empty", where=name, next_step="`plumbline init` writes one to start from")
+    return node
+
+
+def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], name: str, environment: Mapping[str, str]) -> Any:
+    """`node` as plain values, noting each path's line; `${NAME}` replaced; a key twice is an error."""
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        body: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            line = key_node.start_mark.line + 1
+            if key in body:
+                raise ContractError(f"key {key!r} stands twice", where=f"{name}:{line}", next_step="keep one")
+            lines[(*path, key)] = line
+            body[key] = _plain(value_node, (*path, key), lines, name, environment)
+        return body
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, i), lines, name, environment) for i, item in enumerate(node.value)]
+    value = _scalar(node, f"{name}:{node.start_mark.line + 1}")
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda m: _variable(m[1], environment, f"{name}:{lines[path]}"), value)
+    return value
+
+
+def _scalar(node: yaml.Node, where: str) -> Any:
+    """The value of a scalar by YAML's own rules. A date that is none, or a tag of Python's, is a ContractError."""
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError):
+        step = "put it in quotes if it is meant as text"
+        raise ContractError(f"{node.value!r} is not readable as {node.tag}", where=where, next_step=step) from None
+
+
+def _variable(variable: str, environment: Mapping[str, str], where: str) -> str:
+    if variable not in environment:
+        raise ContractError(
+            f"environment variable {variable} is not set", where=where, next_step=f"export {variable}=…"
+        )
+    return environment[variable]
+
+
+def _explained(error: ValidationError, name: str, lines: Mapping[Path_, int]) -> ContractError:
+    """The most telling error of pydantic (an unknown key before a missing one) in our words."""
+    found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+    first = found[0]
+    cause = first.get("ctx", {}).get("error")
+    path = _in_file(first["loc"], lines) + (cause.path if isinstance(cause, PartError) else ())
+    spelled = ".".join(str(part) for part in path) or "contract"
+    where = _place(name, lines, path)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        near = difflib.get_close_matches(str(path[-1]), known, 1, 0.4)
+        step = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+        return ContractError(f"unknown key {spelled!r}", where=where, next_step=step)
+    if first["type"] == "missing":
+        return ContractError(f"{spelled!r} is missing", where=where, next_step=f"add the key {path[-1]!r}")
+    what, _, step = str(first["msg"]).removeprefix("Value error, ").partition(". Next: ")
+    value = first["input"]
+    if first["type"] == "string_pattern_mismatch":
+        what, step = f"{value!r} is not a name for this place", SPELLINGS[first["ctx"]["pattern"]]
+    plain = isinstance(value, str | int | float | bool) and not what.startswith(repr(value))
+    secret = path[:1] in (("kafka",), ("catalog",), ("schema_registry",))
+    shown = f" (found {value!r})" if plain and not secret else ""
+    return ContractError(f"{spelled}: {what}{shown}", where=where, next_step=step or STEPS.get(first["type"]))
+
+
+def _in_file(path: Path_, lines: Mapping[Path_, int]) -> Path_:
+    """`path` as the file has it: pydantic also names the alternative of a union that it tried."""
+    found: Path_ = ()
+    for i, part in enumerate(path):
+        if (*found, part) in lines or (i == len(path) - 1 and isinstance(part, str) and part.isidentifier()):
+            found = (*found, part)
+    return found
+
+
+def _place(name: str, lines: Mapping[Path_, int], path: Path_) -> str:
+    """`file:line` of the longest known part of `path`."""
+    while path and path not in lines:
+        path = path[:-1]
+    return f"{name}:{lines[path]}" if path in lines else name
+
+
+def _known_keys(path: Path_) -> list[str]:
+    """Keys of the block at `path`, walking the models the way the file does."""
+    here: Any = Contract
+    for part in path:
+        here = here.model_fields[str(part)].annotation if _is_model(here) else get_args(here)[1]
+        if get_origin(here) is not dict:
+            here = next((kind for kind in get_args(here) if _is_model(kind)), here)
+    return list(here.model_fields) if _is_model(here) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

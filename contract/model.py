@@ -1,0 +1,350 @@
+"""The contract: what the streaming join and its batch reference both promise."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
+
+from contract.consistency import PartError
+from contract.durations import DURATION_FORM, parse_duration, spell_duration
+from contract.equality import Tolerance
+from contract.errors import UsageError
+from contract.fields import FIELD_TYPE_SCHEMA, TIMESTAMPS, check_type
+from contract.lineage import LINEAGE
+from contract.places import Path, Places
+from contract.writers import Writers
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+TABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$"
+CONTRACT_NAME = r"^[a-z][a-z0-9_-]*$"
+FUNCTION = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
+SPELLINGS = {
+    FUNCTION: "write it as module:function",
+    NAME: "use letters, digits and _, not a digit first",
+    TABLE_NAME: "write it as namespace.table, each of letters, digits and _",
+    CONTRACT_NAME: "use lower-case letters, digits, _ and -, a letter first",
+}
+"""What a name's pattern asks for, in words."""
+
+
+def _as_duration(text: object) -> timedelta:
+    try:
+        return parse_duration(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _as_field_type(name: object) -> str:
+    try:
+        return check_type(str(name))
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _as_delay(text: object) -> timedelta:
+    if (duration := _as_duration(text)) < timedelta(0):
+        raise ValueError(f"{text!r} is negative; write a duration of zero or more")
+    return duration
+
+
+def _as_property(value: object) -> object:
+    """YAML's bare numbers and booleans as clients spell them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+DurationText = Annotated[str, Field(pattern=f"^{DURATION_FORM.pattern}$")]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_as_duration, json_schema_input_type=DurationText),
+    PlainSerializer(spell_duration, return_type=str),
+]
+Delay = Annotated[
+    timedelta,
+    BeforeValidator(_as_delay, json_schema_input_type=DurationText),
+    PlainSerializer(spell_duration, return_type=str),
+]
+Property = Annotated[str, BeforeValidator(_as_property, json_schema_input_type=str | int | float | bool)]
+FieldType = Annotated[str, BeforeValidator(_as_field_type), WithJsonSchema(FIELD_TYPE_SCHEMA)]
+Name = Annotated[str, Field(pattern=NAME)]
+TableName = Annotated[str, Field(pattern=TABLE_NAME)]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Block):
+    """One event stream: a Kafka topic and the table that archives it."""
+
+    topic: str = Field(min_length=1, description="Kafka topic of the events")
+    format: Literal["json", "avro"] = Field("json", description="how the record's value is encoded")
+    fields: dict[Name, FieldType] = Field(min_length=1, description="field name to type")
+    event_time: Name = Field(description="the timestamp field that says when the event happened")
+    event_id: Name | None = Field(None, description="field by which an event delivered twice counts once")
+    watermark: Delay = Field(description="the lateness that the stream tolerates, such as '2 hours'")
+    archive: TableName = Field(description="Iceberg table that keeps every record as it arrived")
+    where: str | None = Field(None, description="SQL condition that an event must meet to enter the join")
+    aliases: dict[Name, list[Name]] = Field(
+        default_factory=dict, description="field name to the names it had before, read where the field is missing"
+    )
+    event_time_within: tuple[Duration, Duration] = Field(
+        (timedelta(days=-36500), timedelta(days=1)),
+        description="event time minus the record's own time; an event outside is quarantined",
+        json_schema_extra={"default": ["-36500 days", "1 day"]},
+    )
+    max_bytes: int = Field(1_000_000, gt=0, description="a longer value is quarantined")
+    compute: dict[Name, str] = Field(default_factory=dict, description="further columns: name to SQL over the fields")
+    _writers: Writers = PrivateAttr(default_factory=Writers)
+
+    @model_validator(mode="after")
+    def _event_time_is_a_timestamp(self) -> Source:
+        kind = self.fields.get(self.event_time)
+        if kind not in TIMESTAMPS:
+            found = f"is a {kind}" if kind else f"is not among the fields ({', '.join(self.fields)})"
+            raise PartError(("event_time",), f"{self.event_time!r} {found}; it must be a timestamp field")
+        if self.event_id and self.event_id not in self.fields:
+            raise PartError(("event_id",), f"{self.event_id!r} is not among the fields ({', '.join(self.fields)})")
+        low, high = self.event_time_within
+        if low > high:
+            raise PartError(("event_time_within",), f"[{spell_duration(low)}, {spell_duration(high)}] is reversed")
+        return self
+
+    @property
+    def writers(self) -> Writers:
+        """What is known of the schemas that the source's Avro events were written by."""
+        return self._writers
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names that the join's output may use: the fields, then the computed columns."""
+        return (*self.fields, *self.compute)
+
+
+class Join(_Block):
+    """Which events belong together."""
+
+    left: Name = Field(description="the source whose event time the rows have, where they have a left side")
+    right: Name = Field(description="the source that is joined to it")
+    kind: Literal["inner", "left_outer", "right_outer", "full_outer"] = Field(
+        "left_outer", description="which events give a row when nothing matches them"
+    )
+    on: list[Name] | dict[Name, Name] = Field(min_length=1, description="shared fields, or left field to right field")
+    within: tuple[Duration, Duration] = Field(description="right event time minus left, both ends included")
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Join:
+        low, high = self.within
+        if low > high:
+            raise PartError(("within",), f"[{spell_duration(low)}, {spell_duration(high)}] is reversed")
+        return self
+
+    @property
+    def keeps_left(self) -> bool:
+        """Whether a left event that nothing matches gives a row."""
+        return self.kind in ("left_outer", "full_outer")
+
+    @property
+    def keeps_right(self) -> bool:
+        """Whether a right event that nothing matches gives a row."""
+        return self.kind in ("right_outer", "full_outer")
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """`(left field, right field)` of each join column."""
+        return tuple(self.on.items()) if isinstance(self.on, dict) else tuple((name, name) for name in self.on)
+
+
+class OutputColumn(_Block):
+    """One resolved column of the output: a source's field, or SQL over `source.field` names.
+
+    A column may have both: a join column that is part of the output's key is taken from the side that has it.
+    """
+
+    name: str
+    source: str | None = None
+    field: str | None = None
+    sql: str | None = None
+
+    @property
+    def expression(self) -> str:
+        """The column as Spark SQL over the two source names."""
+        return self.sql if self.sql is not None else f"{self.source}.`{self.field}`"
+
+
+class Output(_Block):
+    """What the join writes, and where."""
+
+    key: list[Name] = Field(min_length=1, description="columns by which the two outputs are compared")
+    columns: list[str | dict[Name, str]] = Field(min_length=1, description="source.field, or {name: SQL expression}")
+    stream_table: TableName = Field(description="Iceberg table that the streaming join appends to")
+    batch_table: TableName = Field(description="Iceberg table that the batch reference replaces range by range")
+    partition_by: Literal["none", "hour", "day", "month"] = Field("day", description="of the rows' event time, in UTC")
+
+
+class StreamSettings(_Block):
+    """How the streaming job runs; the defaults suit one machine."""
+
+    max_events_per_epoch: int = Field(20_000, gt=0, description="from each source in one epoch (micro-batch)")
+    every: Delay = Field(
+        timedelta(seconds=10), description="how often an epoch starts", json_schema_extra={"default": "10 seconds"}
+    )
+    state: Literal["memory", "rocksdb"] = Field("memory", description="where waiting rows are kept; rocksdb: on disk")
+    shuffle_partitions: int = Field(2, gt=0, description="fixed in the checkpoint at its creation")
+    transform: str | None = Field(
+        None, pattern=FUNCTION, description="module:function, DataFrame to DataFrame over the joined rows"
+    )
+
+
+class BatchSettings(_Block):
+    """A team's own reference query, if the contract's join is not it."""
+
+    sql: str = Field(min_length=1, description="file with SQL over views of the sources, with :from and :to")
+
+
+class ToleranceRule(_Block):
+    """How far two values may lie apart and still agree."""
+
+    abs: float | None = Field(None, ge=0, description="numbers: |a - b| may be this much ...")
+    rel: float | None = Field(None, ge=0, description="... plus this share of the larger of |a| and |b|")
+    round_to: Delay | None = Field(None, description="timestamps: both are cut down to this grid first")
+
+    def as_tolerance(self) -> Tolerance:
+        """The rule in the form that the diff takes."""
+        grid = None if self.round_to is None else self.round_to / timedelta(milliseconds=1)
+        return Tolerance(abs=self.abs, rel=self.rel, round_to_ms=grid)
+
+
+class ReconcileSettings(_Block):
+    """What the comparison forgives and what raises an alarm."""
+
+    tolerances: dict[Name, ToleranceRule | Literal["ignore"]] = Field(
+        default_factory=dict, description="output column to how far its values may lie apart; ignore leaves it out"
+    )
+    fail_when: dict[Name, str] = Field(
+        default_factory=lambda: {"unexplained": "> 0"}, description="cause (or class) to '> 0' or '> 1%'"
+    )
+
+    @model_validator(mode="after")
+    def _limits_are_readable(self) -> ReconcileSettings:
+        for cause, limit in self.fail_when.items():
+            if not re.fullmatch(r">=? *\d+(\.\d+)? *%?", limit.strip()):
+                raise PartError(("fail_when", cause), f"{limit!r} is not a limit; write '> 0' or '> 1%'")
+        return self
+
+    def as_tolerances(self) -> dict[str, Tolerance]:
+        """Column name to tolerance, in the form that the diff takes."""
+        return {
+            name: Tolerance(ignore=True) if isinstance(rule, str) else rule.as_tolerance()
+            for name, rule in self.tolerances.items()
+        }
+
+
+class Expectations(_Block):
+    """What must hold of both outputs beyond what the contract itself implies."""
+
+    between: dict[Name, tuple[float | None, float | None]] = Field(
+        default_factory=dict, description="output column to smallest and largest value, both allowed; null: no bound"
+    )
+    in_set: dict[Name, list[str | int | float | bool]] = Field(
+        default_factory=dict, description="output column to its allowed values"
+    )
+    not_null: list[Name] = Field(default_factory=list, description="output columns that always have a value")
+    matched_at_least: float | None = Field(None, ge=0, le=1, description="share of rows with a right side")
+    min_rows: int | None = Field(None, ge=0, description="fewest rows that a checked range may hold")
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Expectations:
+        for name, (low, high) in self.between.items():
+            if low is not None and high is not None and low > high:
+                raise PartError(("between", name), f"[{low:g}, {high:g}] is reversed")
+        return self
+
+
+class Contract(_Block):
+    """A whole contract file. See docs/contract.md for each key."""
+
+    contract: str = Field(pattern=CONTRACT_NAME, description="name, used for checkpoints and run records")
+    sources: dict[Name, Source] = Field(min_length=2, max_length=2, description="your name for it to its description")
+    join: Join = Field(description="which events belong together")
+    output: Output = Field(description="what the join writes, and where")
+    stream: StreamSettings = Field(StreamSettings(), description="how the streaming job runs")
+    batch: BatchSettings | None = Field(None, description="a reference query of your own")
+    reconcile: ReconcileSettings = Field(ReconcileSettings(), description="what is forgiven and what raises an alarm")
+    expectations: Expectations = Field(Expectations(), description="what must hold of both outputs besides")
+    kafka: dict[str, Property] | None = Field(None, repr=False, description="client properties; default: local broker")
+    catalog: dict[str, Property] | None = Field(None, repr=False, description="Iceberg catalog; default: local lake")
+    schema_registry: dict[str, Property] | None = Field(None, repr=False, description="properties of its client")
+    _places: Places = PrivateAttr(default_factory=Places)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Contract:
+        from contract.consistency import check_parts
+
+        check_parts(self)
+        return self
+
+    def place(self, path: Path) -> str | None:
+        """`file:line` of a part of the contract, or of the nearest part around it; None when it came from no file."""
+        return self._places.of(path)
+
+    @property
+    def left(self) -> Source:
+        """The source on the left of the join."""
+        return self.sources[self.join.left]
+
+    @property
+    def right(self) -> Source:
+        """The source on the right of the join."""
+        return self.sources[self.join.right]
+
+    def key_columns(self, name: str) -> tuple[str, ...]:
+        """The join columns of a source, in the order of `join.on`."""
+        return tuple(pair[0 if name == self.join.left else 1] for pair in self.join.pairs)
+
+    @property
+    def output_columns(self) -> tuple[OutputColumn, ...]:
+        """Key columns first, then the others, each once; without lineage."""
+        from contract.consistency import resolve_columns
+
+        return resolve_columns(self)
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """Names of the compared columns that are not key columns."""
+        return tuple(c.name for c in self.output_columns if c.name not in self.output.key)
+
+    @property
+    def table_columns(self) -> tuple[str, ...]:
+        """All columns of both output tables, in order."""
+        return (*(c.name for c in self.output_columns), *LINEAGE)
+
+    def semantics(self) -> dict[str, Any]:
+        """What decides the output rows: sources, join and output, without secrets and tuning."""
+        body = self.model_dump(mode="json", include={"contract", "sources", "join", "output"})
+        body["transform"] = self.stream.transform
+        if self.stream.transform is not None:
+            from contract.beside import transform_sha256
+
+            body["transform_source"] = transform_sha256(self)
+        body["shuffle_partitions"] = self.stream.shuffle_partitions
+        return body
+
+    def fingerprint(self) -> str:
+        """Hex digest of `semantics()`: two contracts with the same one produce the same rows."""
+        return hashlib.sha256(json.dumps(self.semantics(), sort_keys=True).encode()).hexdigest()[:16]

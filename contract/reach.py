@@ -1,0 +1,23 @@
+"""Which input events decide the output rows of a range."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from contract.model import Contract
+from contract.ranges import TimeRange
+
+
+def input_range(contract: Contract, name: str, time_range: TimeRange) -> TimeRange:
+    """The event times of a source's events that decide the output rows with event time in `time_range`.
+
+    Left events in the range and all that may match them; where unmatched right events give rows, also right events in
+    the range and all that may match those.
+    """
+    low, high = contract.join.within
+    zero = timedelta(0)
+    if not contract.join.keeps_right:
+        return time_range.widened(low, high) if name == contract.join.right else time_range
+    if name == contract.join.right:
+        return time_range.widened(min(zero, low), max(zero, high))
+    return time_range.widened(min(zero, -high), max(zero, -low))

@@ -1,0 +1,216 @@
+"""What the contract implies for both output tables, as rules: an expectation and the rows that break it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from connect.iceberg_types import quoted, text
+from contract.durations import spell_duration
+from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION, RIGHT_OFFSET, RIGHT_PARTITION
+from contract.model import Contract
+from expectations.types import expected_types, type_names
+
+Quote = Callable[[str], str]
+
+COLUMNS = "expect_table_columns_to_match_ordered_list"
+TYPE = "expect_column_values_to_be_in_type_list"
+NOT_NULL = "expect_column_values_to_not_be_null"
+BETWEEN = "expect_column_values_to_be_between"
+IN_SET = "expect_column_values_to_be_in_set"
+EQUAL = "expect_column_pair_values_to_be_equal"
+UNIQUE = "expect_compound_columns_to_be_unique"
+ROW_COUNT = "expect_table_row_count_to_be_between"
+NO_ROWS = "unexpected_rows_expectation"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One expectation on one table.
+
+    `kind` and `arguments` are Great Expectations' own. `columns` are read; their types must be of `family` ("number",
+    "text", "boolean", "time"; None: any). A row is unexpected where the DuckDB predicate `broken` holds, or, when
+    `groups` is given, where a group of rows with equal values in those columns meets the HAVING predicate `broken`.
+    `observed` is a DuckDB aggregate shown to the reader.
+    """
+
+    kind: str
+    arguments: Mapping[str, Any]
+    why: str
+    columns: tuple[str, ...] = ()
+    family: str | None = None
+    broken: str | None = None
+    groups: tuple[str, ...] = ()
+    observed: str | None = None
+
+
+def rules(contract: Contract) -> tuple[Rule, ...]:
+    """Every rule of the contract: its columns, types and lineage first, then its `expectations:` block."""
+    return (
+        Rule(COLUMNS, {"column_list": list(contract.table_columns)}, "the contract's columns, then lineage, in order"),
+        *_types(contract),
+        *_never_null(contract),
+        *_lineage(contract),
+        *_event_times(contract),
+        *_block(contract),
+    )
+
+
+def _types(contract: Contract) -> Iterator[Rule]:
+    for name, kind in expected_types(contract).items():
+        yield Rule(TYPE, {"column": name, "type_list": list(type_names(kind))}, f"declared as {kind}", (name,))
+
+
+def _never_null(contract: Contract) -> Iterator[Rule]:
+    reasons = dict.fromkeys(contract.output.key, "a key column")
+    reasons |= {EVENT_TIME: "ranges are cut by it"}
+    if not contract.join.keeps_right:
+        reasons |= dict.fromkeys((LEFT_PARTITION, LEFT_OFFSET), "each row has a left record")
+    if not contract.join.keeps_left:
+        reasons |= dict.fromkeys((RIGHT_PARTITION, RIGHT_OFFSET), "each row has a right record")
+    reasons |= {name: "expectations.not_null" for name in contract.expectations.not_null if name not in reasons}
+    for name, why in reasons.items():
+        yield Rule(NOT_NULL, {"column": name}, why, (name,), broken=f"{quoted(name)} IS NULL")
+
+
+def _lineage(contract: Contract) -> Iterator[Rule]:
+    yield Rule(
+        UNIQUE,
+        {"column_list": list(COORDINATES), "ignore_row_if": "never"},
+        "a pair of records is joined once: the same pair twice is a double commit",
+        COORDINATES,
+        groups=COORDINATES,
+        broken="count(*) > 1",
+    )
+    left, right = (LEFT_PARTITION, LEFT_OFFSET), (RIGHT_PARTITION, RIGHT_OFFSET)
+    if contract.join.keeps_left:
+        yield from _unmatched("left", left, "right", right)
+    if contract.join.keeps_right:
+        yield from _unmatched("right", right, "left", left)
+
+
+def _unmatched(side: str, own: tuple[str, str], other_side: str, other: tuple[str, str]) -> Iterator[Rule]:
+    """Rows of records that nothing matched, on one side. A group without a record of that side has nothing to say."""
+    yield _no_rows(
+        lambda quote: f"({quote(other[0])} IS NULL) <> ({quote(other[1])} IS NULL)",
+        f"the {other_side} coordinates are both there or both missing",
+        other,
+    )
+    yield _no_groups(
+        lambda quote: f"count(*) > 1 AND count({quote(own[1])}) > 0 AND count({quote(other[1])}) < count(*)",
+        f"an unmatched row is the only row of its {side} record",
+        own,
+        (other[1],),
+    )
+
+
+def _event_times(contract: Contract) -> Iterator[Rule]:
+    left, alone = _output_of(contract, contract.join.left, contract.left.event_time), contract.join.keeps_right
+    if left:
+        yield Rule(
+            EQUAL,
+            {
+                "column_A": left,
+                "column_B": EVENT_TIME,
+                "ignore_row_if": "either_value_is_missing" if alone else "neither",
+            },
+            "the row's event time is the left record's",
+            (left, EVENT_TIME),
+            "time",
+            broken=f"{quoted(left)} {'<>' if alone else 'IS DISTINCT FROM'} {quoted(EVENT_TIME)}",
+        )
+    right = _output_of(contract, contract.join.right, contract.right.event_time)
+    if right:
+        low, high = contract.join.within
+        yield _no_rows(
+            lambda quote: _apart(quote, right, low, high) + f" AND {quote(LEFT_OFFSET)} IS NOT NULL" * alone,
+            f"a joined right event time lies {spell_duration(low)} to {spell_duration(high)} after the left one",
+            (right, EVENT_TIME, RIGHT_OFFSET, *[LEFT_OFFSET] * alone),
+        )
+
+
+def _apart(quote: Quote, right: str, low: timedelta, high: timedelta) -> str:
+    moment, start = quote(right), quote(EVENT_TIME)
+    outside = f"{moment} < {start} + {_interval(low)} OR {moment} > {start} + {_interval(high)}"
+    return f"{quote(RIGHT_OFFSET)} IS NOT NULL AND ({moment} IS NULL OR {outside})"
+
+
+def _block(contract: Contract) -> Iterator[Rule]:
+    block = contract.expectations
+    for name, (low, high) in block.between.items():
+        column = quoted(name)
+        sides = [
+            f"{column} {sign} CAST('{bound!r}' AS DOUBLE)"
+            for sign, bound in (("<", low), (">", high))
+            if bound is not None
+        ]
+        yield Rule(
+            BETWEEN,
+            {"column": name, "min_value": low, "max_value": high},
+            "expectations.between",
+            (name,),
+            "number",
+            broken=" OR ".join(sides) or "false",
+            observed=f"[min({column}), max({column})]",
+        )
+    for name, values in block.in_set.items():
+        listed = ", ".join(_literal(value) for value in values)
+        broken = f"{quoted(name)} NOT IN ({listed})" if values else f"{quoted(name)} IS NOT NULL"
+        why, family = "expectations.in_set", _family(values)
+        yield Rule(IN_SET, {"column": name, "value_set": list(values)}, why, (name,), family, broken)
+    if block.matched_at_least is not None:
+        column = quoted(RIGHT_OFFSET)
+        yield Rule(
+            NOT_NULL,
+            {"column": RIGHT_OFFSET, "mostly": block.matched_at_least},
+            "expectations.matched_at_least",
+            (RIGHT_OFFSET,),
+            broken=f"{column} IS NULL",
+            observed=f"count({column}) / count(*)",
+        )
+    if block.min_rows is not None:
+        yield Rule(ROW_COUNT, {"min_value": block.min_rows}, "expectations.min_rows", observed="count(*)")
+
+
+def _no_rows(condition: Callable[[Quote], str], why: str, columns: tuple[str, ...]) -> Rule:
+    """No row meets the condition. The exported query is in Spark's quoting, the one run here in DuckDB's."""
+    query = f"SELECT * FROM {{batch}} WHERE {condition(_spark)}"
+    family = "time" if EVENT_TIME in columns else None
+    timed = tuple(c for c in columns if c != RIGHT_OFFSET) if family else columns
+    return Rule(NO_ROWS, {"unexpected_rows_query": query}, why, timed, family, condition(quoted))
+
+
+def _no_groups(having: Callable[[Quote], str], why: str, groups: tuple[str, ...], others: tuple[str, ...]) -> Rule:
+    names = ", ".join(_spark(name) for name in groups)
+    query = f"SELECT {names} FROM {{batch}} GROUP BY {names} HAVING {having(_spark)}"
+    arguments = {"unexpected_rows_query": query}
+    return Rule(NO_ROWS, arguments, why, (*groups, *others), broken=having(quoted), groups=groups)
+
+
+def _output_of(contract: Contract, source: str, field_name: str) -> str | None:
+    """The output column that carries a source's field, if one does."""
+    found = (c.name for c in contract.output_columns if c.source == source and c.field == field_name)
+    return next(found, None)
+
+
+def _interval(duration: timedelta) -> str:
+    """Spark and DuckDB read this form alike."""
+    return f"INTERVAL '{spell_duration(duration)}'"
+
+
+def _spark(name: str) -> str:
+    return f"`{name}`"
+
+
+def _literal(value: str | int | float | bool) -> str:
+    return text(value) if isinstance(value, str) else str(value)
+
+
+def _family(values: list[str | int | float | bool]) -> str | None:
+    if values and all(isinstance(value, bool) for value in values):
+        return "boolean"
+    if values and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return "number"
+    return "text" if values else None

@@ -1,0 +1,1 @@
+"""One module per command group: it parses, calls one function of the floors below, and prints one result."""

@@ -1,0 +1,141 @@
+"""`plumbline check`: what a contract promises, or which line is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from contract.errors import SetupError
+from plumbline.options import contract_argument, home_option, json_option
+from plumbline.output import emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from contract.model import Contract, OutputColumn
+
+
+@click.command(short_help="Read a contract and say what it promises, or which line is wrong.")
+@contract_argument
+@click.option("--online", is_flag=True, help="Also ask the broker for the topics and the catalog for the tables.")
+@home_option
+@json_option
+def check(contract_path: Path, online: bool, home: Home, as_json: bool) -> None:
+    """Read a contract and say what it promises, or which line is wrong (exit code 2).
+
+    Where the home has a checkpoint or tables of this contract: what they take of its changes; one that they do not take
+    is refused (exit code 2).
+
+    With --online also: whether the broker has the topics (exit code 3 if not), whether the catalog answers, and
+    which of the tables are there.
+
+    \b
+    Examples:
+      plumbline check flights.yaml
+      plumbline check flights.yaml --online --json
+    """
+    from contract.loader import load
+
+    contract = load(contract_path)
+    refuse_wrong_doors(contract)
+    document = understood(contract) | {"changes": changes(contract, home, online=online)}
+    if online:
+        document["online"] = found(contract, home)
+    emit(document, as_json, lambda console: show(document, console))
+
+
+def understood(contract: Contract) -> dict[str, Any]:
+    """What the contract promises, as plain values; durations and types in the contract's own words."""
+    body = contract.model_dump(mode="json", include={"contract", "sources", "join", "output", "stream"})
+    body["output"]["columns"] = [{"name": column.name, "from": origin(column)} for column in contract.output_columns]
+    return {**body, "fingerprint": contract.fingerprint()}
+
+
+def refuse_wrong_doors(contract: Contract) -> None:
+    """Raise UsageError for a Kafka property that is not allowed and for a catalog block that cannot be opened."""
+    from connect.catalog_block import checked
+    from connect.kafka_config import client_config
+    from connect.registry import checked as checked_registry
+
+    if contract.kafka is not None:
+        client_config(contract.kafka)
+    if contract.catalog is not None:
+        checked(contract.catalog)
+    if contract.schema_registry is not None:
+        checked_registry(contract.schema_registry)
+
+
+def changes(contract: Contract, home: Home, *, online: bool) -> dict[str, list[str]]:
+    """What the checkpoint of this home and the existing tables take, in words; UsageError for what they do not take.
+
+    Tables in a catalog of the team's own are asked for with `online` only.
+    """
+    from stream_job import fit
+
+    taken = {"checkpoint": fit.with_checkpoint(contract, home), "tables": []}
+    embedded = contract.catalog is None
+    if (home.lake / "catalog.db").exists() if embedded else online:
+        from connect.lake import Lake
+
+        taken["tables"] = fit.with_tables(contract, Lake.open(home, contract.catalog))
+    return taken
+
+
+def found(contract: Contract, home: Home) -> dict[str, Any]:
+    """What is there: `{"topics": {name: partitions}, "tables": {name: bool}}`. SetupError for a missing topic."""
+    from connect import broker
+    from connect.kafka import topic_partitions
+    from connect.lake import Lake
+
+    local = None if contract.kafka else broker.status(home)
+    if not contract.kafka and local is None:
+        raise SetupError(
+            "no local broker runs",
+            where=str(home.root),
+            next_step=f"plumbline kafka start{home.option}, or a kafka: block",
+        )
+    kafka = contract.kafka or {"bootstrap.servers": local.bootstrap_servers if local else ""}
+    topics = {source.topic: topic_partitions(kafka, source.topic) for source in contract.sources.values()}
+    lake = Lake.open(home, contract.catalog)
+    archives = [source.archive for source in contract.sources.values()]
+    names = [*archives, contract.output.stream_table, contract.output.batch_table]
+    return {"topics": topics, "tables": {name: lake.exists(name) for name in names}}
+
+
+def origin(column: OutputColumn) -> str:
+    """Where an output column comes from: `source.field`, or its SQL."""
+    return column.sql or f"{column.source}.{column.field}"
+
+
+def show(document: dict[str, Any], console: Console) -> None:
+    """The understood contract as a readable page."""
+    join, output = document["join"], document["output"]
+    console.print(f"contract {document['contract']} is right (fingerprint {document['fingerprint']})\n")
+    console.print("sources")
+    for name, source in document["sources"].items():
+        console.print(f"  {name}: topic {source['topic']} ({source['format']}), archived in {source['archive']}")
+        console.print(f"    event time {source['event_time']}, watermark {source['watermark']}")
+        console.print("    fields " + ", ".join(f"{field} {kind}" for field, kind in source["fields"].items()))
+    on = join["on"].items() if isinstance(join["on"], dict) else ((field, field) for field in join["on"])
+    same = " and ".join(f"{join['left']}.{left} = {join['right']}.{right}" for left, right in on)
+    console.print(f"join ({join['kind'].replace('_', ' ')})\n  {same}")
+    right, left = (f"{name}.{document['sources'][name]['event_time']}" for name in (join["right"], join["left"]))
+    console.print(f"  {right} - {left} from {join['within'][0]} to {join['within'][1]}")
+    console.print(f"output (key {', '.join(output['key'])}; a partition for each {output['partition_by']})")
+    for column in output["columns"]:
+        console.print(f"  {column['name']:<24} {column['from']}")
+    console.print(
+        f"tables\n  {output['stream_table']}, by the stream\n  {output['batch_table']}, by the batch reference"
+    )
+    for change in document["changes"]["checkpoint"]:
+        console.print(f"the checkpoint goes on: {change}")
+    for change in document["changes"]["tables"]:
+        console.print(f"a table grows: {change}")
+    if "online" in document:
+        for topic, partitions in document["online"]["topics"].items():
+            console.print(f"topic {topic}: {partitions} partitions")
+        for table, exists in document["online"]["tables"].items():
+            console.print(f"table {table}: {'is there' if exists else 'not yet'}")

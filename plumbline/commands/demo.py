@@ -1,0 +1,87 @@
+"""`plumbline demo`: the whole story on a year of real flights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plumbline.options import json_option
+from plumbline.output import emit, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command(short_help="The whole story on a year of real flights: stream, batch, drift, replay, report.")
+@click.option(
+    "--home",
+    "folder",
+    default="demo",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the demo; an earlier demo in it is removed.",
+)
+@json_option
+def demo(folder: Path, as_json: bool) -> None:
+    """Deliver a year of New York flights to a local Kafka broker, join them as a stream and in batch, compare.
+
+    Then replay the week with most late rows, publish it, and compare again. Tables and report stay in the folder.
+
+    \b
+    Examples:
+      plumbline demo
+      plumbline demo --home somewhere --json
+    """
+    from connect import broker, kafka
+    from connect.embedded import kafka_properties
+    from connect.home import Home
+    from connect.jars import ensure_jars
+    from connect.java import find_java
+    from connect.lake import Lake
+    from connect.spark import session
+    from contract.loader import load
+    from examples.flights import loader
+    from plumbline.demo.folder import prepare
+    from plumbline.demo.story import TOPIC_PARTITIONS, Stage, tell
+
+    find_java()  # before an earlier demo is removed
+    jars = Home.resolve()
+    ensure_jars(jars, say)
+    home, contract_path = prepare(folder, jars.jars)
+    contract = load(contract_path)
+    say("1/7  set-up: a local Kafka broker, a year of flights, Spark")
+    try:
+        properties = kafka_properties(contract.kafka, home, say)
+        kafka.create_topics(properties, {source.topic: TOPIC_PARTITIONS for source in contract.sources.values()})
+        flights = loader.load()
+        spark = session(home, Lake.open(home, contract.catalog), app="plumbline-demo")
+        result = tell(Stage(home, contract, contract_path, spark, say), flights, properties)
+    finally:
+        broker.stop(home)
+    emit(result, as_json, lambda console: _show(result, folder, console))
+    if not all(result["holds"].values()):
+        raise SystemExit(1)
+
+
+def _show(result: dict[str, Any], folder: Path, console: Console) -> None:
+    year, contract = result["year"], folder / "flights.yaml"
+    counts = year["counts"]
+    console.print(f"\nA year of flights: {counts['batch']:,} rows in batch, {counts['stream']:,} in the stream")
+    for name in ("match", *sorted(year["causes"]), "unexplained"):
+        number = counts["match"] if name == "match" else year["causes"].get(name, 0)
+        console.print(f"  {name:<12} {number:>9,}")
+    for promise, held in result["holds"].items():
+        console.print(f"  {'yes' if held else 'NO '}  {promise}")
+    week, worst = result["week"], result["worst_key"]
+    console.print(f"\nReport: {result['report']}\nTo look further:")
+    for command in (
+        f"explain {worst} --contract {contract} --home {folder}",
+        f"reconcile {contract} --home {folder} --from {week['from']} --to {week['to']}",
+        f"replay rollback {result['replay']['replay_id']} --home {folder} --execute",
+        f"expect {contract} --home {folder}",
+        f"lake --home {folder} --json",
+    ):
+        console.print(f"  plumbline {command}")

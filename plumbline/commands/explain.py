@@ -1,0 +1,120 @@
+"""`plumbline explain`: what happened to one key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from contract.errors import UsageError
+from plumbline.options import home_option, json_option
+from plumbline.output import emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from contract.model import Contract
+    from reconcile.story import Story
+
+CONTRACT_VARIABLE = "PLUMBLINE_CONTRACT"
+
+
+@click.command(short_help="Tell the story of one key: offsets, epochs, watermarks, commits, cause.")
+@click.argument("key", metavar="KEY", required=False)
+@click.option("--key", "parts", multiple=True, metavar="NAME=VALUE", help="One column of a composite key. Repeatable.")
+@click.option(
+    "--contract",
+    "contract_path",
+    type=click.Path(path_type=Path),
+    help=f"The contract (default: ${CONTRACT_VARIABLE}, else the only one that was reconciled in this home).",
+)
+@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
+@home_option
+@json_option
+def explain(
+    key: str | None, parts: tuple[str, ...], contract_path: Path | None, memory: str, home: Home, as_json: bool
+) -> None:
+    """Tell what happened to one output key, in order of time, whether or not it differs.
+
+    Each record that was delivered for it, with topic, partition and offset; the epoch that read it, the watermark, and
+    by how much it was late; the commits that archived it, wrote its row, and what the batch run made of it.
+    Several key columns: values with commas in the key's order, or --key for each.
+
+    \b
+    Examples:
+      plumbline explain 2013-01-15:UA:1545:EWR --contract flights.yaml
+      plumbline explain 2013-01-15:UA:1545:EWR --json
+      plumbline explain --key user_id=7 --key event_id=42 --contract clicks.yaml
+    """
+    from reconcile.explain import explain as told
+
+    wanted = _key(key, parts)
+    story = told(_contract(contract_path, home), home, wanted, memory=memory)
+    emit(story.document, as_json, lambda console: show(story, console))
+
+
+def show(story: Story, console: Console) -> None:
+    """The story as a page: verdict, one line for each moment, then each finding in a sentence."""
+    from reconcile.report import spell
+
+    console.print(f"{spell.key(story.key)}: {_headline(story)}\n")
+    for moment in story.moments:
+        when = spell.moment(moment.at) if moment.at else ""
+        console.print(f"  {when:<28}{moment.what:<15}{moment.text}")
+    for finding in story.findings:
+        console.print(f"\n  {finding['class']}, {finding['cause']}: {finding['sentence']}")
+
+
+def _headline(story: Story) -> str:
+    causes = ", ".join(dict.fromkeys(f"{finding['class']} by {finding['cause']}" for finding in story.findings))
+    return {
+        "match": "the stream and the batch table hold the same",
+        "absent": "in neither table",
+        "pending": "pending, its window is still open",
+    }.get(story.verdict, f"drift, {causes}")
+
+
+def _key(key: str | None, parts: tuple[str, ...]) -> str | dict[str, str]:
+    if (key is None) == (not parts):
+        raise UsageError("give the key once", next_step="plumbline explain KEY, or --key NAME=VALUE for each column")
+    if key is not None:
+        return key
+    pairs: dict[str, str] = {}
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"--key {part!r} is not NAME=VALUE", next_step="write --key user_id=7")
+        pairs[name] = value
+    return pairs
+
+
+def _contract(path: Path | None, home: Home) -> Contract:
+    from contract.loader import load
+
+    named = path or os.environ.get(CONTRACT_VARIABLE)
+    return load(named) if named else _recorded(home)
+
+
+def _recorded(home: Home) -> Contract:
+    """The contract of this home's recorded runs, when they are all of one."""
+    from connect.lake import Lake
+    from contract.model import Contract
+    from reconcile.record import RUNS
+
+    step = f"give --contract FILE, or set {CONTRACT_VARIABLE}"
+    lake = Lake.open(home) if home.lake.exists() else None
+    if lake is None or not lake.exists(RUNS):
+        raise UsageError(
+            "no contract is named, and none was reconciled in this home", where=str(home.root), next_step=step
+        )
+    rows = lake.load(RUNS).scan(selected_fields=("contract", "definition", "recorded_at")).to_arrow().to_pylist()
+    latest: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: row["recorded_at"]):
+        latest[row["contract"]] = row
+    if len(latest) != 1:
+        known = ", ".join(sorted(latest))
+        raise UsageError(f"this home knows {len(latest)} contracts: {known}", where=str(home.root), next_step=step)
+    return Contract.model_validate_json(next(iter(latest.values()))["definition"])

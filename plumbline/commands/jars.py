@@ -1,0 +1,30 @@
+"""`plumbline jars`: what Spark and the broker need beside the Python packages."""
+
+from __future__ import annotations
+
+import click
+
+from connect.home import Home
+from plumbline.options import home_option, json_option
+from plumbline.output import emit, say
+
+
+@click.command(short_help="Fetch the jars of Spark and of the local broker, once.")
+@home_option
+@json_option
+def jars(home: Home, as_json: bool) -> None:
+    """Fetch the jars of Spark and of the local broker (112 MB, once), and check each against its SHA-256.
+
+    Does nothing when they are there. $PLUMBLINE_IVY_SETTINGS names an ivysettings file for a machine behind a
+    mirror; $PLUMBLINE_JARS names a folder that several homes share.
+
+    \b
+    Examples:
+      plumbline jars
+      plumbline jars --home ~/plumbline --json
+    """
+    from connect.jars import ensure_jars, read_lock
+
+    ensure_jars(home, say)
+    document = {"path": str(home.jars), "files": len(read_lock())}
+    emit(document, as_json, lambda console: console.print(f"{document['files']} jars are complete in {home.jars}"))

@@ -1,0 +1,106 @@
+"""`plumbline kafka`: the local broker of a home."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from plumbline.options import home_option, json_option
+from plumbline.output import emit, say
+
+if TYPE_CHECKING:
+    from connect.broker import BrokerInfo
+
+
+@click.group(short_help="Start, stop and look at the local Kafka broker.")
+def kafka() -> None:
+    """Start, stop and look at the local Kafka broker: a real one, on 127.0.0.1 only.
+
+    \b
+    Examples:
+      plumbline kafka start
+      plumbline kafka status --json
+    """
+
+
+@kafka.command(short_help="Start the broker and stay until it is stopped.")
+@click.option("--port", type=click.IntRange(1, 65535), help="This port; else the last one, else a free one.")
+@click.option("--with-parent", is_flag=True, help="End also when the program that called this one ends.")
+@home_option
+@json_option
+def start(port: int | None, with_parent: bool, home: Home, as_json: bool) -> None:
+    """Start the broker and stay until Ctrl-C, SIGTERM or `plumbline kafka stop`.
+
+    If this home's broker runs already, its address is printed and the command ends.
+
+    \b
+    Examples:
+      plumbline kafka start --port 9092
+      plumbline kafka start --json --with-parent
+    """
+    from connect import broker
+
+    if broker.status(home) is not None:
+        _print(broker.start(home, port=port), as_json, "runs already")
+        return
+    try:
+        _print(broker.start(home, owner=os.getppid() if with_parent else None, port=port, say=say), as_json, "is ready")
+        broker.wait(home)
+    except KeyboardInterrupt:
+        broker.stop(home)
+    say("the broker has stopped")
+
+
+@kafka.command()
+@home_option
+@json_option
+def stop(home: Home, as_json: bool) -> None:
+    """Stop the broker of this home and wait for its end.
+
+    \b
+    Examples:
+      plumbline kafka stop
+      plumbline kafka stop --home ~/plumbline
+    """
+    from connect import broker
+
+    stopped = broker.stop(home)
+    line = "the broker has stopped" if stopped else f"no broker runs in {home.root}"
+    emit({"stopped": stopped}, as_json, lambda console: console.print(line))
+
+
+@kafka.command()
+@home_option
+@json_option
+def status(home: Home, as_json: bool) -> None:
+    """Say whether the broker of this home runs, and where.
+
+    \b
+    Examples:
+      plumbline kafka status
+      plumbline kafka status --json
+    """
+    from connect import broker
+
+    there = broker.status(home)
+    if there is not None:
+        _print(there, as_json, "runs")
+    else:
+        document = {"running": False, "home": str(home.root)}
+        emit(document, as_json, lambda console: console.print(f"no broker runs in {home.root}"))
+
+
+def _print(there: BrokerInfo, as_json: bool, state: str) -> None:
+    document: dict[str, Any] = {
+        "bootstrap_servers": there.bootstrap_servers,
+        "pid": there.pid,
+        "data": str(there.data_dir),
+        "running": True,
+    }
+    line = (
+        f"the broker {state}: bootstrap.servers={there.bootstrap_servers} (pid {there.pid}, data in {there.data_dir})"
+    )
+    emit(document, as_json, lambda console: console.print(line))

@@ -1,0 +1,110 @@
+"""`plumbline maintain`: keep the tables small without breaking what reads and writes them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from contract.durations import parse_duration
+from contract.errors import UsageError
+from plumbline.options import contract_argument, home_option, json_option
+from plumbline.output import emit, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+YOUNGEST_ORPHANS = timedelta(days=1)
+
+
+def _age(_ctx: click.Context, option: click.Parameter, value: str) -> timedelta:
+    age = parse_duration(value)
+    if age < timedelta(0):
+        raise UsageError(f"--{option.name} {value!r} is negative", next_step="write an age such as '7 days'")
+    return age
+
+
+@click.command(short_help="Join small files, expire old snapshots, remove orphan files.")
+@contract_argument
+@click.option(
+    "--older-than",
+    metavar="AGE",
+    default="7 days",
+    show_default=True,
+    callback=_age,
+    help="Expire snapshots that are older and that nothing needs.",
+)
+@click.option(
+    "--keep-runs",
+    metavar="AGE",
+    default="30 days",
+    show_default=True,
+    callback=_age,
+    help="Keep the snapshots that reconciles, batch runs and replays of this time were done on.",
+)
+@click.option(
+    "--orphans-older-than",
+    metavar="AGE",
+    default="3 days",
+    show_default=True,
+    callback=_age,
+    help="Remove files of that age that no snapshot knows; at least 1 day.",
+)
+@click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
+@home_option
+@json_option
+def maintain(
+    contract_path: Path,
+    older_than: timedelta,
+    keep_runs: timedelta,
+    orphans_older_than: timedelta,
+    execute: bool,
+    home: Home,
+    as_json: bool,
+) -> None:
+    """Maintain the stream table, both archives and the tables in `plumbline`: safe beside a running stream.
+
+    Never expired: the newest snapshot of each streaming query (without it a restart would write an epoch twice), tags
+    and branches, and what recorded work of the last --keep-runs was done on.
+
+    \b
+    Examples:
+      plumbline maintain flights.yaml
+      plumbline maintain flights.yaml --older-than '2 days' --execute
+    """
+    from connect.lake import Lake
+    from contract.loader import load
+    from plumbline.pins import recorded_snapshots
+    from stream_job.maintain import Limits
+    from stream_job.maintain import maintain as do
+
+    if orphans_older_than < YOUNGEST_ORPHANS:
+        raise UsageError(
+            f"--orphans-older-than {orphans_older_than} is too young: a running job's newest files would go",
+            next_step="name an age of at least '1 day'",
+        )
+    contract = load(contract_path)
+    pinned = recorded_snapshots(Lake.open(home, contract.catalog), contract, home, keep_runs)
+    done = do(contract, home, Limits(older_than, orphans_older_than), pinned, execute=execute, say=say)
+    emit(done, as_json, lambda console: _show(done, console))
+
+
+def _show(done: dict[str, Any], console: Console) -> None:
+    for table in done["tables"]:
+        kept = ", ".join(f"{count:,} {reason}" for reason, count in table["kept"].items())
+        if done["executed"]:
+            console.print(
+                f"{table['table']}: {table['rewritten_files']:,} small files joined, {table['expire']:,} of "
+                f"{table['snapshots']:,} snapshots expired, {table['orphans']:,} orphan files removed"
+            )
+        else:
+            console.print(
+                f"{table['table']}: would join {table['small_files']:,} of {table['files']:,} files, expire "
+                f"{table['expire']:,} of {table['snapshots']:,} snapshots, remove {table['orphans']:,} orphan files"
+            )
+        console.print(f"  snapshots that stay: {kept or 'none'}")
+    if not done["executed"]:
+        console.print("nothing was changed; add --execute to do it")

@@ -1,0 +1,97 @@
+"""`plumbline quarantine`: what could not enter the join, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from plumbline.options import contract_argument, home_option, json_option
+from plumbline.output import emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN_BYTES = 60
+"""How much of a value is shown, bytes."""
+
+
+@click.command(short_help="Show what could not enter the join, and why.")
+@contract_argument
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="How many of the newest records to show.",
+)
+@home_option
+@json_option
+def quarantine(contract_path: Path, limit: int, home: Home, as_json: bool) -> None:
+    """Show what could not enter the join: how many records of each source, why, and the newest with coordinates.
+
+    Of a value the first bytes are shown, escaped. The whole record is in `plumbline.quarantine`, and in the archive.
+    docs/quarantine.md explains each reason. Exit 0, whatever is in quarantine.
+
+    \b
+    Examples:
+      plumbline quarantine flights.yaml
+      plumbline quarantine flights.yaml --limit 100 --json
+    """
+    from connect.lake import Lake
+    from contract.loader import load
+    from stream_job.quarantine import counts, newest
+
+    contract = load(contract_path)
+    lake = Lake.open(home, contract.catalog)
+    document = {
+        "contract": contract.contract,
+        "counts": counts(lake, contract),
+        "newest": [_sample(row) for row in newest(lake, contract, limit)],
+    }
+    emit(document, as_json, lambda console: _show(document, console))
+
+
+def escaped(value: bytes | None, most: int = SHOWN_BYTES) -> str | None:
+    """The first `most` bytes as printable ASCII: what else there is as \\xNN, and how many bytes are left out."""
+    if value is None:
+        return None
+    shown = "".join(_spelled(byte) for byte in value[:most])
+    return shown if len(value) <= most else f"{shown} ... {len(value) - most:,} bytes more"
+
+
+def _spelled(byte: int) -> str:
+    if byte == ord("\\"):
+        return "\\\\"
+    return chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}"
+
+
+def _sample(row: Mapping[str, Any]) -> dict[str, Any]:
+    value = row["value"]
+    return {
+        **{name: row[name] for name in ("source", "topic", "partition", "offset", "reason")},
+        "record_time": row["kafka_timestamp"],
+        "noted_at": row["noted_at"],
+        "bytes": None if value is None else len(value),
+        "value": escaped(value),
+    }
+
+
+def _show(document: Mapping[str, Any], console: Console) -> None:
+    from contract.judgement import REASONS
+    from reconcile.report.spell import moment
+
+    for source, reasons in document["counts"].items():
+        console.print(f"{source}: {sum(reasons.values()):,} in quarantine")
+        for reason, count in reasons.items():
+            console.print(f"  {count:>9,}  {reason}: {REASONS.get(reason, 'not a reason of this version')}")
+    if document["newest"]:
+        console.print("\nnewest:")
+    for one in document["newest"]:
+        place = f"{one['topic']} partition {one['partition']} offset {one['offset']}"
+        console.print(f"  {moment(one['record_time'])}  {place}  {one['reason']}")
+        console.print(f"    {'no value' if one['value'] is None else one['value']}")

@@ -1,0 +1,105 @@
+"""`plumbline stream recover`: a lost checkpoint of the join rebuilt, with nothing lost and nothing twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from plumbline.options import contract_argument, home_option, json_option
+from plumbline.output import emit, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command(short_help="Rebuild a lost checkpoint of the join, with nothing lost and nothing twice.")
+@contract_argument
+@click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
+@click.option(
+    "--source",
+    type=click.Choice(["auto", "kafka", "archive"]),
+    default="auto",
+    show_default=True,
+    help="Where old records come from: auto takes the topics if they still have them, else the archive.",
+)
+@click.option("--force", is_flag=True, help="Give up a checkpoint that looks sound, as after a change of the contract.")
+@click.option("--accept-gaps", is_flag=True, help="Go on although needed offsets are gone from topic and archive.")
+@click.option("--accept-differences", is_flag=True, help="Go on although the stream table is not what the ledger says.")
+@home_option
+@json_option
+def recover(
+    contract_path: Path,
+    execute: bool,
+    source: str,
+    force: bool,
+    accept_gaps: bool,
+    accept_differences: bool,
+    home: Home,
+    as_json: bool,
+) -> None:
+    """Rebuild the join's checkpoint from the epoch ledger, the topics and the archive; `stream run` then goes on.
+
+    The stream table is not written to. What was there of the old checkpoint is moved to the folder given-up. After a
+    kill, run it again.
+
+    \b
+    Examples:
+      plumbline stream recover flights.yaml
+      plumbline stream recover flights.yaml --execute
+      plumbline stream recover flights.yaml --source archive --execute --json
+    """
+    from contract.loader import load
+    from replay.recover.run import Wanted
+    from replay.recover.run import recover as rebuild
+
+    wanted = Wanted(source, execute, force, accept_gaps, accept_differences)
+    result = rebuild(load(contract_path), home, wanted, say=say)
+    emit(result, as_json, lambda console: _show(result, contract_path, home, console))
+
+
+def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Console) -> None:
+    ledger, border = result["ledger"], result["border"]
+    console.print(f"{result['contract']}: {result['reason']}")
+    for change in result["changed"]:
+        console.print(f"  contract: {change}")
+    console.print(f"  ledger ends at epoch {ledger['last_epoch']}, watermark {ledger['watermark']}")
+    console.print(f"    read from {', '.join(ledger['from']) or 'nothing'}")
+    if border["unrecorded_epochs"]:
+        console.print(f"  {border['unrecorded_epochs']} more epoch(s) are in the table, known by the rows' lineage")
+        if not border["certain"]:
+            console.print("    which of their rows were late is told by what the table lacks")
+    for name, source in result["sources"].items():
+        _show_source(name, source, result["goes_on_at"][name], console)
+    if result["proof"]:
+        _show_proof(result, console)
+    option = home.option
+    if result["executed"]:
+        console.print(f"done; what there was is in {result['given_up']}")
+        console.print(f"next: plumbline stream run {contract_path}{option}")
+    else:
+        console.print(f"next: plumbline stream recover {contract_path}{option} --execute")
+
+
+def _show_source(name: str, source: dict[str, Any], begin: dict[str, int], console: Console) -> None:
+    rows = f"{source['offsets']:,} offsets" if source["rows"] is None else f"{source['rows']:,} rows"
+    late = "" if source["left_out"] is None else f", {source['left_out']:,} of them were late and are left out"
+    console.print(f"  {name}: {rows} since {source['since']}{late}")
+    for piece in source["pieces"]:
+        place = source["topic"] if piece["door"] == "kafka" else source["archive"]
+        console.print(
+            f"    partition {piece['partition']}: offsets {piece['start']:,}..{piece['end'] - 1:,} of {place}"
+        )
+    goes_on = ", ".join(f"{partition} at {offset:,}" for partition, offset in sorted(begin.items()))
+    console.print(f"    goes on with partition {goes_on}" if goes_on else "    goes on at the beginning of the topic")
+
+
+def _show_proof(result: dict[str, Any], console: Console) -> None:
+    proof, state = result["proof"], result["state"]
+    console.print(f"  proof: the rules give {proof['matched']:,} matched and {proof['unmatched']:,} unmatched rows")
+    wrong = f"{proof['missing']:,} missing, {proof['extra']:,} too many"
+    console.print(f"    the table holds {proof['found']:,} of that time: {wrong}")
+    console.print(f"    {proof['duplicates']:,} of all {proof['table_rows']:,} rows come twice")
+    console.print(f"  state: {proof['open']:,} rows wait unmatched, {state['rows'] or 0:,} rows in all")

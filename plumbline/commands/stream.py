@@ -1,0 +1,139 @@
+"""`plumbline stream`: the streaming join and the archiver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from contract.durations import parse_duration
+from plumbline.commands.recover import recover
+from plumbline.options import contract_argument, home_option, json_option
+from plumbline.output import emit, say
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from rich.console import Console
+
+    from stream_job.status import Status
+
+
+def _duration(_ctx: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
+    return None if value is None else parse_duration(value)
+
+
+@click.group(short_help="Run the streaming join and the archiver of a contract.")
+def stream() -> None:
+    """Run the streaming join and the archiver of a contract: Kafka in, Iceberg out, exactly once.
+
+    \b
+    Examples:
+      plumbline stream run flights.yaml
+      plumbline stream run flights.yaml --once
+      plumbline stream status flights.yaml
+      plumbline stream recover flights.yaml
+    """
+
+
+stream.add_command(recover)
+
+
+@stream.command(short_help="Run until Ctrl-C or SIGTERM, or to the end of the topics with --once.")
+@contract_argument
+@click.option("--once", is_flag=True, help="Stop at the end of the topics as they stand now.")
+@click.option(
+    "--retry-for",
+    metavar="DURATION",
+    callback=_duration,
+    help="How long to try again while broker or catalog do not answer (default: for ever; with --once: not at all).",
+)
+@click.option(
+    "--idle-after",
+    metavar="DURATION",
+    default="1 minute",
+    show_default=True,
+    callback=_duration,
+    help="Warn of a source without new events for so long while the other goes on.",
+)
+@click.option(
+    "--metrics-port", metavar="PORT", type=click.IntRange(0, 65535), help="Serve Prometheus metrics on 127.0.0.1:PORT."
+)
+@home_option
+@json_option
+def run(
+    contract_path: Path,
+    once: bool,
+    retry_for: timedelta | None,
+    idle_after: timedelta,
+    metrics_port: int | None,
+    home: Home,
+    as_json: bool,
+) -> None:
+    """Run the join and archive both topics until Ctrl-C or SIGTERM, or with --once to the end of the topics.
+
+    Ends after the running epoch; a second signal ends it at once. A later run goes on where this one stopped, also
+    after a kill. What may pass (no broker, a locked catalog) is tried again after 1 s to 60 s. Spark's own log is
+    spark.log in the home folder.
+
+    \b
+    Examples:
+      plumbline stream run flights.yaml --metrics-port 9464
+      plumbline stream run flights.yaml --once --json
+    """
+    from datetime import timedelta
+
+    from contract.loader import load
+    from stream_job import run as job
+    from stream_job.service import Life
+
+    patience = timedelta(0) if once and retry_for is None else retry_for
+    life = Life(retry_for=patience, idle_after=idle_after, metrics_port=metrics_port)
+    result = job.run(load(contract_path), home, once=once, say=say, life=life)
+    emit(result, as_json, lambda console: _show(result, console))
+
+
+@stream.command(short_help="Say how the job stands, whether it runs or not.")
+@contract_argument
+@home_option
+@json_option
+def status(contract_path: Path, home: Home, as_json: bool) -> None:
+    """Say how the streaming job of a contract stands: lag, watermarks, late rows, state, quarantine, last commit.
+
+    Exit 0: healthy. 1: something needs a look, such as a source gone quiet, or events that wait while the job does
+    not run. 3: something cannot be told, such as the lag when no broker answers. docs/operations.md explains each line.
+
+    \b
+    Examples:
+      plumbline stream status flights.yaml
+      plumbline stream status flights.yaml --json
+    """
+    from contract.loader import load
+    from stream_job.status import look
+
+    found = look(load(contract_path), home)
+    emit(found.as_json(), as_json, lambda console: _show_status(found, console))
+    if found.exit_code:
+        raise SystemExit(found.exit_code)
+
+
+def _show(result: dict[str, Any], console: Console) -> None:
+    console.print(f"{result['table']}: {result['epochs']:,} epochs, {_watermark(result['evict_watermark_ms'])}")
+    console.print(f"  snapshot {result['snapshot_id'] or 'none yet'}")
+    for source, snapshot in result["archives"].items():
+        console.print(f"  archive of {source}: snapshot {snapshot or 'none yet'}")
+
+
+def _watermark(ms: int | None) -> str:
+    from contract.ranges import from_micros, spell_time
+
+    return f"rows are final up to the watermark {spell_time(from_micros(ms * 1000))}" if ms else "no watermark yet"
+
+
+def _show_status(found: Status, console: Console) -> None:
+    from stream_job.words import status_lines
+
+    for line in status_lines(found.as_json()):
+        console.print(line)

@@ -1,0 +1,88 @@
+"""Delivering the flights: part by part, each once the stream has caught up, as events reach a live stream."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from contract.durations import milliseconds
+from contract.errors import IncompleteError
+from contract.model import Contract
+from contract.ranges import micros
+from stream_job.ledger import Epoch, Ledger
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from examples.flights.loader import Flights
+
+PATIENCE_SECONDS = 120
+LOOK_EVERY_SECONDS = 0.05
+GATHER_MS = 1_000
+"""A part leaves the producer at once, so that the stream takes it in one epoch rather than in two."""
+
+
+def deliver(
+    flights: Flights,
+    contract: Contract,
+    kafka: Mapping[str, str],
+    ledger: Ledger,
+    ended: threading.Event,
+    on_progress: Callable[[int], None],
+) -> int:
+    """Produce the flights in parts of ten days and wait after each until the ledger shows that the stream caught up.
+
+    Returns how many events went out. Stops early when `ended` is set (the stream failed). Raises IncompleteError when
+    the stream does not catch up within two minutes.
+    """
+    from connect.kafka import end_offsets, produce
+    from examples.flights.loader import in_order_of_time, parts
+
+    sent, newest = 0, (0, 0)
+    for part in parts(flights):
+        if ended.is_set():
+            break
+        sent += produce(kafka, in_order_of_time(part), linger_ms=GATHER_MS)
+        newest = (max(newest[0], _newest_ms(part.departures)), max(newest[1], _newest_ms(part.arrivals)))
+        ends = (end_offsets(kafka, contract.left.topic), end_offsets(kafka, contract.right.topic))
+        _wait_until_caught_up(ledger, ends, watermark_after(contract, newest), ended)
+        on_progress(sent)
+    return sent
+
+
+def watermark_after(contract: Contract, newest_ms: tuple[int, int]) -> int:
+    """The watermark (ms) of a stream that has seen these newest event times (ms) of left and right."""
+    delays = (milliseconds(contract.left.watermark), milliseconds(contract.right.watermark))
+    return min(newest - delay for newest, delay in zip(newest_ms, delays, strict=True))
+
+
+def caught_up(epoch: Epoch, ends: tuple[Mapping[int, int], Mapping[int, int]], watermark_ms: int) -> bool:
+    """Whether the stream has read both topics to these ends and its watermark has followed."""
+    for read, wanted in zip(epoch.end, ends, strict=True):
+        if any(read.get(str(partition), 0) != offset for partition, offset in wanted.items()):
+            return False
+    return epoch.evict_watermark_ms >= watermark_ms
+
+
+def _newest_ms(table: pa.Table) -> int:
+    import pyarrow.compute as pc
+
+    newest = pc.max(table["event_time"]).as_py()
+    return 0 if newest is None else micros(newest) // 1000
+
+
+def _wait_until_caught_up(
+    ledger: Ledger,
+    ends: tuple[Mapping[int, int], Mapping[int, int]],
+    watermark_ms: int,
+    ended: threading.Event,
+) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not ended.wait(LOOK_EVERY_SECONDS):
+        last = ledger.last_epoch()
+        if last >= 0 and caught_up(ledger.read(last), ends, watermark_ms):
+            return
+        if time.monotonic() > deadline:
+            raise IncompleteError(f"the stream did not reach {ends} within {PATIENCE_SECONDS} s")

@@ -1,0 +1,48 @@
+"""The demo's folder: made afresh each time, and never a folder that is not the demo's."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from connect.home import Home
+from contract.errors import UsageError
+
+MARK = ".plumbline-demo"
+
+
+def prepare(folder: Path, jars: Path) -> tuple[Home, Path]:
+    """An empty demo home at `folder` with the example's contract in it; returns the home and the contract's path.
+
+    An earlier demo there is removed (its broker is stopped first); raises UsageError for any other folder with files.
+    The jars are linked, so that later commands find them through `--home` alone.
+    """
+    folder = folder.absolute()
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
+        raise UsageError(
+            f"{str(folder)!r} has files in it and is no earlier demo",
+            next_step="name an empty or new folder: plumbline demo --home FOLDER",
+        )
+    home = Home(folder, jars)
+    if folder.exists():
+        _remove(home)
+    folder.mkdir(parents=True)
+    (folder / MARK).write_text("made by `plumbline demo`, which removes this whole folder before it starts again\n")
+    (folder / "jars").symlink_to(jars)
+    contract = folder / "flights.yaml"
+    contract.write_text(example_contract().read_text())
+    return home, contract
+
+
+def example_contract() -> Path:
+    """The contract of the flights example."""
+    import examples.flights
+
+    return Path(str(examples.flights.__file__)).with_name("flights.yaml")
+
+
+def _remove(home: Home) -> None:
+    from connect import broker
+
+    broker.stop(home)
+    shutil.rmtree(home.root)

@@ -1,0 +1,195 @@
+"""The story: deliver, stream, batch, reconcile, replay the worst week, publish, reconcile again, report."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connect.home import Home
+from contract.errors import IncompleteError
+from contract.model import Contract
+from contract.ranges import TimeRange, from_micros
+from plumbline.demo.feed import deliver
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from examples.flights.loader import Flights
+
+Say = Callable[[str], None]
+Document = dict[str, Any]
+
+TOPIC_PARTITIONS = 2
+LATE = ("late_left", "late_right")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every act of the demo needs."""
+
+    home: Home
+    contract: Contract
+    contract_path: Path
+    spark: SparkSession
+    say: Say
+
+
+def tell(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> Document:
+    """Play all acts; returns `{"year", "before", "after", "week", "replay", "report", "holds"}`.
+
+    `year`, `before` and `after` are reconcile documents: the year, its worst week, and that week once repaired.
+    """
+    from plumbline.commands.report import make as report
+    from reconcile.run import reconcile
+
+    stream(stage, flights, kafka)
+    stage.say("3/7  batch: the same join over the archive")
+    _batch(stage)
+    stage.say("4/7  reconcile: both tables, key by key")
+    year = reconcile(stage.contract, stage.home).document
+    _say_books(stage, year)
+    week = worst_week(stage, year)
+    before = reconcile(stage.contract, stage.home, week).document
+    stage.say(f"5/7  replay: the week from {week.start:%Y-%m-%d} has most late rows: {late_rows(before)}")
+    published = _repair(stage, week)
+    stage.say("6/7  reconcile: the repaired week")
+    after = reconcile(stage.contract, stage.home, week).document
+    stage.say(f"     {after['verdict']}: {after['counts']['match']:,} of {after['counts']['batch']:,} rows match")
+    page = report(stage.contract_path, stage.home, [year["run_id"], after["run_id"]], stage.home.root / "report.html")
+    stage.say(f"7/7  report: {page['file']}")
+    return {
+        "week": week.as_json(),
+        "year": year,
+        "before": before,
+        "after": after,
+        "replay": published,
+        "worst_key": worst_key(stage, year),
+        "report": page["file"],
+        "holds": holds(year, before, after),
+    }
+
+
+def holds(year: Document, before: Document, after: Document) -> dict[str, bool]:
+    """What the demo promises, one by one."""
+    return {
+        "every difference explained": year["unexplained"] == 0,
+        "books balance": year["balanced"],
+        "as the exact rule predicts": year["agrees"],
+        "late rows on both sides": all(year["causes"].get(cause, 0) > 0 for cause in LATE),
+        "the week had late rows": late_rows(before) > 0,
+        "clean after the replay": after["verdict"] == "clean",
+    }
+
+
+def worst_key(stage: Stage, year: Document) -> str:
+    """The key of the row that was latest."""
+    from connect.lake import Lake
+    from reconcile.report import recorded, stories
+
+    lake = Lake.open(stage.home, stage.contract.catalog)
+    return stories.worst(recorded.findings(lake, year["run_id"]), 1, stage.contract)[0].key
+
+
+def late_rows(document: Document) -> int:
+    """Findings of both late causes."""
+    return sum(document["causes"].get(cause, 0) for cause in LATE)
+
+
+def worst_week(stage: Stage, year: Document) -> TimeRange:
+    """The week from Monday to Monday (UTC) with most drift among those that the stream has closed."""
+    from connect.lake import Lake
+    from contract.durations import milliseconds
+    from reconcile.report.reading import windows
+    from replay.plan import last_evict_watermark
+    from stream_job.lateness import closed_until_us
+
+    evict_ms = last_evict_watermark(Lake.open(stage.home, stage.contract.catalog), stage.contract) or 0
+    closed = from_micros(max(0, closed_until_us(evict_ms, milliseconds(stage.contract.join.within[1]))))
+    drift: dict[Any, int] = {}
+    for day in windows(year):
+        if day.start is not None:
+            monday = day.start - timedelta(days=day.start.weekday())
+            drift[monday] = drift.get(monday, 0) + day.drift
+    full = {monday: found for monday, found in drift.items() if monday + timedelta(days=7) <= closed}
+    if not full:
+        raise IncompleteError("no week is closed yet", next_step="deliver more flights")
+    start = max(full, key=lambda monday: full[monday])
+    return TimeRange(start, start + timedelta(days=7))
+
+
+def stream(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> None:
+    """Run the streaming job while the flights are delivered, and end it once it has seen them all.
+
+    Raises KeyboardInterrupt when a signal ended the job before that.
+    """
+    from plumbline.output import progress
+    from stream_job.job import JobFolder
+    from stream_job.run import run
+
+    total = flights.departures.num_rows + flights.arrivals.num_rows
+    stage.say(f"2/7  stream: {total:,} events of a year, delivered as they happened; join, archiver and ledger run")
+    ended, failures, sent = threading.Event(), list[BaseException](), [0]
+    ledger = JobFolder.of(stage.contract, stage.home).ledger
+
+    def feed(advance: Callable[[int], None]) -> None:
+        def on_progress(done: int) -> None:
+            advance(done - sent[0])
+            sent[0] = done
+
+        try:
+            deliver(flights, stage.contract, kafka, ledger, ended, on_progress)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            ended.set()
+
+    with progress(total, "     events streamed") as advance:
+        feeder = threading.Thread(target=feed, args=(advance,), daemon=True)
+        feeder.start()
+        try:
+            run(stage.contract, stage.home, spark=stage.spark, stop=ended)
+        finally:
+            ended.set()
+            feeder.join()
+    if failures:
+        raise failures[0]
+    if (
+        sent[0] < total
+    ):  # the job ends in good order on Ctrl-C and SIGTERM; the rest of the story would be of half a year
+        raise KeyboardInterrupt
+
+
+def _batch(stage: Stage) -> None:
+    from stream_job.batch import run
+
+    result = run(stage.contract, stage.home, TimeRange(), spark=stage.spark)
+    stage.say(f"     {result['rows']:,} rows in {result['table']}")
+
+
+def _say_books(stage: Stage, year: Document) -> None:
+    counts, causes = year["counts"], year["causes"]
+    found = ", ".join(f"{cause} {n:,}" for cause, n in sorted(causes.items())) or "no differences"
+    stage.say(f"     batch {counts['batch']:,} = match {counts['match']:,} + the rest: {found}")
+    stage.say(f"     unexplained {year['unexplained']}, {'as' if year['agrees'] else 'NOT as'} the exact rule predicts")
+
+
+def _repair(stage: Stage, week: TimeRange) -> Document:
+    """Plan, run, audit and publish the replay of the week."""
+    from replay.audit import audit
+    from replay.plan import make_plan
+    from replay.play import run
+    from replay.publish import publish
+    from replay.steps import open_replay
+
+    made = make_plan(stage.contract, stage.contract_path, stage.home, week, source="auto", late="complete")
+    contract, plan, folder = open_replay(stage.home, made.replay_id)
+    run(contract, stage.home, plan, folder, spark=stage.spark)
+    checked = audit(contract, stage.home, plan, folder)
+    stage.say(f"     audit {'passed' if checked['passed'] else 'failed'}: {checked['checks'][0]['found']}")
+    published = publish(contract, stage.home, plan, folder)
+    stage.say(f"     published {published['rows']:,} rows as {plan.replay_id}")
+    return published

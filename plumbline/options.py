@@ -1,0 +1,62 @@
+"""Options that commands share, so that they are spelled, explained and refused alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from connect.home import Home
+from contract.errors import UsageError
+from contract.ranges import parse_range
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _home(_ctx: click.Context, _option: click.Parameter, value: str | None) -> Home:
+    home = Home.resolve(value)
+    for folder in (home.root, *home.root.parents):
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(
+                f"the home {str(home.root)!r} cannot be a folder: {str(folder)!r} is a file",
+                next_step="name a folder with --home or $PLUMBLINE_HOME",
+            )
+    return home
+
+
+contract_argument = click.argument("contract_path", metavar="CONTRACT", type=click.Path(path_type=Path))
+"""Passes `contract_path: Path`; load it with `contract.load`, which explains what is wrong with it."""
+
+home_option = click.option(
+    "--home",
+    metavar="DIR",
+    callback=_home,
+    help="Folder of broker, lake, checkpoints and jars (default: $PLUMBLINE_HOME, else .plumbline).",
+)
+"""Passes `home: connect.home.Home`."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+"""Passes `as_json: bool`."""
+
+
+def range_options(command: Command) -> Command:
+    """Passes `time_range: TimeRange` from `--from/--to`, `--date` or `--last`; all absent means everything."""
+
+    @wraps(command)
+    def with_range(*args: Any, from_: str, to: str, on_date: str, last: str, **kwargs: Any) -> Any:
+        return command(*args, time_range=parse_range(from_, to, on_date, last), **kwargs)
+
+    for option in reversed(_RANGE):
+        with_range = option(with_range)
+    return with_range  # type: ignore[return-value]
+
+
+_RANGE = (
+    click.option("--from", "from_", metavar="TIME", help="Start, with zone: 2013-01-15T00:00Z. In the range."),
+    click.option("--to", metavar="TIME", help="End, with zone. Not in the range."),
+    click.option("--date", "on_date", metavar="DAY", help="One day in UTC: 2013-01-15."),
+    click.option("--last", metavar="DURATION", help="Up to now: 24h, '7 days'."),
+)

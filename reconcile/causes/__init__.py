@@ -1,0 +1,39 @@
+"""Why a row differs: one module per cause, each with its proof over the evidence. A new file here is a new cause."""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason for which a row may differ.
+
+    Of all causes whose `proof` holds, the one with the lowest `precedence` wins. `proof` is a SQL predicate over the
+    columns of the relation `evidence` (see reconcile.evidence); NULL, that is a missing piece of evidence, proves
+    nothing. `evidence` names the columns that a reader needs to check it, `story` is one sentence with `{column}`
+    places, filled by reconcile.story. `is_drift` is false for what is no difference yet.
+    """
+
+    name: str
+    precedence: int
+    title: str
+    proof: str
+    evidence: tuple[str, ...]
+    story: str
+    is_drift: bool = True
+
+
+@cache
+def registry() -> tuple[Cause, ...]:
+    """All causes, in order of precedence; the last, `unexplained`, always holds."""
+    modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    return tuple(sorted((module.CAUSE for module in modules), key=lambda cause: cause.precedence))
+
+
+def named(name: str) -> Cause:
+    """The cause of that name. Raises KeyError for an unknown one."""
+    return {cause.name: cause for cause in registry()}[name]

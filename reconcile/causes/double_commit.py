@@ -1,0 +1,15 @@
+"""The stream table holds the same joined row more than once."""
+
+from reconcile.causes import Cause
+
+CAUSE = Cause(
+    name="double_commit",
+    precedence=10,
+    title="written twice: several stream rows with one lineage",
+    proof="""
+        class IN ('duplicate', 'extra') AND left_offset IS NOT NULL AND stream_copies > 1 AND right_count > left_count
+    """,
+    evidence=("left_topic", "left_partition", "left_offset", "right_topic", "right_partition", "right_offset"),
+    story="the stream table holds this row {stream_copies} times, all made from the "
+    "same input records: an epoch was committed twice, or a replay was published over live rows",
+)

@@ -1,0 +1,21 @@
+"""The left record came behind the watermark and was dropped, so the right row went without it where its kind keeps it.
+
+Then it shows as a mismatch, or as missing beside an extra row without a left side.
+"""
+
+from reconcile.causes import Cause
+
+CAUSE = Cause(
+    name="late_left",
+    precedence=40,
+    title="the left record was late and dropped",
+    proof="""
+        (batch_present AND NOT coalesce(same_lineage, false) AND left_late
+            AND (NOT batch_has_right OR coalesce(right_decided, true)) AND NOT coalesce(right_vanished, false))
+        OR (class = 'extra' AND NOT stream_has_left AND right_alone AND right_admitted)
+    """,
+    evidence=("left_topic", "left_partition", "left_offset", "left_event_time", "left_epoch", "left_late_watermark",
+              "left_late_by_ms"),
+    story="{left_topic} partition {left_partition} offset {left_offset}, event time {left_event_time}, was read in "
+    "epoch {left_epoch} behind its late watermark {left_late_watermark}, by {left_late_by}, and dropped",
+)  # fmt: skip

@@ -1,0 +1,21 @@
+"""Nothing can be said yet: the stream has not closed this row's window, or the batch has not run over its partners."""
+
+from reconcile.causes import Cause
+
+CAUSE = Cause(
+    name="pending",
+    precedence=60,
+    title="the stream's window is still open",
+    proof="""
+        (batch_present AND NOT coalesce(same_lineage, false)
+        AND (NOT left_read
+             OR (batch_has_right AND NOT right_read)
+             OR (left_admitted AND NOT left_final AND (NOT batch_has_right OR right_late))
+             OR (right_admitted AND NOT right_final AND (NOT batch_has_left OR left_late))))
+        OR beyond_batch
+    """,
+    evidence=("event_time", "closed_until", "left_read", "right_read"),
+    story="the stream has closed windows of left events up to {closed_until}; this row's, at {event_time}, is open, "
+    "an input record is not read yet, or the batch has not run over all that could match it",
+    is_drift=False,
+)

@@ -1,0 +1,197 @@
+"""The diff of two relations by key: hashes first, rows only where the hashes say that something may differ.
+
+scan      one pass over each side: 16 bytes per row, partitioned on disk           hashing, spill
+pair      a group of partitions at a time: which keys do not pair off              candidates, pairing
+fetch     the rows of those keys, by a semi-join on the key hash                    exact, statements
+compare   value by value, grouped by key, a batch of keys at a time                exact, statements
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from contract.equality import Tolerance
+from contract.errors import SetupError
+from reconcile.engine.budget import Budget
+from reconcile.engine.candidates import Batch, Batches, find_candidates
+from reconcile.engine.columns import Plan, plan_columns
+from reconcile.engine.exact import Exact
+from reconcile.engine.hashing import spill_hashes
+from reconcile.engine.quoting import text
+from reconcile.engine.schema import UNCOMPARED
+from reconcile.engine.sides import describe, first_line
+from reconcile.engine.statements import DRIFT
+
+_BYTES_PER_THREAD = 110 * 10**6  # to read a row group of wide Parquet and write one; less made reads fail
+CLASSES = ("mismatch", "missing", "extra", "duplicate")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found; the differing keys themselves are in the connection's temp view `drift`.
+
+    `counts` are keys of the classes mismatch, missing (only left), extra (only right) and duplicate, and under
+    `match` the rows of the left side that are in none of them. `columns` counts the mismatches that each column is
+    part of. `schema` lists {column, finding, left, right}. `repeated_keys` are the keys that some side holds more than
+    once, drifting or not. `compared` and `carried` are column names.
+    """
+
+    left_rows: int
+    right_rows: int
+    counts: Mapping[str, int]
+    columns: Mapping[str, int]
+    schema: tuple[dict[str, str | None], ...]
+    key: tuple[str, ...]
+    compared: tuple[str, ...]
+    carried: tuple[str, ...]
+    repeated_keys: int
+
+    @property
+    def clean(self) -> bool:
+        """No key differs, and no column had to be left out because the other side lacks it."""
+        drifted = any(self.counts[name] for name in CLASSES)
+        return not drifted and not any(found["finding"] in UNCOMPARED for found in self.schema)
+
+
+def compare(
+    con: duckdb.DuckDBPyConnection,
+    left: str,
+    right: str,
+    key: Sequence[str],
+    *,
+    columns: Sequence[str] | None = None,
+    ignore: Collection[str] = (),
+    tolerances: Mapping[str, Tolerance] | None = None,
+    carry: Sequence[str] = (),
+    memory: str = "512MB",
+    temp_dir: Path | None = None,
+    budget: Budget | None = None,
+) -> Comparison:
+    """Compare the views `left` (the reference) and `right` of `con` by `key`, as multisets of rows per key.
+
+    Leaves the temp view `drift` in `con`, one row per differing key: `class`, the key columns, `left_count`,
+    `right_count`, `columns` (names of the differing columns of a mismatch), the structs `left_row` and `right_row`
+    (the compared columns, or the key where none is compared; NULL when absent). `carry` columns are not compared
+    but come along as `left_<column>` and `right_<column>`; with them, `left_rows` and `right_rows` list their values
+    for up to 100 rows of a key that occurs more than once.
+
+    `memory` bounds the whole process: DuckDB's limit on `con` is set from it. Spills go to `temp_dir`, which must
+    stay while `drift` is read, else to the system's temporary folder. The views are read twice at most. A further
+    comparison in `con` replaces `drift`. Raises UsageError for keys, columns and tolerances that do not fit,
+    SetupError when a side cannot be read or memory or disk run out.
+    """
+    budget = budget or Budget.of(memory)
+    plan = plan_columns(
+        describe(con, left),
+        describe(con, right),
+        key,
+        columns=columns,
+        ignore=ignore,
+        tolerances=tolerances,
+        carry=carry,
+    )
+    with _foreseen(left, right, memory):
+        _settle(con, temp_dir, budget)
+        rows, batches, exact = _find(con, plan, temp_dir, budget)
+        _compare_batches(exact, batches, everything=batches.rows * 2 > sum(rows))
+    return _summary(con, plan, rows, exact.repeated_keys)
+
+
+def _settle(con: duckdb.DuckDBPyConnection, temp_dir: Path | None, budget: Budget) -> None:
+    """Keep DuckDB within the budget, and its spills in `temp_dir`."""
+    con.execute(f"SET memory_limit = '{budget.duckdb_bytes}B'")
+    [(threads,)] = con.execute("SELECT current_setting('threads')").fetchall()
+    con.execute(f"SET threads = {max(1, min(int(threads), budget.duckdb_bytes // _BYTES_PER_THREAD))}")
+    con.execute("SET preserve_insertion_order = false")
+    if temp_dir is not None:
+        temp_dir.mkdir(parents=True, exist_ok=True)
+        con.execute(f"SET temp_directory = {text(str(temp_dir))}")
+
+
+@contextmanager
+def _foreseen(left: str, right: str, memory: str) -> Iterator[None]:
+    """Turn what can go wrong while reading or spilling into errors that say what to do."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise SetupError(
+            f"the comparison does not fit into {memory}: {first_line(error)}",
+            where=f"{left}, {right}",
+            next_step="give more with --memory, or free disk space for spilling",
+        ) from error
+    except duckdb.Error as error:
+        raise SetupError(
+            f"the comparison stopped: {first_line(error)}",
+            where=f"{left}, {right}",
+            next_step="check that the files of both sides are complete and that the disk has space for spilling",
+        ) from error
+    except OSError as error:
+        raise SetupError(
+            f"the row hashes cannot be spilled: {error.strerror or error}",
+            where=error.filename,
+            next_step="free disk space or set TMPDIR to a larger disk",
+        ) from error
+
+
+def _find(
+    con: duckdb.DuckDBPyConnection, plan: Plan, folder: Path | None, budget: Budget
+) -> tuple[tuple[int, int], Batches, Exact]:
+    """Scan both sides and collect the keys whose rows must be read."""
+    ours = spill_hashes(con, plan, "left", folder, budget.block_rows)
+    theirs = spill_hashes(con, plan, "right", folder, budget.block_rows)
+    exact, batches = Exact(con, plan, folder), Batches(budget.batch_rows)
+    for group in find_candidates(ours, theirs, budget.group_rows):
+        exact.add_candidates(group.keys)
+        batches.add(group.row_keys)
+    rows = ours.rows, theirs.rows
+    ours.close()
+    theirs.close()
+    return rows, batches, exact
+
+
+def _compare_batches(exact: Exact, batches: Batches, *, everything: bool) -> None:
+    exact.create_drift()
+    cut = batches.cut()
+    if cut:
+        exact.fetch(cut, everything=everything)
+    for batch in cut:
+        _compare_within_memory(exact, batch)
+    exact.drop()
+
+
+def _compare_within_memory(exact: Exact, batch: Batch) -> None:
+    """Compare a batch; where its rows are wider than foreseen, halve it until it fits."""
+    try:
+        exact.compare(batch)
+    except duckdb.OutOfMemoryException:
+        halves = batch.halves()
+        if halves is None:
+            raise
+        for half in halves:
+            _compare_within_memory(exact, half)
+
+
+def _summary(con: duckdb.DuckDBPyConnection, plan: Plan, rows: tuple[int, int], repeated_keys: int) -> Comparison:
+    found = con.execute(f"SELECT class, count(*), sum(left_count) FROM {DRIFT} GROUP BY class").fetchall()
+    keys = {name: int(count) for name, count, _ in found}
+    drifted_rows = sum(int(count) for _, _, count in found)
+    differing = con.execute(
+        f"SELECT name, count(*) FROM (SELECT unnest(columns) AS name FROM {DRIFT}) GROUP BY name"
+    ).fetchall()
+    order = [value.name for value in plan.values]
+    return Comparison(
+        left_rows=rows[0],
+        right_rows=rows[1],
+        counts={"match": rows[0] - drifted_rows} | {name: keys.get(name, 0) for name in CLASSES},
+        columns=dict(sorted(((n, int(c)) for n, c in differing), key=lambda item: order.index(item[0]))),
+        schema=tuple(finding.document() for finding in plan.findings),
+        key=tuple(key.name for key in plan.keys),
+        compared=tuple(order),
+        carried=plan.carry,
+        repeated_keys=repeated_keys,
+    )

@@ -1,0 +1,122 @@
+"""The second pass: fetch the rows of the candidate keys and compare them value by value.
+
+Rows are grouped by key before the two sides meet, so a key with n rows on the left and m on the right costs n + m,
+never n times m. All tables lie in a scratch database on disk, a batch of keys is compared at a time: DuckDB's temp
+tables keep structs in memory, whatever its limit.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from reconcile.engine.candidates import Batch
+from reconcile.engine.columns import Plan
+from reconcile.engine.hashing import key_hash
+from reconcile.engine.quoting import text
+from reconcile.engine.spill import U64
+from reconcile.engine.statements import (
+    CANDIDATES,
+    DRIFT,
+    DRIFT_ROWS,
+    FETCHED,
+    PAIRS,
+    REPEATED,
+    SCRATCH,
+    drift_sql,
+    fetch_sql,
+    pairs_sql,
+    repeated_sql,
+)
+
+_BATCHES_PER_SCAN = 8
+_ROW_GROUP = 16_384  # rows that each thread holds in memory while it writes: DuckDB's own 122,880 are too many
+
+
+class Exact:
+    """The scratch database of one comparison. It belongs to the connection and goes away with it."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, plan: Plan, folder: Path | None) -> None:
+        self.con = con
+        self.plan = plan
+        self.repeated_keys = 0
+        attach_scratch(con, folder)
+        con.execute(f"CREATE TABLE {CANDIDATES} (key_hash UBIGINT)")
+
+    def add_candidates(self, keys: U64) -> None:
+        """Remember distinct key hashes as candidates."""
+        if len(keys):
+            self.con.register("plumbline_diff_incoming", pa.table({"key_hash": keys}))
+            self.con.execute(f"INSERT INTO {CANDIDATES} FROM plumbline_diff_incoming")
+            self.con.unregister("plumbline_diff_incoming")
+
+    def fetch(self, batches: Sequence[Batch], *, everything: bool) -> None:
+        """Bring the candidate rows of both sides, in order of key hash when several batches will read them.
+
+        `everything` brings all rows: cheaper than a semi-join when most of them are candidates.
+        """
+        for side in ("left", "right"):
+            chosen = f"{key_hash(self.plan.keys, side)} IN (SELECT key_hash FROM {CANDIDATES})"
+            chosen = "true" if everything else chosen
+            order = "ORDER BY key_hash" if len(batches) > 1 else ""
+            try:
+                rows = f"{fetch_sql(self.plan, side, chosen)} {order}"
+                self.con.execute(f"CREATE OR REPLACE TABLE {FETCHED[side]} AS {rows}")
+            except duckdb.OutOfMemoryException:
+                self._fetch_by_range(side, chosen, batches)
+
+    def _fetch_by_range(self, side: str, chosen: str, batches: Sequence[Batch]) -> None:
+        """Without the memory to sort: one scan of the side for every few batches."""
+        self._fetch_none(side)
+        for first in range(0, len(batches), _BATCHES_PER_SCAN):
+            some = batches[first : first + _BATCHES_PER_SCAN]
+            within = f"{key_hash(self.plan.keys, side)} BETWEEN {some[0].low} AND {some[-1].high}"
+            rows = fetch_sql(self.plan, side, f"{chosen} AND {within}")
+            self.con.execute(f"INSERT INTO {FETCHED[side]} {rows}")
+            self.con.execute(f"CHECKPOINT {SCRATCH}")  # until then appended rows stay in memory
+
+    def _fetch_none(self, side: str) -> None:
+        self.con.execute(f"CREATE OR REPLACE TABLE {FETCHED[side]} AS {fetch_sql(self.plan, side, 'false')}")
+
+    def create_drift(self) -> None:
+        """Leave an empty drift table of the right columns: what comes out of no rows at all."""
+        for side in ("left", "right"):
+            self._fetch_none(side)
+        self._prepare(Batch(1, 0))
+        self.con.execute(f"CREATE TABLE {DRIFT_ROWS} AS {drift_sql(self.plan)}")
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {DRIFT} AS FROM {DRIFT_ROWS}")
+
+    def compare(self, batch: Batch) -> None:
+        """Compare the keys of one batch and append what differs to the drift table."""
+        self._prepare(batch)
+        self.con.execute(f"INSERT INTO {DRIFT_ROWS} {drift_sql(self.plan)}")
+        [(repeated,)] = self.con.execute(f"SELECT count(*) FROM {REPEATED}").fetchall()
+        self.repeated_keys += int(repeated)
+        self.con.execute(f"CHECKPOINT {SCRATCH}")
+
+    def drop(self) -> None:
+        """Leave nothing but the drift."""
+        for table in (CANDIDATES, *FETCHED.values(), PAIRS, REPEATED):
+            self.con.execute(f"DROP TABLE {table}")
+
+    def _prepare(self, batch: Batch) -> None:
+        self.con.execute(pairs_sql(self.plan, batch))
+        self.con.execute(repeated_sql(self.plan, batch))
+
+
+def attach_scratch(con: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
+    """Attach an empty database file, instead of the one an earlier comparison left.
+
+    The file is removed from its folder at once and lives on while the connection holds it: no end of the process can
+    leave it behind.
+    """
+    con.execute(f"DROP VIEW IF EXISTS temp.{DRIFT}")
+    con.execute(f"DETACH DATABASE IF EXISTS {SCRATCH}")
+    file = Path(folder or tempfile.gettempdir()) / f"plumbline-diff-{uuid.uuid4().hex}.duckdb"
+    con.execute(f"ATTACH {text(str(file))} AS {SCRATCH} (RECOVERY_MODE no_wal_writes, ROW_GROUP_SIZE {_ROW_GROUP})")
+    file.unlink()

@@ -1,0 +1,52 @@
+"""The first pass: two 64-bit hashes per row, streamed out of DuckDB and partitioned on disk by the key's hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from reconcile.engine.columns import Compared, Plan, sort_key
+from reconcile.engine.spill import Hashes, HashFile
+
+
+def key_hash(keys: tuple[Compared, ...], side: str) -> str:
+    """SQL of the hash of a row's key. NULL and position count: ('a', NULL) is not (NULL, 'a')."""
+    parts = (sort_key(key.value(side)) if key.rule.nested else key.value(side) for key in keys)
+    return f"hash({', '.join(parts)})"
+
+
+def row_hash_sql(plan: Plan, side: str) -> str:
+    """Two columns per row: the hash of the key, and the hash of key and compared columns.
+
+    The outer hash() matters: DuckDB combines hashes with XOR, so that sums over rows could cancel without it.
+    Hashes never leave one run: DuckDB does not promise them across versions.
+    """
+    kh = key_hash(plan.keys, side)
+    parts = ", ".join((kh, *(value.hashed(side) for value in plan.values)))
+    return f"SELECT {kh} AS key_hash, hash(hash({parts})) AS row_hash FROM {plan.side(side).sql}"
+
+
+def spill_hashes(
+    con: duckdb.DuckDBPyConnection, plan: Plan, side: str, folder: Path | None, block_rows: int
+) -> HashFile:
+    """Scan one side once and leave its hashes in a nameless file in `folder` (None: the system's)."""
+    file = HashFile(folder)
+    for block in _blocks(con, row_hash_sql(plan, side), block_rows):
+        file.append(block)
+    return file.finish()
+
+
+def _blocks(con: duckdb.DuckDBPyConnection, sql: str, block_rows: int) -> Iterator[Hashes]:
+    """Gather the reader's small batches into blocks of about `block_rows` rows."""
+    waiting: list[Hashes] = []
+    rows = 0
+    for batch in con.sql(sql).to_arrow_reader(min(block_rows, 122_880)):
+        waiting.append(Hashes(batch.column(0).to_numpy(), batch.column(1).to_numpy()))
+        rows += batch.num_rows
+        if rows >= block_rows:
+            yield Hashes.concatenate(waiting)
+            waiting, rows = [], 0
+    if rows:
+        yield Hashes.concatenate(waiting)

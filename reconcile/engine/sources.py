@@ -1,0 +1,161 @@
+"""What a user names as one side, turned into a DuckDB view: files, folders, globs, Iceberg snapshots, frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from contract.errors import SetupError, UsageError
+from reconcile.engine.quoting import ident, text
+from reconcile.engine.sides import Relation, describe, first_line
+
+if TYPE_CHECKING:
+    from connect.lake import Lake
+
+_PARQUET, _CSV = "parquet", "csv"
+_ENDINGS = {
+    ".parquet": _PARQUET, ".pq": _PARQUET, ".parq": _PARQUET,
+    ".csv": _CSV, ".tsv": _CSV, ".csv.gz": _CSV, ".tsv.gz": _CSV, ".csv.zst": _CSV,
+}  # fmt: skip
+_IDENTIFIER = re.compile(r"(?P<table>\w+(?:\.\w+)+)(?:@(?P<snapshot>[\w.\-]+))?")
+_GLOB = re.compile(r"[*?\[]")
+_FORMS = "name a Parquet or CSV file, a folder or glob of them, or an Iceberg table as namespace.table@snapshot"
+
+
+def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Callable[[], Lake]) -> Relation:
+    """Make `source` the view `view` of `con`; `lake` is asked for only when it names an Iceberg table.
+
+    `source` is a path, a glob, `namespace.table` or `namespace.table@snapshot` (an id, tag or branch), a pyarrow Table,
+    or a frame that Arrow can take over (pandas, polars). Raises UsageError and SetupError for what cannot be read.
+    """
+    if not isinstance(source, (str, Path)):
+        con.register(view, as_arrow(source))
+        return describe(con, view)
+    files = files_of(str(source))
+    if files is None:
+        return _open_iceberg(con, str(source), view, lake)
+    _open_files(con, files, view, str(source))
+    return describe(con, view, tuple(files) if kind_of(files[0]) == _PARQUET else ())
+
+
+def as_arrow(source: Any) -> pa.Table:
+    """A table or frame as a pyarrow Table; a pandas index is not a column."""
+    try:
+        if isinstance(source, pa.Table):
+            return source
+        if type(source).__module__.partition(".")[0] == "pandas":
+            return pa.Table.from_pandas(source, preserve_index=False)
+        return pa.table(source)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{type(source).__name__} cannot be compared: {first_line(error)}",
+            next_step="give a path, a pyarrow Table or a pandas frame whose columns each have one type",
+        ) from error
+
+
+def files_of(source: str) -> list[str] | None:
+    """The files that a path, folder or glob means, in order; None when it is the name of an Iceberg table."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        return [str(path)]
+    if path.is_dir():
+        return _files_in(path)
+    if _GLOB.search(source):
+        start = Path(path.anchor or ".")
+        found = sorted(str(file) for file in start.glob(str(path.relative_to(path.anchor))) if file.is_file())
+        if not found:
+            raise UsageError(f"{source!r} matches no file", next_step="check the folder and quote the pattern")
+        return _one_kind(found, source)
+    if _IDENTIFIER.fullmatch(source) and not any(source.lower().endswith(ending) for ending in _ENDINGS):
+        return None
+    raise UsageError(f"{source!r} does not exist", next_step=_FORMS)
+
+
+def kind_of(file: str) -> str:
+    """'parquet' or 'csv', by the ending, else by the first bytes. Raises UsageError for neither."""
+    for ending, kind in _ENDINGS.items():
+        if file.lower().endswith(ending):
+            return kind
+    with Path(file).open("rb") as opened:
+        if opened.read(4) == b"PAR1":
+            return _PARQUET
+    raise UsageError(f"{file!r} is neither Parquet nor CSV by its ending", next_step=_FORMS)
+
+
+def _files_in(folder: Path) -> list[str]:
+    for format_name, mark in (("Iceberg", "metadata/*.metadata.json"), ("Delta", "_delta_log")):
+        if any(folder.glob(mark)):
+            raise UsageError(
+                f"{str(folder)!r} is the folder of an {format_name} table: its files mix the rows of many snapshots",
+                next_step="name an Iceberg table as namespace.table@snapshot, or export one snapshot to Parquet",
+            )
+    files = sorted(
+        str(file)
+        for file in folder.rglob("*")
+        if file.is_file() and any(file.name.lower().endswith(ending) for ending in _ENDINGS)
+    )
+    if not files:
+        raise UsageError(f"folder {str(folder)!r} holds no Parquet or CSV file", next_step=_FORMS)
+    return _one_kind(files, str(folder))
+
+
+def _one_kind(files: list[str], source: str) -> list[str]:
+    if len({kind_of(file) for file in files}) > 1:
+        raise UsageError(f"{source!r} mixes Parquet and CSV", next_step="name one kind with a glob: 'folder/*.parquet'")
+    return files
+
+
+def _open_files(con: duckdb.DuckDBPyConnection, files: list[str], view: str, source: str) -> None:
+    try:
+        reader = _parquet(files) if kind_of(files[0]) == _PARQUET else _csv(con, files)
+        con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS FROM {reader}")
+    except (duckdb.Error, OSError) as error:
+        raise SetupError(
+            f"{source!r} cannot be read: {first_line(error)}",
+            where=files[0] if len(files) == 1 else f"{len(files)} files",
+            next_step="check that it is complete and readable",
+        ) from error
+
+
+def _parquet(files: list[str]) -> str:
+    """Columns are matched by name: a file that lacks one gives NULL, and none is dropped without a word."""
+    union = ", union_by_name = true" if len(files) > 1 else ""
+    return f"read_parquet([{', '.join(map(text, files))}]{union})"
+
+
+def _csv(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
+    """Types are sniffed once, from all rows, then fixed: a value in the last row can change a column's type."""
+    listed = ", ".join(map(text, files))
+    whole = con.sql(f"FROM read_csv([{listed}], sample_size = -1, union_by_name = true)")
+    types = ", ".join(f"{text(name)}: {text(str(kind))}" for name, kind in zip(whole.columns, whole.types, strict=True))
+    return f"read_csv([{listed}], union_by_name = true, types = {{{types}}})"
+
+
+def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: Callable[[], Lake]) -> Relation:
+    from connect.pinned import scan
+
+    match = _IDENTIFIER.fullmatch(source)
+    assert match is not None  # files_of said so
+    opened = lake()
+    snapshot = _snapshot_id(opened, match["table"], match["snapshot"])
+    scan(con, opened, match["table"], snapshot, view=view)
+    return describe(con, view)
+
+
+def _snapshot_id(lake: Lake, table: str, named: str | None) -> int | None:
+    """The id that a user names: itself, a tag or a branch; None for the current snapshot."""
+    if named is None or named.isdecimal():
+        return None if named is None else int(named)
+    refs = lake.load(table).metadata.refs
+    if named not in refs:
+        raise UsageError(
+            f"{named!r} is no snapshot, tag or branch of {table}",
+            where=table,
+            next_step=f"use a snapshot id or one of {', '.join(sorted(refs)) or 'no names'}",
+        )
+    return int(refs[named].snapshot_id)

@@ -1,0 +1,93 @@
+"""A file of row hashes, partitioned by the leading bits of the key hash, so that any range of keys loads alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+U64 = npt.NDArray[np.uint64]
+PARTITION_BITS = 12
+PARTITIONS = 1 << PARTITION_BITS
+_SHIFT = np.uint64(64 - PARTITION_BITS)
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """Two arrays of one length: the key hash and the row hash of each row."""
+
+    keys: U64
+    rows: U64
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Hashes:
+        return Hashes(self.keys[mask], self.rows[mask])
+
+    @staticmethod
+    def concatenate(parts: Sequence[Hashes]) -> Hashes:
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            return Hashes(np.empty(0, np.uint64), np.empty(0, np.uint64))
+        return Hashes(np.concatenate([p.keys for p in parts]), np.concatenate([p.rows for p in parts]))
+
+
+class HashFile:
+    """Blocks one after the other, each in order of partition: its key hashes, then its row hashes.
+
+    Append blocks, `finish()`, then `load` ranges of partitions in any order. `counts` are the rows per partition.
+    The file has no name on disk and goes away with this object, however the process ends.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.counts = np.zeros(PARTITIONS, np.int64)
+        self._starts: list[npt.NDArray[np.int64]] = []
+        self._offsets: list[int] = []
+        self._end = 0
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+
+    @property
+    def rows(self) -> int:
+        return int(self.counts.sum())
+
+    def append(self, block: Hashes) -> None:
+        partition = (block.keys >> _SHIFT).astype(np.uint16)
+        order = np.argsort(partition, kind="stable")  # a radix sort on 16-bit numbers
+        counts = np.bincount(partition, minlength=PARTITIONS)
+        self._starts.append(np.concatenate([[0], np.cumsum(counts)]))
+        self._offsets.append(self._end)
+        self._file.write(block.keys[order].data)
+        self._file.write(block.rows[order].data)
+        self._end += 16 * len(block)
+        self.counts += counts
+
+    def finish(self) -> HashFile:
+        self._file.flush()
+        return self
+
+    def slices(self, first: int, last: int) -> Iterator[Hashes]:
+        """The rows of the partitions first..last (last excluded), block by block."""
+        for offset, starts in zip(self._offsets, self._starts, strict=True):
+            low, high, size = int(starts[first]), int(starts[last]), int(starts[-1])
+            if high > low:
+                yield Hashes(
+                    self._read(offset + 8 * low, high - low), self._read(offset + 8 * (size + low), high - low)
+                )
+
+    def load(self, first: int, last: int) -> Hashes:
+        """The rows of the partitions first..last (last excluded)."""
+        return Hashes.concatenate(list(self.slices(first, last)))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _read(self, offset: int, count: int) -> U64:
+        self._file.seek(offset)
+        return np.frombuffer(self._file.read(8 * count), np.uint64)

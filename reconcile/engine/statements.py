@@ -1,0 +1,183 @@
+"""The statements of the second pass, one function each. See `exact` for their order."""
+
+from __future__ import annotations
+
+from reconcile.engine.candidates import Batch
+from reconcile.engine.columns import Compared, Plan, sort_key
+from reconcile.engine.hashing import key_hash
+from reconcile.engine.quoting import column, ident, text
+
+SCRATCH = "plumbline_diff"
+CANDIDATES = f"{SCRATCH}.candidates"
+FETCHED = {"left": f"{SCRATCH}.left_rows", "right": f"{SCRATCH}.right_rows"}
+PAIRS, REPEATED = f"{SCRATCH}.pairs", f"{SCRATCH}.repeated"
+DRIFT_ROWS, DRIFT = f"{SCRATCH}.drift", "drift"
+LISTED_ROWS = 100
+"""At most so many rows of a repeated key are listed in `left_rows` and `right_rows`."""
+
+
+def fetch_sql(plan: Plan, side: str, only: str) -> str:
+    """The rows of one side that satisfy `only`: key hash, canonical key, and a record of lineage and plain values."""
+    named = zip(plan.keys, _key_names(plan), strict=True)
+    keys = ", ".join(f"{key.value(side)} AS {name}" for key, name in named)
+    return f"""
+        SELECT {key_hash(plan.keys, side)} AS key_hash, {keys}, {_record(plan, side)} AS record
+        FROM {plan.side(side).sql}
+        WHERE {only}
+    """
+
+
+def pairs_sql(plan: Plan, batch: Batch) -> str:
+    """One row per key of the batch: how many rows each side has, and the least of its records."""
+    keys = _keys(plan)
+    return f"""
+        CREATE OR REPLACE TABLE {PAIRS} AS
+        SELECT key_hash, {keys},
+               count(ours) AS left_count, count(theirs) AS right_count,
+               min(ours) AS ours, min(theirs) AS theirs
+        FROM (
+            SELECT key_hash, {keys}, record AS ours, NULL AS theirs
+            FROM {FETCHED["left"]} WHERE {_within(batch)}
+            UNION ALL
+            SELECT key_hash, {keys}, NULL AS ours, record AS theirs
+            FROM {FETCHED["right"]} WHERE {_within(batch)}
+        )
+        GROUP BY key_hash, {keys}
+    """
+
+
+def repeated_sql(plan: Plan, batch: Batch) -> str:
+    """One row per key that some side has more than once: whether both sides hold the same rows equally often.
+
+    Equal rows are counted together first, so a million copies of one row are one group.
+    """
+    keys = _keys(plan)
+    return f"""
+        CREATE OR REPLACE TABLE {REPEATED} AS
+        WITH several AS (
+            SELECT key_hash FROM {PAIRS} WHERE left_count > 1 OR right_count > 1
+        ),
+        signed AS (
+            SELECT key_hash, {keys}, 1 AS sign, {_row_key(plan, "left")} AS row_key,
+                   {_lineage("left", plan)} AS left_lineage, NULL AS right_lineage
+            FROM {FETCHED["left"]} WHERE {_within(batch)} AND key_hash IN (FROM several)
+            UNION ALL
+            SELECT key_hash, {keys}, -1 AS sign, {_row_key(plan, "right")} AS row_key,
+                   NULL AS left_lineage, {_lineage("right", plan)} AS right_lineage
+            FROM {FETCHED["right"]} WHERE {_within(batch)} AND key_hash IN (FROM several)
+        ),
+        equal_rows AS (
+            SELECT key_hash, {keys}, row_key, sum(sign) AS surplus, count(*) AS copies,
+                   min(left_lineage, {LISTED_ROWS}) AS left_some, min(right_lineage, {LISTED_ROWS}) AS right_some
+            FROM signed GROUP BY key_hash, {keys}, row_key
+        )
+        SELECT key_hash, {keys}, bool_and(surplus = 0) AS same,
+               {_listed("left_some")} AS left_rows, {_listed("right_some")} AS right_rows
+        FROM equal_rows GROUP BY key_hash, {keys} HAVING sum(copies) > 1
+    """
+
+
+def drift_sql(plan: Plan) -> str:
+    """The drift rows among the pairs: their class, counts, differing columns, values and lineage of both sides."""
+    same_key = " AND ".join(f"pairs.{name} IS NOT DISTINCT FROM repeated.{name}" for name in _key_names(plan))
+    return f"""
+        WITH classified AS (
+            SELECT pairs.*, {_columns_of("repeated", plan)}
+                   CASE WHEN left_count = 1 AND right_count = 1 THEN {_differing(plan)}
+                        ELSE []::VARCHAR[] END AS differing,
+                   CASE WHEN right_count = 0 THEN 'missing'
+                        WHEN left_count = 0 THEN 'extra'
+                        WHEN left_count = 1 AND right_count = 1
+                            THEN CASE WHEN len(differing) > 0 THEN 'mismatch' ELSE 'match' END
+                        WHEN repeated.same THEN 'match'
+                        ELSE 'duplicate' END AS found
+            FROM {PAIRS} AS pairs
+            LEFT JOIN {REPEATED} AS repeated ON pairs.key_hash = repeated.key_hash AND {same_key}
+        )
+        SELECT found AS class, {_named_keys(plan)}, left_count, right_count, differing AS columns,
+               ours.row AS left_row, theirs.row AS right_row {_carried(plan)}
+        FROM classified WHERE found <> 'match'
+    """
+
+
+def _key_names(plan: Plan) -> list[str]:
+    """The names of the key columns inside the engine's tables, free of clashes with its own."""
+    return [f"key_{position}" for position in range(len(plan.keys))]
+
+
+def _keys(plan: Plan) -> str:
+    return ", ".join(_key_names(plan))
+
+
+def _named_keys(plan: Plan) -> str:
+    named = zip(_key_names(plan), plan.keys, strict=True)
+    return ", ".join(f"{name} AS {ident(key.name)}" for name, key in named)
+
+
+def _within(batch: Batch) -> str:
+    return f"key_hash BETWEEN {batch.low} AND {batch.high}"
+
+
+def _record(plan: Plan, side: str) -> str:
+    """A struct of the lineage, then the plain values: `min` of it is the row of the least lineage."""
+    row = f"'row': {_packed([value.name for value in plan.values or plan.keys])}"
+    if not plan.carry:
+        return f"{{{row}}}"
+    return f"{{'lineage': struct_pack({', '.join(_carried_field(plan, side, c) for c in plan.carry)}), {row}}}"
+
+
+def _packed(names: list[str]) -> str:
+    return f"struct_pack({', '.join(f'{ident(name)} := {ident(name)}' for name in names)})"
+
+
+def _carried_field(plan: Plan, side: str, name: str) -> str:
+    """A carried column, or a typed NULL on a side that lacks it."""
+    own, other = plan.side(side).columns, plan.side("right" if side == "left" else "left").columns
+    value = column(name) if name in own else f"NULL::{other[name]}"
+    return f"{ident(name)} := {value}"
+
+
+def _lineage(side: str, plan: Plan) -> str:
+    return "record.lineage" if plan.carry else "NULL::INTEGER"
+
+
+def _row_key(plan: Plan, side: str) -> str:
+    """One value that is equal for equal rows, tolerances taken by their grid."""
+    if not plan.values:
+        return "0"
+    fields = (f"{ident(value.name)} := {_comparable(value, side)}" for value in plan.values)
+    return sort_key(f"struct_pack({', '.join(fields)})")
+
+
+def _comparable(value: Compared, side: str) -> str:
+    return value.gridded(side, "record.row")
+
+
+def _listed(some: str) -> str:
+    return f"list_slice(list_sort(flatten(list({some}))), 1, {LISTED_ROWS})"
+
+
+def _differing(plan: Plan) -> str:
+    """SQL of the list of the names of the columns that differ between `ours` and `theirs`."""
+    if not plan.values:
+        return "[]::VARCHAR[]"
+    tests = (
+        f"CASE WHEN {value.differs('ours.row', 'theirs.row')} THEN {text(value.name)} END" for value in plan.values
+    )
+    return f"list_filter([{', '.join(tests)}], lambda name: name IS NOT NULL)"
+
+
+def _columns_of(alias: str, plan: Plan) -> str:
+    return f"{alias}.left_rows, {alias}.right_rows," if plan.carry else ""
+
+
+def _carried(plan: Plan) -> str:
+    """The lineage of the shown row of each side, and the lineage of all rows of a repeated key."""
+    if not plan.carry:
+        return ""
+    fields = [
+        f"{column(name, record + '.lineage')} AS {ident(f'{side}_{name}')}"
+        for side, record in (("left", "ours"), ("right", "theirs"))
+        for name in plan.carry
+    ]
+    return ", " + ", ".join([*fields, "left_rows", "right_rows"])

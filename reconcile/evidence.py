@@ -1,0 +1,324 @@
+"""What is known about each differing row: its input records, when the stream read them, and what the batch run saw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contract.errors import SetupError
+from reconcile.coverage import covered
+from reconcile.differing import DIFFERING
+from reconcile.engine.quoting import ident, text
+from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins, archive_view
+from reconcile.spans import READ, SPANS, Progress
+
+if TYPE_CHECKING:
+    from reconcile.coverage import BatchRun
+
+EVIDENCE = "evidence"
+SIDES = ("left", "right")
+OTHER = {"left": "right", "right": "left"}
+PARTS = ("partition", "offset")
+
+
+def gather(pins: Pins, progress: Progress) -> None:
+    """Fill the temp table `evidence`: one row per row of `differing`, with what the causes' proofs read.
+
+    `class`, `key`, `columns`, `left_count` and `right_count` (rows in batch and stream), `event_time` (of the row);
+    `batch_present`, `stream_present`, `batch_has_left`, `stream_has_left`, `batch_has_right`, `stream_has_right`,
+    `same_lineage`, `replay_id`.
+    For each side of the join, of the input record that the row was made from (in the batch row's lineage, else in the
+    stream row's): `left_topic`, `left_partition`, `left_offset`, `left_event_us`, `left_kafka_time`, `left_epoch`,
+    `left_late_watermark_ms`, `left_read`, `left_late`, `left_admitted`, `left_in_batch_snapshot`
+    (of the covering batch run). Of that record's window: `left_closed`, `stream_matched_left` (the stream holds a match
+    of it), `left_final` (no further row of it will come), `left_alone` (the stream has no match of it, and all that the
+    batch has were late), `left_vanished` (it is alone, its window closed, and its unmatched row is not there either;
+    told of one row per record). The same as `right_...`; windows of the left are closed up to `closed_until_us`.
+    `left_copy_partition` and `left_copy_offset` are another delivery of the left event, if the stream took that.
+    `right_decided` says that no row of a left record's partner will take its place, `stream_copies` counts the stream
+    rows of one key and lineage, `beyond_batch` says that the batch has not run over all partners of a right record.
+    NULL is unknown: no lineage, not archived, no ledger.
+    """
+    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE inputs AS {_inputs()}")
+    for side in SIDES:
+        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_pairs AS {_pairs(pins, side)}")
+    pins.con.execute(_BORROW)
+    for side in SIDES:
+        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_records AS {_records(pins, side, progress)}")
+    _look_into_batch_snapshots(pins)
+    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {EVIDENCE} AS {_evidence(pins, progress)}")
+
+
+def _inputs() -> str:
+    """Each difference with the coordinates to look up."""
+    coordinates = ", ".join(
+        f"coalesce(batch_{side}_{part}, stream_{side}_{part}) AS {side}_{part}" for side in SIDES for part in PARTS
+    )
+    has = ", ".join(
+        f"CASE WHEN {table}_present THEN {table}_{side}_offset IS NOT NULL END AS {table}_has_{side}"
+        for table in ("batch", "stream")
+        for side in SIDES
+    )
+    same = " AND ".join(
+        f"batch_{side}_{part} IS NOT DISTINCT FROM stream_{side}_{part}" for side in SIDES for part in PARTS
+    )
+    return f"""
+        WITH resolved AS (
+            SELECT *, batch_count > 0 AS batch_present, stream_count > 0 AS stream_present, {coordinates},
+                coalesce(batch_event_time, stream_event_time) AS event_time
+            FROM {DIFFERING}
+        )
+        SELECT *, {has},
+            CASE WHEN batch_present AND stream_present AND (batch_left_offset IS NOT NULL
+                OR batch_right_offset IS NOT NULL) THEN {same} END AS same_lineage
+        FROM resolved
+    """
+
+
+def _pairs(pins: Pins, side: str) -> str:
+    """The partners that the batch table has of each record in `inputs` on one side."""
+    other = OTHER[side]
+    return f"""
+        SELECT DISTINCT b._{side}_partition AS partition, b._{side}_offset AS "offset",
+            b._{other}_partition AS other_partition, b._{other}_offset AS other_offset
+        FROM {pins.around(BATCH)} b SEMI JOIN inputs i
+            ON i.{side}_partition = b._{side}_partition AND i.{side}_offset = b._{side}_offset
+        WHERE b._{other}_offset IS NOT NULL
+    """
+
+
+_BORROW = "; ".join(
+    f"""
+    UPDATE inputs SET {other}_partition = record[1], {other}_offset = record[2]
+    FROM (
+        SELECT partition, "offset", min((other_partition, other_offset)) AS record FROM {side}_pairs
+        WHERE (partition, "offset") NOT IN (
+            SELECT ({side}_partition, {side}_offset) FROM inputs
+            WHERE class = 'mismatch' AND {side}_offset IS NOT NULL
+        )
+        GROUP BY ALL
+    ) borrowed
+    WHERE class = 'extra' AND {other}_offset IS NULL
+        AND {side}_partition = borrowed.partition AND {side}_offset = borrowed."offset"
+    """
+    for side, other in OTHER.items()
+)
+"""An extra unmatched row names a partner that the batch has and the stream lacks, so that the evidence shows it."""
+
+
+def _records(pins: Pins, side: str, progress: Progress) -> str:
+    """The archived record and the epoch behind each coordinate that `inputs` names on one side.
+
+    Of an event with several deliveries that which the stream took: the first that was not late.
+    """
+    archive = LEFT_ARCHIVE if side == "left" else RIGHT_ARCHIVE
+    read = "false" if progress.last_epoch is None else "true"
+    return f"""
+        WITH wanted AS (
+            SELECT {side}_partition AS partition, {side}_offset AS "offset"
+            FROM inputs WHERE {side}_offset IS NOT NULL
+            UNION SELECT other_partition, other_offset FROM {OTHER[side]}_pairs
+        ),
+        deliveries AS (
+            SELECT w.partition AS first_partition, w."offset" AS first_offset,
+                coalesce(c.partition, w.partition) AS partition, coalesce(c."offset", w."offset") AS "offset"
+            FROM wanted w LEFT JOIN {side}_copies c
+                ON c.first_partition = w.partition AND c.first_offset = w."offset"
+        ),
+        archived AS (
+            SELECT partition, "offset", any_value(topic) AS topic, any_value(event_time) AS event_time,
+                any_value(kafka_timestamp) AS kafka_time
+            FROM {archive} SEMI JOIN deliveries USING (partition, "offset") GROUP BY ALL
+        ),
+        spans AS (SELECT * FROM {SPANS} WHERE side = '{side}')
+        SELECT DISTINCT ON (first_partition, first_offset)
+            first_partition AS partition, first_offset AS "offset", a.topic, a.kafka_time,
+            epoch_us(a.event_time) AS event_us,
+            CASE WHEN w."offset" < s.end_offset THEN s.epoch END AS epoch,
+            CASE WHEN w."offset" < s.end_offset THEN s.late_watermark_ms END AS late_watermark_ms,
+            CASE WHEN {read} THEN coalesce(w."offset" < r.end_offset, false) END AS read
+        FROM deliveries w
+        ASOF LEFT JOIN spans s ON w.partition = s.partition AND w."offset" >= s.start_offset
+        LEFT JOIN archived a ON w.partition = a.partition AND w."offset" = a."offset"
+        LEFT JOIN {READ} r ON r.side = '{side}' AND r.partition = w.partition
+        ORDER BY epoch_us(a.event_time) > late_watermark_ms * 1000 DESC NULLS LAST, epoch NULLS LAST, w."offset"
+    """
+
+
+def _look_into_batch_snapshots(pins: Pins) -> None:
+    """Fill `seen`: for rows that the stream holds, which of their records the covering batch run could read."""
+    con = pins.con
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE seen "
+        "(id BIGINT, batch_snapshot_id BIGINT, left_in_batch_snapshot BOOLEAN, right_in_batch_snapshot BOOLEAN)"
+    )
+    doubtful = "stream_present AND NOT coalesce(same_lineage, false)"
+    found = con.execute(f"SELECT 1 FROM inputs WHERE {doubtful} LIMIT 1").fetchone()
+    if found is None:
+        return
+    con.execute(f"CREATE OR REPLACE TEMP TABLE doubtful AS SELECT * FROM inputs WHERE {doubtful}")
+    for run in reversed(pins.runs):
+        if con.execute("SELECT 1 FROM doubtful LIMIT 1").fetchone() is None:
+            return
+        _look_into(pins, run)
+        con.execute("DELETE FROM doubtful WHERE id IN (SELECT id FROM seen)")
+
+
+def _look_into(pins: Pins, run: BatchRun) -> None:
+    """Judge the doubtful rows in the range of one batch run by the archive snapshots it read."""
+    in_run = run.time_range.sql("event_time")
+    if pins.con.execute(f"SELECT 1 FROM doubtful WHERE {in_run} LIMIT 1").fetchone() is None:
+        return
+    held = {
+        side: _held(pins, side, snapshot)
+        for side, snapshot in (("left", run.left_archive), ("right", run.right_archive))
+    }
+    pins.con.execute(
+        f"""
+        INSERT INTO seen
+        SELECT id, {run.snapshot_id}, {held["left"]}, CASE WHEN right_offset IS NOT NULL THEN {held["right"]} END
+        FROM doubtful WHERE {in_run}
+        """
+    )
+
+
+def _held(pins: Pins, side: str, snapshot_id: int | None) -> str:
+    """SQL that says whether the row's record of one side is in the archive at the snapshot; NULL when that is gone."""
+    if snapshot_id is None:
+        return "NULL"
+    try:
+        archive_view(pins, f"{side}_then", side, snapshot_id)
+    except SetupError:
+        return "NULL"  # expired: nobody can say any more what that run saw
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {side}_held AS
+        SELECT DISTINCT a.partition, a."offset" FROM {side}_then a
+        SEMI JOIN doubtful d ON a.partition = d.{side}_partition AND a."offset" = d.{side}_offset
+        """
+    )
+    return f'({side}_partition, {side}_offset) IN (SELECT (partition, "offset") FROM {side}_held)'
+
+
+def _found(pins: Pins, progress: Progress) -> str:
+    """Each difference beside its records, what the batch run saw, and what the stream holds of its records."""
+    topics = {"left": pins.contract.left.topic, "right": pins.contract.right.topic}
+    records = ",\n".join(_record_columns(side, topics[side]) for side in SIDES)
+    marks = {
+        "evict_watermark_ms": progress.evict_watermark_ms,
+        "closed_until_us": progress.closed_until_us,
+        "right_closed_until_us": progress.right_closed_until_us,
+    }
+    noted = ", ".join(f"{'NULL' if mark is None else mark}::BIGINT AS {name}" for name, mark in marks.items())
+    return f"""
+        WITH {_matched(pins, "left")}, {_matched(pins, "right")}
+        SELECT i.id, i.class, i.key, i.columns, i.batch_count AS left_count, i.stream_count AS right_count,
+            i.batch_row, i.stream_row, i.event_time, i.batch_event_time, i.stream_event_time,
+            i.batch_present, i.stream_present, i.batch_has_left, i.stream_has_left, i.batch_has_right,
+            i.stream_has_right, i.same_lineage, i.stream_replay_id AS replay_id,
+            i.left_partition, i.left_offset, i.right_partition, i.right_offset,
+            tl.other[1] AS left_copy_partition, tl.other[2] AS left_copy_offset,
+            tr.other[1] AS right_copy_partition, tr.other[2] AS right_copy_offset,
+            {records},
+            seen.batch_snapshot_id, seen.left_in_batch_snapshot, seen.right_in_batch_snapshot, {noted},
+            coalesce(ml.has_other, false) AS stream_matched_left, ml."offset" IS NOT NULL AS stream_knows_left,
+            coalesce(mr.has_other, false) AS stream_matched_right, mr."offset" IS NOT NULL AS stream_knows_right,
+            pl.all_late AS left_partners_late, pr.all_late AS right_partners_late, i.stream_copies
+        FROM inputs i
+        LEFT JOIN left_records l ON l.partition = i.left_partition AND l."offset" = i.left_offset
+        LEFT JOIN right_records r ON r.partition = i.right_partition AND r."offset" = i.right_offset
+        LEFT JOIN seen USING (id)
+        LEFT JOIN left_taken tl ON tl.first_partition = i.left_partition AND tl.first_offset = i.left_offset
+        LEFT JOIN right_taken tr ON tr.first_partition = i.right_partition AND tr.first_offset = i.right_offset
+        LEFT JOIN matched_left ml ON ml.partition = i.left_partition AND ml."offset" = i.left_offset
+        LEFT JOIN matched_right mr ON mr.partition = i.right_partition AND mr."offset" = i.right_offset
+        LEFT JOIN partners_left pl ON pl.partition = i.left_partition AND pl."offset" = i.left_offset
+        LEFT JOIN partners_right pr ON pr.partition = i.right_partition AND pr."offset" = i.right_offset
+    """
+
+
+def _matched(pins: Pins, side: str) -> str:
+    """Of one side's records: whether the stream holds a match of it, and whether all matches of the batch were late."""
+    other = OTHER[side]
+    return f"""
+        matched_{side} AS (
+            SELECT _{side}_partition AS partition, _{side}_offset AS "offset", count(_{other}_offset) > 0 AS has_other
+            FROM {pins.around(STREAM)} s SEMI JOIN inputs i
+                ON s._{side}_partition = i.{side}_partition AND s._{side}_offset = i.{side}_offset
+            GROUP BY ALL
+        ),
+        partners_{side} AS (
+            SELECT p.partition, p."offset", bool_and(o.event_us <= o.late_watermark_ms * 1000) AS all_late
+            FROM {side}_pairs p LEFT JOIN {other}_records o
+                ON o.partition = p.other_partition AND o."offset" = p.other_offset
+            GROUP BY ALL
+        )"""
+
+
+def _evidence(pins: Pins, progress: Progress) -> str:
+    """What was found, judged by the late rule and the window rule."""
+    keeps = {"left": pins.contract.join.keeps_left, "right": pins.contract.join.keeps_right}
+    fates = ",\n".join(_fate(side) for side in SIDES)
+    finals = ",\n".join(_final(side, keeps=keeps[side]) for side in SIDES)
+    vanished = ",\n".join(_vanished(side, keeps=keeps[side]) for side in SIDES)
+    return f"""
+        WITH found AS ({_found(pins, progress)}),
+        judged AS (
+            SELECT *, {fates},
+                coalesce(left_event_us, epoch_us(event_time)) <= closed_until_us AS left_closed,
+                coalesce(right_event_us, CASE WHEN left_offset IS NULL THEN epoch_us(event_time) END)
+                    <= right_closed_until_us AS right_closed
+            FROM found
+        ),
+        finished AS (SELECT *, {finals} FROM judged)
+        SELECT *, {vanished},
+            {"coalesce(right_late OR (right_admitted AND right_final), right_read)" if keeps["right"] else "true"}
+                AS right_decided,
+            {_beyond_batch(pins)} AS beyond_batch
+        FROM finished
+    """
+
+
+def _fate(side: str) -> str:
+    return f"""
+        {side}_event_us <= {side}_late_watermark_ms * 1000 AS {side}_late,
+        {side}_event_us > {side}_late_watermark_ms * 1000 AS {side}_admitted,
+        CASE WHEN {side}_late THEN ({side}_late_watermark_ms * 1000 - {side}_event_us) // 1000 END
+            AS {side}_late_by_ms"""
+
+
+def _final(side: str, *, keeps: bool) -> str:
+    return f"""
+        {f"{side}_closed OR stream_matched_{side}" if keeps else "true"} AS {side}_final,
+        NOT stream_matched_{side} AND {side}_partners_late AS {side}_alone"""
+
+
+def _vanished(side: str, *, keeps: bool) -> str:
+    return f"""
+        {f"{side}_admitted AND {side}_closed AND {side}_alone" if keeps else "false"} AND NOT stream_knows_{side}
+            AND row_number() OVER (
+                PARTITION BY {side}_partition, {side}_offset ORDER BY {OTHER[side]}_partition, {OTHER[side]}_offset, id
+            ) = 1 AS {side}_vanished"""
+
+
+def _beyond_batch(pins: Pins) -> str:
+    """Whether left events that the batch has not run over could match the right one of this unmatched stream row."""
+    if pins.neighbours_covered:
+        return "false"
+    low, high = pins.within_ms
+    inside = [
+        " AND ".join(
+            [f"right_event_us - {high * 1000} >= {part.start_us}"] * (part.start_us is not None)
+            + [f"right_event_us - {low * 1000} < {part.end_us}"] * (part.end_us is not None)
+        )
+        for part in covered(pins.runs)
+    ]
+    return f"class = 'extra' AND NOT stream_has_left AND NOT ({' OR '.join(f'({part})' for part in inside)})"
+
+
+def _record_columns(side: str, topic: str) -> str:
+    alias = ident(side[0])
+    return f"""
+        CASE WHEN i.{side}_offset IS NOT NULL THEN {text(topic)} END AS {side}_topic,
+        {alias}.kafka_time AS {side}_kafka_time, {alias}.event_us AS {side}_event_us,
+        make_timestamptz({alias}.event_us) AS {side}_event_time, {alias}.epoch AS {side}_epoch,
+        {alias}.late_watermark_ms AS {side}_late_watermark_ms, {alias}.read AS {side}_read"""

@@ -1,0 +1,202 @@
+"""Everything one reconcile reads, pinned: views over single snapshots, so that nothing moves under the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connect import pinned
+from connect.lake import Lake
+from contract.durations import milliseconds
+from contract.lineage import EVENT_TIME, LINEAGE
+from contract.ranges import TimeRange
+from contract.reach import input_range
+from reconcile.copies import by_first_delivery, find_copies, note_taken
+from reconcile.coverage import BatchRun, batch_runs, covered, holds, hull
+from reconcile.engine.quoting import ident, text
+from stream_job.tables import EPOCHS, QUARANTINE
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from contract.model import Contract, Source
+
+BATCH, STREAM, LEDGER = "batch_rows", "stream_rows", "ledger_rows"
+AROUND = {BATCH: "batch_rows_around", STREAM: "stream_rows_around"}
+LEFT_ARCHIVE, RIGHT_ARCHIVE = "left_archive", "right_archive"
+_LINEAGE_TYPES = dict(zip(LINEAGE, ("TIMESTAMPTZ", "INTEGER", "BIGINT", "INTEGER", "BIGINT", "VARCHAR"), strict=True))
+ARCHIVE_COLUMNS = ("topic", "partition", "offset", "kafka_timestamp", "event_time")
+
+
+@dataclass(frozen=True)
+class Pins:
+    """One DuckDB connection with the views named above, and what they show.
+
+    `snapshots` maps each table to its pinned snapshot id (None: the table is empty or missing). The views of both
+    outputs hold the rows with `_event_time` in `time_range`, the archives' those that such rows can be made from.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    lake: Lake
+    contract: Contract
+    time_range: TimeRange
+    snapshots: Mapping[str, int | None]
+    runs: tuple[BatchRun, ...]
+    memory: str
+    scratch: Path | None
+
+    @property
+    def within_ms(self) -> tuple[int, int]:
+        """The bounds of the contract's `within`, in ms."""
+        low, high = map(milliseconds, self.contract.join.within)
+        return low, high
+
+    def archive_range(self, side: str) -> TimeRange:
+        """Event times that records of side `left` or `right` may have for rows of the range.
+
+        Where unmatched right events give rows, also what decides about the partners of the range's events.
+        """
+        join, reach = self.contract.join, self.time_range
+        if join.keeps_right:
+            reach = input_range(self.contract, join.left, input_range(self.contract, join.right, reach))
+        return reach if side == "left" else input_range(self.contract, join.right, reach)
+
+    @property
+    def reaches_out(self) -> bool:
+        """Whether rows outside the range decide about rows in it: those of a right event with left ones beyond it."""
+        return self.archive_range("left") != self.time_range
+
+    @property
+    def neighbours_covered(self) -> bool:
+        """Whether the batch reference has run over all that decides about the range's rows."""
+        return not self.reaches_out or not self.runs or holds(covered(self.runs), self.archive_range("left"))
+
+    @property
+    def batch_has_lineage(self) -> bool:
+        """Whether every batch row says what it was made from; rows of a query of the team's own need not."""
+        without = f"FROM {BATCH} WHERE _left_offset IS NULL AND _right_offset IS NULL"
+        return self.con.execute(f"SELECT 1 {without} LIMIT 1").fetchone() is None
+
+    def around(self, view: str) -> str:
+        """The output view BATCH or STREAM with the rows outside the range that decide about those in it."""
+        return AROUND[view] if self.reaches_out else view
+
+
+def pin(
+    con: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    contract: Contract,
+    time_range: TimeRange | None,
+    *,
+    memory: str = "512MB",
+    scratch: Path | None = None,
+) -> Pins:
+    """Pin all tables, the stream first: what it holds, the archives and the ledger read later have at least begun.
+
+    None as the range stands for what the batch runs cover. Raises SetupError when an output table is missing.
+    """
+    output = contract.output
+    stream_id, batch_id = (_current(lake, table) for table in (output.stream_table, output.batch_table))
+    snapshots = {output.stream_table: stream_id, output.batch_table: batch_id}
+    runs = batch_runs(lake.load(output.batch_table), contract, batch_id)
+    wanted = time_range or hull(runs)
+    for table in (EPOCHS, QUARANTINE, contract.left.archive, contract.right.archive):
+        snapshots[table] = _current(lake, table) if lake.exists(table) else None
+    pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch)
+    find_copies(pins)
+    for view, table in ((STREAM, output.stream_table), (BATCH, output.batch_table)):
+        _output_view(pins, view, table, wanted)
+        if pins.reaches_out:
+            _output_view(pins, AROUND[view], table, pins.archive_range("left"))
+    note_taken(pins, _delivered(STREAM))
+    _ledger_view(pins)
+    archive_view(pins, LEFT_ARCHIVE, "left", snapshots[contract.left.archive])
+    archive_view(pins, RIGHT_ARCHIVE, "right", snapshots[contract.right.archive])
+    return pins
+
+
+def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None) -> None:
+    """Make `view` over one source's archive at a snapshot: ARCHIVE_COLUMNS of records that rows of the range need."""
+    source: Source = pins.contract.left if side == "left" else pins.contract.right
+    reach = pins.archive_range(side)
+    if snapshot_id is None:
+        columns = "NULL::VARCHAR, NULL::INTEGER, NULL::BIGINT, NULL::TIMESTAMPTZ, NULL::TIMESTAMPTZ"
+        names = ", ".join(ident(name) for name in ARCHIVE_COLUMNS)
+        pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} ({names}) AS SELECT {columns} WHERE false")
+        return
+    _scan(pins, source.archive, snapshot_id, view, reach.iceberg("event_time"), ARCHIVE_COLUMNS)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE VIEW {ident(view)} AS
+        SELECT * FROM {ident(_raw(view))}
+        WHERE topic = {text(source.topic)} AND {reach.sql("event_time")}
+        """
+    )
+
+
+def _output_view(pins: Pins, view: str, table: str, time_range: TimeRange) -> None:
+    """The output's rows of a range, events named by their first delivery.
+
+    A team's own table may lack lineage columns: they read as NULL.
+    """
+    has = set(pins.lake.load(table).schema().column_names)
+    in_range = time_range if EVENT_TIME in has else TimeRange()
+    _scan(pins, table, pins.snapshots[table], view, in_range.iceberg(EVENT_TIME))
+    absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in _LINEAGE_TYPES.items() if name not in has)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE VIEW {ident(_delivered(view))} AS
+        SELECT *{", " + absent if absent else ""} FROM {ident(_raw(view))}
+        WHERE {in_range.sql(ident(EVENT_TIME))}
+        """
+    )
+    pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {by_first_delivery(pins, _delivered(view))}")
+
+
+def _ledger_view(pins: Pins) -> None:
+    """The epochs of this contract, each once; empty without a ledger."""
+    if pins.snapshots[EPOCHS] is None:
+        kinds = (
+            "query_id VARCHAR, epoch BIGINT, source VARCHAR, partition INTEGER, start_offset BIGINT, "
+            "end_offset BIGINT, late_watermark_ms BIGINT, evict_watermark_ms BIGINT, planned_at TIMESTAMPTZ"
+        )
+        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {LEDGER} ({kinds})")
+        return
+    name = pins.contract.contract
+    _scan(pins, EPOCHS, pins.snapshots[EPOCHS], LEDGER, f"contract == '{name}'")
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {LEDGER} AS
+        SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
+            late_watermark_ms, evict_watermark_ms, planned_at
+        FROM {ident(_raw(LEDGER))}
+        WHERE contract = {text(name)}
+        """
+    )
+
+
+def _scan(
+    pins: Pins,
+    table: str,
+    snapshot_id: int | None,
+    view: str,
+    row_filter: str | None,
+    columns: tuple[str, ...] | None = None,
+) -> None:
+    pinned.scan(pins.con, pins.lake, table, snapshot_id, view=_raw(view), row_filter=row_filter, columns=columns)
+
+
+def _raw(view: str) -> str:
+    return f"{view}_pinned"
+
+
+def _delivered(view: str) -> str:
+    """The output view with the coordinates that its table has."""
+    return f"{view}_delivered"
+
+
+def _current(lake: Lake, table: str) -> int | None:
+    snapshot = lake.load(table).current_snapshot()
+    return None if snapshot is None else int(snapshot.snapshot_id)

@@ -1,0 +1,175 @@
+"""Records that could not enter the join: how many of each source, and which of them a differing row was made from.
+
+The archive's own verdict (`quarantine_reason`) counts; `plumbline.quarantine` is the copy that it is held to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connect import pinned
+from reconcile.engine.quoting import text
+from reconcile.evidence import EVIDENCE, OTHER, SIDES
+from reconcile.pins import BATCH, Pins
+from stream_job.tables import QUARANTINE
+
+_PLACE = ("topic", "partition", "offset")
+_TIMES = ("event_time", "kafka_timestamp")
+
+
+def note(pins: Pins) -> None:
+    """Add to the temp table `evidence` which input records are in quarantine.
+
+    `left_quarantine` and `right_quarantine` are the reasons of the records that the row was made from,
+    `quarantined_record` names one in words. `left_partners_quarantined` says of a row that has a left record only
+    that all right records the batch joined it with are in quarantine; `right_partners_quarantined` the reverse.
+    """
+    for side in SIDES:
+        _judged(pins, side)
+    found = pins.con.execute("SELECT 1 FROM left_judged UNION ALL SELECT 1 FROM right_judged LIMIT 1").fetchone()
+    joins = "".join(_looked_up(pins, side) for side in SIDES) if found else ""
+    columns = ", ".join(_columns(side, known=found is not None) for side in SIDES)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {EVIDENCE} AS
+        WITH known AS (SELECT e.*, {columns} FROM {EVIDENCE} e {joins})
+        SELECT *, CASE WHEN left_quarantine IS NOT NULL THEN {_in_words("left")}
+            WHEN right_quarantine IS NOT NULL THEN {_in_words("right")} END AS quarantined_record
+        FROM known
+        """
+    )
+
+
+def records(pins: Pins) -> dict[str, Any]:
+    """Per source `{"archived", "entered", "quarantined": {reason: n}, "waiting", "balanced"}`, each of them records.
+
+    Counted are the records from which rows of the range can be made, by event time, or by the record's own time where
+    the archive has no event time of it. `archived` and `entered` are counted in the archive, `quarantined` in
+    `plumbline.quarantine`; `waiting` are those that the stream job has not copied there yet. Balanced: archived =
+    entered + quarantined + waiting.
+    """
+    join = pins.contract.join
+    return {name: _records(pins, side, name) for side, name in (("left", join.left), ("right", join.right))}
+
+
+def balanced(counted: dict[str, Any]) -> bool:
+    """Whether the records of every source balance."""
+    return all(one["balanced"] for one in counted.values())
+
+
+def _judged(pins: Pins, side: str) -> None:
+    """Fill `<side>_judged`: partition, offset, reason of each archived record that cannot enter, whatever its time."""
+    view = _archive(pins, side, f"{side}_refused", "quarantine_reason is not null")
+    topic = _source(pins, side).topic
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {side}_judged AS
+        SELECT partition, "offset", any_value(quarantine_reason) AS reason FROM {view}
+        WHERE quarantine_reason IS NOT NULL AND topic = {text(topic)} GROUP BY ALL
+        """
+    )
+
+
+def _looked_up(pins: Pins, side: str) -> str:
+    """Joins that find a row's own record of one side, and whether all its partners of the other are in quarantine."""
+    other = OTHER[side]
+    return f"""
+        LEFT JOIN {side}_judged {side}_q ON {side}_q.partition = e.{side}_partition
+            AND {side}_q."offset" = e.{side}_offset
+        LEFT JOIN (
+            SELECT b._{side}_partition AS partition, b._{side}_offset AS "offset",
+                bool_and(q.reason IS NOT NULL) AS quarantined
+            FROM {pins.around(BATCH)} b LEFT JOIN {other}_judged q
+                ON q.partition = b._{other}_partition AND q."offset" = b._{other}_offset
+            WHERE b._{other}_offset IS NOT NULL
+                AND (b._{side}_partition, b._{side}_offset) IN (
+                    SELECT ({side}_partition, {side}_offset) FROM {EVIDENCE}
+                    WHERE class = 'extra' AND {side}_offset IS NOT NULL)
+            GROUP BY ALL
+        ) {side}_p ON e.class = 'extra' AND {side}_p.partition = e.{side}_partition
+            AND {side}_p."offset" = e.{side}_offset
+    """
+
+
+def _columns(side: str, *, known: bool) -> str:
+    if not known:
+        return f"NULL::VARCHAR AS {side}_quarantine, false AS {side}_partners_quarantined"
+    return f"{side}_q.reason AS {side}_quarantine, {side}_p.quarantined AS {side}_partners_quarantined"
+
+
+def _in_words(side: str) -> str:
+    place = f"' partition ' || {side}_partition || ' offset ' || {side}_offset"
+    return f"{side}_topic || {place} || ' (' || {side}_quarantine || ')'"
+
+
+def _records(pins: Pins, side: str, name: str) -> dict[str, Any]:
+    """The records of one source, archive and quarantine each counted by itself."""
+    source, reach = _source(pins, side), pins.archive_range(side)
+    in_range = f"topic = {text(source.topic)} AND {reach.sql('coalesce(event_time, kafka_timestamp)')}"
+    timed = reach.iceberg("event_time")
+    files = f"({timed}) or event_time is null" if timed else None
+    archive = _archive(pins, side, f"{side}_taken_in", files)
+    copies = _copies(pins, side, name)
+    refused = f'SELECT partition, "offset" FROM {archive} WHERE quarantine_reason IS NOT NULL AND {in_range}'
+    count = pins.con.execute(
+        f"""
+        SELECT count(*), count(*) - count(quarantine_reason),
+            (SELECT count(*) FROM ({refused}) ANTI JOIN {copies} USING (partition, "offset"))
+        FROM {archive} WHERE {in_range}
+        """
+    ).fetchone()
+    archived, entered, waiting = count or (0, 0, 0)
+    reasons = pins.con.execute(
+        f"SELECT reason, count(*) FROM {copies} WHERE {in_range} GROUP BY reason ORDER BY reason"
+    ).fetchall()
+    quarantined = {str(reason): int(number) for reason, number in reasons}
+    balance = archived == entered + sum(quarantined.values()) + waiting
+    counts = {"archived": archived, "entered": entered, "quarantined": quarantined, "waiting": waiting}
+    return {**counts, "balanced": balance}
+
+
+def _archive(pins: Pins, side: str, view: str, row_filter: str | None) -> str:
+    """A view of the archive's records with their verdict; NULL where it was written without one."""
+    table = _source(pins, side).archive
+    columns = (*_PLACE, *_TIMES)
+    snapshot = pins.snapshots[table]
+    judging = snapshot is not None and "quarantine_reason" in pins.lake.load(table).schema().column_names
+    if snapshot is None:
+        return _nothing(pins, view, "quarantine_reason")
+    held = (*columns, "quarantine_reason") if judging else columns
+    kept = row_filter if judging or row_filter is None or "quarantine_reason" not in row_filter else None
+    pinned.scan(pins.con, pins.lake, table, snapshot, view=f"{view}_raw", row_filter=kept, columns=held)
+    verdict = "" if judging else ", NULL::VARCHAR AS quarantine_reason"
+    pins.con.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT *{verdict} FROM {view}_raw")
+    return view
+
+
+def _copies(pins: Pins, side: str, name: str) -> str:
+    """A view of what `plumbline.quarantine` holds of one source."""
+    view, snapshot = f"{side}_quarantined", pins.snapshots[QUARANTINE]
+    if snapshot is None:
+        return _nothing(pins, view, "reason")
+    contract = pins.contract.contract
+    mine = f"contract == '{contract}' and source == '{name}'"
+    columns = ("contract", "source", *_PLACE, *_TIMES, "reason")
+    pinned.scan(pins.con, pins.lake, QUARANTINE, snapshot, view=f"{view}_raw", row_filter=mine, columns=columns)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE VIEW {view} AS
+        SELECT * FROM {view}_raw WHERE contract = {text(contract)} AND source = {text(name)}
+        """
+    )
+    return view
+
+
+def _nothing(pins: Pins, view: str, verdict: str) -> str:
+    columns = 'NULL::VARCHAR AS topic, NULL::INTEGER AS partition, NULL::BIGINT AS "offset"'
+    times = ", ".join(f"NULL::TIMESTAMPTZ AS {name}" for name in _TIMES)
+    pins.con.execute(
+        f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}, {times}, NULL::VARCHAR AS {verdict} WHERE false"
+    )
+    return view
+
+
+def _source(pins: Pins, side: str) -> Any:
+    return pins.contract.left if side == "left" else pins.contract.right

@@ -1,0 +1,185 @@
+"""What reconciles came to: `plumbline.runs`, `plumbline.findings`, and the findings as a Parquet file."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import SetupError
+from reconcile.attribution import ATTRIBUTED
+from reconcile.engine.quoting import text
+from reconcile.pins import Pins
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.table import Table
+
+RUNS, FINDINGS = "plumbline.runs", "plumbline.findings"
+BATCH_OF_FINDINGS = 100_000
+
+
+def runs_schema() -> pa.Schema:
+    """One row per reconcile."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            _field("run_id", pa.string(), "digest of contract, range, snapshots and last epoch"),
+            _field("contract", pa.string(), "name of the contract"),
+            _field("range_from", _moment(), "first left event time; null: open"),
+            _field("range_to", _moment(), "end of left event times, not in the range; null: open"),
+            _field("snapshots", pa.string(), "JSON: table to pinned snapshot id"),
+            _field("verdict", pa.string(), "clean, drift or incomplete"),
+            _field("document", pa.string(), "JSON: what `plumbline reconcile --json` printed"),
+            _field("definition", pa.string(), "JSON: the contract, without connections"),
+            _field("recorded_at", _moment(), "when the run was recorded"),
+        ]
+    )
+
+
+def findings_schema() -> pa.Schema:
+    """One row per difference of a run, pending ones included."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            _field("run_id", pa.string(), "the run that found it"),
+            _field("key", pa.string(), "JSON: the output key"),
+            _field("class", pa.string(), "mismatch, missing, extra or duplicate"),
+            _field("cause", pa.string(), "why, see reconcile/causes"),
+            _field("window", _moment(), "UTC day of the left event time"),
+            _field("event_time", _moment(), "left event time"),
+            _field("columns", pa.list_(pa.string()), "columns that differ"),
+            _field("evidence", pa.string(), "JSON: coordinates, epochs, watermarks, how late"),
+            _field("left_row", pa.string(), "JSON: the compared columns in the batch table, the reference"),
+            _field("right_row", pa.string(), "JSON: the compared columns in the stream table"),
+        ]
+    )
+
+
+def keep_record(pins: Pins, document: dict[str, Any]) -> bool:
+    """Append the findings, then the run; each once per run id. Returns whether anything was new.
+
+    Findings go in with one commit: after a crash between the two, the next reconcile adds only the run.
+    """
+    lake, run_id = pins.lake, document["run_id"]
+    runs = lake.ensure_table(RUNS, runs_schema())
+    if _has(runs, run_id):
+        return False
+    findings = lake.ensure_table(FINDINGS, findings_schema())
+    if not _has(findings, run_id):
+        _append_findings(pins, findings, run_id)
+    lake.append(RUNS, _run_row(pins, document), {"plumbline.run-id": run_id})
+    return True
+
+
+def export(pins: Pins, run_id: str, out: str) -> None:
+    """Write the findings to a Parquet file, replaced as a whole. Raises SetupError when it cannot be written."""
+    import duckdb
+
+    target = Path(out)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        pins.con.execute(f"COPY ({findings_sql(run_id)}) TO {text(str(part))} (FORMAT parquet)")
+        part.replace(target)
+    except (duckdb.Error, OSError) as error:
+        part.unlink(missing_ok=True)
+        raise SetupError(
+            f"the findings cannot be written: {str(error).splitlines()[0]}",
+            where=out,
+            next_step="give --out a file in a folder that exists and can be written",
+        ) from None
+
+
+def findings_sql(run_id: str) -> str:
+    """The rows of `plumbline.findings` for the attribution in this connection, in order of event time."""
+    return f"""
+        SELECT {text(run_id)} AS run_id, CAST(to_json(key) AS VARCHAR) AS key, class, cause,
+            date_trunc('day', event_time) AS "window", event_time, columns,
+            CAST(to_json({evidence_struct()}) AS VARCHAR) AS evidence,
+            CAST(batch_row AS VARCHAR) AS left_row, CAST(stream_row AS VARCHAR) AS right_row
+        FROM {ATTRIBUTED}
+        ORDER BY event_time, id
+    """
+
+
+def evidence_struct() -> str:
+    """SQL of one struct with all evidence of a row of `attributed`; moments as ISO 8601 text in UTC.
+
+    A watermark of 0 stands for none yet and becomes NULL.
+    """
+    fields = [f"{name} := {_iso(name)}" for name in ("event_time", *_MOMENTS)]
+    fields += [f"{name} := {_iso(f'make_timestamptz(nullif({name}_ms, 0) * 1000)')}" for name in _WATERMARKS]
+    fields += [f"closed_until := {_iso('make_timestamptz(closed_until_us)')}"]
+    fields += [f"{name} := {name}" for name in _PLAIN]
+    return f"struct_pack({', '.join(fields)})"
+
+
+_MOMENTS = ("left_event_time", "right_event_time", "left_kafka_time", "right_kafka_time")
+_WATERMARKS = ("left_late_watermark", "right_late_watermark", "evict_watermark")
+_PLAIN = (
+    *(
+        f"{side}_{name}"
+        for side in ("left", "right")
+        for name in ("topic", "partition", "offset", "epoch", "late_by_ms", "read", "late", "in_batch_snapshot")
+    ),
+    *("batch_present", "stream_present", "batch_has_right", "stream_has_right", "same_lineage", "left_closed"),
+    *("batch_has_left", "stream_has_left", "right_closed"),
+    *(f"{side}_copy_{part}" for side in ("left", "right") for part in ("partition", "offset")),
+    *("left_count", "right_count", "batch_snapshot_id", "replay_id"),
+    *("left_quarantine", "right_quarantine", "quarantined_record"),
+)
+
+
+def _iso(moment: str) -> str:
+    return f"strftime({moment}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+
+
+def _append_findings(pins: Pins, findings: Table, run_id: str) -> None:
+    import pyarrow as pa
+
+    schema = findings_schema()
+    reader = pins.con.sql(findings_sql(run_id)).to_arrow_reader(BATCH_OF_FINDINGS)
+    with findings.transaction() as transaction:
+        for batch in reader:
+            rows = pa.Table.from_batches([batch]).cast(schema)
+            transaction.append(rows, snapshot_properties={"plumbline.run-id": run_id})
+
+
+def _run_row(pins: Pins, document: dict[str, Any]) -> pa.Table:
+    import pyarrow as pa
+
+    row = {
+        "run_id": document["run_id"],
+        "contract": document["contract"],
+        "range_from": pins.time_range.start,
+        "range_to": pins.time_range.end,
+        "snapshots": json.dumps(document["snapshots"]),
+        "verdict": document["verdict"],
+        "document": json.dumps(document),
+        "definition": pins.contract.model_dump_json(exclude={"kafka", "catalog"}),
+        "recorded_at": datetime.now(UTC),
+    }
+    return pa.Table.from_pylist([row], schema=runs_schema())
+
+
+def _has(table: Table, run_id: str) -> bool:
+    from pyiceberg.expressions import EqualTo
+
+    return bool(
+        table.scan(row_filter=EqualTo("run_id", run_id), selected_fields=("run_id",), limit=1).to_arrow().num_rows
+    )
+
+
+def _field(name: str, kind: pa.DataType, doc: str) -> pa.Field:
+    import pyarrow as pa
+
+    return pa.field(name, kind, metadata={"doc": doc})
+
+
+def _moment() -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.timestamp("us", tz="UTC")

@@ -1,0 +1,112 @@
+"""How many rows the stream lost as late, and how many it would have lost with other delays.
+
+A record is dropped when its event time is at or before the late watermark of its epoch. With both delays longer by d
+every watermark is lower by d, whichever source it followed, so a record that came L behind the watermark is dropped
+exactly when d <= L. The curve therefore needs nothing but L of each record; it holds for the same epochs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from contract.durations import milliseconds
+from reconcile.report.spell import MINUTE_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+    from connect.home import Home
+    from contract.model import Contract
+
+MOST_STEPS = 400
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """Of one source's records: how many came how far behind the watermark.
+
+    `delay_ms` is the contract's watermark. `behind` holds (whole minutes, records) in ascending order; negative
+    minutes: before the watermark passed them, so a shorter delay would have lost them. `records` counts all.
+    """
+
+    source: str
+    delay_ms: int
+    records: int
+    behind: tuple[tuple[int, int], ...]
+
+    def lost(self, longer_ms: int) -> int:
+        """Records dropped if both delays were longer by `longer_ms`, a whole number of minutes (negative: shorter)."""
+        minutes = [minute for minute, _ in self.behind]
+        return sum(number for _, number in self.behind[bisect_left(minutes, -(-longer_ms // MINUTE_MS)) :])
+
+    @property
+    def worst_ms(self) -> int:
+        """How far behind the watermark the last record came, in whole minutes as ms; 0 when none was late."""
+        return max(0, self.behind[-1][0] * MINUTE_MS) if self.behind else 0
+
+
+def steps_of(curve: Lateness, low: int, high: int) -> list[tuple[int, int]]:
+    """`(change of delay in ms, records lost)` from `low` to `high`, where the number changes; at most MOST_STEPS."""
+    edges = [minute * MINUTE_MS + MINUTE_MS for minute, _ in curve.behind]
+    inside = [low, *(edge for edge in edges if low < edge <= high)]
+    if len(inside) > MOST_STEPS:
+        thin = len(inside) / MOST_STEPS
+        inside = [inside[int(i * thin)] for i in range(MOST_STEPS)] + [inside[-1]]
+    return [(edge, curve.lost(edge)) for edge in inside]
+
+
+def choices(curves: Sequence[Lateness]) -> list[tuple[int, tuple[int, ...]]]:
+    """`(change of both delays in ms, records lost per source)` for the table: from half the delay to no loss at all."""
+    shortest = min((curve.delay_ms for curve in curves), default=0)
+    high = max((curve.worst_ms for curve in curves), default=0)
+    minutes = (30, 60, 120, 180, 360, 720, 1440, 2880, 10_080)
+    longer = [minute * MINUTE_MS for minute in minutes if minute * MINUTE_MS <= high]
+    none = [high + MINUTE_MS] if any(curve.lost(0) for curve in curves) else []
+    half = [-(shortest // 2 // MINUTE_MS * MINUTE_MS)]
+    return [(ms, tuple(curve.lost(ms) for curve in curves)) for ms in sorted({*half, 0, *longer, *none})]
+
+
+def measure(contract: Contract, home: Home, document: Mapping[str, Any]) -> tuple[Lateness, ...]:
+    """The lateness of both sources' records behind the rows in the document's range, from archive and epoch ledger.
+
+    The archives are read at the document's snapshots. Empty without a ledger. One pass over coordinates and event
+    times, about 0.2 s for 650,000 records. Raises SetupError for a missing table or an expired snapshot.
+    """
+    from reconcile import spans
+    from reconcile.pins import LEFT_ARCHIVE, RIGHT_ARCHIVE, archive_view
+    from reconcile.report.reading import range_of
+    from reconcile.run import opened
+
+    found = []
+    with opened(contract, home, range_of(document), "512MB") as pins:
+        if spans.lay_out(pins).last_epoch is None:
+            return ()
+        for side, view in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
+            source = getattr(contract, side)
+            archive_view(pins, view, side, document["snapshots"].get(source.archive))
+            name, delay_ms = getattr(contract.join, side), milliseconds(source.watermark)
+            behind = _behind(pins.con, side, view)
+            near = tuple((minute, n) for minute, n in behind if minute * MINUTE_MS >= -delay_ms)
+            found.append(Lateness(name, delay_ms, sum(n for _, n in behind), near))
+    return tuple(found)
+
+
+def _behind(con: duckdb.DuckDBPyConnection, side: str, view: str) -> list[tuple[int, int]]:
+    """(whole minutes behind the late watermark, records) of one source, ascending; each record counts once."""
+    from reconcile.spans import SPANS
+
+    return con.execute(
+        f"""
+        WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
+        records AS (SELECT DISTINCT partition, "offset", event_time FROM {view})
+        SELECT floor((s.late_watermark_ms * 1000 - epoch_us(r.event_time)) / 60e6)::BIGINT AS minute, count(*)
+        FROM records r ASOF JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
+        WHERE r."offset" < s.end_offset
+        GROUP BY minute ORDER BY minute
+        """
+    ).fetchall()

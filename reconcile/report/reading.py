@@ -1,0 +1,214 @@
+"""What a reconcile document says, in the shapes that the page and the notebook show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from contract.ranges import TimeRange, parse_time
+from reconcile.report import spell
+
+if TYPE_CHECKING:
+    from contract.model import Contract
+
+Document = Mapping[str, Any]
+"""What `plumbline reconcile --json` prints."""
+
+CLASSES = ("missing", "extra", "mismatch", "duplicate")
+MOST_BARS = 124
+PENDING = "pending"
+
+
+@dataclass(frozen=True)
+class CauseLine:
+    """One cause of a document: its findings per class (missing, extra, mismatch, duplicate) and altogether."""
+
+    name: str
+    classes: Mapping[str, int]
+
+    @property
+    def findings(self) -> int:
+        return sum(self.classes.values())
+
+
+@dataclass(frozen=True)
+class BookLine:
+    """One line on the way from the batch rows to the stream rows; `rows` is signed."""
+
+    cause: str
+    rows: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """Drift of one or several days of left event time, `[start, end)` in UTC; `start` None: rows without a time."""
+
+    start: datetime | None
+    end: datetime | None
+    batch: int
+    stream: int
+    causes: Mapping[str, int]
+
+    @property
+    def drift(self) -> int:
+        """Findings that are drift: pending is none."""
+        return sum(n for cause, n in self.causes.items() if cause != PENDING)
+
+
+def cause_lines(document: Document) -> tuple[CauseLine, ...]:
+    """All causes of the document, the one with most findings first, from its ledger."""
+    found: dict[str, dict[str, int]] = {}
+    for page in document["ledger"]:
+        for cause, classes in page["causes"].items():
+            for kind, number in classes.items():
+                entry = found.setdefault(cause, {})
+                entry[kind] = entry.get(kind, 0) + number
+    return tuple(sorted((CauseLine(*item) for item in found.items()), key=lambda line: (-line.findings, line.name)))
+
+
+def book_lines(document: Document) -> tuple[BookLine, ...]:
+    """What leads from the batch rows to the stream rows: missing out, extra in, and the surplus of duplicates.
+
+    The lines and the batch rows add up to the stream rows always; whether each is proven is what `balanced` says.
+    """
+    lines = []
+    for cause in cause_lines(document):
+        if out := cause.classes.get("missing", 0):
+            lines.append(BookLine(cause.name, -out, "not in the stream"))
+        if extra := cause.classes.get("extra", 0):
+            lines.append(BookLine(cause.name, extra, "in the stream only"))
+    counts = document["counts"]
+    surplus = counts["stream"] - counts["batch"] - sum(line.rows for line in lines)
+    if surplus or counts["duplicate"]:
+        causes = [line.name for line in cause_lines(document) if line.classes.get("duplicate")]
+        lines.append(BookLine(causes[0] if len(causes) == 1 else "duplicate", surplus, "further copies of a row"))
+    return tuple(lines)
+
+
+def record_lines(document: Document) -> tuple[str, ...]:
+    """Per source what became of its records: `orders: 30 archived = 28 entered + 2 quarantined (2 null_key)`.
+
+    Nothing for a document of before records were counted.
+    """
+    lines = []
+    for name, counts in document.get("records", {}).items():
+        reasons = counts["quarantined"]
+        parts = [f"{spell.count(counts['entered'])} entered"]
+        if reasons:
+            told = ", ".join(f"{spell.count(number)} {reason}" for reason, number in reasons.items())
+            parts.append(f"{spell.count(sum(reasons.values()))} quarantined ({told})")
+        if counts["waiting"]:
+            parts.append(f"{spell.count(counts['waiting'])} to be quarantined")
+        off = "" if counts["balanced"] else ": this does not balance"
+        lines.append(f"{name}: {spell.count(counts['archived'])} archived = {' + '.join(parts)}{off}")
+    return tuple(lines)
+
+
+def balanced(document: Document) -> bool:
+    """Whether the books balance: every page of the ledger, and the total against the diff."""
+    return bool(document["balanced"])
+
+
+def drift(document: Document) -> int:
+    """Findings that are drift."""
+    return sum(document["counts"][kind] for kind in CLASSES)
+
+
+def windows(document: Document) -> tuple[Window, ...]:
+    """The ledger's days in order, without a gap between the first and the last; rows without a time come first."""
+    days = {_day(page): page for page in document["ledger"]}
+    timed = sorted(day for day in days if day is not None)
+    filled = [timed[0] + timedelta(days=i) for i in range((timed[-1] - timed[0]).days + 1)] if timed else []
+    empty = {"batch": 0, "stream": 0, "causes": {}}
+    untimed = [_window(None, days[None])] if None in days else []
+    return (*untimed, *(_window(day, days.get(day, empty)) for day in filled))
+
+
+def merged(days: Sequence[Window], most: int = MOST_BARS) -> tuple[tuple[Window, ...], str]:
+    """Timed windows as at most about `most` bars, and what one bar is: day, week (from Monday), month or year."""
+    timed = [window for window in days if window.start is not None]
+    for name, begin in _UNITS.items():
+        bars: dict[datetime, list[Window]] = {}
+        for window in timed:
+            assert window.start is not None
+            bars.setdefault(begin(window.start), []).append(window)
+        if len(bars) <= most or name == "year":
+            return tuple(_sum(group) for group in bars.values()), name
+    raise AssertionError("years are the last unit")
+
+
+def within(document: Document, time_range: TimeRange) -> dict[str, int]:
+    """Batch rows, stream rows and findings per class of the document's days inside `time_range`."""
+    totals = dict.fromkeys(("batch", "stream", "match", *CLASSES, PENDING), 0)
+    for page in document["ledger"]:
+        day = _day(page)
+        if (day is not None and time_range.contains(day)) or (day is None and time_range.is_open):
+            for name in totals:
+                totals[name] += page[name]
+    return totals
+
+
+def range_of(document: Document) -> TimeRange:
+    """The document's range."""
+    bounds = (document["range"].get(end) for end in ("from", "to"))
+    return TimeRange(*(parse_time(text) if text else None for text in bounds))
+
+
+def verdict_sentence(document: Document, contract: Contract | None = None) -> str:
+    """What the verdict means here, with the numbers that decide it."""
+    counts, found = document["counts"], drift(document)
+    pending = counts[PENDING]
+    wait = f" {spell.counted(pending, 'row')} wait for the stream to close their window." if pending else ""
+    if counts["batch"] == 0 and counts["stream"] == 0:
+        return "Neither table holds a row in this range."
+    if document["verdict"] == "incomplete" and not balanced(document):
+        return "The books do not balance: this is a defect of Plumbline, and no verdict can be given."
+    if found == 0:
+        which = "settled batch rows" if pending else "batch rows"
+        return f"All {spell.count(counts['match'])} {which} are in the stream with the same values.{wait}"
+    part = f"{spell.counted(found, 'difference')} among {spell.counted(counts['batch'], 'batch row')}"
+    return f"{part} ({spell.share(found, counts['batch'])}). {_why(document, found, contract)}{wait}"
+
+
+def _why(document: Document, found: int, contract: Contract | None) -> str:
+    unexplained = document["unexplained"]
+    if unexplained == found:
+        return "None of them has a proven cause."
+    proven = f"{spell.count(unexplained)} of them unexplained" if unexplained else "Each has a proven cause"
+    most = next(line for line in cause_lines(document) if line.name not in (PENDING, "unexplained"))
+    often = "always" if most.findings == found else f"most often ({spell.counted(most.findings, 'time')})"
+    return f"{proven}; {often}: {spell.cause_title(most.name, contract)}."
+
+
+def _day(page: Mapping[str, Any]) -> datetime | None:
+    return parse_time(page["window"]) if page["window"] else None
+
+
+def _window(day: datetime | None, page: Mapping[str, Any]) -> Window:
+    causes = {cause: sum(classes.values()) for cause, classes in page["causes"].items()}
+    return Window(day, day + timedelta(days=1) if day else None, page["batch"], page["stream"], causes)
+
+
+def _sum(group: Sequence[Window]) -> Window:
+    causes: dict[str, int] = {}
+    for window in group:
+        for cause, number in window.causes.items():
+            causes[cause] = causes.get(cause, 0) + number
+    rows = (sum(window.batch for window in group), sum(window.stream for window in group))
+    return Window(group[0].start, group[-1].end, *rows, causes)
+
+
+def worst(bars: Iterable[Window]) -> Window | None:
+    """The bar with most drift, the first of equals; None when there is none."""
+    return max((bar for bar in bars if bar.drift), key=lambda bar: bar.drift, default=None)
+
+
+_UNITS: dict[str, Callable[[datetime], datetime]] = {
+    "day": lambda day: day,
+    "week": lambda day: day - timedelta(days=day.weekday()),
+    "month": lambda day: day.replace(day=1),
+    "year": lambda day: datetime(day.year, 1, 1, tzinfo=UTC),
+}

@@ -1,0 +1,93 @@
+"""Recorded runs, read back for the page: documents from plumbline.runs, the telling findings of a run."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import SetupError, UsageError
+from reconcile.report import spell
+from reconcile.report.stories import PER_CAUSE, late_by
+
+if TYPE_CHECKING:
+    from connect.lake import Lake
+    from contract.model import Contract
+    from reconcile.report.reading import Document
+
+LATEST = "latest"
+
+
+def documents(contract: Contract, lake: Lake, run_ids: Sequence[str] = (LATEST,)) -> list[Document]:
+    """The recorded documents of these runs of the contract, in the order given; `latest` is the newest run.
+
+    Raises SetupError when the contract has no recorded run, UsageError for an unknown run id, naming the nearest.
+    """
+    from pyiceberg.expressions import EqualTo
+
+    from reconcile.record import RUNS
+
+    if not lake.exists(RUNS):
+        raise _no_run(contract)
+    scan = lake.load(RUNS).scan(
+        row_filter=EqualTo("contract", contract.contract), selected_fields=("run_id", "document", "recorded_at")
+    )
+    rows = sorted(scan.to_arrow().to_pylist(), key=lambda row: row["recorded_at"])
+    if not rows:
+        raise _no_run(contract)
+    known = {row["run_id"]: row["document"] for row in rows} | {LATEST: rows[-1]["document"]}
+    return [json.loads(known[_known(run_id, known)]) for run_id in run_ids]
+
+
+def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[dict[str, Any]]:
+    """The findings of a recorded run that a reader should see: of each cause the latest, at most `per_cause` each."""
+    from connect import pinned
+    from reconcile.engine.quoting import text
+    from reconcile.record import FINDINGS
+
+    con = pinned.connection()
+    try:
+        pinned.scan(con, lake, FINDINGS, view="findings", row_filter=f"run_id == {text(run_id)}")
+        late_by = "coalesce((evidence->>'$.{}_late_by_ms')::BIGINT, 0)"
+        found: Any = con.sql(
+            f"""
+            SELECT * FROM findings WHERE run_id = {text(run_id)}
+            QUALIFY row_number() OVER (
+                PARTITION BY cause ORDER BY greatest({late_by.format("left")}, {late_by.format("right")}) DESC, key
+            ) <= {per_cause}
+            """
+        )
+        rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
+        return rows
+    finally:
+        con.close()
+
+
+def flat(lake: Lake, run_id: str) -> list[dict[str, Any]]:
+    """All findings of a recorded run as flat rows for a frame: key, class, cause, window, event_time, late_by_ms, then
+    the compared columns of the batch row (of the stream row where the batch has none)."""
+    from pyiceberg.expressions import EqualTo
+
+    from reconcile.record import FINDINGS
+
+    rows = lake.load(FINDINGS).scan(row_filter=EqualTo("run_id", run_id)).to_arrow().to_pylist()
+    return [
+        {"key": spell.key(row["key"])}
+        | {name: row[name] for name in ("class", "cause", "window", "event_time")}
+        | {"late_by_ms": late_by(row)}
+        | json.loads(row["left_row"] or row["right_row"] or "{}")
+        for row in rows
+    ]
+
+
+def _known(run_id: str, known: dict[str, Any]) -> str:
+    if run_id not in known:
+        near = difflib.get_close_matches(run_id, known, 1, 0.4)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(list(known)[-6:])}"
+        raise UsageError(f"there is no recorded run {run_id!r}", next_step=hint)
+    return run_id
+
+
+def _no_run(contract: Contract) -> SetupError:
+    return SetupError(f"contract {contract.contract} has no recorded run yet", next_step="plumbline reconcile CONTRACT")

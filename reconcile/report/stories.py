@@ -1,0 +1,144 @@
+"""The keys worth a look: data loss and the unexplained first, then the latest of the late, each with its story."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconcile.report import spell
+
+if TYPE_CHECKING:
+    from contract.model import Contract
+
+Finding = Mapping[str, Any]
+"""One row of plumbline.findings."""
+
+GRAVEST = ("unexplained", "lost_output", "archive_gap", "double_commit", "value_divergence", "out_of_contract")
+PER_CAUSE = 6
+
+
+@dataclass(frozen=True)
+class Story:
+    """One finding for readers: what happened in a sentence, and the evidence to check it by, as (name, value)."""
+
+    key: str
+    kind: str
+    cause: str
+    sentence: str
+    late_by_ms: int | None
+    evidence: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+    batch_row: str | None
+    stream_row: str | None
+
+
+def worst(findings: Iterable[Finding], most: int = 12, contract: Contract | None = None) -> tuple[Story, ...]:
+    """At most `most` stories, of one cause more than PER_CAUSE only where others are few."""
+    ranked = sorted((f for f in findings if f["cause"] != "pending"), key=_rank)
+    taken: dict[str, int] = {}
+    chosen, rest = list[Finding](), list[Finding]()
+    for finding in ranked:
+        taken[finding["cause"]] = taken.get(finding["cause"], 0) + 1
+        (chosen if taken[finding["cause"]] <= PER_CAUSE else rest).append(finding)
+    both = sorted([*chosen[:most], *rest[: max(0, most - len(chosen))]], key=_rank)
+    return tuple(tell(finding, contract) for finding in both)
+
+
+def tell(finding: Finding, contract: Contract | None = None) -> Story:
+    """The story of one finding, from its evidence."""
+    evidence = _evidence(finding)
+    names = _told_by(finding["cause"]) or tuple(evidence)
+    known = {name: evidence[name] for name in names if evidence.get(name) is not None}
+    shown = tuple((_label(name), _value(name, value)) for name, value in known.items())
+    return Story(
+        key=spell.key(finding["key"]),
+        kind=str(finding["class"]),
+        cause=str(finding["cause"]),
+        sentence=_sentence(finding, evidence, contract),
+        late_by_ms=late_by(finding),
+        evidence=shown,
+        columns=tuple(finding.get("columns") or ()),
+        batch_row=_row(finding.get("left_row")),
+        stream_row=_row(finding.get("right_row")),
+    )
+
+
+def late_by(finding: Finding) -> int | None:
+    """By how many ms the finding's record was late; None when it was not lateness."""
+    side = {"late_left": "left", "late_right": "right"}.get(finding["cause"])
+    number = _evidence(finding).get(f"{side}_late_by_ms") if side else None
+    return int(number) if number is not None else None
+
+
+def _rank(finding: Finding) -> tuple[int, int, str]:
+    cause = finding["cause"]
+    grave = GRAVEST.index(cause) if cause in GRAVEST else len(GRAVEST)
+    return grave, -(late_by(finding) or 0), spell.key(finding["key"])
+
+
+def _evidence(finding: Finding) -> dict[str, Any]:
+    evidence = finding.get("evidence") or {}
+    return json.loads(evidence) if isinstance(evidence, str) else dict(evidence)
+
+
+def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract | None) -> str:
+    """The cause's title and its own sentence with the evidence in its places; the title when a piece is not known."""
+    from reconcile.causes import named
+
+    title = spell.cause_title(str(finding["cause"]), contract)
+    title = title[:1].upper() + title[1:]
+    known = {
+        name: _value(name, value)
+        for name, value in {**evidence, "columns": finding.get("columns")}.items()
+        if value is not None
+    }
+    for name in ("left_late_by", "right_late_by"):
+        if f"{name}_ms" in known:
+            known[name] = known[f"{name}_ms"]
+    try:
+        return f"{title}: {named(finding['cause']).story.format_map(known)}."
+    except (KeyError, IndexError, ValueError):
+        return f"{title}."
+
+
+def _told_by(cause: str) -> tuple[str, ...]:
+    """The evidence that a reader needs to check the cause; empty for a cause we do not know."""
+    from reconcile.causes import named
+
+    try:
+        return named(cause).evidence
+    except KeyError:
+        return ()
+
+
+def _label(name: str) -> str:
+    return name.removesuffix("_ms").replace("_", " ")
+
+
+def _value(name: str, value: object) -> str:
+    if name.endswith("_by_ms") and isinstance(value, int):
+        return spell.delay(value)
+    if name.endswith("_watermark_ms") and isinstance(value, int):
+        from contract.ranges import from_micros
+
+        return spell.moment(from_micros(value * 1000))
+    if isinstance(value, str) and name.endswith(("_time", "_watermark", "_until")):
+        try:
+            return spell.moment(value)
+        except ValueError:
+            return value
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(spell.plain(part) for part in value)
+    return spell.plain(value)
+
+
+def _row(row: object) -> str | None:
+    """A row as `name=value, …`; JSON text or a mapping."""
+    if row is None:
+        return None
+    parsed = json.loads(row) if isinstance(row, str) else row
+    if not isinstance(parsed, Mapping):
+        return spell.plain(parsed)
+    return ", ".join(f"{name}={spell.plain(value)}" for name, value in parsed.items())

@@ -1,0 +1,97 @@
+"""The epoch ledger as spans of offsets that do not overlap, and the watermarks they stand under.
+
+A contract may have had several checkpoints (query ids): what a later one read again, it decided again. So each span of
+an earlier query ends where a later query began, per partition, and the newest query's watermark is the one in force.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconcile.pins import LEDGER, Pins
+from stream_job.lateness import closed_until_us, right_closed_until_us, settled_until_us
+
+SPANS, READ = "epoch_spans", "read_until"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the stream has come: its newest epoch, its evict watermark (ms), and the newest closed times (us).
+
+    Windows of left events are closed up to `closed_until_us`, of right ones up to `right_closed_until_us`, and no
+    further row will come with an event time up to `settled_until_us`.
+    """
+
+    query_id: str | None = None
+    last_epoch: int | None = None
+    evict_watermark_ms: int | None = None
+    closed_until_us: int | None = None
+    right_closed_until_us: int | None = None
+    settled_until_us: int | None = None
+
+    def has_closed(self, newest_us: int | None) -> bool:
+        """Whether windows of rows up to `newest_us` are closed; without a ledger nobody knows, so not."""
+        return self.settled_until_us is not None and (newest_us is None or newest_us <= self.settled_until_us)
+
+
+def lay_out(pins: Pins) -> Progress:
+    """Fill the temp tables `epoch_spans` (side, partition, start_offset, end_offset, epoch, late_watermark_ms) and
+    `read_until` (side, partition, end_offset: the first offset that was not read yet)."""
+    join = pins.contract.join
+    side = f"CASE source WHEN '{join.left}' THEN 'left' WHEN '{join.right}' THEN 'right' END"
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {SPANS} AS
+        WITH queries AS (
+            SELECT query_id, row_number() OVER (ORDER BY max(planned_at), query_id) AS age
+            FROM {LEDGER} GROUP BY query_id
+        ),
+        begun AS (
+            SELECT age, source, partition, min(start_offset) AS first_offset
+            FROM {LEDGER} JOIN queries USING (query_id) GROUP BY ALL
+        ),
+        cut AS (
+            SELECT l.* EXCLUDE (end_offset),
+                least(l.end_offset, (SELECT min(first_offset) FROM begun b
+                    WHERE b.age > q.age AND b.source = l.source AND b.partition = l.partition)) AS end_offset
+            FROM {LEDGER} l JOIN queries q USING (query_id)
+        )
+        SELECT {side} AS side, partition, start_offset, end_offset, epoch, late_watermark_ms
+        FROM cut WHERE start_offset < end_offset
+        """
+    )
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {READ} AS
+        SELECT side, partition, max(end_offset) AS end_offset FROM {SPANS} GROUP BY ALL
+        """
+    )
+    return _progress(pins)
+
+
+def newest_event_us(pins: Pins, view: str) -> int | None:
+    """The newest event time (us) among the rows of an output view; None for an empty one."""
+    found = pins.con.execute(f"SELECT epoch_us(max(_event_time)) FROM {view}").fetchone()
+    return None if found is None or found[0] is None else int(found[0])
+
+
+def _progress(pins: Pins) -> Progress:
+    found = pins.con.execute(
+        f"""
+        SELECT query_id, epoch, evict_watermark_ms FROM {LEDGER}
+        WHERE query_id = (SELECT arg_max(query_id, (planned_at, query_id)) FROM {LEDGER})
+        ORDER BY epoch DESC LIMIT 1
+        """
+    ).fetchone()
+    if found is None:
+        return Progress()
+    query_id, epoch, evict_ms = found
+    low, high = pins.within_ms
+    return Progress(
+        query_id,
+        epoch,
+        evict_ms,
+        closed_until_us(evict_ms, high),
+        right_closed_until_us(evict_ms, low),
+        settled_until_us(evict_ms, low, high, keeps_right=pins.contract.join.keeps_right),
+    )

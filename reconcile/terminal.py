@@ -1,0 +1,128 @@
+"""A reconcile on a terminal: the verdict, the books, the causes, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from reconcile.books import CLASSES, PENDING, Page, by_month
+from reconcile.causes import named
+from reconcile.report.reading import record_lines
+from reconcile.run import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+MOST_DAYS = 62
+COLUMNS = ("batch", "stream", "match", *CLASSES, PENDING)
+
+
+def show(run: Run, contract_path: str, console: Console) -> None:
+    """Print the run as a readable page."""
+    document = run.document
+    console.print(_headline(run))
+    console.print(_scope(run))
+    console.print(_books(run))
+    if run.books.total.entries:
+        console.print(_causes(run.books.total))
+    if document["columns"]:
+        differing = ", ".join(f"{name} {count:,}" for name, count in document["columns"].items())
+        console.print(f"columns that differ: {differing}")
+    for finding in document["schema"]:
+        console.print(
+            f"schema: column {finding['column']}: {finding['finding']} ({finding['left']}, {finding['right']})"
+        )
+    for alert in document["alerts"]:
+        console.print(f"alert: {alert['name']} {alert['limit']}: {alert['count']:,} of {alert['of']:,} batch rows")
+    for line in record_lines(document):
+        console.print(line)
+    console.print(_prediction(run))
+    for line in _next_commands(run, contract_path):
+        console.print(line)
+
+
+def _headline(run: Run) -> str:
+    document, total = run.document, run.books.total
+    drift = sum(total.count(kind) for kind in CLASSES)
+    said = {
+        "clean": f"clean: {total.match:,} of {total.batch:,} batch rows are in the stream with the same values",
+        "drift": f"drift: {drift:,} differences among {total.batch:,} batch rows, "
+        f"{document['unexplained']:,} unexplained",
+        "incomplete": f"incomplete: {drift:,} differences, {total.count(PENDING):,} rows pending",
+    }[document["verdict"]]
+    if not document["balanced"]:
+        said += "; the books do not balance, which is a defect of Plumbline"
+    elif total.count(PENDING) and document["verdict"] != "incomplete":
+        said += f", {total.count(PENDING):,} pending"
+    return said
+
+
+def _scope(run: Run) -> str:
+    document = run.document
+    spelled = f"[{document['range']['from'] or 'open'}, {document['range']['to'] or 'open'})"
+    closed = document["stream"]["closed_until"]
+    state = "settled" if document["settled"] else "not settled"
+    until = f": windows are closed up to {closed}" if closed else ": there is no epoch ledger"
+    replayed = f"; {document['replayed']:,} stream rows come from replays" if document["replayed"] else ""
+    return f"run {document['run_id']} of {document['contract']}, {spelled}, {state}{until}{replayed}\n"
+
+
+def _books(run: Run) -> Table:
+    table = _table("window", *COLUMNS)
+    pages = run.books.pages
+    monthly = len(pages) > MOST_DAYS
+    for page in by_month(pages) if monthly else pages:
+        table.add_row(_window(page.window, monthly), *_figures(page))
+    table.add_section()
+    table.add_row("total", *_figures(run.books.total))
+    return table
+
+
+def _figures(page: Page) -> tuple[str, ...]:
+    figures = (page.batch, page.stream, page.match, *(page.count(kind) for kind in (*CLASSES, PENDING)))
+    return tuple(f"{figure:,}" for figure in figures)
+
+
+def _window(window: datetime | None, monthly: bool) -> str:
+    return "no event time" if window is None else f"{window:%Y-%m}" if monthly else f"{window:%Y-%m-%d}"
+
+
+def _causes(total: Page) -> Table:
+    table = _table("cause", *CLASSES)
+    table.add_column("what it means", justify="left")
+    for name, kinds in total.causes().items():
+        table.add_row(name, *(f"{kinds.get(kind, 0):,}" for kind in CLASSES), named(name).title)
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _prediction(run: Run) -> str:
+    predicted, agreed = run.document["predicted"], run.document["agrees"]
+    if predicted is None:
+        return "without an epoch ledger nothing can be predicted"
+    figures = ", ".join(f"{name} {count:,}" for name, count in predicted.items())
+    ending = {True: ": as found", False: ": NOT as found", None: ""}[agreed]
+    return f"predicted from archive and ledger alone: {figures}{ending}"
+
+
+def _next_commands(run: Run, contract_path: str) -> Sequence[str]:
+    if run.document["verdict"] == "clean":
+        return ()
+    start, end = run.document["range"].values()
+    chosen = "".join(f" --{name} {value}" for name, value in (("from", start), ("to", end)) if value)
+    lines = [f"\nnext: plumbline explain KEY --contract {contract_path}"]
+    if run.document["verdict"] == "drift":
+        lines.append(f"      plumbline replay plan {contract_path}{chosen}")
+    return lines

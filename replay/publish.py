@@ -1,0 +1,223 @@
+"""Publishing a replay: one atomic commit that replaces exactly its range, and the way back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import IncompleteError, PlumblineError, UsageError
+from contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
+from contract.model import Contract
+from replay.plan import Plan
+from replay.store import ReplayFolder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.expressions import BooleanExpression
+    from pyiceberg.table import Table
+
+    from connect.home import Home
+    from connect.lake import Lake
+
+PUBLISHED, ROLLED_BACK = "replay.id", "replay.rollback-of"
+PATIENCE_SECONDS = 60
+
+
+class AuditFailed(PlumblineError):
+    """The audit found something; nothing was published."""
+
+    exit_code = 1
+
+
+def publish(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder) -> dict[str, Any]:
+    """Replace the plan's range of the stream table by the staging rows, in one commit that names the replay.
+
+    Returns `{"replay_id", "table", "changed", "rows", "replaced", "snapshot_id"}`; publishing twice changes nothing.
+    Rows outside the range, also those appended meanwhile, stay as they are. Raises AuditFailed, UsageError before the
+    audit, IncompleteError when the range holds other rows than at the audit: what nobody looked at is not replaced.
+    """
+    from connect.lake import Lake
+
+    audited = _require_audit(plan, folder)
+    lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
+    table = lake.load(name)
+    if last_action(table, plan.replay_id) == PUBLISHED:
+        return _result(plan, table, changed=False)
+    rows = lake.load(plan.staging_table).scan().to_arrow()
+    # The contract may have got a column since the stream job last started.
+    lake.evolve(name, rows.schema)
+
+    def replacement(table: Table) -> pa.Table:
+        _refuse_changed(table, plan, audited)
+        _tag_before(table, plan)
+        return rows
+
+    return _result(plan, _replace(lake, name, plan, replacement, {PUBLISHED: plan.replay_id}), changed=True)
+
+
+def rollback(contract: Contract, home: Home, plan: Plan) -> dict[str, Any]:
+    """Bring back what the range held before the replay was published; rows appended since stay.
+
+    Returns as `publish`. Raises UsageError when the replay is not published or a later replay replaced part of it.
+    """
+    from connect.lake import Lake
+
+    lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
+    table = lake.load(name)
+    action = last_action(table, plan.replay_id)
+    if action == ROLLED_BACK:
+        return _result(plan, table, changed=False)
+    if action is None:
+        raise UsageError(f"replay {plan.replay_id} is not published in {name}", next_step="nothing to roll back")
+
+    def replacement(table: Table) -> pa.Table:
+        import pyarrow as pa
+
+        before = table.scan(row_filter=_in_range(plan), snapshot_id=_tagged(table, plan)).to_arrow()
+        # Text may come as string or as large_string, after which engine wrote the file.
+        return pa.concat_tables([before, _appended_since(table, plan)], promote_options="permissive")
+
+    return _result(plan, _replace(lake, name, plan, replacement, {ROLLED_BACK: plan.replay_id}), changed=True)
+
+
+def last_action(table: Table, replay_id: str) -> str | None:
+    """PUBLISHED or ROLLED_BACK, whichever came last for this replay in the history of `table`; None for neither."""
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        properties = snapshot.summary.additional_properties if snapshot.summary else {}
+        for action in (PUBLISHED, ROLLED_BACK):
+            if properties.get(action) == replay_id:
+                return action
+        parent = snapshot.parent_snapshot_id
+        snapshot = table.snapshot_by_id(parent) if parent else None
+    return None
+
+
+def tag_name(replay_id: str) -> str:
+    """The tag that keeps the snapshot from before the replay was published."""
+    return f"before-replay-{replay_id}"
+
+
+def _replace(
+    lake: Lake, name: str, plan: Plan, replacement: Callable[[Table], pa.Table], properties: dict[str, str]
+) -> Table:
+    """One overwrite of the range. A lost race is tried again from the table as it then is.
+
+    PyIceberg's overwrite rewrites files that the range cuts, keeps concurrent appends outside the range, and refuses
+    to commit (ValidationException) when rows inside it were added: these must be looked at again, not lost. So it
+    starts from the very snapshot that `replacement` looked at; a tag set meanwhile brings the newest table along.
+    """
+    from pyiceberg.exceptions import CommitFailedException, ValidationException
+
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        table = lake.load(name)
+        seen = table.current_snapshot()
+        try:
+            rows = replacement(table)
+            if table.current_snapshot() == seen:
+                table.overwrite(rows, overwrite_filter=_in_range(plan), snapshot_properties=properties)
+                return lake.load(name)
+        except (CommitFailedException, ValidationException):
+            pass
+        if time.monotonic() > deadline:
+            raise IncompleteError(
+                f"{name} kept changing under the commit for {PATIENCE_SECONDS} s",
+                next_step="nothing was changed; repeat the command once the range is quiet",
+            )
+
+
+def _in_range(plan: Plan) -> BooleanExpression:
+    from pyiceberg.expressions import And, GreaterThanOrEqual, LessThan
+
+    start, end = plan.time_range.start, plan.time_range.end
+    assert start is not None
+    assert end is not None
+    # PyIceberg reads an offset such as +00:00, and no Z.
+    return And(GreaterThanOrEqual(EVENT_TIME, start.isoformat()), LessThan(EVENT_TIME, end.isoformat()))
+
+
+def _refuse_changed(table: Table, plan: Plan, audited: int | None) -> None:
+    """Raise IncompleteError when the range of `table` holds other rows than at the audited snapshot."""
+    snapshot = table.current_snapshot()
+    if snapshot is None or snapshot.snapshot_id == audited:
+        return
+    known = audited is not None and table.snapshot_by_id(audited) is not None
+    if not known or _lineage(table, plan, audited) != _lineage(table, plan, None):
+        raise IncompleteError(
+            f"the range {plan.time_range} of {'.'.join(table.name())} changed since the audit",
+            next_step=f"nothing was published; look again with plumbline replay audit {plan.replay_id}",
+        )
+
+
+def _lineage(table: Table, plan: Plan, snapshot_id: int | None) -> pa.Table:
+    """Of every row in the range what it was made from, sorted."""
+    columns = (*COORDINATES, REPLAY_ID)
+    rows = table.scan(row_filter=_in_range(plan), selected_fields=columns, snapshot_id=snapshot_id).to_arrow()
+    return rows.select(columns).sort_by([(name, "ascending") for name in columns])
+
+
+def _tag_before(table: Table, plan: Plan) -> None:
+    """Keep the current snapshot under the replay's tag, so that expiry cannot take what a rollback needs."""
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        return
+    name = tag_name(plan.replay_id)
+    if name in table.metadata.refs:
+        if table.metadata.refs[name].snapshot_id == snapshot.snapshot_id:
+            return
+        table.manage_snapshots().remove_tag(name).commit()
+    table.manage_snapshots().create_tag(snapshot.snapshot_id, name).commit()
+
+
+def _tagged(table: Table, plan: Plan) -> int:
+    reference = table.metadata.refs.get(tag_name(plan.replay_id))
+    if reference is None:
+        raise IncompleteError(
+            f"the tag {tag_name(plan.replay_id)} is gone, so the rows from before the replay cannot be found",
+            next_step="replay the range again instead",
+        )
+    return int(reference.snapshot_id)
+
+
+def _appended_since(table: Table, plan: Plan) -> pa.Table:
+    """Rows of the range that came after the publish. Raises UsageError when another replay made some of them."""
+    import pyarrow.compute as pc
+
+    rows = table.scan(row_filter=_in_range(plan)).to_arrow()
+    others = rows.filter(pc.fill_null(pc.not_equal(rows[REPLAY_ID], plan.replay_id), True))
+    later = others[REPLAY_ID].drop_null().unique().to_pylist()
+    if later:
+        raise UsageError(f"replay {later[0]} was published over this range later", next_step="roll that back first")
+    return others
+
+
+def _require_audit(plan: Plan, folder: ReplayFolder) -> int | None:
+    """The snapshot of the stream table that the passed audit looked at."""
+    audit = folder.read("audit")
+    if audit is None:
+        raise UsageError(
+            f"replay {plan.replay_id} has not been audited", next_step=f"plumbline replay audit {plan.replay_id}"
+        )
+    if not audit["passed"]:
+        failed = next(check for check in audit["checks"] if not check["passed"])
+        raise AuditFailed(
+            f"the audit of replay {plan.replay_id} failed: {failed['name']}: {failed['found']}",
+            next_step="nothing was published",
+        )
+    live = audit["against_live"]
+    return None if live is None else live["snapshot_id"]
+
+
+def _result(plan: Plan, table: Table, *, changed: bool) -> dict[str, Any]:
+    snapshot = table.current_snapshot()
+    return {
+        "replay_id": plan.replay_id,
+        "table": ".".join(table.name()),
+        "range": plan.range,
+        "changed": changed,
+        "rows": table.scan(row_filter=_in_range(plan)).count(),
+        "action": last_action(table, plan.replay_id),
+        "snapshot_id": snapshot.snapshot_id if snapshot else None,
+    }

@@ -1,0 +1,281 @@
+"""What a recovery reads: as much history as state can hold, from Kafka where it still has it, else from the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from contract.durations import milliseconds
+from contract.errors import IncompleteError
+from contract.model import Contract
+from contract.ranges import TimeRange, from_micros, spell_time
+from reconcile.pins import LEDGER
+from replay import needs
+from replay.recover.border import Border, Ends
+from replay.recover.past import Past
+from stream_job.lateness import state_reach_us
+from stream_job.tables import EPOCHS
+
+if TYPE_CHECKING:
+    from connect.lake import Lake
+
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Offsets `start <= offset < end` of one partition, read through one door: kafka or archive."""
+
+    door: str
+    partition: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """What is read of one source. `since_us`: rows with an older event time cannot matter any more.
+
+    `rows` are those that the archive's index counts (None: it does not cover all of it), `late` how many of them the
+    ledger says were dropped and are left out again.
+    """
+
+    name: str
+    topic: str
+    table: str
+    snapshot_id: int | None
+    since_us: int
+    pieces: tuple[Piece, ...]
+    rows: int | None
+    late: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        pieces = [{"door": p.door, "partition": p.partition, "start": p.start, "end": p.end} for p in self.pieces]
+        return {
+            "topic": self.topic,
+            "archive": self.table,
+            "snapshot_id": self.snapshot_id,
+            "since": spell_time(from_micros(max(0, self.since_us))),
+            "pieces": pieces,
+            "offsets": sum(piece.end - piece.start for piece in self.pieces),
+            "rows": self.rows,
+            "left_out": self.late,
+        }
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What one partition's two doors hold. `archived` is (first, end) of the archive, `needed` its first row that
+    matters; None: the archive holds nothing of it. `kafka` is (earliest, end) of the topic."""
+
+    archived: tuple[int, int] | None
+    needed: int | None
+    kafka: tuple[int, int]
+    reaches_back: bool
+
+
+def make_plan(
+    past: Past,
+    border: Border,
+    lake: Lake,
+    contract: Contract,
+    kafka: Mapping[str, str],
+    door: str,
+    *,
+    accept_gaps: bool = False,
+) -> tuple[SourcePlan, SourcePlan]:
+    """What is read of the left and the right source. Raises IncompleteError when offsets are gone from both doors."""
+    low, high = (milliseconds(bound) for bound in contract.join.within)
+    since = state_reach_us(border.late_watermark_ms, low, high)
+    names = (contract.join.left, contract.join.right)
+    left, right = (
+        _plan_source(past, lake, contract, kafka, side, name, since_us, ends, door, accept_gaps)
+        for side, name, since_us, ends in zip(SIDES, names, since, border.ends, strict=True)
+    )
+    return left, right
+
+
+def beginning(contract: Contract, kafka: Mapping[str, str], border: Border, *, accept_gaps: bool) -> Ends:
+    """Where the new life goes on in the topics: at the border, or behind it when that is gone and gaps are accepted.
+
+    Raises IncompleteError when records that the join has not read are gone from a topic.
+    """
+    from connect.kafka import earliest_offsets
+
+    begin = (dict(border.ends[0]), dict(border.ends[1]))
+    for ends, source in zip(begin, (contract.left, contract.right), strict=True):
+        for partition, earliest in earliest_offsets(kafka, source.topic).items():
+            end = ends.get(str(partition), 0)
+            if end and earliest > end:
+                if not accept_gaps:
+                    raise IncompleteError(
+                        f"{source.topic} partition {partition}: offsets {end} to {earliest - 1} are gone from the "
+                        "topic before the join read them",
+                        next_step="add --accept-gaps to go on behind them, then replay their time range if the archive "
+                        f"{source.archive} has them",
+                    )
+                ends[str(partition)] = earliest
+    return begin
+
+
+def pieces_of(partition: int, end: int, reach: Reach, door: str, *, accept_gaps: bool = False) -> list[Piece] | str:
+    """How rows before offset `end` are read: archive below, Kafka above a seam. A text says what is gone.
+
+    `auto` takes Kafka alone when it still has all that is needed. What the archive does not know may hold anything.
+    """
+    earliest, latest = reach.kafka
+    if latest < end:
+        return f"the topic ends at offset {latest}, the join had read up to {end}: it was made anew"
+    if reach.archived is None:
+        if earliest > 0 and not accept_gaps:
+            return f"offsets 0 to {min(earliest, end) - 1} are gone from the topic, and the archive has none"
+        return _whole([Piece("kafka", partition, earliest, end)])
+    first, archived_to = reach.archived[0], min(reach.archived[1], end)
+    if first > 0 and earliest > 0 and not reach.reaches_back and not accept_gaps:
+        return f"offsets before {min(first, earliest)} are gone from both, and may still matter"
+    start = archived_to if reach.needed is None else min(reach.needed, archived_to)
+    if earliest < first and not reach.reaches_back:
+        start = min(start, earliest)
+    if door == "kafka" or (door == "auto" and earliest <= start):
+        if earliest > start and not accept_gaps:
+            return f"offsets {start} to {min(earliest, end) - 1} are gone from the topic; the archive has them"
+        return _whole([Piece("kafka", partition, max(start, earliest), end)])
+    if archived_to < end and earliest > archived_to and not accept_gaps:
+        return f"offsets {archived_to} to {min(earliest, end) - 1} are gone from the topic, and not yet in the archive"
+    return _whole(
+        [
+            Piece("kafka", partition, start, min(first, end)),
+            Piece("archive", partition, max(start, first), archived_to),
+            Piece("kafka", partition, max(archived_to, earliest), end),
+        ]
+    )
+
+
+def _whole(pieces: list[Piece]) -> list[Piece]:
+    return [piece for piece in pieces if piece.start < piece.end]
+
+
+def _plan_source(
+    past: Past,
+    lake: Lake,
+    contract: Contract,
+    kafka: Mapping[str, str],
+    side: str,
+    name: str,
+    since_us: int,
+    ends: Mapping[str, int],
+    door: str,
+    accept_gaps: bool,
+) -> SourcePlan:
+    from connect.kafka import earliest_offsets, end_offsets
+
+    source = contract.sources[name]
+    snapshot_id = _index(past, lake, source.archive, side)
+    earliest, latest = earliest_offsets(kafka, source.topic), end_offsets(kafka, source.topic)
+    pieces: list[Piece] = []
+    for partition, end in sorted((int(p), end) for p, end in ends.items() if end > 0):
+        reach = _reach(past, side, partition, end, since_us, (earliest.get(partition, 0), latest.get(partition, 0)))
+        found = pieces_of(partition, end, reach, door, accept_gaps=accept_gaps)
+        if isinstance(found, str):
+            raise IncompleteError(
+                f"{source.topic} partition {partition}: {found}",
+                where=source.archive,
+                next_step=_way_on(door),
+            )
+        pieces += found
+    _refuse_unrecorded(past, name, pieces)
+    if not accept_gaps:
+        _refuse_holes(past, side, source.archive, pieces)
+    rows, late = _count(past, side, since_us, pieces)
+    return SourcePlan(name, source.topic, source.archive, snapshot_id, since_us, tuple(pieces), rows, late)
+
+
+def _way_on(door: str) -> str:
+    other = "" if door == "auto" else "leave out --source, or "
+    return f"{other}add --accept-gaps if such old records cannot matter; what they would have matched is then lost"
+
+
+def _index(past: Past, lake: Lake, table: str, side: str) -> int | None:
+    """Make the view `<side>_index` (partition, offset, event_time) over an archive; its snapshot."""
+    from connect.pinned import scan
+
+    columns = ["partition", "offset", "event_time"]
+    if lake.exists(table):
+        return scan(past.con, lake, table, view=f"{side}_index", columns=columns).snapshot_id
+    past.con.execute(
+        f"""
+        CREATE OR REPLACE VIEW {side}_index AS
+        SELECT NULL::INTEGER AS partition, NULL::BIGINT AS "offset", NULL::TIMESTAMPTZ AS event_time WHERE false
+        """
+    )
+    return None
+
+
+def _reach(past: Past, side: str, partition: int, end: int, since_us: int, kafka: tuple[int, int]) -> Reach:
+    found = past.con.execute(
+        f"""
+        SELECT min("offset"), max("offset") + 1, min("offset") FILTER (epoch_us(event_time) >= ? AND "offset" < ?),
+            coalesce(bool_or(epoch_us(event_time) < ?), false)
+        FROM {side}_index WHERE partition = ?
+        """,
+        [since_us, end, since_us, partition],
+    ).fetchone()
+    first, archived_to, needed, reaches_back = found or (None, None, None, False)
+    archived = None if first is None else (int(first), int(archived_to))
+    return Reach(archived, needed, kafka, bool(reaches_back))
+
+
+def _refuse_unrecorded(past: Past, name: str, pieces: list[Piece]) -> None:
+    """Raise IncompleteError when rows are needed from before the first epoch that any ledger knows: an earlier life."""
+    found = past.con.execute(
+        f"SELECT partition, min(start_offset) FROM {LEDGER} WHERE source = ? GROUP BY partition", [name]
+    ).fetchall()
+    begun = {int(partition): int(offset) for partition, offset in found}
+    for piece in pieces:
+        if piece.start < begun.get(piece.partition, 0):
+            raise IncompleteError(
+                f"the ledger begins at offset {begun[piece.partition]} of partition {piece.partition} of {name!r}, "
+                f"and records from {piece.start} on may be in state",
+                where=EPOCHS,
+                next_step="bring back the table from a backup: what an earlier checkpoint dropped stands there only",
+            )
+
+
+def _refuse_holes(past: Past, side: str, table: str, pieces: list[Piece]) -> None:
+    spans = [needs.Span(p.partition, p.start, p.end, None) for p in pieces if p.door == "archive"]
+    for hole in needs.archive_holes(past.con, f"{side}_index", spans):
+        if hole.missing:
+            raise IncompleteError(
+                f"the archive lacks {hole.missing} offsets of partition {hole.partition}",
+                where=table,
+                next_step="use --source kafka if the topic still has them, or --accept-gaps if it never had",
+            )
+
+
+def _count(past: Past, side: str, since_us: int, pieces: list[Piece]) -> tuple[int | None, int | None]:
+    """Rows that matter in the pieces and how many of them were late, by the archive's index; None beyond it."""
+    rows, late = 0, 0
+    for piece in pieces:
+        found = past.con.execute(
+            f"""
+            SELECT coalesce(max("offset") + 1 >= ?, false) AND min("offset") <= ?,
+                count(*) FILTER (WHERE event_time >= make_timestamptz(?::BIGINT)),
+                count(*) FILTER (WHERE epoch_us(event_time) <= late_watermark_ms * 1000 AND i."offset" < end_offset
+                    AND event_time >= make_timestamptz(?::BIGINT))
+            FROM {side}_index i
+            ASOF LEFT JOIN (SELECT * FROM epoch_spans WHERE side = '{side}') s
+                ON s.partition = i.partition AND i."offset" >= s.start_offset
+            WHERE i.partition = ? AND i."offset" >= ? AND i."offset" < ?
+            """,
+            [piece.end, piece.start, since_us, since_us, piece.partition, piece.start, piece.end],
+        ).fetchone()
+        if found is None or not found[0]:
+            return None, None
+        rows, late = rows + int(found[1]), late + int(found[2])
+    return rows, late
+
+
+def reach(plan: SourcePlan) -> TimeRange:
+    """The event times that a plan reads."""
+    return TimeRange(start=from_micros(plan.since_us)) if plan.since_us > 0 else TimeRange()

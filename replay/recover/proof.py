@@ -1,0 +1,131 @@
+"""The proof of a recovery: what the exact rules say the old life emitted, against what the stream table holds.
+
+The tape is joined once more, as a plain batch. Every pair on it lies before the border on both sides, so it must be in
+the table; a row without a partner, of a side that the join keeps, must be there when its window was closed, and must
+not when it was open.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connect.iceberg_types import text
+from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
+from contract.model import Contract
+from replay.recover.border import WRITTEN, Border, is_open, windows
+from replay.recover.past import Past
+from replay.recover.plan import SIDES
+from replay.tape import TAPE_TYPES
+from stream_job.join import join
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from connect.lake import Lake
+
+EXPECTED, MISSING, EXTRA = "expected", "missing", "extra"
+SHOWN = 3
+PLACE = ", ".join(COORDINATES)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Rows whose windows were open at the ledger's end: what must be in the table and what is.
+
+    `open` rows wait in state for a partner or for the end of their window. `duplicates` are rows of the whole table
+    with the same lineage. `examples` names the first missing and extra rows by their coordinates.
+    """
+
+    matched: int
+    unmatched: int
+    open: int
+    found: int
+    missing: int
+    extra: int
+    duplicates: int
+    table_rows: int
+    examples: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the table is what the rules say."""
+        return not (self.missing or self.extra or self.duplicates)
+
+    def as_json(self) -> dict[str, Any]:
+        names = ("matched", "unmatched", "open", "found", "missing", "extra", "duplicates", "table_rows")
+        return {name: getattr(self, name) for name in names} | {"examples": list(self.examples)}
+
+
+def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, folder: Path) -> None:
+    """Fill `expected`, `missing` and `extra` (lineage) from the tape in `folder` and the view of written rows."""
+    left, right = (spark.read.schema(TAPE_TYPES).parquet(str(folder / side)) for side in SIDES)
+    joined = folder / "joined"
+    shutil.rmtree(joined, ignore_errors=True)
+    join(contract, left, right).select(EVENT_TIME, *COORDINATES).write.parquet(str(joined))
+    before, now = (is_open(*windows(contract, ms)) for ms in (border.late_watermark_ms, border.watermark_ms))
+    past.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {EXPECTED} AS
+        SELECT *, ({LEFT_OFFSET} IS NULL OR {RIGHT_OFFSET} IS NULL) AND {now} AS open
+        FROM read_parquet({text(str(joined / "*.parquet"))}) WHERE {before}
+        """
+    )
+    for name, these, those in (
+        (MISSING, f"{EXPECTED} WHERE NOT open", WRITTEN),
+        (EXTRA, WRITTEN, f"{EXPECTED} WHERE NOT open"),
+    ):
+        past.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {name} AS "
+            f"SELECT {EVENT_TIME}, {PLACE} FROM {these} EXCEPT ALL SELECT {EVENT_TIME}, {PLACE} FROM {those}"
+        )
+
+
+def prove(past: Past, lake: Lake, contract: Contract) -> Proof:
+    """The proof from what `expect` found, with the whole table searched for rows of one lineage."""
+    table_rows, duplicates = _duplicates(past, lake, contract)
+    return Proof(
+        matched=_count(past, f"{EXPECTED} WHERE {LEFT_OFFSET} + {RIGHT_OFFSET} IS NOT NULL"),
+        unmatched=_count(past, f"{EXPECTED} WHERE {LEFT_OFFSET} + {RIGHT_OFFSET} IS NULL AND NOT open"),
+        open=_count(past, f"{EXPECTED} WHERE open"),
+        found=_count(past, WRITTEN),
+        missing=_count(past, MISSING),
+        extra=_count(past, EXTRA),
+        duplicates=duplicates,
+        table_rows=table_rows,
+        examples=tuple(_examples(past, MISSING) + _examples(past, EXTRA)),
+    )
+
+
+def _duplicates(past: Past, lake: Lake, contract: Contract) -> tuple[int, int]:
+    """Rows of the stream table, and how many of them repeat the lineage of another."""
+    from connect.pinned import scan
+
+    table = contract.output.stream_table
+    if not lake.exists(table):
+        return 0, 0
+    scan(past.con, lake, table, view="whole_stream", columns=(*COORDINATES, REPLAY_ID))
+    found = past.con.execute(
+        f"""
+        SELECT coalesce(sum(n), 0), coalesce(sum(n - 1), 0) FROM (
+            SELECT count(*) AS n FROM whole_stream GROUP BY {PLACE}
+        )
+        """
+    ).fetchone()
+    return (int(found[0]), int(found[1])) if found else (0, 0)
+
+
+def _count(past: Past, rows: str) -> int:
+    found = past.con.execute(f"SELECT count(*) FROM {rows}").fetchone()
+    return int(found[0]) if found else 0
+
+
+def _examples(past: Past, rows: str) -> list[str]:
+    found = past.con.execute(f"SELECT {PLACE} FROM {rows} ORDER BY ALL LIMIT {SHOWN}").fetchall()
+    return [f"{rows}: left {_place(row[0], row[1])}, right {_place(row[2], row[3])}" for row in found]
+
+
+def _place(partition: int | None, offset: int | None) -> str:
+    return "none" if offset is None else f"{partition}@{offset}"

@@ -1,0 +1,282 @@
+"""`plumbline stream recover`: the steps of a recovery in their order, and what each refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import IncompleteError, SetupError, UsageError
+from contract.model import Contract
+from contract.ranges import from_micros, spell_time
+from replay.recover import archivers, gap, past, plan, proof, tape
+from replay.recover.border import Border, Ends, find, unrecorded_epoch
+from replay.recover.checkpoint import BATCHES, rebuild
+from replay.store import write_json
+from stream_job import fingerprint
+from stream_job.job import JobFolder
+from stream_job.ledger import Epoch
+from stream_job.recovered import Exchange, damage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from connect.home import Home
+    from connect.lake import Lake
+
+Say = Callable[[str], None]
+
+TRIES = 5
+"""Rounds in which dropped rows of unrecorded epochs are looked for; each can reveal the next."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked for."""
+
+    source: str = "auto"
+    execute: bool = False
+    force: bool = False
+    accept_gaps: bool = False
+    accept_differences: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a recovery begins with: the past, the border, the epoch between them if any, and what is to be read.
+
+    `begin` are the offsets at which the new life goes on in the topics: the border, or behind a gap that was accepted.
+    """
+
+    past: past.Past
+    border: Border
+    whole: Epoch | None
+    plans: tuple[plan.SourcePlan, plan.SourcePlan]
+    begin: Ends
+
+
+def recover(
+    contract: Contract,
+    home: Home,
+    wanted: Wanted,
+    *,
+    say: Say = lambda message: None,
+    spark: SparkSession | None = None,
+) -> dict[str, Any]:
+    """Rebuild the join's lost checkpoint so that `stream run` goes on as if it had never been lost.
+
+    Without `wanted.execute` nothing is changed: the document says what would be read. Returns `{"contract", "id",
+    "reason", "executed", "changed", "ledger", "border", "sources", "goes_on_at", "batches", "tape", "state",
+    "archivers", "proof", "given_up"}`; what only doing it tells is null or empty before.
+
+    Repeating it after a kill starts again, or puts in place what was proven. Raises SetupError for a sound checkpoint
+    or a folder in use, UsageError for a contract that joins otherwise, IncompleteError for gaps and when the proof
+    fails.
+    """
+    from connect.lake import Lake
+    from connect.registry import equipped, kept_by
+
+    job = JobFolder.of(contract, home)
+    exchange = Exchange(job)
+    with job.owned():
+        lake = Lake.open(home, contract.catalog)
+        if exchange.ready.exists():
+            return _finish(lake, contract, exchange, wanted)
+        contract = equipped(contract, kept_by(contract, home))
+        changed = changes(job, contract)
+        reason = damage(lake, contract, job)
+        if reason is None and not wanted.force:
+            raise SetupError(
+                "the checkpoint looks sound: `plumbline stream run CONTRACT` goes on from it",
+                where=str(job.join),
+                next_step="add --force to give it up all the same",
+            )
+        with _scratch(exchange) as con:
+            found = _look(con, lake, contract, home, exchange, wanted)
+            document = _document(contract, reason or "given up by --force", changed, found)
+            if wanted.execute:
+                document |= _execute(lake, contract, home, exchange, wanted, found, say, spark)
+                write_json(exchange.ready, document)
+        if wanted.execute:
+            exchange.finish(lake, contract)
+    return document
+
+
+def changes(job: JobFolder, contract: Contract) -> list[str]:
+    """What differs from the contract that the lost checkpoint was made by, in words. UsageError if it matters."""
+    try:
+        found = fingerprint.evolution(job.fingerprint, contract)
+    except UsageError:
+        found = None
+    if found is None:
+        return ["unknown: the folder no longer says by which contract the checkpoint was made"]
+    for change in found.refused:
+        if not fingerprint.REBUILT.match(".".join(map(str, change.path))):
+            line = contract.place(change.path)
+            raise UsageError(
+                f"the contract is another join than that of the lost checkpoint: {change.what}",
+                where=f"{line}; {job.fingerprint}" if line else str(job.fingerprint),
+                next_step=fingerprint.BEGIN,
+            )
+    return [change.what for change in found.changes]
+
+
+@contextmanager
+def _scratch(exchange: Exchange) -> Iterator[Any]:
+    """A DuckDB that spills into the recovery's folder, which is gone at the end unless a proven checkpoint waits."""
+    from connect.pinned import connection
+
+    shutil.rmtree(exchange.folder, ignore_errors=True)
+    con = connection(temp_dir=exchange.folder / "spill")
+    try:
+        yield con
+    finally:
+        con.close()
+        if not exchange.ready.exists():
+            shutil.rmtree(exchange.folder, ignore_errors=True)
+
+
+def _look(con: Any, lake: Lake, contract: Contract, home: Home, exchange: Exchange, wanted: Wanted) -> Found:
+    """Everything that is decided before anything is built."""
+    from connect.embedded import kafka_properties
+
+    kafka = kafka_properties(contract.kafka, home)
+    gathered = past.gather(con, lake, contract, exchange)
+    edge = find(gathered, lake, contract)
+    whole = unrecorded_epoch(gathered, edge, f"recover-{uuid.uuid4().hex[:8]}", int(time.time() * 1_000))
+    if whole is not None:
+        gathered.add([whole])
+    plans = plan.make_plan(gathered, edge, lake, contract, kafka, wanted.source, accept_gaps=wanted.accept_gaps)
+    begin = plan.beginning(contract, kafka, edge, accept_gaps=wanted.accept_gaps)
+    return Found(gathered, edge, whole, plans, begin)
+
+
+def _execute(
+    lake: Lake,
+    contract: Contract,
+    home: Home,
+    exchange: Exchange,
+    wanted: Wanted,
+    found: Found,
+    say: Say,
+    spark: SparkSession | None,
+) -> dict[str, Any]:
+    """Build, prove and put in place; what the document gains by it."""
+    from connect.embedded import kafka_properties
+    from connect.spark import session
+
+    kafka = kafka_properties(contract.kafka, home)
+    spark = spark or session(home, lake, app=f"plumbline-recover-{contract.contract}")
+    say("recover: reading what state can still hold")
+    held = tape.cut(found.past, lake, contract, spark, kafka, found.plans, exchange.folder / "tape")
+    say(f"recover: {sum(held.rows):,} rows, {sum(held.left_out):,} late ones left out; comparing with the table")
+    epochs, held = _between(found, spark, contract, held, exchange)
+    shown = proof.prove(found.past, lake, contract)
+    if not shown.holds and not wanted.accept_differences:
+        raise _disproved(contract, shown)
+    say("recover: rebuilding the state")
+    recovery = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+    begin = replace(found.border, ends=found.begin)
+    made = rebuild(spark, contract, exchange, begin, _topic_ends(contract, kafka), f"recover-{recovery}")
+    for epoch in epochs:
+        exchange.old_ledger.keep(epoch)
+    return {
+        "id": recovery,
+        "executed": True,
+        "query_id": made.query_id,
+        "tape": {"rows": sum(held.rows), "left_out": sum(held.left_out)},
+        "state": {"rows": made.state_rows, "next_watermark": _moment(made.next_watermark_ms)},
+        "archivers": archivers.rebuild(found.past, contract, exchange),
+        "proof": shown.as_json(),
+        "given_up": str(exchange.job.root / "given-up" / recovery),
+    }
+
+
+def _disproved(contract: Contract, shown: proof.Proof) -> IncompleteError:
+    return IncompleteError(
+        f"the stream table is not what the ledger says: {shown.missing} rows missing, {shown.extra} too many, "
+        f"{shown.duplicates} twice ({'; '.join(shown.examples)})",
+        where=contract.output.stream_table,
+        next_step="find out who changed the table; --accept-differences goes on from it as it is",
+    )
+
+
+def _topic_ends(contract: Contract, kafka: dict[str, str]) -> Ends:
+    from connect.kafka import end_offsets
+
+    left, right = (end_offsets(kafka, source.topic) for source in (contract.left, contract.right))
+    return {str(p): end for p, end in left.items()}, {str(p): end for p, end in right.items()}
+
+
+def _between(
+    found: Found, spark: SparkSession, contract: Contract, held: tape.Cut, exchange: Exchange
+) -> tuple[list[Epoch], tape.Cut]:
+    """The epochs between ledger and border, and the tape cut by them; compares tape and table on the way."""
+    folder = exchange.folder / "tape"
+    proof.expect(found.past, spark, contract, found.border, folder)
+    epochs = [found.whole] if found.whole else []
+    if found.whole is None or found.border.certain:
+        return epochs, held
+    gap.prepare(found.past, found.border)
+    drops: set[gap.Place] = set()
+    for _ in range(TRIES):
+        more = gap.proven_drops(found.past) - drops
+        if not more:
+            break
+        drops |= more
+        epochs = gap.epochs_of(found.whole, gap.judged(found.past, drops))
+        found.past.add(epochs)
+        held = tape.recut(found.past, folder)
+        proof.expect(found.past, spark, contract, found.border, folder)
+    return epochs, held
+
+
+def _finish(lake: Lake, contract: Contract, exchange: Exchange, wanted: Wanted) -> dict[str, Any]:
+    """A proven checkpoint waits since a kill: put it in place, or say that it waits."""
+    document: dict[str, Any] = json.loads(exchange.ready.read_text())
+    if wanted.execute:
+        exchange.finish(lake, contract)
+    return document | {"executed": wanted.execute}
+
+
+def _document(contract: Contract, reason: str, changed: list[str], found: Found) -> dict[str, Any]:
+    edge, last = found.border, found.past.last
+    names = (contract.join.left, contract.join.right)
+    return {
+        "contract": contract.contract,
+        "id": None,
+        "reason": reason,
+        "executed": False,
+        "changed": changed,
+        "ledger": {
+            "query_id": edge.query_id,
+            "last_epoch": edge.epoch,
+            "from": list(found.past.sources),
+            "watermark": _moment(last.evict_watermark_ms if last else 0),
+            "ends": dict(zip(names, edge.recorded, strict=True)),
+        },
+        "border": {
+            "unrecorded_epochs": edge.unrecorded,
+            "known_from": edge.known,
+            "certain": edge.certain,
+            "watermark": _moment(edge.watermark_ms),
+            "ends": dict(zip(names, edge.ends, strict=True)),
+        },
+        "sources": {source.name: source.as_json() for source in found.plans},
+        "batches": BATCHES,
+        "goes_on_at": dict(zip(names, found.begin, strict=True)),
+        "tape": None,
+        "state": None,
+        "archivers": [],
+        "proof": None,
+        "given_up": None,
+    }
+
+
+def _moment(ms: int) -> str | None:
+    return spell_time(from_micros(ms * 1_000)) if ms else None

@@ -1,0 +1,229 @@
+"""The tape of a recovery: every row that can still matter and was not dropped, before the border, each once.
+
+Two files a side: what earlier runs of the job had read, then what its newest run had, because Spark remembers the
+largest event time of each source only since the last start.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connect.iceberg_types import text
+from contract.model import Contract
+from replay.recover.border import LINEAGE_NEAR
+from replay.recover.past import Past
+from replay.recover.plan import SIDES, SourcePlan, reach
+from stream_job.archive import RENAMED, archived
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from connect.lake import Lake
+
+COLUMNS = ("topic", "partition", "offset", "timestamp", "timestampType", "headers", "key", "value")
+JUDGED = ("event_time", "event_id", "quarantine_reason")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a tape holds: rows per side, left first, and how many rows were left out because they were late."""
+
+    rows: tuple[int, int]
+    left_out: tuple[int, int]
+
+
+def cut(
+    past: Past,
+    lake: Lake,
+    contract: Contract,
+    spark: SparkSession,
+    kafka: Mapping[str, str],
+    plans: tuple[SourcePlan, SourcePlan],
+    folder: Path,
+) -> Cut:
+    """Cut the tape afresh into `folder`, a subfolder a side, by the spans of `past` as they are laid out now."""
+    shutil.rmtree(folder, ignore_errors=True)
+    rows, late = [], []
+    for side, plan, start in zip(SIDES, plans, past.run_start, strict=True):
+        _view_raw(past, lake, contract, spark, kafka, side, plan, folder)
+        late.append(_judge(past, side))
+        rows.append(_write(past, side, start, folder / side))
+    return Cut((rows[0], rows[1]), (late[0], late[1]))
+
+
+def recut(past: Past, folder: Path) -> Cut:
+    """Cut the tape again from the same rows, after the spans of `past` were changed."""
+    late = [_judge(past, side) for side in SIDES]
+    rows = []
+    for side, start in zip(SIDES, past.run_start, strict=True):
+        shutil.rmtree(folder / side)
+        rows.append(_write(past, side, start, folder / side))
+    return Cut((rows[0], rows[1]), (late[0], late[1]))
+
+
+def part(folder: Path, side: str, number: int) -> Path:
+    """One file of a tape."""
+    return folder / side / f"part{number}.parquet"
+
+
+def _view_raw(
+    past: Past,
+    lake: Lake,
+    contract: Contract,
+    spark: SparkSession,
+    kafka: Mapping[str, str],
+    side: str,
+    plan: SourcePlan,
+    folder: Path,
+) -> None:
+    """Make the view `<side>_raw`: all rows in the plan's pieces that can enter the join; a Kafka row's columns, the
+    event time and the event id."""
+    from connect.pinned import scan
+
+    names = ", ".join([*(f'"{_archived(name)}" AS "{name}"' for name in COLUMNS), *JUDGED])
+    parts = [f"SELECT {names} FROM read_parquet({text(str(_empty(folder, side)))})"]
+    if any(piece.door == "archive" for piece in plan.pieces):
+        view = f"{side}_archive"
+        held = lake.load(plan.table).schema().column_names
+        columns = tuple(name for name in (*map(_archived, COLUMNS), *JUDGED) if name in held)
+        absent = "".join(f", NULL::VARCHAR AS {name}" for name in JUDGED if name not in held)
+        scan(
+            past.con,
+            lake,
+            plan.table,
+            plan.snapshot_id,
+            view=view,
+            row_filter=reach(plan).iceberg("event_time"),
+            columns=columns,
+        )
+        once = 'QUALIFY row_number() OVER (PARTITION BY partition, "offset") = 1' if _doubled(past, side) else ""
+        parts.append(f"SELECT {names} FROM (SELECT *{absent} FROM {view}) WHERE {_within(plan, 'archive')} {once}")
+    if any(piece.door == "kafka" for piece in plan.pieces):
+        scratch = folder / f"{side}-kafka"
+        rows = _from_kafka(spark, contract, plan, kafka).where(reach(plan).sql("event_time"))
+        rows.write.mode("overwrite").option("compression", "zstd").parquet(str(scratch))
+        if list(scratch.glob("*.parquet")):
+            parts.append(f"SELECT {names} FROM read_parquet({text(str(scratch / '*.parquet'))})")
+    where = f"epoch_us(event_time) >= {plan.since_us} AND quarantine_reason IS NULL"
+    union = " UNION ALL ".join(parts)
+    past.con.execute(f"CREATE OR REPLACE VIEW {side}_raw AS SELECT * FROM ({union}) WHERE {where}")
+
+
+def _archived(name: str) -> str:
+    return RENAMED.get(name, name)
+
+
+def _empty(folder: Path, side: str) -> Path:
+    """A file without rows that has the archive's columns: gives the view its types when there is nothing to read."""
+    import pyarrow.parquet as pq
+
+    from stream_job.tables import ARCHIVE_SCHEMA
+
+    path = folder / f"{side}-none.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(ARCHIVE_SCHEMA.empty_table(), path)
+    return path
+
+
+def _doubled(past: Past, side: str) -> bool:
+    """Whether the archive holds an offset twice."""
+    found = past.con.execute(f'SELECT 1 FROM {side}_index GROUP BY partition, "offset" HAVING count(*) > 1 LIMIT 1')
+    return found.fetchone() is not None
+
+
+def _within(plan: SourcePlan, door: str) -> str:
+    """The pieces of one door as SQL."""
+    return " OR ".join(
+        f'(partition = {p.partition} AND "offset" >= {p.start} AND "offset" < {p.end})'
+        for p in plan.pieces
+        if p.door == door
+    )
+
+
+def _from_kafka(spark: SparkSession, contract: Contract, plan: SourcePlan, kafka: Mapping[str, str]) -> DataFrame:
+    """The rows of the Kafka pieces, in the archive's shape: one bounded read by exact offsets."""
+    from connect.kafka import earliest_offsets, spark_options
+
+    pieces = [piece for piece in plan.pieces if piece.door == "kafka"]
+    untouched = {str(partition): offset for partition, offset in earliest_offsets(kafka, plan.topic).items()}
+    starts, ends = dict(untouched), dict(untouched)
+    for piece in pieces:
+        # A partition may have a piece below the archive and one above it: what lies between is filtered out again.
+        own = [other for other in pieces if other.partition == piece.partition]
+        starts[str(piece.partition)] = min(other.start for other in own)
+        ends[str(piece.partition)] = max(other.end for other in own)
+    raw = (
+        spark.read.format("kafka")
+        .options(**spark_options(dict(kafka)))
+        .option("subscribe", plan.topic)
+        .option("startingOffsets", json.dumps({plan.topic: starts}))
+        .option("endingOffsets", json.dumps({plan.topic: ends}))
+        .option("includeHeaders", "true")
+        .option("failOnDataLoss", "true")
+        .load()
+    )
+    within = _within(plan, "kafka").replace('"offset"', "offset")
+    return archived(raw.where(within), contract, plan.name)
+
+
+def _judge(past: Past, side: str) -> int:
+    """Fill `<side>_out` with the coordinates of rows that are not in the join: late ones, and copies; how many late.
+
+    Of an event that was delivered more than once the join took one delivery. Where the table shows which, the others
+    are left out; where it does not, nothing has come of any yet.
+    """
+    past.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {side}_out AS
+        SELECT r.partition, r."offset" FROM {side}_raw r
+        ASOF JOIN (SELECT * FROM epoch_spans WHERE side = '{side}') s
+            ON s.partition = r.partition AND r."offset" >= s.start_offset
+        WHERE r."offset" < s.end_offset AND epoch_us(r.event_time) <= s.late_watermark_ms * 1000
+        """
+    )
+    found = past.con.execute(f"SELECT count(*) FROM {side}_out").fetchone()
+    past.con.execute(
+        f"""
+        INSERT INTO {side}_out
+        WITH copies AS (
+            SELECT event_id, event_time FROM {side}_raw WHERE event_id IS NOT NULL GROUP BY ALL HAVING count(*) > 1
+        ),
+        delivered AS (
+            SELECT r.partition, r."offset", event_id, event_time, t.position IS NOT NULL AS taken
+            FROM (SELECT partition, "offset", event_id, event_time FROM {side}_raw) r
+            SEMI JOIN copies c USING (event_id, event_time)
+            LEFT JOIN (
+                SELECT DISTINCT _{side}_partition AS partition, _{side}_offset AS position FROM {LINEAGE_NEAR}
+            ) t ON t.partition = r.partition AND t.position = r."offset"
+        )
+        SELECT partition, "offset" FROM delivered
+        QUALIFY NOT taken AND bool_or(taken) OVER (PARTITION BY event_id, event_time)
+        """
+    )
+    return int(found[0]) if found else 0
+
+
+def _write(past: Past, side: str, run_start: Mapping[str, int], folder: Path) -> int:
+    """Write a side's two files; how many rows they hold."""
+    folder.mkdir(parents=True)
+    newest = " OR ".join(f'(partition = {p} AND "offset" >= {offset})' for p, offset in run_start.items()) or "false"
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    for number, condition in enumerate((f"NOT ({newest})", newest)):
+        target = text(str(part(folder.parent, side, number)))
+        past.con.execute(
+            f"""
+            COPY (
+                SELECT {names}, event_time FROM {side}_raw r
+                ANTI JOIN {side}_out l ON l.partition = r.partition AND l."offset" = r."offset"
+                WHERE {condition.replace("partition", "r.partition").replace('"offset"', 'r."offset"')}
+            ) TO {target} (FORMAT parquet, COMPRESSION zstd)
+            """
+        )
+    files = text(str(folder / "*.parquet"))
+    found = past.con.execute(f"SELECT count(*) FROM read_parquet({files})").fetchone()
+    return int(found[0]) if found else 0

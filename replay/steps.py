@@ -1,0 +1,64 @@
+"""The steps of a replay by name: what each has done, what it would do, and doing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import UsageError
+from contract.loader import load
+from contract.model import Contract
+from replay.plan import Plan, read_plan
+from replay.store import ReplayFolder
+
+if TYPE_CHECKING:
+    from connect.home import Home
+
+
+def open_replay(home: Home, name: str) -> tuple[Contract, Plan, ReplayFolder]:
+    """Contract, plan and folder of the replay with this id (or plan file).
+
+    Raises UsageError when there is none, or when the contract changed its meaning since the plan was made.
+    """
+    folder = ReplayFolder.find(home, name)
+    plan = read_plan(folder)
+    contract = load(Path(plan.contract_file))
+    if contract.fingerprint() != plan.fingerprint:
+        raise UsageError(
+            f"the contract changed since replay {plan.replay_id} was planned",
+            where=plan.contract_file,
+            next_step="plan the range again",
+        )
+    return contract, plan, folder
+
+
+def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> dict[str, Any]:
+    """How far a replay has come: `{"replay_id", "range", "state", "next"}`.
+
+    States in order: planned, ran, audited (or failed), published, rolled back.
+    """
+    from connect.lake import Lake
+    from replay.publish import PUBLISHED, ROLLED_BACK, last_action
+
+    lake = Lake.open(home, contract.catalog)
+    action = last_action(lake.load(contract.output.stream_table), plan.replay_id)
+    audit = folder.read("audit")
+    if action:
+        state = {PUBLISHED: "published", ROLLED_BACK: "rolled back"}[action]
+    elif audit:
+        state = "audited" if audit["passed"] else "failed"
+    else:
+        state = "ran" if folder.read("run") else "planned"
+    return {"replay_id": plan.replay_id, "range": plan.range, "state": state, "next": next_command(plan, state, home)}
+
+
+def next_command(plan: Plan, state: str, home: Home) -> str | None:
+    """The command that goes on from `state`."""
+    step = {
+        "planned": "run {} --execute",
+        "ran": "audit {}",
+        "audited": "publish {} --execute",
+        "published": "rollback {} --execute",
+        "rolled back": "publish {} --execute",
+    }.get(state)
+    return f"plumbline replay {step.format(plan.replay_id)}{home.option}" if step else None

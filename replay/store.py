@@ -1,0 +1,91 @@
+"""Where a replay keeps its plan, tape and progress: one folder per replay below the home."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connect.home import Home
+from contract.errors import UsageError
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class ReplayFolder:
+    """The files of one replay. Each step ends by writing its document, so that a killed step is simply repeated."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, home: Home, replay_id: str) -> ReplayFolder:
+        """The folder that belongs to `replay_id`, whether it exists or not."""
+        return cls(home.replays / replay_id)
+
+    @classmethod
+    def find(cls, home: Home, name: str) -> ReplayFolder:
+        """The folder of a replay id, of the plan file at a path, or of `latest`, the plan made last.
+
+        Raises UsageError naming the nearest id.
+        """
+        path = Path(name)
+        if name == LATEST:
+            planned = sorted(cls.all(home), key=lambda folder: folder.plan.stat().st_mtime_ns)
+            name = planned[-1].id if planned else name
+        if path.suffix == ".json" and path.is_file():
+            return cls(path.resolve().parent)
+        folder = cls.of(home, name)
+        if not folder.plan.is_file():
+            near = difflib.get_close_matches(name, [other.id for other in cls.all(home)], 1, 0.4)
+            step = f"did you mean {near[0]}?" if near else "`plumbline replay plan` makes one"
+            raise UsageError(f"there is no replay {name!r}", where=str(home.replays), next_step=step)
+        return folder
+
+    @classmethod
+    def all(cls, home: Home) -> list[ReplayFolder]:
+        """Every planned replay of the home, by id."""
+        return [cls(plan.parent) for plan in sorted(home.replays.glob("*/plan.json"))]
+
+    @property
+    def id(self) -> str:
+        """The replay id."""
+        return self.root.name
+
+    @property
+    def plan(self) -> Path:
+        """The plan, written once."""
+        return self.root / "plan.json"
+
+    @property
+    def tape(self) -> Path:
+        """The tape: `manifest.json` and a folder of Parquet files per source."""
+        return self.root / "tape"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint of the job that plays the tape."""
+        return self.root / "checkpoint"
+
+    def read(self, step: str) -> dict[str, Any] | None:
+        """The document that `step` (plan, run, audit) ended with, or None when it has not."""
+        path = self.root / f"{step}.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def write(self, step: str, document: dict[str, Any]) -> None:
+        """Keep the document of a finished step, whole or not at all."""
+        write_json(self.root / f"{step}.json", document)
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write a JSON file so that a reader sees the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w") as file:
+        json.dump(document, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)

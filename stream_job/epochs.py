@@ -1,0 +1,59 @@
+"""The epoch ledger as an Iceberg table: published in bulk, read by reconcile and replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from contract.model import Contract
+from stream_job.ledger import Epoch, Ledger
+from stream_job.tables import EPOCHS, EPOCHS_SCHEMA
+
+if TYPE_CHECKING:
+    from connect.lake import Lake
+
+
+def publish(lake: Lake, contract: Contract, ledger: Ledger) -> int:
+    """Append to `plumbline.epochs` the recorded epochs that it lacks; returns how many. Safe to repeat."""
+    import pyarrow as pa
+
+    lake.ensure_table(EPOCHS, EPOCHS_SCHEMA)
+    if ledger.last_epoch() < 0:
+        return 0
+    query_id = ledger.read(ledger.last_epoch()).query_id
+    missing = list(ledger.epochs(after=_last_published(lake, query_id)))
+    if missing:
+        rows = pa.Table.from_pylist(list(rows_of(contract, missing)), schema=EPOCHS_SCHEMA)
+        lake.append(EPOCHS, rows, {"plumbline.contract": contract.contract})
+    return len(missing)
+
+
+def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, Any]]:
+    """The table's rows: one per epoch and source partition."""
+    names = (contract.join.left, contract.join.right)
+    for epoch in epochs:
+        for name, start, end in zip(names, epoch.start, epoch.end, strict=True):
+            for partition, end_offset in sorted(end.items(), key=lambda item: int(item[0])):
+                yield {
+                    "contract": contract.contract,
+                    "query_id": epoch.query_id,
+                    "run_id": epoch.run_id,
+                    "epoch": epoch.epoch,
+                    "source": name,
+                    "topic": contract.sources[name].topic,
+                    "partition": int(partition),
+                    "start_offset": start.get(partition, 0),
+                    "end_offset": end_offset,
+                    "late_watermark_ms": epoch.late_watermark_ms,
+                    "evict_watermark_ms": epoch.evict_watermark_ms,
+                    "no_data": epoch.no_data,
+                    "planned_at": datetime.fromtimestamp(epoch.planned_at_ms / 1000, UTC),
+                }
+
+
+def _last_published(lake: Lake, query_id: str) -> int:
+    from pyiceberg.expressions import EqualTo
+
+    scan = lake.load(EPOCHS).scan(row_filter=EqualTo("query_id", query_id), selected_fields=("epoch",))
+    return max(scan.to_arrow()["epoch"].to_pylist(), default=-1)

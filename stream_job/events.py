@@ -1,0 +1,74 @@
+"""From raw Kafka rows to events that can enter the join: read, judged, and which of their columns the join needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from contract.judgement import field_sql, parsed_sql, reason_sql, text_sql
+from contract.lineage import EVENT_TIME, OFFSET, PARSED, PARTITION, RECORD_TIME, TEXT, VALUE
+from contract.model import Contract
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+RAW = {"partition": PARTITION, "offset": OFFSET, "timestamp": RECORD_TIME, "value": VALUE}
+"""Columns of Spark's Kafka source, and as they are called here: an event may have fields of any of these names."""
+
+
+def as_raw(column: str) -> str:
+    """What a raw column is called beside an event's fields: no field's name has a $ in it."""
+    return f"raw${column}"
+
+
+def decoded(raw: DataFrame, contract: Contract, name: str, keep: Sequence[str] = ()) -> DataFrame:
+    """Raw Kafka rows of a source with their fields and computed columns, and what `reason` needs to judge them.
+
+    The raw columns in `keep` come along under the name that `as_raw` gives.
+    """
+    from pyspark.sql import functions as F
+
+    source = contract.sources[name]
+    renamed = [*RAW.items(), *((column, as_raw(column)) for column in keep)]
+    texts = raw.select(*(F.col(there).alias(here) for there, here in renamed)).withColumn(
+        TEXT, F.expr(text_sql(source))
+    )
+    # A generator between the parser and every later filter: Spark would push an inferred isnotnull below the parser
+    # and parse each event twice.
+    read = F.explode(F.array(F.expr(parsed_sql(source))))
+    fields = [F.expr(field_sql(source, field)).alias(field) for field in source.fields]
+    typed = texts.withColumn(PARSED, read).select("*", *fields)
+    return typed.select("*", *(F.expr(sql).alias(column) for column, sql in source.compute.items()))
+
+
+def reason(contract: Contract, name: str) -> str:
+    """SQL over `decoded` that says why a record of the source cannot enter the join; NULL when it can."""
+    return reason_sql(contract.sources[name], contract.key_columns(name))
+
+
+def events(raw: DataFrame, contract: Contract, name: str) -> DataFrame:
+    """The events of a source that can enter the join: columns of the source, `_event_time` and coordinates.
+
+    What cannot is left out here as it is in the batch reference; the archiver writes down why.
+    """
+    from pyspark.sql import functions as F
+
+    source = contract.sources[name]
+    # A row below offset 0 is a tape's sentinel: it only moves the watermark, so no condition may drop it.
+    good = f"({reason(contract, name)}) IS NULL" + (f" AND ({source.where})" if source.where else "")
+    kept = decoded(raw, contract, name).where(f"{OFFSET} < 0 OR {good}")
+    return kept.select(*source.columns, F.col(source.event_time).alias(EVENT_TIME), PARTITION, OFFSET)
+
+
+def needed(contract: Contract, name: str) -> tuple[str, ...]:
+    """Columns of a source that the output is made from, beside its join columns and its event time.
+
+    SQL expressions are searched for the columns' names; one name too many costs a few bytes of state.
+    """
+    source = contract.sources[name]
+    sql = " ".join(column.sql for column in contract.output_columns if column.sql is not None)
+    words = set(re.findall(r"\w+", sql.lower()))
+    named = {column.field for column in contract.output_columns if column.source == name}
+    known = {source.event_time, *contract.key_columns(name)}
+    return tuple(c for c in source.columns if c not in known and (c in named or c.lower() in words))

@@ -1,0 +1,172 @@
+"""The streaming join as a plan: raw Kafka rows in, output rows with lineage out. The tape of a replay uses it too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from contract.beside import transform_file, transformed
+from contract.durations import spell_duration
+from contract.lineage import EVENT_TIME, OFFSET, PARTITION, REPLAY_ID
+from contract.model import Contract, Source
+from stream_job.events import events, needed
+from stream_job.payload import Layouts, layout
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+PAYLOAD = "_payload"
+EVENT_ID = "_event_id"
+HOW = {"inner": "inner", "left_outer": "leftOuter", "right_outer": "rightOuter", "full_outer": "fullOuter"}
+"""Kind of join as Spark calls it."""
+
+STATE_TYPES = {"int": "bigint", "float": "double"}
+"""Join columns and event ids are kept in the widest type of their kind: a widened field still meets its old state."""
+
+
+def join(
+    contract: Contract,
+    left_raw: DataFrame,
+    right_raw: DataFrame,
+    replay_id: str | None = None,
+    layouts: Path | None = None,
+) -> DataFrame:
+    """The output rows of the contract's join over two raw streams.
+
+    Both inputs hold at least `partition`, `offset`, `timestamp` and `value`, named and typed as Spark's Kafka source
+    does. The result has the columns of `contract.table_columns`, in that order. `layouts` is the folder that remembers
+    how the checkpoint's state was packed; None for a checkpoint that is never continued under another contract.
+    """
+    from pyspark.sql import functions as F
+
+    join = contract.join
+    left, right = (
+        _Side(contract, name, raw, layouts) for name, raw in ((join.left, left_raw), (join.right, right_raw))
+    )
+    joined = left.packed.alias(join.left).join(
+        right.packed.alias(join.right), F.expr(condition(contract)), HOW[join.kind]
+    )
+    sides = {"left": left, "right": right}
+    decoded = joined.select(*(column for place, side in sides.items() for column in side.decoded(place)))
+    rows = decoded.select("*", *(side.event(place).alias(side.name) for place, side in sides.items()))
+    made = rows.select(
+        *(F.expr(column.expression).alias(column.name) for column in contract.output_columns),
+        _event_time(contract).alias(EVENT_TIME),
+        *(f"_{place}{part}" for place in sides for part in (PARTITION, OFFSET)),
+        F.lit(replay_id).cast("string").alias(REPLAY_ID),
+    )
+    return _transformed(contract, made)
+
+
+def _transformed(contract: Contract, rows: DataFrame) -> DataFrame:
+    """The rows as the contract's transform gives them, if it has one."""
+    from pyspark.sql import functions as F
+
+    file = transform_file(contract)
+    if file is None:
+        return rows
+    rows.sparkSession.sparkContext.addPyFile(str(file))
+    # A generator lets no condition through: Spark would push it below the watermark, which what it drops then would
+    # not lift.
+    one = rows.select(F.explode(F.array(F.struct("*"))).alias("row")).select("row.*")
+    return cast("DataFrame", transformed(contract, one))
+
+
+def joins_by_event_id(source: Source, keys: tuple[str, ...]) -> bool:
+    """Whether the event id is a source's only join column.
+
+    Then its events are laid out for the join before copies are looked for, and are not shuffled a second time.
+    """
+    return keys == (source.event_id,)
+
+
+def condition(contract: Contract) -> str:
+    """The join's condition as Spark SQL over the packed sides, named as the sources."""
+    join = contract.join
+    low, high = join.within
+    left, right = f"{join.left}.{EVENT_TIME}", f"{join.right}.{EVENT_TIME}"
+    keys = [f"{join.left}.{_key(i)} = {join.right}.{_key(i)}" for i in range(len(join.pairs))]
+    bounds = [
+        f"{right} >= {left} + INTERVAL {spell_duration(low)}",
+        f"{right} <= {left} + INTERVAL {spell_duration(high)}",
+    ]
+    return " AND ".join(keys + bounds)
+
+
+def _event_time(contract: Contract) -> Column:
+    """The row's event time: the left event's, and the right one's where there is no left one."""
+    from pyspark.sql import functions as F
+
+    left, right = F.col(f"_left{EVENT_TIME}"), F.col(f"_right{EVENT_TIME}")
+    return F.coalesce(left, right) if contract.join.keeps_right else left
+
+
+class _Side:
+    """One source of the join: packed for the state, and unpacked behind it."""
+
+    def __init__(self, contract: Contract, name: str, raw: DataFrame, layouts: Path | None) -> None:
+        self.name, self.source = name, contract.sources[name]
+        self.keys, self.columns = contract.key_columns(name), needed(contract, name)
+        self.partitions = contract.stream.shuffle_partitions
+        self.events = events(raw, contract, name)
+        file = layouts / f"{name}.json" if layouts else None
+        self.layouts = Layouts.kept(file, layout(self.events, self.columns))
+
+    @property
+    def packed(self) -> DataFrame:
+        """Join columns, event time with its watermark, coordinates and the payload; each event once."""
+        keys = [self._widest(key).alias(_key(i)) for i, key in enumerate(self.keys)]
+        payload = self.layouts.packed(self.columns).alias(PAYLOAD)
+        own = [EVENT_TIME, PARTITION, OFFSET]
+        name = self.source.event_id
+        id = [self._widest(name).alias(EVENT_ID)] if name and name not in self.keys else []
+        narrow = self.events.select(*keys, *own, *id, payload)
+        return self._once(narrow.withWatermark(EVENT_TIME, spell_duration(self.source.watermark)))
+
+    def _once(self, packed: DataFrame) -> DataFrame:
+        """Without the copies of an event that was delivered again: Spark knows an event up to the watermark."""
+        if self.source.event_id is None:
+            return packed
+        if not joins_by_event_id(self.source, self.keys):
+            id = _key(self.keys.index(self.source.event_id)) if self.source.event_id in self.keys else EVENT_ID
+            return packed.dropDuplicates([id, EVENT_TIME]).drop(EVENT_ID)
+        return packed.repartition(self.partitions, _key(0)).dropDuplicates([_key(0), EVENT_TIME])
+
+    def decoded(self, place: str) -> list[Column]:
+        """Behind the join: all that is known of this side's event, each name with `_left` or `_right` before it."""
+        from pyspark.sql import functions as F
+
+        kept = [EVENT_TIME, PARTITION, OFFSET, *(_key(i) for i in range(len(self.keys)))]
+        records = self.layouts.records(f"{self.name}.{PAYLOAD}")
+        return [
+            *(F.col(f"{self.name}.{column}").alias(f"_{place}{column}") for column in kept),
+            *(record.alias(_record(place, i)) for i, record in enumerate(records)),
+        ]
+
+    def event(self, place: str) -> Column:
+        """The event as one struct, from what `decoded` gives; its fields are null where the join found no partner."""
+        from pyspark.sql import functions as F
+
+        kinds = {field.name: field.dataType for field in self.events.schema}
+        records = [_record(place, i) for i in range(len(self.layouts.schemas))]
+        columns = {
+            name: self.layouts.column((name, *self.source.aliases.get(name, ())), records, kinds[name])
+            for name in self.columns
+        }
+        columns |= {key: F.col(f"_{place}{_key(i)}").cast(kinds[key]) for i, key in enumerate(self.keys)}
+        columns[self.source.event_time] = F.col(f"_{place}{EVENT_TIME}")
+        return F.struct(*(column.alias(name) for name, column in columns.items()))
+
+    def _widest(self, key: str) -> Column:
+        from pyspark.sql import functions as F
+
+        kind = self.events.schema[key].dataType.simpleString()
+        return F.col(f"`{key}`").cast(STATE_TYPES.get(kind, kind))
+
+
+def _key(number: int) -> str:
+    return f"_key{number}"
+
+
+def _record(place: str, layout: int) -> str:
+    return f"_{place}_record{layout}"

@@ -1,0 +1,178 @@
+"""The epoch ledger: what each micro-batch of the join read and which watermarks were in force.
+
+Source of truth is the checkpoint's own offset log, which Spark purges after about a hundred batches. Each committed
+batch is copied into an immutable JSON record beside the checkpoint, at every start, about once a second while the job
+runs, and at its end; never from progress events, which a kill can lose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from contract.errors import IncompleteError
+
+Offsets = dict[str, int]
+"""Partition number (as text, as Spark writes it) to offset."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One committed micro-batch. Watermarks in ms since 1970; offsets per source in the join's order, left first."""
+
+    epoch: int
+    query_id: str
+    run_id: str
+    planned_at_ms: int
+    late_watermark_ms: int
+    evict_watermark_ms: int
+    start: tuple[Offsets, Offsets]
+    end: tuple[Offsets, Offsets]
+
+    @property
+    def no_data(self) -> bool:
+        """Whether the batch read nothing: it only moved watermarks and closed windows."""
+        return self.start == self.end
+
+
+class Ledger:
+    """The JSON records of one checkpoint, in the folder `ledger` beside it."""
+
+    def __init__(self, folder: Path, checkpoint: Path) -> None:
+        self.folder = folder
+        self.checkpoint = checkpoint
+        self._last: int | None = None
+
+    def begin_run(self, run_id: str) -> None:
+        """Note that a run starts after the last committed epoch. Call after `sync`, before the query starts."""
+        first = self.last_epoch() + 1
+        _write_once(self.folder / "runs" / f"{first:012d}.json", {"run_id": run_id, "first_epoch": first}, replace=True)
+
+    def sync(self) -> int:
+        """Copy committed batches that have no record yet; returns how many.
+
+        Raises IncompleteError when a batch was purged before it could be copied: the ledger would have a gap.
+        """
+        query_id = self.query_id()
+        if query_id is None:
+            return 0
+        last = self.last_epoch()
+        committed = [n for n in _numbers(self.checkpoint / "commits") if n > last]
+        previous = self.read(last) if committed and last >= 0 else None
+        for number in committed:
+            if number != last + 1:
+                raise IncompleteError(
+                    f"epoch {last + 1} was purged from the checkpoint before it reached the ledger",
+                    where=str(self.checkpoint / "offsets"),
+                    next_step="keep the job's spark.sql.streaming.minBatchesToRetain at 100 or more",
+                )
+            previous = self._record(number, query_id, previous)
+            last = number
+        return len(committed)
+
+    def last_epoch(self) -> int:
+        """Number of the newest recorded epoch, -1 when there is none. Lists the folder once, then asks for the next."""
+        if self._last is None or self._last < 0:
+            self._last = max(_numbers(self.folder / "epochs"), default=-1)
+        while self._path(self._last + 1).exists():
+            self._last += 1
+        return self._last
+
+    def read(self, number: int) -> Epoch:
+        """The record of one epoch."""
+        body = json.loads(self._path(number).read_text())
+        start, end = body.pop("start"), body.pop("end")
+        return Epoch(**body, start=(start[0], start[1]), end=(end[0], end[1]))
+
+    def epochs(self, after: int = -1) -> Iterator[Epoch]:
+        """Records with a number greater than `after`, in order."""
+        for number in sorted(_numbers(self.folder / "epochs")):
+            if number > after:
+                yield self.read(number)
+
+    def planned(self) -> Epoch | None:
+        """The epoch after the last recorded one as the checkpoint planned it, committed or not; None without a plan.
+
+        Raises OSError or ValueError when the checkpoint's file of it is damaged.
+        """
+        last = self.last_epoch()
+        query_id = self.query_id()
+        if query_id is None or not (self.checkpoint / "offsets" / str(last + 1)).exists():
+            return None
+        return self._made(last + 1, query_id, self.read(last) if last >= 0 else None)
+
+    def query_id(self) -> str | None:
+        """The checkpoint's id; None when there is no checkpoint."""
+        metadata = self.checkpoint / "metadata"
+        return str(json.loads(metadata.read_text())["id"]) if metadata.exists() else None
+
+    def keep(self, record: Epoch) -> None:
+        """Write a record that does not come from the checkpoint's own log; one that is there already stays."""
+        _write_once(self._path(record.epoch), asdict(record))
+
+    def _record(self, number: int, query_id: str, previous: Epoch | None) -> Epoch:
+        record = self._made(number, query_id, previous)
+        self.keep(record)
+        return record
+
+    def _made(self, number: int, query_id: str, previous: Epoch | None) -> Epoch:
+        watermark_ms, planned_at_ms, end = _read_offsets(self.checkpoint / "offsets" / str(number))
+        return Epoch(
+            epoch=number,
+            query_id=query_id,
+            run_id=self._run_of(number),
+            planned_at_ms=planned_at_ms,
+            late_watermark_ms=previous.evict_watermark_ms if previous else 0,
+            evict_watermark_ms=watermark_ms,
+            start=previous.end if previous else ({}, {}),
+            end=end,
+        )
+
+    def _run_of(self, number: int) -> str:
+        starts = [n for n in _numbers(self.folder / "runs") if n <= number]
+        if not starts:
+            return "unknown"
+        return str(json.loads((self.folder / "runs" / f"{max(starts):012d}.json").read_text())["run_id"])
+
+    def _path(self, number: int) -> Path:
+        return self.folder / "epochs" / f"{number:012d}.json"
+
+
+def _read_offsets(path: Path) -> tuple[int, int, tuple[Offsets, Offsets]]:
+    """Watermark, planning time and end offsets (left, right) in one file of Spark's OffsetSeqLog (version 1)."""
+    version, metadata, left, right = path.read_text().splitlines()
+    if version != "v1":
+        raise IncompleteError(f"offset log version {version!r} is unknown", where=str(path))
+    body = json.loads(metadata)
+    return int(body["batchWatermarkMs"]), int(body["batchTimestampMs"]), (_partitions(left), _partitions(right))
+
+
+def _partitions(line: str) -> Offsets:
+    """`{"topic":{"0":12}}` as {"0": 12}; `-` (the source had nothing yet) as {}."""
+    if line == "-":
+        return {}
+    body: dict[str, Offsets] = json.loads(line)
+    return next(iter(body.values()), {})
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Numbers that name the files of `folder`, with or without `.json`; ascending."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(stem) for stem in (name.removesuffix(".json") for name in os.listdir(folder)) if stem.isdigit())
+
+
+def _write_once(path: Path, body: object, *, replace: bool = False) -> None:
+    """Write `body` so that a reader sees all of it or nothing, also after a crash; keep what is there already."""
+    if path.exists() and not replace:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w") as file:
+        json.dump(body, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)

@@ -1,0 +1,204 @@
+"""Table maintenance that a streaming job survives: small files joined, old snapshots and orphan files removed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from contract.errors import PlumblineError, SetupError
+from contract.model import Contract
+from stream_job import expiry, live_query
+from stream_job.failures import judge
+from stream_job.patience import Backoff
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+    from pyspark.sql import SparkSession
+
+    from connect.home import Home
+    from connect.lake import Lake
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+NAMESPACE = "plumbline"
+MIN_FILES = 5
+"""Fewer small files in one partition are left as they are: Iceberg's own default."""
+
+TARGET_BYTES = 512 * 1024 * 1024
+SMALL = 0.75
+"""Iceberg's rewrite takes files below this share of the target size."""
+
+IDS_AT_ONCE = 5_000
+ATTEMPTS = 6
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is old: snapshots, and files that no snapshot knows."""
+
+    snapshots: timedelta = timedelta(days=7)
+    orphans: timedelta = timedelta(days=3)
+
+
+def maintain(
+    contract: Contract,
+    home: Home,
+    limits: Limits,
+    pinned: Collection[int],
+    *,
+    execute: bool = False,
+    say: Say = lambda message: None,
+    spark: SparkSession | None = None,
+) -> dict[str, Any]:
+    """Maintain the stream table, both archives and the tables in `plumbline`; without `execute` only say what for.
+
+    Safe beside a running stream: snapshots are expired by id, never the newest of a living query nor one between it
+    and the head, never one in `pinned`; a lost race is tried again.
+
+    Returns `{"contract", "executed", "tables": [{"table", "files", "small_files", "rewritten_files", "snapshots",
+    "expire", "kept", "orphans"}]}`. Raises SetupError when no such table exists, UnreachableError without a catalog.
+    """
+    from connect.lake import Lake
+    from connect.spark import session
+
+    lake = Lake.open(home, contract.catalog)
+    tables = tables_of(lake, contract)
+    if not tables:
+        raise SetupError(
+            f"no table of {contract.contract} exists yet",
+            where=contract.output.stream_table,
+            next_step="run the job that writes them first",
+        )
+    live = live_queries(home)
+    spark = spark or session(home, lake, app=f"plumbline-maintain-{contract.contract}")
+    done = []
+    for name in tables:
+        say(f"maintain: {name}")
+        done.append(_Work(spark, lake, name, limits, live, pinned).all(execute=execute))
+    return {"contract": contract.contract, "executed": execute, "tables": done}
+
+
+def tables_of(lake: Lake, contract: Contract) -> list[str]:
+    """The tables that are maintained: the stream's, the archives', and all of the namespace `plumbline`.
+
+    The batch table is left alone: what the reference covers is read from its snapshots.
+    """
+    wanted = [contract.output.stream_table, *(source.archive for source in contract.sources.values())]
+    there = lake.tables()
+    return [name for name in wanted if name in there] + [name for name in there if name.startswith(f"{NAMESPACE}.")]
+
+
+def live_queries(home: Home) -> set[str]:
+    """The ids of all streaming queries whose checkpoints are in this home."""
+    found = set()
+    for metadata in home.checkpoints.glob("*/*/metadata"):
+        try:
+            found.add(str(json.loads(metadata.read_text())["id"]))
+        except (ValueError, KeyError, OSError):
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The maintenance of one table."""
+
+    spark: SparkSession
+    lake: Lake
+    name: str
+    limits: Limits
+    live: Collection[str]
+    pinned: Collection[int]
+
+    def all(self, *, execute: bool) -> dict[str, Any]:
+        """Rewrite, then expire what that made superfluous too, then remove what nothing refers to."""
+        files, small = small_files(self.lake.load(self.name))
+        rewritten = self._patiently(self._rewrite) if execute and small else 0
+        planned = self._patiently(self._expire) if execute else self._plan()
+        orphans = self._patiently(lambda: self._orphans(execute=execute))
+        return {
+            "table": self.name,
+            "files": files,
+            "small_files": small,
+            "rewritten_files": rewritten,
+            "snapshots": sum(planned.kept.values()) + len(planned.expire),
+            "expire": len(planned.expire),
+            "kept": dict(planned.kept),
+            "orphans": orphans,
+        }
+
+    def _rewrite(self) -> int:
+        options = f"map('min-input-files', '{MIN_FILES}', 'partial-progress.enabled', 'true')"
+        rows = self._call(f"rewrite_data_files(table => '{self.name}', options => {options})")
+        return int(rows[0]["rewritten_data_files_count"])
+
+    def _plan(self) -> expiry.Expiry:
+        now_ms = time.time_ns() // 1_000_000
+        versions, head, refs = expiry.versions_of(self.lake.load(self.name))
+        older_than_ms = now_ms - self.limits.snapshots // timedelta(milliseconds=1)
+        return expiry.plan(
+            versions, head, refs, live=self.live, pinned=self.pinned, older_than_ms=older_than_ms, now_ms=now_ms
+        )
+
+    def _expire(self) -> expiry.Expiry:
+        """Expire by id; no rule of age of Iceberg's may add to them."""
+        planned = self._plan()
+        aged = [name for name, ref in self.lake.load(self.name).metadata.refs.items() if ref.max_snapshot_age_ms]
+        if aged and planned.expire:
+            raise SetupError(
+                f"branch {aged[0]} of {self.name} has an age of its own, by which Iceberg would expire more",
+                next_step=f"ALTER TABLE ... CREATE OR REPLACE BRANCH {aged[0]} without SNAPSHOT RETENTION",
+            )
+        for start in range(0, len(planned.expire), IDS_AT_ONCE):
+            ids = ", ".join(f"{snapshot}L" for snapshot in planned.expire[start : start + IDS_AT_ONCE])
+            ages = "older_than => TIMESTAMP '1970-01-02 00:00:00', retain_last => 1000000000"
+            self._call(f"expire_snapshots(table => '{self.name}', {ages}, snapshot_ids => array({ids}))")
+        return planned
+
+    def _orphans(self, *, execute: bool) -> int:
+        before = (datetime.now(UTC) - self.limits.orphans).strftime("%Y-%m-%d %H:%M:%S")
+        dry = str(not execute).lower()
+        arguments = f"table => '{self.name}', older_than => TIMESTAMP '{before}', dry_run => {dry}"
+        return len(self._call(f"remove_orphan_files({arguments})"))
+
+    def _call(self, procedure: str) -> list[Any]:
+        return list(self.spark.sql(f"CALL lake.system.{procedure}").collect())
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """Do it again after a lost race or a short loss of the catalog."""
+        backoff = Backoff()
+        while True:
+            try:
+                return action()
+            except PlumblineError:
+                raise
+            except Exception as error:
+                failure = judge(live_query.causes_behind(error))
+                if not failure.passing or backoff.attempts + 1 >= ATTEMPTS:
+                    raise failure.error(f"the maintenance of {self.name}") from error
+                time.sleep(backoff.wait(time.monotonic()))
+
+
+def small_files(table: Table) -> tuple[int, int]:
+    """(data files, those that a rewrite would take): small, and at least MIN_FILES in one partition."""
+    small: Counter[str] = Counter()
+    total = 0
+    for partition, size in _files(table):
+        total += 1
+        if size < SMALL * TARGET_BYTES:
+            small[partition] += 1
+    return total, sum(count for count in small.values() if count >= MIN_FILES)
+
+
+def _files(table: Table) -> Iterator[tuple[str, int]]:
+    """(partition, bytes) of each data file of the newest snapshot."""
+    if table.current_snapshot() is None:
+        return
+    for task in table.scan().plan_files():
+        yield str(task.file.partition), task.file.file_size_in_bytes

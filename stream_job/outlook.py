@@ -1,0 +1,62 @@
+"""What lies around a streaming job: the topics' ends, the newest commit of the sink, the quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contract.model import Contract
+from stream_job.tables import QUARANTINE
+
+if TYPE_CHECKING:
+    from connect.lake import Lake
+
+EPOCH_ID = "spark.sql.streaming.epochId"
+"""In the summary of each snapshot that Iceberg's streaming sink commits: the epoch."""
+
+
+@dataclass(frozen=True)
+class LastCommit:
+    """The newest commit of the stream table that an epoch made. `at_ms` is in ms since 1970."""
+
+    snapshot_id: int
+    at_ms: int
+    epoch: int
+
+
+def ends(contract: Contract, kafka: Mapping[str, str]) -> dict[str, dict[int, int]]:
+    """Source to `{partition: offset that the next event will get}`. Raises UnreachableError, SetupError as Kafka."""
+    from connect.kafka import end_offsets
+
+    return {name: end_offsets(kafka, source.topic) for name, source in contract.sources.items()}
+
+
+def behind(read: Mapping[str, int], end: Mapping[int, int]) -> dict[str, int]:
+    """Events per partition between what was read and the topic's end."""
+    return {str(partition): max(0, offset - read.get(str(partition), 0)) for partition, offset in sorted(end.items())}
+
+
+def quarantined(lake: Lake, contract: Contract) -> dict[str, int]:
+    """How many records of the contract are in `plumbline.quarantine`, by reason; empty without such a table."""
+    from pyiceberg.expressions import EqualTo
+
+    if not lake.exists(QUARANTINE):
+        return {}
+    scan = lake.load(QUARANTINE).scan(EqualTo("contract", contract.contract), selected_fields=("contract", "reason"))
+    counts = scan.to_arrow().group_by("reason").aggregate([("reason", "count")]).to_pylist()
+    return {row["reason"]: row["reason_count"] for row in sorted(counts, key=lambda row: str(row["reason"]))}
+
+
+def last_commit(lake: Lake, contract: Contract) -> LastCommit | None:
+    """The newest snapshot of the stream table that an epoch committed; None without one."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    if not lake.exists(contract.output.stream_table):
+        return None
+    table = lake.load(contract.output.stream_table)
+    for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
+        epoch = snapshot.summary.additional_properties.get(EPOCH_ID) if snapshot.summary else None
+        if epoch is not None:
+            return LastCommit(snapshot.snapshot_id, snapshot.timestamp_ms, int(epoch))
+    return None

@@ -1,0 +1,193 @@
+"""The join's checkpoint between two lives: is it sound, was it lost, and putting a rebuilt one in its place.
+
+`plumbline stream recover` rebuilds a checkpoint in the folder `recover` beside the lost one. When it is proven, the
+file `ready.json` says so, and from then on the exchange is only ever finished: by the same command, or by the next
+start of the job. What was there before is moved to `given-up/<id>`, never deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import SetupError, UnreachableError
+from contract.model import Contract
+from stream_job import epochs
+from stream_job.job import JobFolder
+from stream_job.ledger import Ledger
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from connect.lake import Lake
+
+QUERY_ID, EPOCH_ID = "spark.sql.streaming.queryId", "spark.sql.streaming.epochId"
+"""Properties that Iceberg's streaming sink writes into the summary of each snapshot."""
+
+STATE_FILE = re.compile(r"(\d+)(?:_[^.]+)?\.(delta|snapshot|zip|changelog)")
+WHOLE = ("snapshot", "zip")
+"""State files that hold everything; the others hold what changed since the version before."""
+
+EXCHANGED = ("join", "ledger", "layouts", "contract.json")
+"""What belongs to one life of the join, by its name in the job's folder."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The folders of one recovery: what is built, and where the old goes."""
+
+    job: JobFolder
+
+    @property
+    def folder(self) -> Path:
+        """All that a recovery makes before it is proven."""
+        return self.job.root / "recover"
+
+    @property
+    def built(self) -> JobFolder:
+        """The new checkpoint and its ledger."""
+        return JobFolder(self.folder / "new")
+
+    @property
+    def old_ledger(self) -> Ledger:
+        """What the old life's ledger lacks in `plumbline.epochs`."""
+        return Ledger(self.folder / "old-ledger", self.job.join)
+
+    @property
+    def ready(self) -> Path:
+        """Written last, when the new checkpoint is proven: `{"id", ...}`."""
+        return self.folder / "ready.json"
+
+    def finish(self, lake: Lake, contract: Contract) -> dict[str, Any] | None:
+        """Put a proven checkpoint in place and publish both ledgers; returns its record, None when none is ready.
+
+        Every step can be repeated. Call it as the owner of the job's folder.
+        """
+        if not self.ready.exists():
+            return None
+        record: dict[str, Any] = json.loads(self.ready.read_text())
+        aside = self.job.root / "given-up" / str(record["id"])
+        aside.mkdir(parents=True, exist_ok=True)
+        epochs.publish(lake, contract, self.old_ledger)
+        for name in EXCHANGED:
+            new, here = self.built.root / name, self.job.root / name
+            if new.exists():
+                if here.exists():
+                    here.rename(aside / name)
+                new.rename(here)
+        for archiver in sorted(self.built.root.glob("archive-*")):
+            if not (self.job.root / archiver.name).exists():
+                archiver.rename(self.job.root / archiver.name)
+        epochs.publish(lake, contract, self.job.ledger)
+        self.ready.rename(aside / "recovery.json")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return record
+
+
+def settle(lake: Lake, contract: Contract, job: JobFolder) -> None:
+    """Before the job starts: finish an exchange that a kill interrupted, and refuse a checkpoint that went back.
+
+    A join that starts anew beside a filled table would write every row twice; one on an older checkpoint would leave
+    rows out, because the sink skips epochs that the table already holds. Raises SetupError; UnreachableError only when
+    nobody can say whether a checkpoint was lost.
+    """
+    Exchange(job).finish(lake, contract)
+    try:
+        reason = went_back(lake, contract, job)
+    except UnreachableError:
+        if _query_id(job.join) is None:
+            raise
+        reason = None
+    if reason:
+        raise SetupError(
+            reason, where=str(job.join), next_step="run `plumbline stream recover CONTRACT`; it rebuilds the checkpoint"
+        )
+
+
+def went_back(lake: Lake, contract: Contract, job: JobFolder) -> str | None:
+    """Why the checkpoint stands behind what the job has done already, None when it does not."""
+    table = contract.output.stream_table
+    written = last_sink_epoch(lake.load(table)) if lake.exists(table) else None
+    query_id, newest = _query_id(job.join), max(_numbers(job.join / "offsets"), default=-1)
+    if query_id is None:
+        return f"the join's checkpoint is gone, but {table} holds its rows" if written else None
+    if newest < job.ledger.last_epoch():
+        return f"the join's checkpoint ends at epoch {newest}, the ledger at {job.ledger.last_epoch()}"
+    if written and written[0] == query_id and newest < written[1]:
+        return f"the join's checkpoint ends at epoch {newest}, {table} holds epoch {written[1]}"
+    return None
+
+
+def damage(lake: Lake, contract: Contract, job: JobFolder) -> str | None:
+    """Why the join cannot go on from its checkpoint, as far as its files tell; None when it looks sound."""
+    reason = went_back(lake, contract, job)
+    if reason or _query_id(job.join) is None:
+        return reason or "there is no checkpoint of the join"
+    try:
+        planned = _numbers(job.join / "offsets")
+        for number in planned[-2:]:
+            _read_log(job.join / "offsets" / str(number))
+        committed = [n for n in _numbers(job.join / "commits") if n in (planned[-1:] + planned[-2:-1])]
+        for number in committed:
+            _read_log(job.join / "commits" / str(number))
+    except (OSError, ValueError) as error:
+        return f"the checkpoint's log is unreadable: {error}"
+    if planned and not committed and planned[-1] > 0:
+        return "the checkpoint's commit log is gone"
+    broken = next(_broken_stores(job.join / "state", committed[-1] + 1), None) if committed else None
+    return f"the state of epoch {committed[-1]} is incomplete: {broken}" if broken else None
+
+
+def last_sink_epoch(table: Table) -> tuple[str, int] | None:
+    """`(query id, epoch)` of the newest snapshot that a streaming query committed to the table."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
+        summary: Mapping[str, str] = snapshot.summary.additional_properties if snapshot.summary else {}
+        if QUERY_ID in summary and EPOCH_ID in summary:
+            return summary[QUERY_ID], int(summary[EPOCH_ID])
+    return None
+
+
+def _broken_stores(state: Path, version: int) -> Iterator[str]:
+    """State stores whose files do not lead to `version`: a whole one, then each change up to it."""
+    partitions = [path for path in state.glob("*/*") if path.name.isdigit()]
+    if not partitions:
+        yield f"{state} is empty"
+    for partition in partitions:
+        inner = [path for path in partition.iterdir() if path.is_dir() and not path.name.startswith("_")]
+        for store in inner or [partition]:
+            found: dict[int, set[str]] = {}
+            for match in filter(None, (STATE_FILE.fullmatch(path.name) for path in store.iterdir())):
+                found.setdefault(int(match[1]), set()).add(match[2])
+            number = version
+            while number > 0 and found.get(number) and not found[number] & set(WHOLE):
+                number -= 1
+            if number > 0 and not found.get(number):
+                yield f"version {number} of {store.relative_to(state)}"
+
+
+def _read_log(path: Path) -> None:
+    """Raise ValueError when a file of Spark's offset or commit log is not whole: a version, then JSON lines."""
+    version, *lines = path.read_text().splitlines()
+    if not version.startswith("v") or not lines:
+        raise ValueError(f"{path.parent.name}/{path.name} is cut off")
+    for line in lines:
+        if line != "-":
+            json.loads(line)
+
+
+def _query_id(checkpoint: Path) -> str | None:
+    try:
+        return str(json.loads((checkpoint / "metadata").read_text())["id"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _numbers(folder: Path) -> list[int]:
+    return sorted(int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit())

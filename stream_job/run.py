@@ -1,0 +1,134 @@
+"""The streaming job: the join and the archiver of both sources, Kafka in, Iceberg out, exactly once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from contract.durations import milliseconds
+from contract.errors import UnreachableError
+from contract.model import Contract
+from stream_job import recovered
+from stream_job.job import JobFolder
+from stream_job.patience import Backoff
+from stream_job.queries import Parts
+from stream_job.service import Life, Service, stop_on_signal
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from connect.home import Home
+    from connect.lake import Lake
+
+Say = Callable[[str], None]
+ONCE = Life(retry_for=timedelta(0))
+
+
+def run(
+    contract: Contract,
+    home: Home,
+    *,
+    once: bool = False,
+    say: Say = lambda message: None,
+    spark: SparkSession | None = None,
+    stop: threading.Event | None = None,
+    life: Life | None = None,
+) -> dict[str, Any]:
+    """Run the join and the archiver; with `once` to the end of the topics as they stand now, else until a signal.
+
+    `stop` ends the job as SIGTERM and Ctrl-C do: after the running epoch. Either way the join ends first, then the
+    archiver takes in what the topics hold, so that the archive never stands behind the stream table. `life` None: a
+    job that runs once gives up at the first failure, any other one tries for ever what may pass.
+
+    Returns `{"table", "epochs", "last_epoch", "evict_watermark_ms", "archives", "snapshot_id"}`. Raises SetupError
+    for a missing topic or broker and when another process runs the same job, UsageError for a changed contract.
+    """
+    from connect.embedded import kafka_properties
+    from connect.lake import Lake
+    from connect.spark import session
+
+    life = life or (ONCE if once else Life())
+    job = JobFolder.of(contract, home)
+    if life.metrics_port is not None:
+        from stream_job.metrics import refuse_taken_port
+
+        refuse_taken_port(life.metrics_port)
+    with job.owned():
+        for change in job.refuse_other_semantics(contract):
+            say(f"stream: the contract changed, and the checkpoint goes on with it: {change}")
+        kafka = kafka_properties(contract.kafka, home, say)
+        _ask_for_topics(contract, kafka, say, patient=life.retry_for != timedelta(0))
+        lake = Lake.open(home, contract.catalog)
+        spark = spark or session(home, lake, app=f"plumbline-stream-{contract.contract}")
+        # After Spark's start, which sets a handler of its own for Ctrl-C.
+        with stop_on_signal(stop or threading.Event()) as stopping:
+            _settle(lake, contract, job, life, stopping, say)
+            job.ledger.sync()
+            service = Service(Parts(spark, lake, contract, job, kafka), life, say)
+            with _metrics(service, life):
+                service.publish()
+                service.run(stopping, once=once)
+        return _result(lake, contract, job)
+
+
+def _ask_for_topics(contract: Contract, kafka: dict[str, str], say: Say, *, patient: bool) -> None:
+    """Refuse a missing topic before Spark starts; a job with patience goes on while no broker answers."""
+    from connect.kafka import topic_partitions
+
+    try:
+        for source in contract.sources.values():
+            topic_partitions(kafka, source.topic)
+    except UnreachableError as error:
+        if not patient:
+            raise
+        say(f"stream: {error.what}; going on, it may come")
+
+
+def _settle(lake: Lake, contract: Contract, job: JobFolder, life: Life, stop: threading.Event, say: Say) -> None:
+    """See that the checkpoint may go on; wait for a catalog that is away as long as the job's life allows."""
+    backoff = Backoff()
+    while not stop.is_set():
+        try:
+            recovered.settle(lake, contract, job)
+            return
+        except UnreachableError as error:
+            wait = backoff.wait(time.monotonic())
+            if backoff.spent(time.monotonic(), life.retry_for):
+                raise
+            say(f"stream: the catalog is away, trying again in {wait:.0f} s: {error.what}")
+            stop.wait(wait)
+
+
+def _metrics(service: Service, life: Life) -> AbstractContextManager[object]:
+    """The Prometheus endpoint of the job while it runs, when one is wanted."""
+    if life.metrics_port is None:
+        return nullcontext()
+    from stream_job.metrics import serving
+
+    return serving(life.metrics_port, service)
+
+
+def _result(lake: Lake, contract: Contract, job: JobFolder) -> dict[str, Any]:
+    last = job.ledger.last_epoch()
+    return {
+        "table": contract.output.stream_table,
+        "epochs": last + 1,
+        "last_epoch": last,
+        "evict_watermark_ms": job.ledger.read(last).evict_watermark_ms if last >= 0 else None,
+        "watermark_delay_ms": {n: milliseconds(s.watermark) for n, s in contract.sources.items()},
+        "archives": {name: _snapshot_id(lake, source.archive) for name, source in contract.sources.items()},
+        "snapshot_id": _snapshot_id(lake, contract.output.stream_table),
+    }
+
+
+def _snapshot_id(lake: Lake, table: str) -> int | None:
+    """The table's current snapshot; None when it has none yet, or when the catalog is away as the job ends."""
+    try:
+        snapshot = lake.load(table).current_snapshot() if lake.exists(table) else None
+    except UnreachableError:
+        return None
+    return snapshot.snapshot_id if snapshot else None

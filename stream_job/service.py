@@ -1,0 +1,174 @@
+"""The life of a running job: its queries stay alive, its ledger and status up to date, it ends between two epochs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from contract.durations import milliseconds
+from contract.errors import UnreachableError
+from stream_job import epochs, pulse, quarantine
+from stream_job.keeper import Keeper
+from stream_job.live_query import SourceWatermarks
+from stream_job.progress import Progress, Telling
+from stream_job.pulse import Pulse
+from stream_job.queries import JOIN, Parts, starts
+from stream_job.words import idle_line, progress_line
+
+Say = Callable[[str], None]
+
+PUBLISH_EVERY = 100
+"""Epochs between two publications of the ledger: an Iceberg commit per epoch costs 0.1 to 0.6 s and grows."""
+
+LOOK_EVERY_SECONDS = 0.25
+"""How often the job looks for committed epochs and failures."""
+
+WRITE_EVERY_SECONDS = 1.0
+"""How often `status.json` is written when nothing else changed, so that its age tells of a job that hangs."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """How a job lives. `retry_for` None: as long as it takes. `metrics_port` None: no metrics."""
+
+    retry_for: timedelta | None = None
+    idle_after: timedelta = timedelta(minutes=1)
+    metrics_port: int | None = None
+
+
+class Service:
+    """One run of the job, from the start of its queries to their end. The folder must be owned by this process."""
+
+    def __init__(self, parts: Parts, life: Life, say: Say) -> None:
+        self.parts, self.life, self.say = parts, life, say
+        self.ledger = parts.job.ledger
+        self.progress, self.telling, self.watermarks = Progress(), Telling(), SourceWatermarks()
+        contract = parts.contract
+        sides = (contract.join.left, contract.join.right)
+        named = ((sides[0], contract.left.topic), (sides[1], contract.right.topic))
+        history = list(self.ledger.epochs(after=self.ledger.last_epoch() - pulse.LOOK_BACK))
+        # An epoch is planned only every so often: a source is not idle between two of them.
+        idle_ms = max(milliseconds(life.idle_after), 3 * milliseconds(contract.stream.every))
+        self.pulse = Pulse.begin(named, history, idle_ms)
+        self._idle: str | None = None
+        self._written = 0.0
+        self._published = self.ledger.last_epoch()
+
+    def run(self, stop: threading.Event, *, once: bool) -> None:
+        """Run until the topics' end (`once`) or until `stop`; then bring the archive up to where the join stands.
+
+        A job that runs once archives after the join, so that the archive holds all that the join has read.
+        """
+        keeper = Keeper(starts(self.parts, once=once, archive=not once), self.life.retry_for, self.say, self.parts.heed)
+        try:
+            self._watch(keeper, stop)
+            if not keeper.finish():
+                self.say("stream: the last epoch took too long; it was broken off, and the next start does it again")
+            self._look(keeper)
+            self._catch_up_archive(stop)
+        finally:
+            keeper.stop()
+            self.ledger.sync()
+            self.publish()
+            self._write(replace(self.pulse, state="ended"))
+
+    def publish(self) -> None:
+        """Bring `plumbline.epochs` and `plumbline.quarantine` up to date; later, when the catalog does not answer."""
+        try:
+            epochs.publish(self.parts.lake, self.parts.contract, self.ledger)
+            quarantine.publish(self.parts.lake, self.parts.contract)
+        except UnreachableError as error:
+            self.say(f"stream: the ledger is published later: {error.what}")
+        self._published = self.ledger.last_epoch()
+
+    def _watch(self, keeper: Keeper, stop: threading.Event) -> None:
+        """Until all queries have ended, one fails for good, or `stop` is set."""
+        while not stop.is_set():
+            keeper.look()
+            self._look(keeper)
+            if self.ledger.last_epoch() >= self._published + PUBLISH_EVERY and keeper.trouble is None:
+                self.publish()
+            if keeper.ended:
+                return
+            stop.wait(LOOK_EVERY_SECONDS)
+        self._write(replace(self.pulse, state="ending"))
+        self.say("stream: stopping at the end of the epoch; a second signal ends it at once")
+
+    def _look(self, keeper: Keeper) -> None:
+        """Take in what happened since the last look, and say what must be said."""
+        now, seen = pulse.now_ms(), self.ledger.last_epoch()
+        changed = self.ledger.sync() > 0
+        query = keeper.query(JOIN)
+        changed |= query is not None and self.progress.look(query)
+        self._heed(keeper, seen, now, changed=changed)
+        idle = self.pulse.idle(now)
+        if idle is not None and self._idle is None:
+            self.say(f"stream: warning: {idle_line(self.pulse, idle, now)}")
+        elif idle is None and self._idle is not None:
+            self.say(f"stream: {self._idle} is no longer idle")
+        self._idle = idle.name if idle else None
+        if changed and self.telling.due():
+            self.say(progress_line(self.pulse))
+
+    def _heed(self, keeper: Keeper, seen: int, now: int, *, changed: bool) -> None:
+        """Bring the pulse up to date; it is written when something changed, and now and then anyway."""
+        found = self.pulse
+        for number in range(seen + 1, self.ledger.last_epoch() + 1):
+            found = replace(found.after(self.ledger.read(number)), committed_at_ms=now)
+        query = keeper.query(JOIN)
+        if changed and query is not None:
+            found = found.with_watermarks(self.watermarks.of(query))
+        state = "retrying" if keeper.trouble else "running" if self.progress.done.epochs else found.state
+        found = replace(found, done=self.progress.done, retries=keeper.retries, trouble=keeper.trouble, state=state)
+        if found != self.pulse or time.monotonic() - self._written > WRITE_EVERY_SECONDS:
+            self._write(found)
+
+    def _write(self, found: Pulse) -> None:
+        self.pulse = replace(found, updated_at_ms=pulse.now_ms())
+        pulse.write(self.parts.job.root, self.pulse)
+        self._written = time.monotonic()
+
+    def _catch_up_archive(self, stop: threading.Event) -> None:
+        """Archive up to the end of the topics, so that the archive never stands behind a join that has ended.
+
+        When a service is stopped while the broker or the catalog is away, that is left to its next start.
+        """
+        self.say("stream: archiving up to the end of the topics")
+        keeper = Keeper(starts(self.parts, once=True, join=False), timedelta(0), self.say, self.parts.heed)
+        try:
+            while not keeper.ended:
+                keeper.look()
+                time.sleep(LOOK_EVERY_SECONDS)
+        except UnreachableError as error:
+            if not stop.is_set():
+                raise
+            self.say(f"stream: the archive stays behind until the next start: {error.what}")
+        finally:
+            keeper.stop()
+
+
+@contextmanager
+def stop_on_signal(stop: threading.Event) -> Iterator[threading.Event]:
+    """Let SIGTERM and Ctrl-C set `stop`; a second one ends the process at once. Handlers are put back at the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def first(*_: object) -> None:
+        stop.set()
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in before:
+        signal.signal(number, first)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

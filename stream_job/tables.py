@@ -1,0 +1,67 @@
+"""The Iceberg tables that the jobs fill: the archive of each source and the epoch ledger."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+EPOCHS = "plumbline.epochs"
+QUARANTINE = "plumbline.quarantine"
+
+UTC_MICROS = pa.timestamp("us", tz="UTC")
+
+
+def _field(name: str, kind: pa.DataType, doc: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"doc": doc})
+
+
+ARCHIVE_SCHEMA = pa.schema(
+    [
+        _field("topic", pa.string(), "Kafka topic"),
+        _field("partition", pa.int32(), "Kafka partition"),
+        _field("offset", pa.int64(), "Kafka offset"),
+        _field("kafka_timestamp", UTC_MICROS, "the record's timestamp"),
+        _field("kafka_timestamp_type", pa.int32(), "0 set by the producer, 1 set by the broker"),
+        _field(
+            "headers",
+            pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())])),
+            "the record's headers as they arrived",
+        ),
+        _field("key", pa.binary(), "the record's key as it arrived"),
+        _field("value", pa.binary(), "the record's value as it arrived"),
+        _field("event_time", UTC_MICROS, "decoded event time; null when it cannot be read"),
+        _field("schema_id", pa.int32(), "schema of the value; 0 for plain JSON"),
+        _field("quarantine_reason", pa.string(), "why the record cannot enter the join; null when it can"),
+        _field("event_id", pa.string(), "decoded event id as text; null where the contract names none"),
+    ]
+)
+"""One row per Kafka record, bytes as they arrived; nothing is left out."""
+
+EPOCHS_SCHEMA = pa.schema(
+    [
+        _field("contract", pa.string(), "name of the contract"),
+        _field("query_id", pa.string(), "id of the checkpoint"),
+        _field("run_id", pa.string(), "the start of the job that planned it; recover-… if `stream recover` wrote it"),
+        _field("epoch", pa.int64(), "number of the micro-batch, from 0"),
+        _field("source", pa.string(), "name of the source in the contract"),
+        _field("topic", pa.string(), "Kafka topic"),
+        _field("partition", pa.int32(), "Kafka partition"),
+        _field("start_offset", pa.int64(), "first offset of the epoch"),
+        _field("end_offset", pa.int64(), "first offset after the epoch"),
+        _field("late_watermark_ms", pa.int64(), "rows with event time at or before it were dropped"),
+        _field("evict_watermark_ms", pa.int64(), "state was closed up to it; the next epoch's late watermark"),
+        _field("no_data", pa.bool_(), "whether the epoch read nothing from any source"),
+        _field("planned_at", UTC_MICROS, "when the epoch was planned, by the job's clock"),
+    ]
+)
+"""One row per committed micro-batch and source partition."""
+
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        _field("contract", pa.string(), "name of the contract"),
+        _field("source", pa.string(), "name of the source in the contract"),
+        *(field for field in ARCHIVE_SCHEMA if field.name not in ("quarantine_reason", "event_id")),
+        _field("reason", pa.string(), "why the record cannot enter the join"),
+        _field("noted_at", UTC_MICROS, "when it was taken out of the archive"),
+    ]
+)
+"""One row per record that cannot enter the join, once, with the record as it arrived."""

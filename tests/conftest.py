@@ -1,0 +1,64 @@
+"""What all tests share: the repository's jars, one real broker and one Spark per run, and streaming jobs of their own.
+
+The broker and Spark start when the first test asks for them and end with this process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from connect.broker import BrokerInfo
+from connect.home import Home
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+    from scenario import Scenario
+
+ROOT = Path(__file__).resolve().parents[1]
+os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> BrokerInfo:
+    """The run's one local Kafka broker. Topics stay, so give yours names of their own."""
+    from connect.broker import start
+
+    return start(Home.resolve(tmp_path_factory.mktemp("broker")))
+
+
+@pytest.fixture(scope="session")
+def kafka(broker: BrokerInfo) -> dict[str, str]:
+    """Client properties of the shared broker."""
+    return {"bootstrap.servers": broker.bootstrap_servers}
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
+    """The run's one Spark, on an empty lake. `connect.spark.session` gives another lake its session beside it."""
+    from connect.lake import Lake
+    from connect.spark import session
+
+    home = Home.resolve(tmp_path_factory.mktemp("spark"))
+    return session(home, Lake.open(home), app="tests")
+
+
+@pytest.fixture(scope="session")
+def new_scenario(
+    tmp_path_factory: pytest.TempPathFactory, kafka: dict[str, str], spark: SparkSession
+) -> Callable[..., Scenario]:
+    """Makes a scenario in a home of its own, with topics of its own; takes changes to its contract."""
+    from scenario import Scenario
+
+    numbers = count()
+
+    def made(**changes: Any) -> Scenario:
+        name = f"s{next(numbers)}"
+        return Scenario.begin(tmp_path_factory.mktemp(name), kafka, name, changes)
+
+    return made

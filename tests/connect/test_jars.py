@@ -1,0 +1,103 @@
+"""The jars: recognised when complete, checked by their sums, never half in place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from connect import jars
+from connect.home import Home
+from contract.errors import SetupError
+
+REPO_JARS = Path(os.environ["PLUMBLINE_JARS"])
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Home:
+    """A home with all jars (hard links where the disk allows) but no marker."""
+    home = Home(tmp_path / "home", tmp_path / "jars")
+    for name in jars.read_lock():
+        target = home.jars / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.hardlink_to(REPO_JARS / name)
+        except OSError:
+            target.write_bytes((REPO_JARS / name).read_bytes())
+    return home
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ivy settings with an empty cache and a repository on a port where nothing listens."""
+    settings = tmp_path / "ivysettings.xml"
+    settings.write_text(
+        f'<ivysettings><settings defaultResolver="r"/><caches defaultCacheDir="{tmp_path}/cache"/>'
+        '<resolvers><ibiblio name="r" m2compatible="true" root="http://127.0.0.1:9/"/></resolvers></ivysettings>'
+    )
+    monkeypatch.setenv("PLUMBLINE_IVY_SETTINGS", str(settings))
+    return settings
+
+
+def test_the_lock_is_that_of_the_resolved_jars() -> None:
+    assert jars.make_lock(REPO_JARS) == jars.LOCK.read_text()
+
+
+def test_a_copied_folder_is_checked_once_and_then_known_at_once(copied: Home) -> None:
+    said: list[str] = []
+    jars.ensure_jars(copied, said.append)
+    assert said == []
+    before = time.perf_counter()
+    jars.ensure_jars(copied, said.append)
+    assert time.perf_counter() - before < 0.1
+    assert len(jars.spark_jars(copied)) == 7
+    assert len(jars.broker_jars(copied)) == 44
+
+
+def test_a_changed_jar_is_never_taken(copied: Home, offline: Path) -> None:
+    victim = copied.jars / "spark" / "kafka-clients-3.9.1.jar"
+    content = victim.read_bytes()
+    victim.unlink()
+    victim.write_bytes(b"X" + content[1:])
+    with pytest.raises(SetupError, match="downloading the jars failed"):
+        jars.ensure_jars(copied, lambda line: None)
+
+
+def test_a_jar_that_vanished_or_shrank_is_noticed(copied: Home, offline: Path) -> None:
+    jars.ensure_jars(copied)
+    (copied.jars / "broker" / "re2j-1.8.jar").unlink()
+    with pytest.raises(SetupError, match=r"re2j-1\.8\.jar is missing.*run make install"):
+        jars.broker_jars(copied)
+    with pytest.raises(SetupError, match="downloading the jars failed"):
+        jars.ensure_jars(copied, lambda line: None)
+
+
+def test_offline_is_one_line_and_leaves_nothing(tmp_path: Path, offline: Path) -> None:
+    home = Home(tmp_path / "home", tmp_path / "jars")
+    with pytest.raises(SetupError, match=r"downloading the jars failed: .+PLUMBLINE_IVY_SETTINGS") as failure:
+        jars.ensure_jars(home, lambda line: None)
+    assert "\n" not in str(failure.value)
+    assert [path.name for path in home.jars.iterdir()] == [".lock"]
+
+
+def test_a_missing_settings_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLUMBLINE_IVY_SETTINGS", "/nowhere/ivysettings.xml")
+    with pytest.raises(SetupError, match=r"PLUMBLINE_IVY_SETTINGS names does not exist \[/nowhere"):
+        jars.ensure_jars(Home(tmp_path, tmp_path / "jars"), lambda line: None)
+
+
+def test_two_processes_at_once(copied: Home) -> None:
+    code = "import sys; from pathlib import Path; from connect.home import Home; from connect.jars import ensure_jars;"
+    code += "ensure_jars(Home(Path('.'), Path(sys.argv[1])))"
+    both = [subprocess.Popen([sys.executable, "-c", code, str(copied.jars)]) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert (copied.jars / jars.MARKER).exists()
+
+
+def test_missing_jars_say_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="spark jars are not complete"):
+        jars.spark_jars(Home(tmp_path, tmp_path / "none"))

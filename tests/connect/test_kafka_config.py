@@ -1,0 +1,55 @@
+"""Kafka properties: the allow-list and both clients' words."""
+
+from __future__ import annotations
+
+import pytest
+
+from connect.kafka import client_config, spark_options
+from contract.errors import SetupError, UsageError
+
+PLAIN = {"bootstrap.servers": "broker:9092"}
+
+
+def test_plain_servers() -> None:
+    assert client_config(PLAIN) == PLAIN
+    assert spark_options(PLAIN) == {"kafka.bootstrap.servers": "broker:9092"}
+
+
+def test_an_unknown_property_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"bootstrap\.server is not allowed.*did you mean bootstrap\.servers"):
+        client_config({"bootstrap.server": "x"})
+
+
+@pytest.mark.parametrize("key", ["group.id", "enable.idempotence", "auto.offset.reset", "plugin.library.paths"])
+def test_what_would_change_the_semantics_is_refused(key: str) -> None:
+    with pytest.raises(UsageError, match="not allowed"):
+        spark_options({**PLAIN, key: "x"})
+
+
+def test_missing_servers() -> None:
+    with pytest.raises(SetupError, match=r"bootstrap\.servers is missing"):
+        client_config({"client.id": "x"})
+
+
+def test_user_and_password_become_the_jvms_login() -> None:
+    properties = {
+        **PLAIN,
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "ann",
+        "sasl.password": 'a"b',
+    }
+    options = spark_options(properties)
+    assert options["kafka.sasl.mechanism"] == "SCRAM-SHA-512"
+    assert "kafka.sasl.password" not in options
+    assert options["kafka.sasl.jaas.config"] == (
+        'org.apache.kafka.common.security.scram.ScramLoginModule required username="ann" password="a\\"b";'
+    )
+    assert client_config(properties)["sasl.password"] == 'a"b'
+
+
+def test_jvm_only_properties_do_not_reach_librdkafka() -> None:
+    properties = {**PLAIN, "ssl.truststore.location": "/t.jks", "ssl.ca.location": "/ca.pem"}
+    assert client_config(properties) == {**PLAIN, "ssl.ca.location": "/ca.pem"}
+    assert spark_options(properties)["kafka.ssl.truststore.location"] == "/t.jks"
+    assert "kafka.ssl.ca.location" not in spark_options(properties)

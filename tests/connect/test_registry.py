@@ -1,0 +1,117 @@
+"""The schema registry through its real client: what is fetched and kept, what it does not know, and when it is away."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from avro_events import record
+from scenario import contract_body
+
+from connect import registry
+from contract.errors import SetupError, UnreachableError, UsageError
+from contract.loader import parse
+from contract.model import Contract
+
+FIRST, SECOND = record(id="string"), record(id="string", more=["null", "int"])
+ELSEWHERE = record(other="long")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The few answers of a registry's REST interface that the client asks for."""
+
+    answers: dict[str, Any] = {}  # noqa: RUF012
+
+    def do_GET(self) -> None:
+        found = self.answers.get(self.path.partition("?")[0])
+        status = 404 if found is None else 401 if found == "refused" else 200
+        body = {"error_code": status * 100 + 1, "message": "not for you"} if status != 200 else found
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    subject = "/subjects/shop.orders-value/versions"
+    Handler.answers = {
+        subject: [1, 2],
+        f"{subject}/1": {"subject": "s", "version": 1, "id": 7, "schema": FIRST},
+        f"{subject}/2": {"subject": "s", "version": 2, "id": 8, "schema": SECOND, "schemaType": "AVRO"},
+        "/schemas/ids/9": {"schema": ELSEWHERE},
+        "/schemas/ids/10": {"schema": "{}", "schemaType": "JSON"},
+        "/schemas/ids/11": {"schema": FIRST, "references": [{"name": "part", "subject": "p", "version": 1}]},
+        "/schemas/ids/12": "refused",
+    }
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def contract(url: str, **more: str) -> Contract:
+    body = contract_body("shop", {"bootstrap.servers": "127.0.0.1:1"})
+    body["sources"]["orders"]["format"] = "avro"
+    return parse(yaml.safe_dump({**body, "schema_registry": {"url": url, **more}}, sort_keys=False))
+
+
+def address(server: ThreadingHTTPServer) -> str:
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def test_all_versions_and_the_wanted_ids_are_kept_for_the_avro_source(
+    server: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "schemas"
+    found = registry.equipped(contract(address(server)), folder, [9, 10, 404])
+    writers = found.left.writers
+    assert {id: json.loads(text) for id, text in writers.schemas.items()} == {
+        7: json.loads(FIRST),
+        8: json.loads(SECOND),
+        9: json.loads(ELSEWHERE),
+    }
+    assert writers.unknown == {10, 404}
+    assert not found.right.writers.ids
+    assert sorted(file.name for file in folder.iterdir()) == ["10.unknown", "404.unknown", "7.avsc", "8.avsc", "9.avsc"]
+
+
+@pytest.mark.parametrize(
+    ("id", "message"),
+    [(11, "schema 11 refers to part.*register it as one"), (12, "the schema registry refuses: not for you")],
+)
+def test_what_cannot_be_had_is_said(server: ThreadingHTTPServer, tmp_path: Path, id: int, message: str) -> None:
+    with pytest.raises(SetupError, match=message):
+        registry.equipped(contract(address(server)), tmp_path, [id])
+
+
+def test_a_registry_that_is_away(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    shop = contract("http://127.0.0.1:1", timeout="1")
+    with pytest.raises(UnreachableError, match="the schema registry does not answer"):
+        registry.equipped(shop, tmp_path)
+    registry.equipped(contract(address(server)), tmp_path)
+    assert set(registry.equipped(shop, tmp_path).left.writers.schemas) == {7, 8}
+    with pytest.raises(UnreachableError):
+        registry.equipped(shop, tmp_path, [9])
+
+
+def test_properties_are_an_allow_list_and_are_not_shown() -> None:
+    with pytest.raises(UsageError, match=r"property ssl.ca.locatio is not allowed.*did you mean ssl.ca.location"):
+        registry.checked({"url": "http://x", "ssl.ca.locatio": "/ca"})
+    with pytest.raises(UsageError, match=r"the schema registry's client refuses: .*soon"):
+        registry.client({"url": "http://x", "timeout": "soon"})
+    with pytest.raises(UsageError, match="url is missing"):
+        registry.checked({"basic.auth.user.info": "a:b"})
+    secret = contract("http://x", **{"basic.auth.user.info": "me:swordfish"})
+    assert "swordfish" not in repr(secret) + str(secret.semantics())

@@ -1,0 +1,120 @@
+"""Avro records, read by the schemas they were written by into the types of the contract, and what cannot be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from avro_events import encoded, record
+from judging import NOON, judged, source_of
+
+from contract.avro import UNKNOWN_ID
+from contract.model import Source
+from contract.writers import Writers
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+MICROS = {"type": "long", "logicalType": "timestamp-micros"}
+MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
+NOON_US = int(NOON.timestamp() * 1_000_000)
+NOON_TEXT = "2024-03-01 12:00:00"
+SIZES = {"type": "enum", "name": "size", "symbols": ["S", "L"]}
+
+FIRST = record(id="string", at=MICROS, caption="string", whole="int", small="float", yes="boolean", dropped="string")
+SECOND = record(id="string", time=MILLIS, text=["null", "string"], whole=["null", "long"], small="double", number="int")
+TEXTUAL = record(id="string", at="string", millis=MILLIS, micros="long", bytes="bytes", text=SIZES, day="string")
+LONELY = record(id=["null", "string"], at=["null", MICROS])
+SCHEMAS = {1: FIRST, 2: SECOND, 70_000: TEXTUAL, 5: LONELY}
+
+
+def source(**changes: Any) -> Source:
+    made = source_of(format="avro", **changes)
+    made._writers = Writers(SCHEMAS, frozenset({404}))
+    return made
+
+
+def framed(id: int, /, **values: Any) -> bytes:
+    return encoded(id, SCHEMAS[id], values)
+
+
+def test_each_record_is_read_by_its_own_schema_into_the_contracts_types(spark: SparkSession) -> None:
+    first = framed(1, id="a", at=NOON_US, caption="old name", whole=7, small=0.5, yes=True, dropped="x")
+    second = framed(2, id="b", time=NOON_US // 1000, text="new", whole=8, small=0.1, number=3)
+    sparse = framed(2, id="c", time=NOON_US // 1000, text=None, whole=None, small=0.5, number=3)
+    found = judged(spark, source(), [(value, NOON) for value in (first, second, sparse)])
+    assert [one.reason for one in found] == [None, None, None]
+    a, b, c = (one.fields for one in found)
+    assert (a["id"], a["at"], a["text"], a["whole"], a["small"], a["yes"]) == (
+        "a",
+        NOON_TEXT,
+        "old name",
+        "7",
+        "0.5",
+        "true",
+    )
+    assert (b["id"], b["at"], b["text"], b["whole"], b["small"], b["number"]) == (
+        "b",
+        NOON_TEXT,
+        "new",
+        "8",
+        "0.1",
+        "3.0",
+    )
+    assert (c["text"], c["whole"], a["number"]) == (None, None, None)
+
+
+def test_texts_and_numbers_become_times(spark: SparkSession) -> None:
+    def textual(at: str) -> bytes:
+        values = {"id": "d", "millis": NOON_US // 1000, "micros": NOON_US, "bytes": b"\1", "day": "2024-03-01"}
+        plain = record(id="string", at="string", millis=MILLIS, micros="long", bytes="bytes", text="int", day="string")
+        return encoded(70_000, plain, {**values, "at": at, "text": 1})
+
+    found = judged(
+        spark, source(fields=_without("day")), [(textual("2024-03-01T13:00:00+01:00"), NOON), (textual("1/3"), NOON)]
+    )
+    assert [one.reason for one in found] == [None, "unreadable_event_time"]
+    fields = found[0].fields
+    assert [fields[name] for name in ("at", "millis", "micros", "text")] == [NOON_TEXT] * 3 + ["L"]
+    [day] = judged(spark, source(), [(textual("2024-03-01T12:00:00Z"), NOON)])
+    assert day.reason == "wrong_type", "a text was read as a date"
+
+
+def _without(field: str) -> dict[str, str]:
+    return {name: kind for name, kind in source_of().fields.items() if name != field}
+
+
+def test_what_cannot_be_read_has_its_reason(spark: SparkSession) -> None:
+    good = framed(1, id="a", at=NOON_US, caption="t", whole=7, small=0.5, yes=True, dropped="x")
+    beyond = framed(2, id="b", time=NOON_US // 1000, text=None, whole=3_000_000_000, small=0.1, number=3)
+    cases = {
+        None: good,
+        "tombstone": None,
+        "oversize": good[:-1] + b"x" * 400_000,
+        "not_avro": b'{"id": "a"}',
+        "unknown_schema": b"\0\0\0\1\x94" + good[5:],
+        "null_event_time": framed(5, id="a", at=None),
+        "null_key": framed(5, id=None, at=NOON_US),
+        "impossible_event_time": framed(5, id="a", at=NOON_US + 10**12),
+        "wrong_type": beyond,
+    }
+    found = judged(spark, source(), [(value, NOON) for value in cases.values()])
+    assert [one.reason for one in found] == list(cases)
+    far = framed(5, id="a", at=10**18)
+    assert judged(spark, source(), [(far, NOON)])[0].reason == "unreadable_event_time"
+    broken = [
+        good[:9],
+        b"\0\0\0\0",
+        b"",
+        b"\1" + good[1:],
+        b"\0\xff\xff\xff\xff" + good[5:],
+        framed(5, id=None, at=None),
+    ]
+    assert {one.reason for one in judged(spark, source(), [(value, NOON) for value in broken])} == {"not_avro"}
+
+
+def test_an_id_that_nothing_is_known_of_ends_the_work_by_name(spark: SparkSession) -> None:
+    with pytest.raises(Exception, match=f"Avro schema id 17 {UNKNOWN_ID}"):
+        judged(spark, source(), [(b"\0\0\0\0\x11\2a", NOON)])

@@ -1,0 +1,94 @@
+"""`plumbline quarantine`: counts, the newest records, and nothing of a value that a terminal would obey."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from connect.home import Home
+from connect.lake import Lake
+from plumbline.cli import run
+from plumbline.commands.quarantine import escaped
+from stream_job.tables import QUARANTINE, QUARANTINE_SCHEMA
+
+NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
+CONTRACT = """
+contract: visits
+sources:
+  views: {topic: t.views, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 hour, archive: raw.views}
+  buys: {topic: t.buys, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 hour, archive: raw.buys}
+join: {left: views, right: buys, on: [id], within: [0 minutes, 1 hour]}
+output: {key: [id], columns: [views.at], stream_table: joined.stream, batch_table: joined.batch}
+"""
+HOSTILE = b"\x1b]0;owned\x07\x1b[2J\xc2\x9b31m\\ \xe2\x80\xae[red]bold\r\n" + b"x" * 100
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "visits.yaml").write_text(CONTRACT)
+    return tmp_path
+
+
+def fill(folder: Path, *records: tuple[str, str, str, bytes | None]) -> None:
+    """Put records into quarantine a minute apart: (contract, source, reason, value)."""
+    lake = Lake.open(Home.resolve(folder / "home"))
+    lake.ensure_table(QUARANTINE, QUARANTINE_SCHEMA)
+    rows = [
+        {
+            "contract": contract, "source": source, "topic": f"t.{source}", "partition": 0, "offset": n, "value": value,
+            "reason": reason, "kafka_timestamp": NOON + timedelta(minutes=n), "noted_at": NOON,
+        }
+        for n, (contract, source, reason, value) in enumerate(records)
+    ]  # fmt: skip
+    lake.append(QUARANTINE, pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA))
+
+
+def ask(folder: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    assert run(["quarantine", str(folder / "visits.yaml"), "--home", str(folder / "home"), *options]) == 0
+    return capsys.readouterr().out
+
+
+def test_counts_by_source_and_reason_and_the_newest_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(
+        folder,
+        ("visits", "views", "null_key", b"{}"),
+        ("visits", "views", "not_json", b"x"),
+        ("visits", "views", "not_json", None),
+        ("other", "views", "oversize", b"other"),
+        ("visits", "views", "not_json", b"y"),
+    )
+    told = json.loads(ask(folder, capsys, "--limit", "2", "--json"))
+    assert told["counts"] == {"views": {"not_json": 3, "null_key": 1}, "buys": {}}
+    assert list(told["counts"]["views"]) == ["not_json", "null_key"]
+    assert [(one["offset"], one["value"]) for one in told["newest"]] == [(4, "y"), (2, None)]
+    assert json.loads(ask(folder, capsys, "--limit", "0", "--json"))["newest"] == []
+    page = ask(folder, capsys)
+    assert "views: 4 in quarantine" in page
+    assert "buys: 0 in quarantine" in page
+    assert "t.views partition 0 offset 4  not_json" in page
+    assert "other" not in page
+
+
+def test_a_value_cannot_speak_to_the_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(folder, ("visits", "buys", "not_json", HOSTILE))
+    for options in ([], ["--json"]):
+        out = ask(folder, capsys, *options)
+        assert all(character == "\n" or " " <= character <= "~" for character in out)
+    assert "[red]bold" in ask(folder, capsys)
+
+
+def test_a_value_is_shortened_and_every_byte_can_be_told() -> None:
+    assert escaped(b'{"a": 1}') == '{"a": 1}'
+    assert escaped(b"\x1b\\x1b\x00\x7f\xff") == "\\x1b\\\\x1b\\x00\\x7f\\xff"
+    assert escaped(b"x" * 60) == "x" * 60
+    assert escaped(b"x" * 2_061) == "x" * 60 + " ... 2,001 bytes more"
+    assert (escaped(b""), escaped(None)) == ("", None)
+
+
+def test_a_home_without_a_quarantine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = json.loads(ask(folder, capsys, "--json"))
+    assert (told["counts"], told["newest"]) == ({"views": {}, "buys": {}}, [])

@@ -1,0 +1,32 @@
+"""Small tables for the diff's tests, and one way to compare them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from connect.pinned import connection
+from contract.equality import Tolerance
+from reconcile.engine import Comparison, compare
+from reconcile.engine.budget import Budget
+
+ONE_PIECE = Budget.of("512MB")
+SMALL_PIECES = Budget(duckdb_bytes=200 * 10**6, group_rows=50, batch_rows=20, block_rows=40)
+"""So small that a few hundred rows are partitioned, grouped and compared in many pieces."""
+
+
+def differing(con: duckdb.DuckDBPyConnection, key: str = "k") -> dict[Any, str]:
+    """Key to class of all drift rows; every key is there once."""
+    rows = con.execute(f"SELECT {key}, class FROM drift").fetchall()
+    found = {row[0] if len(row) == 2 else row[:-1]: row[-1] for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def compare_values(left: str, right: str, tolerance: Tolerance | None = None) -> Comparison:
+    """Compare two one-row tables whose column `v` is the SQL expression given, beside the key 1."""
+    con = connection()
+    con.execute(f"CREATE VIEW ours AS SELECT 1 AS k, {left} AS v")
+    con.execute(f"CREATE VIEW theirs AS SELECT 1 AS k, {right} AS v")
+    return compare(con, "ours", "theirs", ["k"], tolerances={"v": tolerance} if tolerance else {})

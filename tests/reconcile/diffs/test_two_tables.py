@@ -1,0 +1,244 @@
+"""`reconcile.diff` and `plumbline diff`: what can be a side, what comes out, how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import reconcile
+from connect.home import Home
+from connect.lake import Lake
+from contract.equality import Tolerance
+from contract.errors import PlumblineError, SetupError, UsageError
+from contract.lineage import LINEAGE
+from reconcile.tolerance import parse_tolerances
+
+OURS = pa.table({"id": [1, 2, 3], "price": [1.0, 2.0, 3.0], "city": ["a", "b", "<b>"]})
+THEIRS = pa.table({"id": [1, 2, 4], "price": [1.0, 2.5, 4.0], "city": ["a", "b", "d"]})
+COUNTS = {"match": 1, "mismatch": 1, "missing": 1, "extra": 1, "duplicate": 0}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    pq.write_table(OURS, tmp_path / "ours.parquet")
+    pq.write_table(THEIRS, tmp_path / "theirs.parquet")
+    return str(tmp_path / "ours.parquet"), str(tmp_path / "theirs.parquet")
+
+
+def as_path(folder: Path) -> Any:
+    pq.write_table(OURS, folder / "o.parquet")
+    return folder / "o.parquet"
+
+
+def as_csv(folder: Path) -> Any:
+    duckdb.sql(f"COPY (FROM OURS) TO '{folder / 'o.csv'}'")
+    return str(folder / "o.csv")
+
+
+def as_folder(folder: Path) -> Any:
+    (folder / "deep").mkdir()
+    pq.write_table(OURS.slice(0, 1), folder / "a.parquet")
+    pq.write_table(OURS.slice(1), folder / "deep" / "b.parquet")
+    return str(folder)
+
+
+def as_glob(folder: Path) -> Any:
+    as_folder(folder)
+    (folder / "c.txt").write_text("not a side")
+    return str(folder / "**" / "*.parquet")
+
+
+def as_unnamed_parquet(folder: Path) -> Any:
+    pq.write_table(OURS, folder / "part-0")
+    return str(folder / "part-0")
+
+
+SIDES = {
+    "a Parquet file": as_path,
+    "a CSV file": as_csv,
+    "a folder of files, at any depth": as_folder,
+    "a glob": as_glob,
+    "a Parquet file without an ending": as_unnamed_parquet,
+    "an Arrow table": lambda _: OURS,
+    "a pandas frame": lambda _: OURS.to_pandas().set_index(pd.Index([7, 8, 9])),
+}
+
+
+@pytest.mark.parametrize("side", SIDES.values(), ids=SIDES)
+def test_side(side: Any, tmp_path: Path) -> None:
+    found = reconcile.diff(side(tmp_path), THEIRS, ["id"])
+    assert found.summary == {
+        "left": {"rows": 3},
+        "right": {"rows": 3},
+        "counts": COUNTS,
+        "columns": {"price": 1},
+        "schema": [],
+        "repeated_keys": 0,
+    }
+
+
+def test_an_iceberg_table_at_a_snapshot_a_tag_or_as_it_is(tmp_path: Path) -> None:
+    home = Home.resolve(tmp_path)
+    lake = Lake.open(home)
+    lake.ensure_table("joined.flights", OURS.schema)
+    lake.append("joined.flights", OURS)
+    table = lake.load("joined.flights")
+    first = table.current_snapshot().snapshot_id
+    table.manage_snapshots().create_tag(first, "before").commit()
+    lake.append("joined.flights", OURS.slice(0, 1))
+    for name, duplicates in ((f"@{first}", 0), ("@before", 0), ("@main", 1), ("", 1)):
+        found = reconcile.diff(OURS, f"joined.flights{name}", "id", home=home)
+        assert found.summary["counts"]["duplicate"] == duplicates, name
+    with pytest.raises(UsageError, match="'after' is no snapshot, tag or branch of"):
+        reconcile.diff(OURS, "joined.flights@after", "id", home=home)
+    with pytest.raises(SetupError, match="joined"):
+        reconcile.diff(OURS, "joined.flight", "id", home=home)
+
+
+def test_types_of_a_csv_come_from_all_rows(tmp_path: Path) -> None:
+    """A sniffer that looks at the first rows only would fail at the last one."""
+    file = tmp_path / "late.csv"
+    file.write_text("id,v\n" + "".join(f"{i},1\n" for i in range(60_000)) + "60000,x\n")
+    assert reconcile.diff(file, file, "id").summary["counts"]["match"] == 60_001
+
+
+def test_a_column_of_a_later_file_is_not_lost(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1], "v": [1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"id": [2], "v": [1], "w": [5]}), tmp_path / "b.parquet")
+    found = reconcile.diff(tmp_path, pa.table({"id": [1, 2], "v": [1, 1], "w": [None, 6]}), "id")
+    assert found.summary["columns"] == {"w": 1}
+
+
+UNREADABLE = {
+    "nothing there": ("nowhere.parquet", UsageError, "does not exist"),
+    "a glob that matches nothing": ("*.nothing", UsageError, "matches no file"),
+    "an empty folder": ("empty", UsageError, "holds no Parquet or CSV file"),
+    "a folder of both kinds": ("both", UsageError, "mixes Parquet and CSV"),
+    "an Iceberg table's folder": ("iceberg", UsageError, "folder of an Iceberg table"),
+    "a text file": ("notes.txt", UsageError, "neither Parquet nor CSV"),
+    "a broken Parquet file": ("broken.parquet", SetupError, "cannot be read"),
+    "an empty Parquet file": ("zero.parquet", SetupError, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("name", "kind", "message"), UNREADABLE.values(), ids=UNREADABLE)
+def test_unreadable(name: str, kind: type[PlumblineError], message: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "a.csv").write_text("id\n1\n")
+    pq.write_table(OURS, tmp_path / "both" / "b.parquet")
+    (tmp_path / "iceberg" / "metadata").mkdir(parents=True)
+    (tmp_path / "iceberg" / "metadata" / "v1.metadata.json").write_text("{}")
+    (tmp_path / "notes.txt").write_text("id\n1\n")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1" + b"\0" * 100)
+    (tmp_path / "zero.parquet").write_bytes(b"")
+    with pytest.raises(kind, match=message) as raised:
+        reconcile.diff(str(tmp_path / name), THEIRS, "id")
+    assert raised.value.next_step
+
+
+def test_a_frame_of_mixed_types_is_refused() -> None:
+    with pytest.raises(UsageError, match="DataFrame cannot be compared"):
+        reconcile.diff(pd.DataFrame({"id": [1, "a"]}), THEIRS, "id")
+
+
+def test_drift_as_arrow_and_as_a_file(files: tuple[str, str], tmp_path: Path) -> None:
+    found = reconcile.diff(*files, ["id"])
+    drift = found.drift().select(["id", "class", "columns"]).to_pylist()
+    assert drift == [
+        {"id": 2, "class": "mismatch", "columns": ["price"]},
+        {"id": 3, "class": "missing", "columns": []},
+        {"id": 4, "class": "extra", "columns": []},
+    ]
+    found.write(tmp_path / "drift.parquet")
+    assert pq.read_table(tmp_path / "drift.parquet").to_pylist() == found.drift().to_pylist()
+    with pytest.raises(SetupError, match="cannot be written"):
+        found.write(tmp_path / "no" / "drift.parquet")
+
+
+def test_a_notebook_sees_escaped_values(files: tuple[str, str]) -> None:
+    page = reconcile.diff(*files, ["id"])._repr_html_()
+    assert "city=&lt;b&gt;" in page
+    assert "<b>" not in page
+
+
+def test_lineage_comes_along_without_being_compared() -> None:
+    lineage = {name: [1] for name in LINEAGE}
+    ours = pa.table({"id": [1], "v": ["a"], **lineage})
+    theirs = pa.table({"id": [1], "v": ["b"], **{name: [2] for name in LINEAGE}})
+    found = reconcile.diff(ours, theirs, "id")
+    assert found.comparison.compared == ("v",)
+    assert found.drift().to_pylist()[0]["right__left_offset"] == 2
+    assert reconcile.diff(ours, theirs, "id", columns=["_left_offset"]).summary["columns"] == {"_left_offset": 1}
+
+
+def test_importing_reconcile_loads_nothing_heavy() -> None:
+    heavy = "import sys, reconcile; print(sorted({'duckdb', 'numpy', 'pyarrow', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+SPELLED = {
+    "price=abs:0.5": Tolerance(abs=0.5),
+    "price=rel:1e-9": Tolerance(rel=1e-9),
+    "price=abs:1,rel:0.5": Tolerance(abs=1.0, rel=0.5),
+    "price=ignore": Tolerance(ignore=True),
+    "price=round_to:1 ms": Tolerance(round_to_ms=1.0),
+}
+
+
+@pytest.mark.parametrize(("text", "tolerance"), SPELLED.items())
+def test_tolerance_as_spelled(text: str, tolerance: Tolerance) -> None:
+    assert parse_tolerances([text]) == {"price": tolerance}
+
+
+@pytest.mark.parametrize("text", ["price", "price=", "=abs:1", "price=abs", "price=abs:x", "price=abs:1,abs:2", "p=1"])
+def test_tolerance_misspelled(text: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_tolerances([text])
+    assert raised.value.next_step
+
+
+def plumbline(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "plumbline", "diff", *arguments], capture_output=True, text=True)
+
+
+def test_the_command_tells_json_and_exit_code(files: tuple[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "drift.parquet"
+    done = plumbline(*files, "--key", "id", "--json", "--out", str(out))
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["counts"] == COUNTS
+    assert pq.read_table(out).num_rows == 3
+
+
+def test_the_command_is_clean_with_exit_code_zero(files: tuple[str, str]) -> None:
+    done = plumbline(files[0], files[0], "-k", "id")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "clean")
+
+
+def test_the_command_applies_its_options(files: tuple[str, str]) -> None:
+    done = plumbline(*files, "-k", "id", "--json", "--tolerance", "price=abs:0.5", "--ignore", "city")
+    assert json.loads(done.stdout)["counts"]["mismatch"] == 0
+
+
+def test_the_command_shows_the_first_rows(files: tuple[str, str]) -> None:
+    done = plumbline(*files, "-k", "id")
+    assert "price=2.0" in done.stdout
+    assert "price=2.5" in done.stdout
+    assert "column price: 1 keys differ" in done.stdout
+
+
+def test_the_command_refuses_in_one_line(files: tuple[str, str]) -> None:
+    done = plumbline(*files, "--key", "idd")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: key column 'idd' is missing on the left side [left]. Next: did you mean 'id'?"
+    ]

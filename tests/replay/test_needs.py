@@ -1,0 +1,119 @@
+"""What a range needs and where it lies: pure rules, and one look into an archive's index in DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+import yaml
+from scenario import contract_body, within
+
+from connect.pinned import connection
+from contract.loader import parse
+from contract.model import Contract
+from contract.ranges import TimeRange
+from replay.needs import Holes, Span, archive_ends, archive_holes, archive_spans, kafka_spans, needed_ranges
+
+MINUTE = timedelta(minutes=1)
+T0 = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def contract(low: int = 0, high: int = 60, kind: str = "left_outer") -> Contract:
+    body = contract_body("shop", {"bootstrap.servers": "127.0.0.1:1"})
+    body["join"]["kind"] = kind
+    body["join"]["within"] = within(low, high)
+    return parse(yaml.safe_dump(body))
+
+
+def minutes(start: int, end: int) -> TimeRange:
+    return TimeRange(T0 + start * MINUTE, T0 + end * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "right"),
+    [
+        pytest.param((0, 60), (100, 260), id="rights of later"),
+        pytest.param((-30, 60), (70, 260), id="and of before"),
+        pytest.param((5, 10), (105, 210), id="not before the window opens"),
+        pytest.param((-30, -10), (70, 190), id="only of before"),
+    ],
+)
+def test_left_as_asked_right_by_the_window(bounds: tuple[int, int], right: tuple[int, int]) -> None:
+    assert needed_ranges(contract(*bounds), minutes(100, 200)) == {
+        "orders": minutes(100, 200),
+        "payments": minutes(*right),
+    }
+
+
+@pytest.mark.parametrize("kind", ["right_outer", "full_outer"])
+@pytest.mark.parametrize(
+    ("bounds", "left", "right"),
+    [
+        pytest.param((0, 60), (40, 200), (100, 260), id="lefts of before the range's rights"),
+        pytest.param((-30, 60), (40, 230), (70, 260), id="around"),
+        pytest.param((5, 10), (90, 200), (100, 210), id="only lefts of before"),
+        pytest.param((-30, -10), (100, 230), (70, 200), id="only lefts of later"),
+    ],
+)
+def test_unmatched_rights_need_the_lefts_that_may_match_them(
+    kind: str, bounds: tuple[int, int], left: tuple[int, int], right: tuple[int, int]
+) -> None:
+    found = needed_ranges(contract(*bounds, kind=kind), minutes(100, 200))
+    assert found == {"orders": minutes(*left), "payments": minutes(*right)}
+
+
+@pytest.fixture
+def con() -> duckdb.DuckDBPyConnection:
+    con = connection()
+    con.execute(
+        'CREATE TABLE archive (partition INTEGER, "offset" BIGINT, event_time TIMESTAMPTZ, quarantine_reason VARCHAR)'
+    )
+    return con
+
+
+def fill(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[int, int, int | None]]) -> None:
+    """Rows of partition, offset, minute."""
+    times = [None if minute is None else T0 + minute * MINUTE for _, _, minute in rows]
+    con.executemany(
+        "INSERT INTO archive VALUES (?, ?, ?, NULL)", [(*row[:2], at) for row, at in zip(rows, times, strict=True)]
+    )
+
+
+def test_spans_hold_the_needed_rows_of_each_partition_and_count_them(con: duckdb.DuckDBPyConnection) -> None:
+    fill(con, [(0, 0, 5), (0, 1, 10), (0, 2, 99), (0, 3, 19), (0, 4, 20), (1, 7, 10), (1, 8, None), (2, 0, 30)])
+    assert archive_spans(con, "archive", minutes(10, 20)) == [Span(0, 1, 4, 2), Span(1, 7, 8, 1)]
+    assert archive_spans(con, "archive", minutes(200, 300)) == []
+    assert archive_ends(con, "archive") == {0: 5, 1: 9, 2: 1}
+
+
+def test_a_record_in_quarantine_lies_in_the_span_and_is_not_counted(con: duckdb.DuckDBPyConnection) -> None:
+    fill(con, [(0, 0, 10), (0, 1, 11), (0, 2, 12)])
+    con.execute("""UPDATE archive SET quarantine_reason = 'null_key' WHERE "offset" = 1""")
+    assert archive_spans(con, "archive", minutes(10, 20)) == [Span(0, 0, 3, 2)]
+    assert archive_holes(con, "archive", [Span(0, 0, 3, 2)]) == []
+
+
+def test_holes_and_doubles_inside_the_spans_are_found_by_partition(con: duckdb.DuckDBPyConnection) -> None:
+    fill(con, [(0, 0, 1), (0, 2, 1), (0, 2, 1), (0, 3, 1), (1, 4, 1), (1, 5, 1), (1, 9, 1)])
+    spans = [Span(0, 0, 4, None), Span(1, 4, 6, None)]
+    assert archive_holes(con, "archive", spans) == [Holes(partition=0, missing=1, doubled=1)]
+
+
+@pytest.mark.parametrize(
+    ("indexed", "archived_to", "latest", "spans"),
+    [
+        pytest.param([Span(0, 3, 9, 4)], {0: 20}, {0: 20}, [Span(0, 3, 9, 4)], id="all archived: as indexed"),
+        pytest.param([Span(0, 3, 9, 4)], {0: 20}, {0: 25}, [Span(0, 3, 25, None)], id="not yet archived: read whole"),
+        pytest.param([], {0: 20}, {0: 20}, [], id="nothing needed and all archived"),
+        pytest.param([], {0: 20}, {0: 25}, [Span(0, 20, 25, None)], id="only what is beyond the archive"),
+        pytest.param([], {}, {0: 25, 1: 6}, [Span(0, 2, 25, None), Span(1, 4, 6, None)], id="no archive: everything"),
+        pytest.param([], {}, {0: 2, 1: 4}, [], id="an empty topic"),
+        pytest.param([Span(0, 3, 9, 4)], {0: 20}, {0: 20, 1: 4}, [Span(0, 3, 9, 4)], id="a partition without records"),
+    ],
+)
+def test_spans_to_read_from_kafka(
+    indexed: list[Span], archived_to: dict[int, int], latest: dict[int, int], spans: list[Span]
+) -> None:
+    assert kafka_spans(indexed, archived_to, {0: 2, 1: 4}, latest) == spans

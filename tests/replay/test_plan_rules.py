@@ -1,0 +1,184 @@
+"""Rules of plan, tape and playing on plain values and files; no Spark needed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from scenario import contract_body, within
+
+from contract.errors import UsageError
+from contract.loader import parse
+from contract.model import Contract
+from contract.ranges import TimeRange, micros
+from replay.plan import ROWS_PER_EPOCH, Plan, SourcePlan, boundaries, read_plan
+from replay.play import forget_unplanned, sides_apart
+from replay.store import ReplayFolder
+from replay.tape import sentinel_event
+
+T0 = datetime(2024, 3, 1, tzinfo=UTC)
+MINUTE_US = 60_000_000
+
+
+def contract(low: int = 0, high: int = 60, delay: str = "10 minutes") -> Contract:
+    body = contract_body("shop", {"bootstrap.servers": "127.0.0.1:1"})
+    body["join"]["within"] = within(low, high)
+    for source in body["sources"].values():
+        source["watermark"] = delay
+    return parse(yaml.safe_dump(body))
+
+
+def hours(start: int, end: int) -> TimeRange:
+    return TimeRange(T0 + timedelta(hours=start), T0 + timedelta(hours=end))
+
+
+def test_few_rows_are_one_epoch() -> None:
+    assert boundaries(contract(), hours(0, 24), ROWS_PER_EPOCH) == []
+    assert boundaries(contract(), hours(0, 24), 0) == []
+
+
+def test_many_rows_are_cut_at_even_event_times_over_all_that_is_needed() -> None:
+    cut = boundaries(contract(-60, 120), hours(0, 24), 3 * ROWS_PER_EPOCH)
+    start, end = micros(T0 - timedelta(hours=1)), micros(T0 + timedelta(hours=26))
+    assert cut == [start + (end - start) // 3, start + (end - start) * 2 // 3]
+
+
+@given(
+    low=st.integers(-90, 30),
+    width=st.integers(0, 90),
+    epochs=st.integers(2, 6),
+    delay=st.sampled_from(["0 seconds", "10 minutes"]),
+    lefts=st.lists(st.integers(0, 24 * 60 - 1), min_size=1, max_size=12),
+    rights=st.lists(st.integers(-120, 26 * 60), min_size=1, max_size=12),
+)
+def test_no_row_of_a_tape_so_cut_is_late(
+    low: int, width: int, epochs: int, delay: str, lefts: list[int], rights: list[int]
+) -> None:
+    """By Spark's rule, even if the watermark followed at once: an epoch drops by the newest time of those before it."""
+    cut = boundaries(contract(low, low + width, delay), hours(0, 24), epochs * ROWS_PER_EPOCH)
+    assert len(cut) == epochs - 1
+    assert cut == sorted(cut)
+    tolerated = 600_000_000 if delay == "10 minutes" else 0
+    placed = [(sum(us >= edge for edge in cut), us) for us in (micros(T0) + m * MINUTE_US for m in (*lefts, *rights))]
+    for epoch, us in placed:
+        before = [other for number, other in placed if number < epoch]
+        assert not before or us > max(before) - tolerated
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ReplayFolder:
+    folder = ReplayFolder(tmp_path / "20240301-1d-12345678")
+    source = SourcePlan("iceberg", "t", "raw.t", 7, {"from": "2024-03-01T00:00:00Z", "to": None}, [])
+    plan = Plan(
+        replay_id=folder.id,
+        contract="shop",
+        contract_file="shop.yaml",
+        fingerprint="f",
+        range={"from": "2024-03-01T00:00:00Z", "to": "2024-03-02T00:00:00Z"},
+        late="complete",
+        time_basis="event",
+        sources={"orders": source},
+        boundaries_us=[5],
+        replaces={},
+        estimate={},
+    )
+    folder.write("plan", plan.as_json())
+    return folder
+
+
+def test_a_plan_is_read_as_it_was_made(folder: ReplayFolder) -> None:
+    plan = read_plan(folder)
+    assert (plan.replay_id, plan.boundaries_us, plan.sources["orders"].snapshot_id) == (folder.id, [5], 7)
+    assert plan.time_range == TimeRange(T0, T0 + timedelta(days=1))
+    assert plan.staging_table == "plumbline_staging.r_20240301_1d_12345678"
+
+
+@pytest.mark.parametrize("change", [{"boundaries_us": [6]}, {"range": {"from": None, "to": None}}, {"hash": "0"}])
+def test_a_plan_changed_by_hand_is_refused(folder: ReplayFolder, change: dict[str, Any]) -> None:
+    folder.plan.write_text(json.dumps(json.loads(folder.plan.read_text()) | change))
+    with pytest.raises(UsageError, match=r"the plan was changed after it was made.*plan the range again"):
+        read_plan(folder)
+
+
+def test_an_unknown_replay_names_the_nearest(folder: ReplayFolder) -> None:
+    home: Any = SimpleNamespace(replays=folder.root.parent)
+    with pytest.raises(UsageError, match=f"no replay '20240301-1d-12345679'.*did you mean {folder.id}"):
+        ReplayFolder.find(home, "20240301-1d-12345679")
+    assert ReplayFolder.find(home, str(folder.plan)).root == folder.root
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """Planned batches 0 and 1 of both sides; side 0 has noted two more, side 1 one."""
+    for batch, sides in enumerate(((0, 0), (1, 1))):
+        plan_batch(tmp_path, batch, *sides)
+    for side, noted in ((0, 4), (1, 3)):
+        notes = tmp_path / "sources" / str(side)
+        notes.mkdir(parents=True)
+        for number in range(noted):
+            (notes / str(number)).write_text("v1\n")
+        (notes / f".{noted}.crc").write_text("")
+    return tmp_path
+
+
+def plan_batch(checkpoint: Path, batch: int, *sides: int | None) -> None:
+    (checkpoint / "offsets").mkdir(exist_ok=True)
+    lines = ["-" if side is None else json.dumps({"logOffset": side}) for side in sides]
+    (checkpoint / "offsets" / str(batch)).write_text("\n".join(["v1", '{"batchWatermarkMs":0}', *lines]))
+
+
+def test_what_was_noted_beyond_the_last_planned_batch_is_forgotten(checkpoint: Path) -> None:
+    removed = forget_unplanned(checkpoint)
+    assert sorted(str(path.relative_to(checkpoint / "sources")) for path in removed) == ["0/2", "0/3", "1/2"]
+    left = sorted(str(p.relative_to(checkpoint / "sources")) for p in checkpoint.glob("sources/*/[0-9]*"))
+    assert left == ["0/0", "0/1", "1/0", "1/1"]
+    assert forget_unplanned(checkpoint) == []
+
+
+def test_compacted_notes_count_by_their_number(checkpoint: Path) -> None:
+    (checkpoint / "sources" / "0" / "9.compact").write_text("v1\n")
+    assert checkpoint / "sources" / "0" / "9.compact" in forget_unplanned(checkpoint)
+
+
+def test_before_the_first_planned_batch_everything_is_forgotten(checkpoint: Path) -> None:
+    for path in (checkpoint / "offsets").iterdir():
+        path.unlink()
+    assert len(forget_unplanned(checkpoint)) == 7
+    assert forget_unplanned(checkpoint / "nothing here") == []
+
+
+def test_sides_at_different_epochs_are_found(checkpoint: Path) -> None:
+    assert sides_apart(checkpoint) == []
+    plan_batch(checkpoint, 2, 3, 2)
+    plan_batch(checkpoint, 3, 4, None)
+    assert sides_apart(checkpoint) == [2, 3]
+
+
+def test_a_sentinel_has_a_value_in_every_field_and_its_time() -> None:
+    source = contract().left.model_copy(
+        update={
+            "fields": {
+                "at": "timestamp",
+                "millis": "timestamp_millis",
+                "micros": "timestamp_micros",
+                "day": "date",
+                "text": "string",
+                "blob": "binary",
+                "flag": "boolean",
+                "whole": "long",
+                "exact": "decimal(10, 2)",
+            }
+        }
+    )
+    event = sentinel_event(source, micros(T0) + 1_234_567)
+    assert event["at"] == "2024-03-01T00:00:01.234567Z"
+    assert (event["millis"], event["micros"]) == (micros(T0) // 1000 + 1_234, micros(T0) + 1_234_567)
+    assert list(event) == list(source.fields)
+    assert None not in event.values()

@@ -1,0 +1,101 @@
+"""An event delivered twice counts once, on both sides and in both jobs, wherever and whenever its copy comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from model import START, Event, joined
+from scenario import Scenario
+
+from contract.ranges import TimeRange
+
+pytestmark = [pytest.mark.spark, pytest.mark.kafka]
+
+NewScenario = Callable[..., Scenario]
+BOTH = {"orders": {"event_id": "label"}, "payments": {"event_id": "payment"}}
+
+
+def deliver(job: Scenario) -> None:
+    """Copies in one epoch, in a later one, in the other partition, behind the watermark, and after a restart."""
+    a, pa = Event("a", 0, "a"), Event("a", 10, "pa")
+    other_a, other_pa = Event("a", 0, "a", partition=1), Event("a", 10, "pa", partition=1)
+    job.live(
+        ([a, a, Event("b", 5, partition=1)], [pa, other_pa]),
+        ([other_a, Event("c", 12)], [pa, Event("b", 6, "pb", partition=1)]),
+    )
+    job.live(
+        (
+            [a, Event("c", 12, partition=1), Event("d", 100), Event("e", 102, amount=1, partition=1)],
+            [Event("b", 6, "pb"), Event("d", 101, "pd")],
+        ),
+        # Behind the watermark: a copy of what is known, and an event that is new.
+        ([other_a, Event("d", 100, partition=1)], [Event("a", 10, "pa"), Event("c", 13, "pc")]),
+        # The same id at another time is another event; with another value it is the same one.
+        ([Event("d", 95, "d"), Event("e", 102, amount=2)], [Event("d", 101, "pd", partition=1)]),
+        ([Event("end", 400)], [Event("pend", 500, "pend")]),
+    )
+
+
+@pytest.fixture(scope="module")
+def doubled(new_scenario: NewScenario) -> Scenario:
+    job = new_scenario(sources=BOTH)
+    deliver(job)
+    job.batch()
+    return job
+
+
+def test_stream_and_batch_take_each_event_once(doubled: Scenario) -> None:
+    doubled.expect(rows=["a+pa", "b+pb", "c", "d+pd", "d+pd", "e"])
+    wanted = joined(doubled.contract, doubled.placed["left"], doubled.placed["right"], None)
+    assert doubled.rows("joined.batch") == wanted
+    assert doubled.archived() == doubled.delivered()
+
+
+def test_reconcile_knows_a_late_copy_from_a_late_event(doubled: Scenario) -> None:
+    books = doubled.reconcile()
+    # c's payment is late: c+pc is missing, and c alone is there. All else that came late had come in time before.
+    # Of e's two deliveries the stream took the one that came first, the batch the one in the first partition.
+    assert books["causes"] == {"late_right": 2, "duplicate_input": 1}
+    assert books["columns"] == {"amount": 1}
+    assert (books["unexplained"], books["balanced"], books["agrees"]) == (0, True, True)
+
+
+def test_a_tape_takes_each_event_once(doubled: Scenario) -> None:
+    from replay.plan import make_plan
+    from replay.play import run
+    from replay.store import ReplayFolder
+
+    window = TimeRange(START - timedelta(hours=1), START + timedelta(hours=3))
+    contract, home = doubled.contract, doubled.home
+    plan = make_plan(contract, doubled.contract_path, home, window, source="iceberg", late="complete")
+    run(contract, home, plan, ReplayFolder.of(home, plan.replay_id), spark=doubled.spark)
+    rows = joined(contract, doubled.placed["left"], doubled.placed["right"], None)
+    wanted = [row for row in rows if window.contains(row.at)]
+    assert doubled.rows(plan.staging_table) == wanted
+
+
+def test_without_an_event_id_multiplicities_agree(new_scenario: NewScenario) -> None:
+    job = new_scenario()
+    a, pa = Event("a", 0, "a"), Event("a", 10, "pa")
+    job.feed([a, a, Event("end", 400)], [pa, pa, Event("pend", 500, "pend")]).epoch()
+    job.expect(rows=["a+pa"] * 4)
+    job.batch()
+    assert job.reconcile()["verdict"] == "clean"
+
+
+def test_an_event_id_that_is_the_join_column_costs_no_second_shuffle(new_scenario: NewScenario) -> None:
+    job = new_scenario(sources={"orders": {"event_id": "id"}, "payments": {"event_id": "id"}})
+    job.feed([Event("a", 0), Event("a", 0, partition=1)], [Event("a", 1, "pa")])
+    with job.running():
+        job.caught_up()
+        (plan,) = (query for query in job.spark.streams.active if query.name is None and "Join" in plan_of(query))
+        assert plan_of(plan).count("Exchange hashpartitioning") == 2
+    job.expect(rows=["a+pa"])
+
+
+def plan_of(query: Any) -> str:
+    """The physical plan of the query's last epoch."""
+    return str(query._jsq.explainInternal(False))

@@ -1,0 +1,249 @@
+"""The house stands: imports go down only, the two ways to the same rows share nothing, files stay about one thing."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+MAY_IMPORT = {
+    "contract": set(),
+    "connect": {"contract"},
+    "stream_job": {"contract", "connect"},
+    "expectations": {"contract", "connect"},
+    "reconcile": {"contract", "connect", "expectations"},
+    "replay": {"contract", "connect", "stream_job", "expectations", "reconcile"},
+    "plumbline": {"contract", "connect", "stream_job", "expectations", "reconcile", "replay", "examples"},
+    "examples": {"contract", "connect"},
+}
+LEDGER_READERS = {"stream_job.epochs", "stream_job.lateness", "stream_job.tables"}
+"""What reconcile may read of the stream job: the epoch ledger, its exact rule of lateness, the tables' names."""
+
+EXACT_STREAMING = {
+    "stream_job.join",
+    "stream_job.run",
+    "stream_job.queries",
+    "stream_job.service",
+    "stream_job.job",
+    "stream_job.ledger",
+    "stream_job.archive",
+}
+HEAVY = {
+    "pyspark",
+    "duckdb",
+    "pyarrow",
+    "pyiceberg",
+    "pydantic",
+    "pandas",
+    "rich",
+    "great_expectations",
+    "confluent_kafka",
+}
+PAYS_FOR_PYDANTIC = {"contract.model", "contract.loader", "contract.schema", "contract.consistency"}
+SHAPELESS = ("util", "utils", "helper", "helpers", "common", "manager", "managers", "misc")
+LONGEST_FILE = 350
+LONGEST_FUNCTION = 40
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Files that git knows or would add; without git (a source archive) every file outside hidden folders."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode == 0:
+        names = [Path(name) for name in listed.stdout.splitlines()]
+    else:
+        names = [path.relative_to(ROOT) for path in ROOT.rglob("*")]
+        names = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    return tuple(sorted(name for name in names if (ROOT / name).is_file()))
+
+
+def sources(*packages: str) -> list[Path]:
+    return [path for path in tracked() if path.suffix == ".py" and path.parts[0] in (packages or MAY_IMPORT)]
+
+
+def module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def imported(path: Path, *, top_only: bool = False) -> set[str]:
+    """Modules that a file imports, anywhere or only when it is loaded itself (not under TYPE_CHECKING)."""
+    nodes = _at_load(tree(path).body) if top_only else ast.walk(tree(path))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = module(path).split(".") if path.name == "__init__.py" else module(path).split(".")[:-1]
+                parents = parents[: len(parents) - node.level + 1]
+                base = ".".join([*parents, *filter(None, [base])])
+            below = {f"{base}.{alias.name}" for alias in node.names if _is_module(f"{base}.{alias.name}")}
+            found |= below if len(below) == len(node.names) else below | {base}
+    return found
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def _at_load(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+        for inner in ("body", "orelse", "handlers", "finalbody"):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from _at_load([x for x in getattr(node, inner, []) if isinstance(x, ast.stmt)])
+
+
+def first(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def test_the_files_are_found() -> None:
+    assert len(sources("contract")) > 5
+    assert len(sources("plumbline")) > 5
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_go_down_only(package: str) -> None:
+    allowed = MAY_IMPORT[package] | {package}
+    wrong = [
+        f"{path}: {name}"
+        for path in sources(package)
+        for name in sorted(imported(path))
+        if first(name) in MAY_IMPORT and first(name) not in allowed
+        if not (package == "reconcile" and name in LEDGER_READERS)
+    ]
+    assert wrong == []
+
+
+def _is_batch(name: str) -> bool:
+    return name.startswith("stream_job.batch")
+
+
+def test_the_batch_reference_and_the_stream_share_nothing() -> None:
+    """Otherwise their agreement would prove nothing."""
+    wrong = []
+    for path in sources("stream_job"):
+        name = module(path)
+        for other in imported(path):
+            across = other in EXACT_STREAMING if _is_batch(name) else name in EXACT_STREAMING and _is_batch(other)
+            if across:
+                wrong.append(f"{path}: {other}")
+    assert wrong == []
+
+
+def test_the_streaming_modules_named_here_exist() -> None:
+    missing = [name for name in EXACT_STREAMING | LEDGER_READERS if not _is_module(name)]
+    assert missing == []
+
+
+def test_the_batch_reference_leans_on_no_other_module_of_its_floor() -> None:
+    """Not even by way of a third module: what both import must be on the list of plain table schemas."""
+    found = {
+        other
+        for path in sources("stream_job")
+        if _is_batch(module(path))
+        for other in imported(path)
+        if first(other) == "stream_job" and not _is_batch(other)
+    }
+    assert found <= {"stream_job.tables"}
+
+
+def test_commands_import_nothing_heavy_when_loaded() -> None:
+    wrong = [
+        f"{path}: {name}"
+        for path in sources("plumbline")
+        if path.name != "docs.py" and "demo" not in path.parts[:-1]
+        for name in sorted(imported(path, top_only=True))
+        if first(name) in HEAVY or name in PAYS_FOR_PYDANTIC
+    ]
+    assert wrong == []
+
+
+def test_contract_is_pure() -> None:
+    known = {"yaml", "pydantic", "contract", "__future__"}
+    outside = {
+        "subprocess",
+        "socket",
+        "urllib",
+        "http",
+        "shutil",
+        "tempfile",
+        "sqlite3",
+        "multiprocessing",
+        "threading",
+    }
+    names = {first(name) for path in sources("contract") for name in imported(path)}
+    assert not names & (outside | HEAVY - {"pydantic"})
+    assert known <= names
+
+
+@pytest.mark.parametrize("path", [path for path in tracked() if path.suffix == ".py"], ids=str)
+def test_a_file_is_about_one_thing(path: Path) -> None:
+    assert path.stem not in SHAPELESS
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert text.count("\n") <= LONGEST_FILE
+    if path.parts[0] == "tests":
+        return
+    functions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    long = {node.name: lines for node in functions if (lines := _lines(node)) > LONGEST_FUNCTION}
+    assert long == {}
+
+
+def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    start, end = function.lineno, function.end_lineno or function.lineno
+    doc = function.body[0] if ast.get_docstring(function) else None
+    return end - start + 1 - ((doc.end_lineno or 0) - doc.lineno + 1 if doc else 0)
+
+
+REGISTRIES = re.compile(
+    "|".join(
+        re.escape(".".join(parts))
+        for parts in (
+            ("pypi", "org"),
+            ("pythonhosted", "org"),
+            ("repo1", "maven"),
+            ("repo", "maven", "apache"),
+            ("maven", "org"),
+            ("mvnrepository", "com"),
+            ("registry", "npmjs"),
+            ("repository", "apache", "org"),
+            ("packages", "confluent", "io"),
+            ("oss", "sonatype"),
+            ("files", "pythonhosted"),
+            ("conda", "anaconda"),
+        )
+    )
+    + "|--(extra-)?index-url|--find-links|--trusted-host"
+)
+ONE_MACHINE = re.compile(r"(?<![\w.\"'<{}])/(home|root|work|opt|mnt)/[a-z]")
+
+
+@pytest.mark.parametrize("path", tracked(), ids=str)
+def test_no_file_names_a_registry_or_one_machine(path: Path) -> None:
+    try:
+        text = (ROOT / path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return
+    if path == Path("tests/test_architecture.py"):
+        text = text.replace("--(extra-)?index-url|--find-links|--trusted-host", "")
+    assert REGISTRIES.search(text) is None
+    assert ONE_MACHINE.search(text) is None

@@ -1,0 +1,106 @@
+"""What a clean clone is installed from: the lock, the Makefile, the package's files, the CI script."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+PINS = {name.lower(): pin for name, pin in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", LOCK, re.M)}
+
+
+def wanted() -> list[Requirement]:
+    extras = PROJECT["optional-dependencies"].values()
+    return [Requirement(line) for line in [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]]
+
+
+def test_the_lock_holds_every_dependency_in_its_range() -> None:
+    for requirement in wanted():
+        pin = PINS[requirement.name.lower().replace("_", "-")]
+        assert requirement.specifier.contains(pin), f"{requirement}: {pin}; run make lock"
+
+
+def test_every_pin_has_hashes() -> None:
+    entries = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.M)[1:]
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_the_lock_is_complete_for(python: str) -> None:
+    """No locked package asks, on that Python, for one that the lock (made on 3.11) lacks."""
+    environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.0", "extra": ""}
+    missing = set()
+    for name in PINS:
+        for line in requires(name) or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate(environment):
+                missing |= {requirement.name.lower().replace("_", "-").replace(".", "-")} - set(PINS)
+    assert missing == set()
+
+
+def test_the_package_holds_its_data_files() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["*"]
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    names = [Path(name) for name in listed.stdout.splitlines()]
+    packages = {"contract", "connect", "stream_job", "expectations", "reconcile", "replay", "plumbline", "examples"}
+    data = [name for name in names if name.parts[0] in packages and name.suffix not in (".py", ".md", ".pyi")]
+    assert [str(name) for name in data if not any(name.match(pattern) for pattern in patterns)] == []
+
+
+def test_make_help_lists_the_targets() -> None:
+    shown = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = [line.split()[0] for line in shown.splitlines()]
+    assert {"help", "install", "demo", "test", "lint", "lock", "clean"} <= set(listed)
+
+
+def preflight(**environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "plumbline.preflight"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def test_a_fit_machine_passes() -> None:
+    assert preflight().returncode == 0
+
+
+def test_a_machine_without_java_is_told_so_in_one_line(tmp_path: Path) -> None:
+    run = preflight(PATH=str(tmp_path), JAVA_HOME="")
+    assert run.returncode == 3
+    assert run.stderr.startswith("error: Java is missing")
+    assert "Next: install a Java 17" in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_make_without_a_fit_python_is_one_clear_line(tmp_path: Path) -> None:
+    """In a copy without .venv, with a PATH that holds only what make itself needs."""
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "bin").mkdir()
+    for tool in ("sh", "test", "env"):
+        (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    make = str(shutil.which("make"))
+    environment = {"PATH": str(tmp_path / "bin")}
+    run = subprocess.run([make, "install"], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert run.returncode != 0
+    assert run.stderr.startswith("error: no Python 3.11 or newer on PATH. Next: install one")
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    awk = re.search(r"awk '([^']+)' README.md", script)
+    assert awk
+    found = subprocess.run(["awk", awk[1], "README.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "make test\n"
