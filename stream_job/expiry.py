@@ -60,7 +60,7 @@ def plan(
     """
     known = {version.snapshot_id: version for version in versions}
     chain = _ancestors(known, head)
-    needed = set(chain[:0])
+    needed = set(chain[: _depth(chain, live, now_ms)])
     referred = {snapshot for snapshot, _ in refs.values()}
     for snapshot, is_branch in refs.values():
         referred |= {version.snapshot_id for version in _ancestors(known, snapshot)} if is_branch else set()

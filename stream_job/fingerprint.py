@@ -93,12 +93,6 @@ def note(file: Path, contract: Contract) -> None:
     draft.rename(file)
 
 
-def semantics_in(file: Path) -> dict[str, Any]:
-    """The semantics in a record, as `Contract.semantics` gives them."""
-    body: dict[str, Any] = json.loads(file.read_text())
-    return {key: value for key, value in body.items() if key not in ("state", "retired")}
-
-
 def _way_on(refused: tuple[Change, ...]) -> str:
     """What else may be done: another join needs other tables, for the old rows stay in the old ones."""
     return RECOVER if all(REBUILT.match(".".join(map(str, change.path))) for change in refused) else BEGIN

@@ -203,4 +203,5 @@ def test_missing_jars_are_named_before_java_starts(tmp_path: Path, lake: Lake) -
 
 def test_ctrl_c_is_not_taken_by_spark(spark: SparkSession) -> None:
     """Else the handler that a job set before it started Spark would never hear of it."""
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # The second where the tests themselves were started in the background.
+    assert signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_IGN)
