@@ -11,13 +11,19 @@ CLASSES = ("missing", "extra", "mismatch", "duplicate")
 CAUSES = (
     "duplicate_input",
     "double_commit",
+    "schema_change",
     "value_divergence",
+    "archive_gap",
     "arrived_after_batch",
+    "out_of_contract",
     "quarantined",
+    "window_edge",
+    "watermark_poisoned",
     "late_left",
     "late_right",
     "pending",
     "lost_output",
+    "replayed",
     "unexplained",
 )
 """Why a row differs, in order of precedence, as `reconcile.causes.registry` has them."""

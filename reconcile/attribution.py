@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reconcile import forms, gaps, quarantine, stamps
 from reconcile.causes import Cause, registry
 from reconcile.engine.quoting import text
 from reconcile.evidence import EVIDENCE
@@ -12,18 +13,29 @@ from reconcile.evidence import EVIDENCE
 if TYPE_CHECKING:
     import duckdb
 
+    from reconcile.pins import Pins
+
 ATTRIBUTED = "attributed"
+NOTES = (gaps.GAPS, stamps.STAMPS, forms.FORMS)
+"""Tables by id beside `evidence`: what few rows have, looked up only where some row may have it."""
+
+
+def note(pins: Pins) -> None:
+    """Look up all that the causes' proofs read beside `evidence`."""
+    for matter in (quarantine, gaps, stamps, forms):
+        matter.note(pins)
 
 
 def attribute(con: duckdb.DuckDBPyConnection, causes: Sequence[Cause] | None = None) -> None:
-    """Fill the temp table `attributed`: the rows of `evidence` with `cause` and `is_drift`."""
+    """Fill the temp table `attributed`: the rows of `evidence` and its notes with `cause` and `is_drift`."""
     causes = registry() if causes is None else causes
     no_drift = ", ".join(text(cause.name) for cause in causes if not cause.is_drift) or "NULL"
+    known = " ".join(f"LEFT JOIN {notes} USING (id)" for notes in NOTES)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {ATTRIBUTED} AS
         SELECT *, coalesce(cause NOT IN ({no_drift}), true) AS is_drift
-        FROM (SELECT *, {choice(causes)} AS cause FROM {EVIDENCE})
+        FROM (SELECT *, {choice(causes)} AS cause FROM {EVIDENCE} {known})
         """
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import duckdb
     from pyiceberg.table import Table
 
-EPOCH = "spark.sql.streaming.epochId"
+EPOCH, QUERY = "spark.sql.streaming.epochId", "spark.sql.streaming.queryId"
 REPLAY = "replay.id"
 
 

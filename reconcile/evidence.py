@@ -18,6 +18,9 @@ EVIDENCE = "evidence"
 SIDES = ("left", "right")
 OTHER = {"left": "right", "right": "left"}
 PARTS = ("partition", "offset")
+PAIRS = {"batch": BATCH, "stream": STREAM}
+GRAIN_US = 1_000
+"""Spark closes windows by whole milliseconds: nearer to a bound than that, two right jobs may disagree."""
 
 
 def gather(pins: Pins, progress: Progress) -> None:
@@ -28,19 +31,22 @@ def gather(pins: Pins, progress: Progress) -> None:
     `same_lineage`, `replay_id`.
     For each side of the join, of the input record that the row was made from (in the batch row's lineage, else in the
     stream row's): `left_topic`, `left_partition`, `left_offset`, `left_event_us`, `left_kafka_time`, `left_epoch`,
-    `left_late_watermark_ms`, `left_read`, `left_late`, `left_admitted`, `left_in_batch_snapshot`
-    (of the covering batch run). Of that record's window: `left_closed`, `stream_matched_left` (the stream holds a match
-    of it), `left_final` (no further row of it will come), `left_alone` (the stream has no match of it, and all that the
-    batch has were late), `left_vanished` (it is alone, its window closed, and its unmatched row is not there either;
-    told of one row per record). The same as `right_...`; windows of the left are closed up to `closed_until_us`.
-    `left_copy_partition` and `left_copy_offset` are another delivery of the left event, if the stream took that.
-    `right_decided` says that no row of a left record's partner will take its place, `stream_copies` counts the stream
-    rows of one key and lineage, `beyond_batch` says that the batch has not run over all partners of a right record.
-    NULL is unknown: no lineage, not archived, no ledger.
+    `left_turn` (the epoch's place among all), `left_late_watermark_ms`, `left_read`, `left_late`, `left_admitted`,
+    `left_in_batch_snapshot` (of the covering batch run). Of that record's window: `left_closed`, `stream_matched_left`
+    (the stream holds a match of it), `left_final` (no further row of it will come), `left_alone` (the stream has no
+    match of it, and all that the batch has were late), `left_vanished` (it is alone, its window closed, and its
+    unmatched row is not there either; told of one row per record). The same as `right_...`; windows of the left are
+    closed up to `closed_until_us`. `left_copy_partition` and `left_copy_offset` are another delivery of the left event,
+    if the stream took that. `right_decided` says that no row of a left record's partner will take its place,
+    `stream_copies` counts the stream rows of one key and lineage, `beyond_batch` says that the batch has not run over
+    all partners of a right record. `outside_within` says that the two records lie further apart than the contract
+    joins, `at_bound` that they lie within a millisecond of a bound of `within`. NULL is unknown: no lineage, not
+    archived, no ledger.
     """
     pins.con.execute(f"CREATE OR REPLACE TEMP TABLE inputs AS {_inputs()}")
     for side in SIDES:
-        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_pairs AS {_pairs(pins, side)}")
+        for name, view in PAIRS.items():
+            pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {name}_{side}_pairs AS {_pairs(pins, side, view)}")
     pins.con.execute(_BORROW)
     for side in SIDES:
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_records AS {_records(pins, side, progress)}")
@@ -74,13 +80,13 @@ def _inputs() -> str:
     """
 
 
-def _pairs(pins: Pins, side: str) -> str:
-    """The partners that the batch table has of each record in `inputs` on one side."""
+def _pairs(pins: Pins, side: str, view: str) -> str:
+    """The partners that an output table has of each record in `inputs` on one side."""
     other = OTHER[side]
     return f"""
         SELECT DISTINCT b._{side}_partition AS partition, b._{side}_offset AS "offset",
             b._{other}_partition AS other_partition, b._{other}_offset AS other_offset
-        FROM {pins.around(BATCH)} b SEMI JOIN inputs i
+        FROM {pins.around(view)} b SEMI JOIN inputs i
             ON i.{side}_partition = b._{side}_partition AND i.{side}_offset = b._{side}_offset
         WHERE b._{other}_offset IS NOT NULL
     """
@@ -90,19 +96,20 @@ _BORROW = "; ".join(
     f"""
     UPDATE inputs SET {other}_partition = record[1], {other}_offset = record[2]
     FROM (
-        SELECT partition, "offset", min((other_partition, other_offset)) AS record FROM {side}_pairs
+        SELECT partition, "offset", min((other_partition, other_offset)) AS record FROM {table}_{side}_pairs
         WHERE (partition, "offset") NOT IN (
             SELECT ({side}_partition, {side}_offset) FROM inputs
             WHERE class = 'mismatch' AND {side}_offset IS NOT NULL
         )
         GROUP BY ALL
     ) borrowed
-    WHERE class = 'extra' AND {other}_offset IS NULL
+    WHERE class = '{kind}' AND {other}_offset IS NULL
         AND {side}_partition = borrowed.partition AND {side}_offset = borrowed."offset"
     """
+    for kind, table in (("extra", "batch"), ("missing", "stream"))
     for side, other in OTHER.items()
 )
-"""An extra unmatched row names a partner that the batch has and the stream lacks, so that the evidence shows it."""
+"""An unmatched row of one table names a partner that the other table has, so that the evidence shows it."""
 
 
 def _records(pins: Pins, side: str, progress: Progress) -> str:
@@ -116,7 +123,7 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
         WITH wanted AS (
             SELECT {side}_partition AS partition, {side}_offset AS "offset"
             FROM inputs WHERE {side}_offset IS NOT NULL
-            UNION SELECT other_partition, other_offset FROM {OTHER[side]}_pairs
+            UNION SELECT other_partition, other_offset FROM batch_{OTHER[side]}_pairs
         ),
         deliveries AS (
             SELECT w.partition AS first_partition, w."offset" AS first_offset,
@@ -134,6 +141,7 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
             first_partition AS partition, first_offset AS "offset", a.topic, a.kafka_time,
             epoch_us(a.event_time) AS event_us,
             CASE WHEN w."offset" < s.end_offset THEN s.epoch END AS epoch,
+            CASE WHEN w."offset" < s.end_offset THEN s.turn END AS turn,
             CASE WHEN w."offset" < s.end_offset THEN s.late_watermark_ms END AS late_watermark_ms,
             CASE WHEN {read} THEN coalesce(w."offset" < r.end_offset, false) END AS read
         FROM deliveries w
@@ -145,13 +153,14 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
 
 
 def _look_into_batch_snapshots(pins: Pins) -> None:
-    """Fill `seen`: for rows that the stream holds, which of their records the covering batch run could read."""
+    """Fill `seen`: for rows with records that the stream joined, which of them the covering batch run could read."""
     con = pins.con
     con.execute(
         "CREATE OR REPLACE TEMP TABLE seen "
         "(id BIGINT, batch_snapshot_id BIGINT, left_in_batch_snapshot BOOLEAN, right_in_batch_snapshot BOOLEAN)"
     )
-    doubtful = "stream_present AND NOT coalesce(same_lineage, false)"
+    borrowed = " OR ".join(f"(NOT batch_has_{side} AND {side}_offset IS NOT NULL)" for side in SIDES)
+    doubtful = f"(stream_present OR {borrowed}) AND NOT coalesce(same_lineage, false)"
     found = con.execute(f"SELECT 1 FROM inputs WHERE {doubtful} LIMIT 1").fetchone()
     if found is None:
         return
@@ -248,7 +257,7 @@ def _matched(pins: Pins, side: str) -> str:
         ),
         partners_{side} AS (
             SELECT p.partition, p."offset", bool_and(o.event_us <= o.late_watermark_ms * 1000) AS all_late
-            FROM {side}_pairs p LEFT JOIN {other}_records o
+            FROM batch_{side}_pairs p LEFT JOIN {other}_records o
                 ON o.partition = p.other_partition AND o."offset" = p.other_offset
             GROUP BY ALL
         )"""
@@ -266,7 +275,8 @@ def _evidence(pins: Pins, progress: Progress) -> str:
             SELECT *, {fates},
                 coalesce(left_event_us, epoch_us(event_time)) <= closed_until_us AS left_closed,
                 coalesce(right_event_us, CASE WHEN left_offset IS NULL THEN epoch_us(event_time) END)
-                    <= right_closed_until_us AS right_closed
+                    <= right_closed_until_us AS right_closed,
+                {_apart(pins)}
             FROM found
         ),
         finished AS (SELECT *, {finals} FROM judged)
@@ -276,6 +286,14 @@ def _evidence(pins: Pins, progress: Progress) -> str:
             {_beyond_batch(pins)} AS beyond_batch
         FROM finished
     """
+
+
+def _apart(pins: Pins) -> str:
+    """How the row's two records lie to the bounds of `within`."""
+    apart = "(right_event_us - left_event_us)"
+    low, high = (bound * 1_000 for bound in pins.within_ms)
+    near = " OR ".join(f"abs({apart} - {bound}) <= {GRAIN_US}" for bound in (low, high))
+    return f"{apart} NOT BETWEEN {low} AND {high} AS outside_within, {near} AS at_bound"
 
 
 def _fate(side: str) -> str:
@@ -321,4 +339,5 @@ def _record_columns(side: str, topic: str) -> str:
         CASE WHEN i.{side}_offset IS NOT NULL THEN {text(topic)} END AS {side}_topic,
         {alias}.kafka_time AS {side}_kafka_time, {alias}.event_us AS {side}_event_us,
         make_timestamptz({alias}.event_us) AS {side}_event_time, {alias}.epoch AS {side}_epoch,
+        {alias}.turn AS {side}_turn,
         {alias}.late_watermark_ms AS {side}_late_watermark_ms, {alias}.read AS {side}_read"""

@@ -117,10 +117,13 @@ def pin(
     return pins
 
 
-def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None) -> None:
-    """Make `view` over one source's archive at a snapshot: ARCHIVE_COLUMNS of records that rows of the range need."""
+def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None, reach: TimeRange | None = None) -> None:
+    """Make `view` over one source's archive at a snapshot: ARCHIVE_COLUMNS of the records in `reach`.
+
+    None stands for those that rows of the range need.
+    """
     source: Source = pins.contract.left if side == "left" else pins.contract.right
-    reach = pins.archive_range(side)
+    reach = reach or pins.archive_range(side)
     if snapshot_id is None:
         columns = "NULL::VARCHAR, NULL::INTEGER, NULL::BIGINT, NULL::TIMESTAMPTZ, NULL::TIMESTAMPTZ"
         names = ", ".join(ident(name) for name in ARCHIVE_COLUMNS)

@@ -117,7 +117,10 @@ def evidence_struct() -> str:
     return f"struct_pack({', '.join(fields)})"
 
 
-_MOMENTS = ("left_event_time", "right_event_time", "left_kafka_time", "right_kafka_time")
+_MOMENTS = (
+    *("left_event_time", "right_event_time", "left_kafka_time", "right_kafka_time"),
+    *("stamp_event_time", "stamp_delivered_at"),
+)
 _WATERMARKS = ("left_late_watermark", "right_late_watermark", "evict_watermark")
 _PLAIN = (
     *(
@@ -130,6 +133,9 @@ _PLAIN = (
     *(f"{side}_copy_{part}" for side in ("left", "right") for part in ("partition", "offset")),
     *("left_count", "right_count", "batch_snapshot_id", "replay_id"),
     *("left_quarantine", "right_quarantine", "quarantined_record"),
+    *(f"gap_{name}" for name in ("topic", "partition", "offset", "after", "before")),
+    *("stamp_topic", "stamp_partition", "stamp_offset", "stamp_ahead_by_ms"),
+    *("changed_columns", "outside_within", "at_bound"),
 )
 
 

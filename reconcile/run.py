@@ -14,7 +14,7 @@ from contract.lineage import REPLAY_ID
 from contract.ranges import TimeRange, spell_time
 from reconcile import quarantine
 from reconcile import verdict as judge
-from reconcile.attribution import ATTRIBUTED, attribute
+from reconcile.attribution import ATTRIBUTED, attribute, note
 from reconcile.books import Books, keep
 from reconcile.coverage import covered, holds
 from reconcile.differing import Differing, find
@@ -99,7 +99,7 @@ def judge_rows(pins: Pins, progress: Progress) -> Differing:
     """Fill the temp table `attributed`: every differing row with its evidence and its cause."""
     differing = find(pins)
     gather(pins, progress)
-    quarantine.note(pins)
+    note(pins)
     attribute(pins.con)
     return differing
 

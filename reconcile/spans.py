@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reconcile.pins import LEDGER, Pins
 from stream_job.lateness import closed_until_us, right_closed_until_us, settled_until_us
 
-SPANS, READ = "epoch_spans", "read_until"
+SPANS, READ, TURNS = "epoch_spans", "read_until", "epoch_turns"
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,36 @@ class Progress:
 
 
 def lay_out(pins: Pins) -> Progress:
-    """Fill the temp tables `epoch_spans` (side, partition, start_offset, end_offset, epoch, late_watermark_ms) and
-    `read_until` (side, partition, end_offset: the first offset that was not read yet)."""
+    """Fill the temp tables `epoch_turns` (query_id, epoch, turn: the epoch's place among all of the contract, age:
+    its query's), `epoch_spans` (side, partition, start_offset, end_offset, epoch, turn, planned_at,
+    late_watermark_ms) and `read_until` (side, partition, end_offset: the first offset that was not read yet)."""
     join = pins.contract.join
     side = f"CASE source WHEN '{join.left}' THEN 'left' WHEN '{join.right}' THEN 'right' END"
     pins.con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE {SPANS} AS
+        CREATE OR REPLACE TEMP TABLE {TURNS} AS
         WITH queries AS (
             SELECT query_id, row_number() OVER (ORDER BY max(planned_at), query_id) AS age
             FROM {LEDGER} GROUP BY query_id
-        ),
-        begun AS (
+        )
+        SELECT query_id, epoch, age, row_number() OVER (ORDER BY age, epoch) AS turn
+        FROM (SELECT DISTINCT query_id, epoch FROM {LEDGER}) JOIN queries USING (query_id)
+        """
+    )
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {SPANS} AS
+        WITH begun AS (
             SELECT age, source, partition, min(start_offset) AS first_offset
-            FROM {LEDGER} JOIN queries USING (query_id) GROUP BY ALL
+            FROM {LEDGER} JOIN {TURNS} USING (query_id, epoch) GROUP BY ALL
         ),
         cut AS (
-            SELECT l.* EXCLUDE (end_offset),
+            SELECT l.* EXCLUDE (end_offset), t.turn,
                 least(l.end_offset, (SELECT min(first_offset) FROM begun b
-                    WHERE b.age > q.age AND b.source = l.source AND b.partition = l.partition)) AS end_offset
-            FROM {LEDGER} l JOIN queries q USING (query_id)
+                    WHERE b.age > t.age AND b.source = l.source AND b.partition = l.partition)) AS end_offset
+            FROM {LEDGER} l JOIN {TURNS} t USING (query_id, epoch)
         )
-        SELECT {side} AS side, partition, start_offset, end_offset, epoch, late_watermark_ms
+        SELECT {side} AS side, partition, start_offset, end_offset, epoch, turn, planned_at, late_watermark_ms
         FROM cut WHERE start_offset < end_offset
         """
     )

@@ -15,7 +15,8 @@ class Cause:
     Of all causes whose `proof` holds, the one with the lowest `precedence` wins. `proof` is a SQL predicate over the
     columns of the relation `evidence` (see reconcile.evidence); NULL, that is a missing piece of evidence, proves
     nothing. `evidence` names the columns that a reader needs to check it, `story` is one sentence with `{column}`
-    places, filled by reconcile.story. `is_drift` is false for what is no difference yet.
+    places, filled by reconcile.report.stories. `is_drift` is false for what is no difference yet. `needs` are the
+    sources without which nothing is proven (see reconcile.sources): such a cause is then unknown, not absent.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Cause:
     evidence: tuple[str, ...]
     story: str
     is_drift: bool = True
+    needs: tuple[str, ...] = ()
 
 
 @cache

@@ -7,10 +7,12 @@ CAUSE = Cause(
     precedence=30,
     title="arrived after the batch run read the archive",
     proof="""
-        stream_present AND NOT coalesce(same_lineage, false)
-        AND (left_in_batch_snapshot = false OR (stream_has_right AND right_in_batch_snapshot = false))
+        NOT coalesce(same_lineage, false) AND (
+            (left_in_batch_snapshot = false AND NOT coalesce(batch_has_left, false))
+            OR (right_in_batch_snapshot = false AND NOT coalesce(batch_has_right, false)))
     """,
     evidence=("left_topic", "left_partition", "left_offset", "right_topic", "right_partition", "right_offset",
               "left_in_batch_snapshot", "right_in_batch_snapshot", "batch_snapshot_id"),
     story="an input record of this row was not yet in the archive when the batch run {batch_snapshot_id} read it",
+    needs=("lineage", "archive", "batch_runs"),
 )  # fmt: skip

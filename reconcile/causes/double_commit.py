@@ -12,4 +12,5 @@ CAUSE = Cause(
     evidence=("left_topic", "left_partition", "left_offset", "right_topic", "right_partition", "right_offset"),
     story="the stream table holds this row {stream_copies} times, all made from the "
     "same input records: an epoch was committed twice, or a replay was published over live rows",
+    needs=("lineage",),
 )

@@ -15,4 +15,5 @@ CAUSE = Cause(
               "right_partition", "right_offset", "right_copy_partition", "right_copy_offset"),
     story="an input event of this row was delivered at several places of its topic under one event id, and the stream "
     "did not take the delivery that the batch took, or took both",
+    needs=("lineage", "archive"),
 )  # fmt: skip

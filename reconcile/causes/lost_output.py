@@ -17,4 +17,5 @@ CAUSE = Cause(
               "right_offset", "right_epoch", "closed_until"),
     story="its input records were read in time (the left one in epoch {left_epoch}), so the stream wrote this row, yet "
     "the stream table does not hold it",
+    needs=("lineage", "archive", "ledger"),
 )  # fmt: skip

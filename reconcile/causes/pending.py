@@ -18,4 +18,5 @@ CAUSE = Cause(
     story="the stream has closed windows of left events up to {closed_until}; this row's, at {event_time}, is open, "
     "an input record is not read yet, or the batch has not run over all that could match it",
     is_drift=False,
+    needs=("lineage", "archive", "ledger"),
 )

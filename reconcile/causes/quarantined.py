@@ -17,4 +17,5 @@ CAUSE = Cause(
     evidence=("left_topic", "left_partition", "left_offset", "left_quarantine", "right_topic", "right_partition",
               "right_offset", "right_quarantine"),
     story="{quarantined_record} is in quarantine: the batch joined it, the stream never took it in",
+    needs=("lineage", "archive"),
 )  # fmt: skip

@@ -16,4 +16,5 @@ CAUSE = Cause(
         "right_offset",
     ),
     story="both jobs made this row from the same input records and differ in the columns below",
+    needs=("lineage",),
 )

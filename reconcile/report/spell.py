@@ -25,6 +25,7 @@ SHADES = (
     "value_divergence",
     "schema_change",
     "watermark_poisoned",
+    "window_edge",
     "replayed",
     "unexplained",
 )

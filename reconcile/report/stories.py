@@ -94,7 +94,7 @@ def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract 
         for name, value in {**evidence, "columns": finding.get("columns")}.items()
         if value is not None
     }
-    for name in ("left_late_by", "right_late_by"):
+    for name in ("left_late_by", "right_late_by", "stamp_ahead_by"):
         if f"{name}_ms" in known:
             known[name] = known[f"{name}_ms"]
     try:

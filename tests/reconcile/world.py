@@ -71,7 +71,7 @@ OUTPUT = pa.schema(
 
 @dataclass(frozen=True)
 class Record:
-    """One Kafka record; `minute` is its event time, in minutes since START."""
+    """One Kafka record; `minute` is its event time, in minutes since START, and that is `ahead` of the record's own."""
 
     side: str
     name: str
@@ -79,6 +79,7 @@ class Record:
     minute: float
     partition: int = 0
     offset: int = -1
+    ahead: float = -1
 
     @property
     def us(self) -> int:
@@ -105,10 +106,13 @@ class Row:
     right: Record | None = None
     seconds: float | None = None
     replay_id: str | None = None
+    knows_seconds: bool = True
 
     def values(self) -> dict[str, Any]:
         left, right = self.left, self.right
-        seconds = self.seconds if self.seconds is not None else (right and right.minute)
+        seconds = (
+            (self.seconds if self.seconds is not None else (right and right.minute)) if self.knows_seconds else None
+        )
         return {
             "show_id": left.show,
             "title": f"title of {left.name}",
@@ -136,6 +140,7 @@ class World:
     unseen: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
     copied: list[str] | None = None
+    unarchived: tuple[str, ...] = ()
     batch_range: tuple[datetime, datetime] | None = None
 
     @classmethod
@@ -225,6 +230,11 @@ class World:
         self.batch = join([r for r in self.records if r.name not in names], lambda left: True, self._outer)
         return self
 
+    def archive_without(self, *names: str) -> World:
+        """The archive never gets these records, so the batch cannot join them."""
+        self.unarchived = names
+        return self.batch_without(*names)
+
     def _quarantine(self) -> None:
         """Copy the refused records to quarantine, or those named in `copied`, each as often as it stands there."""
         names = list(self.refused) if self.copied is None else self.copied
@@ -247,7 +257,7 @@ class World:
         for side, source in (("left", "shows"), ("right", "plays")):
             table = f"raw.{source}"
             lake.ensure_table(table, ARCHIVE_SCHEMA, ("day", "event_time"))
-            mine = [record for record in self.records if record.side == side]
+            mine = [r for r in self.records if r.side == side and r.name not in self.unarchived]
             lake.append(table, self._archived([r for r in mine if r.name not in self.unseen], source))
             snapshots[f"plumbline.archive.{source}.snapshot-id"] = str(lake.load(table).current_snapshot().snapshot_id)
             if any(r.name in self.unseen for r in mine):
@@ -309,7 +319,7 @@ def _archive(records: Sequence[Record], source: str) -> pa.Table:
             "topic": f"t.{source}",
             "partition": record.partition,
             "offset": record.offset,
-            "kafka_timestamp": record.at + timedelta(minutes=1),
+            "kafka_timestamp": record.at - timedelta(minutes=record.ahead),
             "kafka_timestamp_type": 0,
             "headers": [],
             "key": record.show.encode(),

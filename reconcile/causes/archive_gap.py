@@ -1,0 +1,17 @@
+"""The stream joined a record that the archive lacks, so the batch could not: the archiver passed its offset.
+
+Offsets that no row names prove nothing: a compacted or transactional topic leaves some out for good reason.
+"""
+
+from reconcile.causes import Cause
+
+CAUSE = Cause(
+    name="archive_gap",
+    precedence=26,
+    title="the archive lacks a record that the stream joined",
+    proof="NOT coalesce(same_lineage, false) AND (left_gap OR right_gap)",
+    evidence=("gap_topic", "gap_partition", "gap_offset", "gap_after", "gap_before"),
+    story="{gap_topic} partition {gap_partition} offset {gap_offset} is not in the archive, which goes on at offset "
+    "{gap_before}: the stream joined it, the batch never saw it",
+    needs=("lineage", "archive"),
+)  # fmt: skip

@@ -1,0 +1,14 @@
+"""One table's row is of before a column was added or widened, and differs from the other's by nothing else."""
+
+from reconcile.causes import Cause
+
+CAUSE = Cause(
+    name="schema_change",
+    precedence=15,
+    title="a column was added or widened between the two rows",
+    proof="class = 'mismatch' AND same_lineage AND len(changed_columns) = len(columns)",
+    evidence=("columns", "changed_columns", "left_epoch", "right_epoch"),
+    story="one of the two rows was made before a column changed, and holds its value in the earlier form: "
+    "{changed_columns}",
+    needs=("lineage",),
+)

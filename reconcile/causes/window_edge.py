@@ -1,0 +1,22 @@
+"""Only one table has the pair, and it lies within a millisecond of a bound of `within`: there jobs count differently.
+
+The grey zone: who is right is not guessed. The contract's own jobs take both bounds in, to the microsecond.
+"""
+
+from reconcile.causes import Cause
+
+CAUSE = Cause(
+    name="window_edge",
+    precedence=36,
+    title="a pair at the very bound of the window, which only one table has",
+    proof="""
+        at_bound AND NOT coalesce(same_lineage, false) AND (
+            coalesce(stream_has_left AND stream_has_right, false)
+            OR (left_admitted AND right_admitted AND (stream_knows_left OR stream_knows_right)))
+    """,
+    evidence=("left_topic", "left_partition", "left_offset", "left_event_time", "right_topic", "right_partition",
+              "right_offset", "right_event_time"),
+    story="the events at {left_event_time} and {right_event_time} lie at the bound of the window, and only one job "
+    "joined them",
+    needs=("lineage", "archive"),
+)  # fmt: skip
