@@ -41,6 +41,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "plumbline.commands.explain:explain",
         "Tell the story of one key: offsets, epochs, watermarks, commits, cause.",
     ),
+    "history": (
+        "plumbline.commands.history:history",
+        "Show the recorded reconciles in order of time: verdicts, causes, trend.",
+    ),
     "quarantine": ("plumbline.commands.quarantine:quarantine", "Show what could not enter the join, and why."),
     "diff": ("plumbline.commands.diff:diff", "Compare any two tables, files or folders by key."),
     "replay": ("plumbline.commands.replay:replay", "Replay a time range and publish the result."),

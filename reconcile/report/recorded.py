@@ -24,6 +24,16 @@ def documents(contract: Contract, lake: Lake, run_ids: Sequence[str] = (LATEST,)
 
     Raises SetupError when the contract has no recorded run, UsageError for an unknown run id, naming the nearest.
     """
+    rows = runs(contract, lake)
+    known = {row["run_id"]: row["document"] for row in rows} | {LATEST: rows[-1]["document"]}
+    return [json.loads(known[_known(run_id, known)]) for run_id in run_ids]
+
+
+def runs(contract: Contract, lake: Lake) -> list[dict[str, Any]]:
+    """All recorded runs of the contract in order of time: `run_id`, `document` (JSON text) and `recorded_at`.
+
+    Raises SetupError when there is none.
+    """
     from pyiceberg.expressions import EqualTo
 
     from reconcile.record import RUNS
@@ -36,8 +46,7 @@ def documents(contract: Contract, lake: Lake, run_ids: Sequence[str] = (LATEST,)
     rows = sorted(scan.to_arrow().to_pylist(), key=lambda row: row["recorded_at"])
     if not rows:
         raise _no_run(contract)
-    known = {row["run_id"]: row["document"] for row in rows} | {LATEST: rows[-1]["document"]}
-    return [json.loads(known[_known(run_id, known)]) for run_id in run_ids]
+    return rows
 
 
 def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[dict[str, Any]]:

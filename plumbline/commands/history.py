@@ -1,0 +1,83 @@
+"""`plumbline history`: the recorded reconciles of a contract, in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from plumbline.options import contract_argument, home_option, json_option
+from plumbline.output import emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+@click.command(short_help="Show the recorded reconciles in order of time: verdicts, causes, trend.")
+@contract_argument
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="The newest N runs only.")
+@home_option
+@json_option
+def history(contract_path: Path, last: int | None, home: Home, as_json: bool) -> None:
+    """Show the drift ledger over time: each recorded reconcile with its verdict, its findings per cause and the limits
+    of reconcile.fail_when that it crossed; then how each cause goes, per 100 batch rows.
+
+    A cause has risen when the newest run has more than 1.5 times what is usual: the median of the runs before. With
+    --json each run also names the snapshots that it read.
+
+    \b
+    Examples:
+      plumbline history flights.yaml
+      plumbline history flights.yaml --last 30 --json
+    """
+    from connect.lake import Lake
+    from contract.loader import load
+    from reconcile.history import history as told
+    from reconcile.report.recorded import runs
+
+    contract = load(contract_path)
+    document = told(contract.contract, runs(contract, Lake.open(home, contract.catalog)), last)
+    emit(document, as_json, lambda console: show(document, console))
+
+
+def show(document: Mapping[str, Any], console: Console) -> None:
+    """The runs as a table, oldest first, then one line for each cause."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("recorded", "run", "range", "verdict"):
+        table.add_column(name, no_wrap=True)
+    for name in ("batch", "findings", *document["trend"]):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("alerts", no_wrap=True)
+    for run in document["runs"]:
+        table.add_row(*_cells(run, list(document["trend"])))
+    console.print(table)
+    for cause, trend in document["trend"].items():
+        console.print(_line(cause, trend))
+
+
+def _cells(run: Mapping[str, Any], causes: Sequence[str]) -> list[str]:
+    from reconcile.report import spell
+
+    figures = [run["batch"], run["findings"], *(run["causes"].get(cause, 0) for cause in causes)]
+    recorded = f"{run['recorded_at']:%Y-%m-%d %H:%M}"
+    alerts = ", ".join(f"{alert['name']} {alert['limit']}" for alert in run["alerts"])
+    verdict = run["verdict"] if run["balanced"] else "books do not balance"
+    return [recorded, run["run_id"], spell.span(run["range"]), verdict, *(f"{n:,}" for n in figures), alerts]
+
+
+def _line(cause: str, trend: Mapping[str, Any]) -> str:
+    """`late_left  ▁▁▂█  0.1% of batch rows in the newest run, 0.02% usual: risen`."""
+    shares = [share or 0.0 for share in trend["shares"]]
+    most = max(shares) or 1.0
+    bars = "".join(BARS[round(share / most * (len(BARS) - 1))] for share in shares)
+    newest = "no batch rows" if trend["newest"] is None else f"{trend['newest']:.3g}% of batch rows"
+    usual = "" if trend["usual"] is None else f", {trend['usual']:.3g}% usual: {trend['direction']}"
+    return f"{cause:<20}{bars}  {newest} in the newest run{usual}"
