@@ -16,9 +16,9 @@ def history(contract: str, recorded: Iterable[Mapping[str, Any]], last: int | No
     """`{"contract", "runs", "trend"}` of recorded runs, given in order of time; of the `last` ones only.
 
     A run has its id, when it was recorded, range, verdict, whether it was settled, rows and findings, findings per
-    cause, the limits that it crossed and the snapshots that it read. `trend` maps each cause that occurs to its findings
-    per 100 batch rows (`shares`, run by run; null for a run without batch rows), the newest run's (`newest`), the median
-    of those before (`usual`; null without any), and `direction`: risen, fallen or steady.
+    cause, the limits that it crossed and the snapshots that it read. `trend` maps each cause that occurs to its
+    findings per 100 batch rows (`shares`, run by run; null for a run without batch rows), the newest run's (`newest`),
+    the median of those before (`usual`; null without any), and `direction`: risen, fallen or steady.
     """
     runs = [_run(row) for row in recorded][-last if last else None :]
     causes = dict.fromkeys(cause for run in runs for cause in run["causes"])

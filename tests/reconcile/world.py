@@ -71,7 +71,10 @@ OUTPUT = pa.schema(
 
 @dataclass(frozen=True)
 class Record:
-    """One Kafka record; `minute` is its event time, in minutes since START, and that is `ahead` of the record's own."""
+    """One Kafka record; `minute` is its event time, in minutes since START, and that is `ahead` of the record's own.
+
+    `id` is the event id, where the contract has one and the event is delivered more than once.
+    """
 
     side: str
     name: str
@@ -80,6 +83,12 @@ class Record:
     partition: int = 0
     offset: int = -1
     ahead: float = -1
+    id: str | None = None
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is another delivery of the event that has the name `id`."""
+        return self.id not in (None, self.name)
 
     @property
     def us(self) -> int:
@@ -135,6 +144,7 @@ class World:
     stream: list[Row] = field(default_factory=list)
     batch: list[Row] = field(default_factory=list)
     late: dict[str, str] = field(default_factory=dict)
+    read_in: dict[str, int] = field(default_factory=dict)
     open_lefts: set[str] = field(default_factory=set)
     watermark_ms: int = 0
     unseen: tuple[str, ...] = ()
@@ -165,6 +175,7 @@ class World:
             placed = [self._place(record) for record in epoch]
             self._note_epoch(number, placed, late_ms, closed_ms, query)
             for record in placed:
+                self.read_in[record.name] = number
                 if record.name in self.refused:
                     continue
                 if record.us <= late_ms * 1_000:
@@ -300,10 +311,10 @@ class World:
 
 
 def join(records: Sequence[Record], emits_unmatched: Any, outer: bool) -> list[Row]:
-    """The join of the contract, in plain Python."""
+    """The join of the contract, in plain Python. Of an event with copies it takes the first delivery."""
     rows: list[Row] = []
-    rights = [record for record in records if record.side == "right"]
-    for left in (record for record in records if record.side == "left"):
+    rights = [record for record in records if record.side == "right" and not record.is_copy]
+    for left in (record for record in records if record.side == "left" and not record.is_copy):
         matches = [r for r in rights if r.show == left.show and 0 <= r.us - left.us <= WITHIN * MINUTE_MS * 1_000]
         rows += [Row(left, right) for right in matches]
         if not matches and outer and emits_unmatched(left):
@@ -328,6 +339,7 @@ def _archive(records: Sequence[Record], source: str) -> pa.Table:
             ).encode(),
             "event_time": record.at,
             "schema_id": 0,
+            "event_id": record.id,
         }
         for record in records
     ]

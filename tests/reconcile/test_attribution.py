@@ -1,0 +1,38 @@
+"""The short form of benchmarks/attribution: every kind of drift is planted, and each finding has its label."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks" / "attribution"))
+
+from attribution import Score  # noqa: E402
+from drift_kinds import KINDS  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    ("kinds", "seeds"),
+    [pytest.param(list(KINDS), range(3), id="all together"), pytest.param([], range(2), id="none")],
+)
+def test_each_finding_has_the_cause_that_was_planted(kinds: list[str], seeds: range) -> None:
+    score = Score()
+    for seed in seeds:
+        score.judge("all" if kinds else "clean", kinds, seed)
+    assert score.faults == []
+    assert score.planted == score.found == score.right
+    if kinds:
+        assert len(score.planted) >= 15
+
+
+def test_a_wrong_cause_lowers_precision_and_recall_and_fails() -> None:
+    score = Score(
+        planted=Counter(late_left=200), found=Counter(late_left=197, unexplained=3), right=Counter(late_left=197)
+    )
+    assert score.rates("late_left") == (1.0, 0.985)
+    assert score.rates("unexplained") == (0.0, 0.0)
+    assert not score.passed
