@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "plumbline.commands.history:history",
         "Show the recorded reconciles in order of time: verdicts, causes, trend.",
     ),
+    "lateness": (
+        "plumbline.commands.lateness:lateness",
+        "Show what other watermark delays would have lost, and the state they cost.",
+    ),
     "quarantine": ("plumbline.commands.quarantine:quarantine", "Show what could not enter the join, and why."),
     "diff": ("plumbline.commands.diff:diff", "Compare any two tables, files or folders by key."),
     "replay": ("plumbline.commands.replay:replay", "Replay a time range and publish the result."),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from connect.home import Home
     from contract.model import Contract
+    from reconcile.pins import Pins
 
 MOST_STEPS = 400
 
@@ -71,6 +72,17 @@ def choices(curves: Sequence[Lateness]) -> list[tuple[int, tuple[int, ...]]]:
     return [(ms, tuple(curve.lost(ms) for curve in curves)) for ms in sorted({*half, 0, *longer, *none})]
 
 
+def smallest(curve: Lateness, share: float) -> int:
+    """The smallest change of both delays, in ms, with which a source loses at most this share of its records.
+
+    Whole minutes; the delay itself is never shortened below zero.
+    """
+    enough = share * curve.records
+    edges = sorted({0, *(minute * MINUTE_MS + MINUTE_MS for minute, _ in curve.behind)})
+    shortest = -(curve.delay_ms // MINUTE_MS * MINUTE_MS)
+    return next(ms for ms in (shortest, *edges) if ms >= shortest and curve.lost(ms) <= enough)
+
+
 def measure(contract: Contract, home: Home, document: Mapping[str, Any]) -> tuple[Lateness, ...]:
     """The lateness of both sources' records behind the rows in the document's range, from archive and epoch ledger.
 
@@ -78,21 +90,29 @@ def measure(contract: Contract, home: Home, document: Mapping[str, Any]) -> tupl
     times, about 0.2 s for 650,000 records. Raises SetupError for a missing table or an expired snapshot.
     """
     from reconcile import spans
-    from reconcile.pins import LEFT_ARCHIVE, RIGHT_ARCHIVE, archive_view
     from reconcile.report.reading import range_of
     from reconcile.run import opened
 
-    found = []
     with opened(contract, home, range_of(document), "512MB") as pins:
-        if spans.lay_out(pins).last_epoch is None:
-            return ()
-        for side, view in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
-            source = getattr(contract, side)
-            archive_view(pins, view, side, document["snapshots"].get(source.archive))
-            name, delay_ms = getattr(contract.join, side), milliseconds(source.watermark)
-            behind = _behind(pins.con, side, view)
-            near = tuple((minute, n) for minute, n in behind if minute * MINUTE_MS >= -delay_ms)
-            found.append(Lateness(name, delay_ms, sum(n for _, n in behind), near))
+        known = spans.lay_out(pins).last_epoch is not None
+        return curves(pins, document["snapshots"]) if known else ()
+
+
+def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, ...]:
+    """The lateness of both sources' records behind the pinned range, the archives read at these snapshots.
+
+    The epoch ledger must be laid out (reconcile.spans), and not be empty.
+    """
+    from reconcile.pins import LEFT_ARCHIVE, RIGHT_ARCHIVE, archive_view
+
+    found, contract = [], pins.contract
+    for side, view in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
+        source = getattr(contract, side)
+        archive_view(pins, view, side, snapshots.get(source.archive))
+        name, delay_ms = getattr(contract.join, side), milliseconds(source.watermark)
+        behind = _behind(pins.con, side, view)
+        near = tuple((minute, n) for minute, n in behind if minute * MINUTE_MS >= -delay_ms)
+        found.append(Lateness(name, delay_ms, sum(n for _, n in behind), near))
     return tuple(found)
 
 

@@ -1,0 +1,96 @@
+"""`plumbline lateness`: what other watermark delays would have lost, and held open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from contract.errors import UsageError
+from contract.ranges import TimeRange
+from plumbline.options import contract_argument, home_option, json_option, range_options
+from plumbline.output import emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command(short_help="Show what other watermark delays would have lost, and the state they cost.")
+@contract_argument
+@range_options
+@click.option("--lose", metavar="PERCENT", help="Find the smallest delay that loses at most so much: 0.1%.")
+@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
+@home_option
+@json_option
+def lateness(
+    contract_path: Path, time_range: TimeRange, lose: str | None, memory: str, home: Home, as_json: bool
+) -> None:
+    """Show how many records of each source the stream would have dropped as late with other watermark delays, and the
+    most rows that it would have held open at once: from archive and epoch ledger, for the epochs as they were.
+
+    Both delays change by the same time. --lose names the smallest change by which no source loses more than that share
+    of its records.
+
+    \b
+    Examples:
+      plumbline lateness flights.yaml
+      plumbline lateness flights.yaml --lose 0.1%
+      plumbline lateness flights.yaml --last '30 days' --lose 0% --json
+    """
+    from contract.loader import load
+    from reconcile.what_if import what_if
+
+    document = what_if(load(contract_path), home, time_range, None if lose is None else _share(lose), memory)
+    emit(document, as_json, lambda console: show(document, console))
+
+
+def show(document: Mapping[str, Any], console: Console) -> None:
+    """One line for each change of the delays, then what was asked for."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from reconcile.report import spell
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("delays", no_wrap=True)
+    for name in document["sources"]:
+        for title in (f"{name}: delay", "lost", "share", "held open"):
+            table.add_column(title, justify="right", no_wrap=True)
+    for choice in document["choices"]:
+        cells = [_change(choice["change_ms"])]
+        for source in choice["sources"].values():
+            share = spell.share(source["lost"], round(source["lost"] / source["share"]) if source["share"] else 0)
+            cells += [spell.delay(source["delay_ms"]), f"{source['lost']:,}", share, f"{source['held_rows']:,}"]
+        table.add_row(*cells)
+    console.print(table)
+    if document["wanted"] is not None:
+        console.print(_wanted(document))
+
+
+def _wanted(document: Mapping[str, Any]) -> str:
+    from reconcile.report import spell
+
+    sources = document["wanted"]["sources"].items()
+    delays = ", ".join(f"{name} {spell.delay(source['delay_ms'])}" for name, source in sources)
+    rows = sum(source["held_rows"] for _, source in sources)
+    return (
+        f"to lose at most {100 * document['lose']:g}%: {_change(document['wanted']['change_ms'])}, that is {delays}; "
+        f"at most {rows:,} rows held open"
+    )
+
+
+def _change(ms: int) -> str:
+    from reconcile.report import spell
+
+    return "as they are" if ms == 0 else f"{spell.delay(abs(ms))} {'longer' if ms > 0 else 'shorter'}"
+
+
+def _share(spelled: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *%", spelled.strip())
+    if match is None or float(match[1]) > 100:
+        raise UsageError(f"--lose {spelled!r} is not a percentage", next_step="write --lose 0.1%")
+    return float(match[1]) / 100
