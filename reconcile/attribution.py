@@ -27,14 +27,17 @@ def note(pins: Pins) -> None:
 
 
 def attribute(con: duckdb.DuckDBPyConnection, causes: Sequence[Cause] | None = None) -> None:
-    """Fill the temp table `attributed`: the rows of `evidence` and its notes with `cause` and `is_drift`."""
+    """Fill the temp table `attributed`: the rows of `evidence` and its notes with `cause` and `is_drift`.
+
+    `fault` is NULL yet, see reconcile.three_way.
+    """
     causes = registry() if causes is None else causes
     no_drift = ", ".join(text(cause.name) for cause in causes if not cause.is_drift) or "NULL"
     known = " ".join(f"LEFT JOIN {notes} USING (id)" for notes in NOTES)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {ATTRIBUTED} AS
-        SELECT *, coalesce(cause NOT IN ({no_drift}), true) AS is_drift
+        SELECT *, coalesce(cause NOT IN ({no_drift}), true) AS is_drift, NULL::VARCHAR AS fault
         FROM (SELECT *, {choice(causes)} AS cause FROM {EVIDENCE} {known})
         """
     )

@@ -46,14 +46,15 @@ def find(pins: Pins) -> Differing:
     """
     con = pins.con
     con.execute("CREATE OR REPLACE SEQUENCE finding_ids")
-    first = _compare(pins, BATCH, STREAM, tuple(pins.contract.output.key), LINEAGE)
+    first = compare_rows(pins, BATCH, STREAM, tuple(pins.contract.output.key), LINEAGE)
     con.execute(f"CREATE OR REPLACE TEMP TABLE several AS {_several_keys(pins)}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE {DIFFERING} AS {_by_key(pins)}")
     inside = _by_lineage(pins) if _any(pins, "several") else 0
     return Differing(first.left_rows, first.right_rows, first.counts["match"] + inside, first.schema)
 
 
-def _compare(pins: Pins, left: str, right: str, key: tuple[str, ...], carry: tuple[str, ...]) -> Comparison:
+def compare_rows(pins: Pins, left: str, right: str, key: tuple[str, ...], carry: tuple[str, ...]) -> Comparison:
+    """Compare two views by `key` under the contract's tolerances; leaves what differs in the view `drift`."""
     columns = [name for name in pins.contract.value_columns if name not in key]
     tolerances = pins.contract.reconcile.as_tolerances()
     return compare(
@@ -93,7 +94,7 @@ def _by_lineage(pins: Pins) -> int:
             f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT side.* FROM {view} side SEMI JOIN several ON {same_key}"
         )
     carry = tuple(name for name in LINEAGE if name not in inside)
-    second = _compare(pins, _SEVERAL[BATCH], _SEVERAL[STREAM], (*key, *inside), carry)
+    second = compare_rows(pins, _SEVERAL[BATCH], _SEVERAL[STREAM], (*key, *inside), carry)
     keyed = ", ".join(
         f"CASE WHEN {count} > 0 THEN {ident(name)} END AS {ident(side + name)}"
         for side, count in (("batch", "left_count"), ("stream", "right_count"))

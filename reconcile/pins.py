@@ -98,18 +98,18 @@ def pin(
     None as the range stands for what the batch runs cover. Raises SetupError when an output table is missing.
     """
     output = contract.output
-    stream_id, batch_id = (_current(lake, table) for table in (output.stream_table, output.batch_table))
+    stream_id, batch_id = (current(lake, table) for table in (output.stream_table, output.batch_table))
     snapshots = {output.stream_table: stream_id, output.batch_table: batch_id}
     runs = batch_runs(lake.load(output.batch_table), contract, batch_id)
     wanted = time_range or hull(runs)
     for table in (EPOCHS, QUARANTINE, contract.left.archive, contract.right.archive):
-        snapshots[table] = _current(lake, table) if lake.exists(table) else None
+        snapshots[table] = current(lake, table) if lake.exists(table) else None
     pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch)
     find_copies(pins)
     for view, table in ((STREAM, output.stream_table), (BATCH, output.batch_table)):
-        _output_view(pins, view, table, wanted)
+        output_view(pins, view, table, wanted)
         if pins.reaches_out:
-            _output_view(pins, AROUND[view], table, pins.archive_range("left"))
+            output_view(pins, AROUND[view], table, pins.archive_range("left"))
     note_taken(pins, _delivered(STREAM))
     _ledger_view(pins)
     archive_view(pins, LEFT_ARCHIVE, "left", snapshots[contract.left.archive])
@@ -139,7 +139,7 @@ def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None, reac
     )
 
 
-def _output_view(pins: Pins, view: str, table: str, time_range: TimeRange) -> None:
+def output_view(pins: Pins, view: str, table: str, time_range: TimeRange) -> None:
     """The output's rows of a range, events named by their first delivery.
 
     A team's own table may lack lineage columns: they read as NULL.
@@ -200,6 +200,7 @@ def _delivered(view: str) -> str:
     return f"{view}_delivered"
 
 
-def _current(lake: Lake, table: str) -> int | None:
+def current(lake: Lake, table: str) -> int | None:
+    """The table's newest snapshot, None before its first commit. Raises SetupError for a missing table."""
     snapshot = lake.load(table).current_snapshot()
     return None if snapshot is None else int(snapshot.snapshot_id)

@@ -135,7 +135,7 @@ _PLAIN = (
     *("left_quarantine", "right_quarantine", "quarantined_record"),
     *(f"gap_{name}" for name in ("topic", "partition", "offset", "after", "before")),
     *("stamp_topic", "stamp_partition", "stamp_offset", "stamp_ahead_by_ms"),
-    *("changed_columns", "outside_within", "at_bound"),
+    *("changed_columns", "outside_within", "at_bound", "fault"),
 )
 
 

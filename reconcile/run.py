@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.lineage import REPLAY_ID
 from contract.ranges import TimeRange, spell_time
-from reconcile import quarantine
+from reconcile import quarantine, three_way
 from reconcile import verdict as judge
 from reconcile.attribution import ATTRIBUTED, attribute, note
 from reconcile.books import Books, keep
@@ -51,22 +51,27 @@ def reconcile(
     record: bool = True,
     require_settled: bool = False,
     out: str | None = None,
+    against: str | None = None,
 ) -> Run:
     """Compare the stream table with the batch table over the event times in `time_range` and name each cause.
 
     None or a fully open range stands for what the batch runs cover. With `record` the run and its findings go to
-    `plumbline.runs` and `plumbline.findings`, once per run id. `out` is a Parquet file for the findings. Raises
-    SetupError for a missing table, IncompleteError when no batch run covers the range.
+    `plumbline.runs` and `plumbline.findings`, once per run id. `out` is a Parquet file for the findings, `against` a
+    third table that a faithful replay of the range wrote. Raises SetupError for a missing table, IncompleteError when
+    no batch run covers the range.
     """
     from reconcile.record import export, keep_record
 
     wanted = None if time_range == TimeRange() else time_range
     with opened(contract, home, wanted, memory) as pins:
         _refuse_uncovered(pins)
+        pins = pins if against is None else three_way.with_third(pins, against)
         progress = lay_out(pins)
         differing = judge_rows(pins, progress)
+        third = None if against is None else three_way.judge_against(pins, against)
         books = keep(pins)
         document = _document(pins, progress, differing, books, require_settled)
+        document["against"] = third and third.as_json()
         if out is not None:
             export(pins, document["run_id"], out)
         if record:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconcile.books import CLASSES, PENDING, Page, by_month
 from reconcile.causes import named
@@ -39,6 +39,8 @@ def show(run: Run, contract_path: str, console: Console) -> None:
     for line in record_lines(document):
         console.print(line)
     console.print(_prediction(run))
+    if document["against"]:
+        console.print(_third(document["against"]))
     for line in _next_commands(run, contract_path):
         console.print(line)
 
@@ -115,6 +117,13 @@ def _prediction(run: Run) -> str:
     figures = ", ".join(f"{name} {count:,}" for name, count in predicted.items())
     ending = {True: ": as found", False: ": NOT as found", None: ""}[agreed]
     return f"predicted from archive and ledger alone: {figures}{ending}"
+
+
+def _third(against: Mapping[str, Any]) -> str:
+    """What the third table says."""
+    faults = ", ".join(f"{fault} {count:,}" for fault, count in against["faults"].items() if count) or "none"
+    unlike = f"{against['unlike_live']:,} of its {against['rows']:,} rows are not as in the live table"
+    return f"against {against['table']}: {unlike}; faults: {faults}"
 
 
 def _next_commands(run: Run, contract_path: str) -> Sequence[str]:

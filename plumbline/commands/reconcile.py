@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from connect.home import Home
+from contract.errors import UsageError
 from contract.ranges import TimeRange
 from plumbline.options import contract_argument, home_option, json_option, range_options
 from plumbline.output import emit
@@ -17,6 +18,11 @@ from plumbline.output import emit
 @range_options
 @click.option("--require-settled", is_flag=True, help="Exit 3 while a window of the range is still open.")
 @click.option("--alerts-only", is_flag=True, help="Exit 1 only when a limit of reconcile.fail_when is crossed.")
+@click.option(
+    "--against",
+    metavar="replay:ID",
+    help="A third opinion: a faithful replay of the range (or a table with its rows, NAMESPACE.TABLE).",
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the findings as Parquet.")
 @click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
 @home_option
@@ -26,6 +32,7 @@ def reconcile(
     time_range: TimeRange,
     require_settled: bool,
     alerts_only: bool,
+    against: str | None,
     out: Path | None,
     memory: str,
     home: Home,
@@ -35,6 +42,9 @@ def reconcile(
 
     Without a range: what the batch runs cover. Rows whose window the stream has not closed are pending, never drift.
     The run and its findings are kept in plumbline.runs and plumbline.findings; repeating it adds nothing.
+
+    With --against each finding also gets a fault: lateness, inputs or logic where the faithful replay came out as the
+    live table did, engine where it came out as the batch has it. Without a range: what was replayed.
 
     \b
     Exit codes: 0 clean, 1 drift, 3 incomplete: the books do not balance, the batch reference does not cover the
@@ -47,13 +57,15 @@ def reconcile(
       plumbline reconcile flights.yaml --date 2013-01-15 --out drift.parquet
       plumbline reconcile flights.yaml --last 24h --require-settled --json
       plumbline reconcile flights.yaml --last 24h --alerts-only
+      plumbline reconcile flights.yaml --against replay:20130708-7d-1a2b3c4d
     """
     from contract.loader import load
     from reconcile.run import reconcile as run_it
 
+    table, time_range = _third(home, against, time_range)
     run = run_it(
         load(contract_path), home, time_range,
-        memory=memory, require_settled=require_settled, out=None if out is None else str(out),
+        memory=memory, require_settled=require_settled, out=None if out is None else str(out), against=table,
     )  # fmt: skip
 
     def page(console: object) -> None:
@@ -65,3 +77,23 @@ def reconcile(
     if alerts_only and run.exit_code == 1:
         return 1 if run.document["alerts"] else 0
     return run.exit_code
+
+
+def _third(home: Home, against: str | None, time_range: TimeRange) -> tuple[str | None, TimeRange]:
+    """The table to compare with besides, and the range: of a replay its own, where none is given."""
+    kind, colon, replay_id = (against or "").partition(":")
+    if not colon:
+        return against, time_range
+    if kind != "replay":
+        raise UsageError(f"--against {against!r} is no replay", next_step="write --against replay:ID")
+    from replay.plan import read_plan
+    from replay.store import ReplayFolder
+
+    folder = ReplayFolder.find(home, replay_id)
+    plan = read_plan(folder)
+    if plan.late != "faithful":
+        raise UsageError(
+            f"replay {folder.id} is not a faithful one: nothing is late in it, so it tells nothing of the live run",
+            next_step="plan it with --late faithful",
+        )
+    return plan.staging_table, plan.time_range if time_range.is_open else time_range
