@@ -18,8 +18,8 @@ install: .venv/installed  ## set up .venv and the jars; does nothing when all is
 demo: install  ## a year of real flights, end to end; the report and the tables stay in ./demo
 	@$(BIN)/plumbline demo
 
-test: install  ## run all tests
-	@$(BIN)/pytest
+test: install  ## run all tests, in two processes that have a broker and a Spark each
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/installed  ## ruff (rules and format) and mypy strict
 	@$(BIN)/ruff check .

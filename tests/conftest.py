@@ -1,4 +1,4 @@
-"""What all tests share: the repository's jars, one real broker and one Spark per run, and streaming jobs of their own.
+"""What all tests share: the repository's jars, one real broker and one Spark per process, and jobs of their own.
 
 The broker and Spark start when the first test asks for them and end with this process.
 """
@@ -26,7 +26,7 @@ os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> BrokerInfo:
-    """The run's one local Kafka broker. Topics stay, so give yours names of their own."""
+    """The process's one local Kafka broker. Topics stay, so give yours names of their own."""
     from connect.broker import start
 
     return start(Home.resolve(tmp_path_factory.mktemp("broker")))
@@ -40,7 +40,7 @@ def kafka(broker: BrokerInfo) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
-    """The run's one Spark, on an empty lake. `connect.spark.session` gives another lake its session beside it."""
+    """The process's one Spark, on an empty lake. `connect.spark.session` gives another lake its session beside it."""
     from connect.lake import Lake
     from connect.spark import session
 
