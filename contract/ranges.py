@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -83,6 +84,11 @@ class TimeRange:
             "from": spell_time(self.start) if self.start else None,
             "to": spell_time(self.end) if self.end else None,
         }
+
+    @classmethod
+    def of_json(cls, body: Mapping[str, str | None]) -> TimeRange:
+        """The range that `as_json` wrote."""
+        return cls(*(parse_time(bound) if bound else None for bound in (body["from"], body["to"])))
 
 
 def parse_time(text: str, option: str = "time") -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from connect.home import Home
+from contract.durations import parse_duration
 from contract.errors import UsageError
 from contract.ranges import parse_range
 
@@ -40,6 +42,14 @@ home_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 """Passes `as_json: bool`."""
+
+
+def optional_duration(_ctx: click.Context, option: click.Parameter, value: str | None) -> timedelta | None:
+    """A length of time as `7d` or '7 days'; None when the option is absent. Raises UsageError unless it is positive."""
+    length = None if value is None else parse_duration(value)
+    if length is not None and length <= timedelta(0):
+        raise UsageError(f"{option.opts[0]} {value!r} is not a length of time", next_step="write it as 7d or '7 days'")
+    return length
 
 
 def range_options(command: Command) -> Command:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contract.model import Contract
 from contract.ranges import TimeRange
 from contract.reach import input_range
+from replay.pieces import Run
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,31 +74,53 @@ def archive_holes(con: duckdb.DuckDBPyConnection, view: str, spans: list[Span]) 
     return holes
 
 
-def archive_ends(con: duckdb.DuckDBPyConnection, view: str) -> dict[int, int]:
-    """First offset after the archive's newest, per partition."""
-    return dict(con.execute(f'SELECT partition, max("offset") + 1 FROM {view} GROUP BY partition').fetchall())
+def archive_extents(con: duckdb.DuckDBPyConnection, view: str) -> dict[int, tuple[int, int]]:
+    """`{partition: (first offset, first offset after the newest)}` of an archive view."""
+    found = con.execute(f'SELECT partition, min("offset"), max("offset") + 1 FROM {view} GROUP BY partition').fetchall()
+    return {partition: (first, end) for partition, first, end in found}
 
 
-def kafka_spans(
-    indexed: list[Span], archived_to: Mapping[int, int], earliest: Mapping[int, int], latest: Mapping[int, int]
-) -> list[Span]:
-    """Offsets to read from Kafka: the indexed spans, and all that the archive has not seen yet.
+@dataclass(frozen=True)
+class Fault:
+    """A run of offsets that the archive does not hold exactly once, and the event times (us) of its nearest archived
+    neighbours that have one; None: there is none."""
 
-    Nothing tells which event times lie beyond the archive's end, so that part is read whole and filtered.
-    """
-    by_partition = {span.partition: span for span in indexed}
-    spans = []
-    for partition, end in sorted(latest.items()):
-        seen_to = archived_to.get(partition, earliest.get(partition, 0))
-        known = by_partition.get(partition)
-        if known is None and seen_to >= end:
-            continue
-        start = known.start if known else seen_to
-        stop = end if seen_to < end else known.end if known else end
-        spans.append(Span(partition, start, stop, known.rows if known and seen_to >= end else None))
-    return spans
+    run: Run
+    before_us: int | None
+    after_us: int | None
+
+    def may_hold(self, needed: TimeRange, slack_us: int) -> bool:
+        """Whether what is missing here may be needed: the neighbours' times reach to within `slack_us` of the range."""
+        known = [us for us in (self.before_us, self.after_us) if us is not None]
+        ends_before = self.after_us is not None and max(known) + slack_us < (needed.start_us or 0)
+        begins_after = (
+            self.before_us is not None and needed.end_us is not None and min(known) - slack_us >= needed.end_us
+        )
+        return not ends_before and not begins_after
 
 
-def span_json(spans: list[Span]) -> list[dict[str, Any]]:
-    """Spans as they stand in a plan."""
-    return [{"partition": s.partition, "start": s.start, "end": s.end, "rows": s.rows} for s in spans]
+def archive_faults(con: duckdb.DuckDBPyConnection, view: str) -> dict[int, list[Fault]]:
+    """Per partition the runs between first and newest offset that the archive lacks or holds more than once."""
+    found = con.execute(
+        f"""
+        WITH held AS (
+            SELECT partition, "offset", count(*) AS copies, epoch_us(max(event_time)) AS us FROM {view} GROUP BY ALL
+        ),
+        placed AS (
+            SELECT *, lag("offset") OVER offsets AS previous,
+                last_value(us IGNORE NULLS)
+                    OVER (offsets ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before_us,
+                first_value(us IGNORE NULLS)
+                    OVER (offsets ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS after_us
+            FROM held WINDOW offsets AS (PARTITION BY partition ORDER BY "offset")
+        )
+        SELECT partition, previous + 1, "offset", 0, before_us, after_us FROM placed WHERE previous < "offset" - 1
+        UNION ALL
+        SELECT partition, "offset", "offset" + 1, 2, us, us FROM placed WHERE copies > 1
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+    faults: dict[int, list[Fault]] = {}
+    for partition, start, end, copies, before_us, after_us in found:
+        faults.setdefault(partition, []).append(Fault(Run(start, end, copies), before_us, after_us))
+    return faults

@@ -5,43 +5,40 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.durations import milliseconds
-from contract.errors import IncompleteError, SetupError, UsageError
+from contract.errors import UsageError
 from contract.lineage import EVENT_TIME
 from contract.model import Contract
-from contract.ranges import TimeRange, from_micros, parse_time, spell_time
-from replay import needs
+from contract.ranges import TimeRange, from_micros
+from replay import needs, recorded, sourcing
+from replay.estimate import estimated
+from replay.settled import refuse_unsettled, settled_us
+from replay.sourcing import SourcePlan
 from replay.store import ReplayFolder
-from stream_job.lateness import settled_until_us
 
 if TYPE_CHECKING:
     from connect.home import Home
     from connect.lake import Lake
+
+COMPLETE, FAITHFUL = "complete", "faithful"
+STAGING = "plumbline_staging"
 
 ROWS_PER_EPOCH = 500_000
 """Rows of both sources in one epoch of a complete tape. An epoch costs two to three seconds whatever its size."""
 
 
 @dataclass(frozen=True)
-class SourcePlan:
-    """What is read for one source: `door` kafka or iceberg, offsets per partition, the archive snapshot if any."""
-
-    door: str
-    topic: str
-    table: str
-    snapshot_id: int | None
-    needed: dict[str, str | None]
-    spans: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
 class Plan:
-    """A whole replay, decided before anything runs. `boundaries` are event times (us) between epochs."""
+    """A whole replay, decided before anything runs.
+
+    A complete one is cut at `boundaries_us`, event times between epochs. A faithful one plays `epochs`, as
+    `Recorded.as_json` gives them; with a seed in `perturb` in another order, which is never published.
+    """
 
     replay_id: str
     contract: str
@@ -52,18 +49,30 @@ class Plan:
     time_basis: str
     sources: dict[str, SourcePlan]
     boundaries_us: list[int]
+    epochs: list[dict[str, Any]]
+    perturb: int | None
     replaces: dict[str, Any]
     estimate: dict[str, Any]
 
     @property
     def time_range(self) -> TimeRange:
         """The range of the rows' event times that is replayed."""
-        return TimeRange(parse_time(str(self.range["from"])), parse_time(str(self.range["to"])))
+        return TimeRange.of_json(self.range)
+
+    @property
+    def faithful(self) -> bool:
+        """Whether the recorded epochs are played, drops included."""
+        return self.late == FAITHFUL
+
+    @property
+    def tape_epochs(self) -> int:
+        """Epochs of the tape, without the two that only flush a complete one."""
+        return len(self.epochs) if self.faithful else len(self.boundaries_us) + 1
 
     @property
     def staging_table(self) -> str:
         """The table that the replay writes before it is published."""
-        return f"plumbline_staging.r_{self.replay_id.replace('-', '_')}"
+        return f"{STAGING}.r_{self.replay_id.replace('-', '_')}"
 
     def as_json(self) -> dict[str, Any]:
         """The plan file: all of the plan and its hash."""
@@ -71,8 +80,27 @@ class Plan:
         return body | {"hash": body_hash(body)}
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a plan: where the events come from, what happens to late rows, whether gaps are accepted, and
+    the seed of another order (faithful only)."""
+
+    source: str = "auto"
+    late: str = COMPLETE
+    accept_gaps: bool = False
+    perturb: int | None = None
+
+
 def make_plan(
-    contract: Contract, contract_file: str | Path, home: Home, time_range: TimeRange, *, source: str, late: str
+    contract: Contract,
+    contract_file: str | Path,
+    home: Home,
+    time_range: TimeRange,
+    *,
+    source: str = "auto",
+    late: str = COMPLETE,
+    accept_gaps: bool = False,
+    perturb: int | None = None,
 ) -> Plan:
     """Plan the replay of `time_range` and keep the plan in the home; the same inputs give the same plan.
 
@@ -81,32 +109,81 @@ def make_plan(
     """
     from connect.lake import Lake
 
-    if time_range.start is None or time_range.end is None:
-        raise UsageError("a replay needs both ends of its range", next_step="give --from and --to, or --date")
-    if late != "complete":
-        raise UsageError(f"--late {late} is not supported in this version", next_step="use --late complete")
+    wanted = Wanted(source, late, accept_gaps, perturb)
+    _refuse_senseless(time_range, wanted)
     lake = Lake.open(home, contract.catalog)
     refuse_unsettled(lake, contract, time_range)
-    ranges = needs.needed_ranges(contract, time_range)
-    sources = {name: _plan_source(lake, home, contract, name, ranges[name], source) for name in contract.sources}
-    rows = sum(span["rows"] or span["end"] - span["start"] for s in sources.values() for span in s.spans)
-    body: dict[str, Any] = {
+    sources, epochs = _sources(lake, home, contract, time_range, wanted)
+    rows = sum(planned.most_rows for planned in sources.values())
+    cut = [] if late == FAITHFUL else boundaries(contract, time_range, rows)
+    decided: dict[str, Any] = {
         "contract": contract.contract,
-        "contract_file": str(Path(contract_file).resolve()),
         "fingerprint": contract.fingerprint(),
         "range": time_range.as_json(),
         "late": late,
         "time_basis": "event",
         "sources": sources,
-        "boundaries_us": boundaries(contract, time_range, rows),
-        "replaces": _replaced(lake, contract, time_range),
-        "estimate": {"rows": rows},
+        "boundaries_us": cut,
+        "epochs": epochs,
+        "perturb": perturb,
     }
-    plan = Plan(replay_id=_replay_id(time_range, body), **body)
+    made = Plan(
+        replay_id=_replay_id(time_range, decided),
+        contract_file=str(Path(contract_file).resolve()),
+        replaces=_replaced(lake, contract, time_range),
+        estimate=estimated(home, late, rows, len(epochs) or len(cut) + 1),
+        **decided,
+    )
+    return _kept(home, made)
+
+
+def _refuse_senseless(time_range: TimeRange, wanted: Wanted) -> None:
+    if time_range.start is None or time_range.end is None:
+        raise UsageError("a replay needs both ends of its range", next_step="give --from and --to, or --date")
+    if wanted.perturb is not None and wanted.late != FAITHFUL:
+        raise UsageError("--perturb changes the order of recorded epochs", next_step="add --late faithful")
+
+
+def _kept(home: Home, plan: Plan) -> Plan:
+    """The plan, written to its folder unless it is there."""
     folder = ReplayFolder.of(home, plan.replay_id)
     if not folder.plan.is_file():
         folder.write("plan", plan.as_json())
     return plan
+
+
+def _sources(
+    lake: Lake, home: Home, contract: Contract, time_range: TimeRange, wanted: Wanted
+) -> tuple[dict[str, SourcePlan], list[dict[str, Any]]]:
+    """What is read of each source, and the recorded epochs of a faithful replay (none of a complete one)."""
+    from connect.pinned import connection
+
+    con = connection(temp_dir=home.replays / "scratch")
+    looks = {name: sourcing.look(con, lake, home, contract, name, wanted.source) for name in contract.sources}
+    ranges = needs.needed_ranges(contract, time_range)
+    gaps = wanted.accept_gaps
+    if wanted.late == COMPLETE:
+        return {name: sourcing.complete(found, ranges[name], accept_gaps=gaps) for name, found in looks.items()}, []
+    since_us = min(needed.start_us or 0 for needed in ranges.values())
+    played = _played(lake, contract, time_range, looks, since_us)
+    spans = {name: recorded.offsets(played, name) for name in looks}
+    sources = {name: sourcing.recorded(found, spans[name], accept_gaps=gaps) for name, found in looks.items()}
+    anew = recorded.restarts(played)
+    return sources, [epoch.as_json(restart=start) for epoch, start in zip(played, anew, strict=True)]
+
+
+def _played(
+    lake: Lake, contract: Contract, time_range: TimeRange, looks: Mapping[str, sourcing.Look], since_us: int
+) -> list[recorded.Recorded]:
+    """The recorded epochs that a faithful replay of the range plays."""
+    epochs = recorded.read_recorded(lake, contract)
+    firsts = []
+    for name, found in looks.items():
+        firsts.append(recorded.first_touched(found.con, found.view, epochs, name, since_us))
+        firsts.append(recorded.first_unknown(epochs, name, found.unknown()))
+    first = min((i for i in firsts if i is not None), default=None)
+    end_us = time_range.end_us or 0
+    return recorded.stretch(epochs, first, lambda evict_ms: settled_us(contract, evict_ms) >= end_us - 1)
 
 
 def read_plan(folder: ReplayFolder) -> Plan:
@@ -117,8 +194,13 @@ def read_plan(folder: ReplayFolder) -> Plan:
         raise UsageError(
             "the plan was changed after it was made", where=str(folder.plan), next_step="plan the range again"
         )
-    body["sources"] = {name: SourcePlan(**spec) for name, spec in body["sources"].items()}
-    return Plan(**body)
+    try:
+        body["sources"] = {name: SourcePlan(**spec) for name, spec in body["sources"].items()}
+        return Plan(**body)
+    except TypeError:
+        raise UsageError(
+            "the plan was made by another version", where=str(folder.plan), next_step="plan the range again"
+        ) from None
 
 
 def body_hash(body: dict[str, Any]) -> str:
@@ -138,89 +220,6 @@ def boundaries(contract: Contract, time_range: TimeRange, rows: int) -> list[int
     return [start + (end - start) * i // count for i in range(1, count)]
 
 
-def refuse_unsettled(lake: Lake, contract: Contract, time_range: TimeRange) -> None:
-    """Raise IncompleteError while the live stream can still emit rows of the range: publish would collide with them."""
-    evict_ms = last_evict_watermark(lake, contract)
-    if evict_ms is None or time_range.end_us is None:
-        return
-    low, high = map(milliseconds, contract.join.within)
-    closed_us = settled_until_us(evict_ms, low, high, keeps_right=contract.join.keeps_right)
-    if closed_us < time_range.end_us - 1:
-        step = f"use an end up to {spell_time(from_micros(max(closed_us, 0)))}, or wait until the stream has gone on"
-        raise IncompleteError(f"the live stream has not closed the range {time_range} yet", next_step=step)
-
-
-def last_evict_watermark(lake: Lake, contract: Contract) -> int | None:
-    """Evict watermark (ms) of the newest published epoch of the contract, None without a ledger."""
-    from pyiceberg.expressions import EqualTo
-
-    from stream_job.tables import EPOCHS
-
-    if not lake.exists(EPOCHS):
-        return None
-    scan = lake.load(EPOCHS).scan(
-        row_filter=EqualTo("contract", contract.contract), selected_fields=("planned_at", "epoch", "evict_watermark_ms")
-    )
-    rows = scan.to_arrow().to_pylist()
-    newest = max(rows, key=lambda row: (row["planned_at"], row["epoch"]), default=None)
-    return None if newest is None else int(newest["evict_watermark_ms"])
-
-
-def _plan_source(lake: Lake, home: Home, contract: Contract, name: str, needed: TimeRange, door: str) -> SourcePlan:
-    """Where one source's rows come from. `auto` takes the archive when it holds all of them, else Kafka."""
-    from connect.pinned import connection, scan
-
-    source = contract.sources[name]
-    con = connection()
-    indexed, ends, snapshot_id = list[needs.Span](), dict[int, int](), None
-    if lake.exists(source.archive):
-        columns = ["partition", "offset", "event_time", "quarantine_reason"]
-        pinned = scan(con, lake, source.archive, view="archive", columns=columns)
-        snapshot_id, ends = pinned.snapshot_id, needs.archive_ends(con, "archive")
-        indexed = needs.archive_spans(con, "archive", needed)
-    holes = needs.archive_holes(con, "archive", indexed) if indexed else []
-    if door == "auto":
-        door = "iceberg" if snapshot_id is not None and not holes else "kafka"
-    if door == "iceberg":
-        _refuse_missing_archive(name, source.archive, snapshot_id, holes)
-        spans = indexed
-    else:
-        spans = _kafka_spans(home, contract, name, indexed, ends)
-    return SourcePlan(door, source.topic, source.archive, snapshot_id, needed.as_json(), needs.span_json(spans))
-
-
-def _refuse_missing_archive(name: str, table: str, snapshot_id: int | None, holes: list[needs.Holes]) -> None:
-    if snapshot_id is None:
-        raise SetupError(f"source {name!r} has no archive: {table}", next_step="use --source kafka")
-    for hole in holes:
-        raise IncompleteError(
-            f"the archive of {name!r} lacks {hole.missing} offsets and holds {hole.doubled} twice "
-            f"in partition {hole.partition}",
-            where=table,
-            next_step="use --source kafka if the topic still has them",
-        )
-
-
-def _kafka_spans(
-    home: Home, contract: Contract, name: str, indexed: list[needs.Span], archived_to: dict[int, int]
-) -> list[needs.Span]:
-    from connect.embedded import kafka_properties
-    from connect.kafka import earliest_offsets, end_offsets
-
-    topic = contract.sources[name].topic
-    kafka = kafka_properties(contract.kafka, home)
-    earliest = earliest_offsets(kafka, topic)
-    spans = needs.kafka_spans(indexed, archived_to, earliest, end_offsets(kafka, topic))
-    for span in spans:
-        if span.start < earliest.get(span.partition, 0):
-            raise IncompleteError(
-                f"{topic} no longer has offsets {span.start} to {earliest[span.partition] - 1} "
-                f"of partition {span.partition}",
-                next_step="use --source iceberg",
-            )
-    return spans
-
-
 def _replaced(lake: Lake, contract: Contract, time_range: TimeRange) -> dict[str, Any]:
     """What publish would replace in the stream table as it is now."""
     table = contract.output.stream_table
@@ -228,8 +227,8 @@ def _replaced(lake: Lake, contract: Contract, time_range: TimeRange) -> dict[str
     return {"table": table, "rows": rows}
 
 
-def _replay_id(time_range: TimeRange, body: dict[str, Any]) -> str:
+def _replay_id(time_range: TimeRange, decided: dict[str, Any]) -> str:
+    """Range and digest of what was decided: the same for the same question about the same data."""
     day = time_range.start or from_micros(0)
     days = math.ceil(((time_range.end or day) - day) / timedelta(days=1))
-    identity = {key: value for key, value in body.items() if key not in ("replaces", "estimate", "contract_file")}
-    return f"{day:%Y%m%d}-{days}d-{body_hash(identity)[:8]}"
+    return f"{day:%Y%m%d}-{days}d-{body_hash(decided)[:8]}"

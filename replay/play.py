@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import IncompleteError
 from contract.lineage import EVENT_TIME
 from contract.model import Contract
+from replay import fidelity
 from replay.plan import Plan
+from replay.recorded import read_recorded
 from replay.store import ReplayFolder
-from replay.tape import cut, tape_stream
+from replay.tape import SENTINELS, cut, epoch_file, tape_stream
 from stream_job.join import join
 from stream_job.queries import configure, ensure_output, write_stream
 
@@ -37,35 +42,54 @@ def run(
 ) -> dict[str, Any]:
     """Cut the tape of `plan` and play it into its staging table. Resumes where a killed run stopped.
 
-    Returns `{"replay_id", "staging", "rows", "tape", "late", "epochs"}`. Raises IncompleteError when the two sides of
-    the tape ran apart or the join dropped a row (a complete tape has no late rows).
+    Returns `{"replay_id", "staging", "rows", "tape", "late", "epochs", "seconds", "fidelity"}`.
+    Raises IncompleteError when the two sides of the tape ran apart or the join dropped a row (a complete tape has no
+    late rows).
     """
     from connect.lake import Lake
     from connect.registry import equipped, kept_by
     from connect.spark import session
 
-    done = folder.read("run")
-    if done:
+    lake, done = Lake.open(home, contract.catalog), folder.read("run")
+    if done and lake.exists(plan.staging_table):
         return done
-    lake = Lake.open(home, contract.catalog)
+    # What was audited once is gone, by `replay gc` or after a publish: what is played now is audited again.
+    folder.forget("audit")
     spark = spark or session(home, lake, app=f"plumbline-replay-{plan.replay_id}")
     contract = equipped(contract, kept_by(contract, home))
+    began = time.monotonic()
     manifest = cut(spark, contract, home, plan, folder, say)
+    ready = time.monotonic()
     say(f"replay: playing {manifest['epochs']} epochs into {plan.staging_table}")
-    late = _play(spark, lake, contract, plan, folder)
-    if late:
+    late = _play(spark, lake, contract, plan, folder, say)
+    if late and not plan.faithful:
         raise IncompleteError(f"the join dropped {late} rows of a complete tape", where=str(folder.tape))
-    rows = lake.load(plan.staging_table).scan().count()
     document = {
         "replay_id": plan.replay_id,
         "staging": plan.staging_table,
-        "rows": rows,
+        "rows": lake.load(plan.staging_table).scan().count(),
         "tape": {name: sum(file["rows"] for file in files) for name, files in manifest["sources"].items()},
         "late": late,
         "epochs": manifest["epochs"],
+        "seconds": {"cut": round(ready - began, 1), "play": round(time.monotonic() - ready, 1)},
+        "fidelity": _fidelity(contract, lake, plan, folder),
     }
     folder.write("run", document)
     return document
+
+
+def _fidelity(contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder) -> dict[str, Any]:
+    """How like the original the run was: `order` is the share of record pairs in their live order; of a faithful run
+    also the watermarks, and the rows of the range that were dropped, here and by the ledger's watermarks."""
+    names = list(plan.sources)
+    found: dict[str, Any] = {"order": fidelity.order_kept(folder.tape, read_recorded(lake, contract), names)}
+    if plan.faithful:
+        since = fidelity.since_us(contract, plan)
+        live, played = fidelity.recorded_watermarks(plan.epochs), fidelity.played_watermarks(folder.checkpoint)
+        found["watermarks"] = fidelity.watermarks(live, played, since)
+        found["dropped"] = fidelity.dropped(folder.tape, names, played, since)
+        found["dropped_live"] = fidelity.dropped(folder.tape, names, live, since)
+    return found
 
 
 def forget_unplanned(checkpoint: Path) -> list[Path]:
@@ -98,14 +122,41 @@ def _log_offsets(path: Path) -> list[int]:
     return [-1 if line == "-" else int(json.loads(line)["logOffset"]) for line in path.read_text().splitlines()[2:]]
 
 
-def _play(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder) -> int:
+def segments(plan: Plan) -> list[int]:
+    """How many epochs of the tape have been played at the end of each run of the query: the live job's restarts.
+
+    A restart makes Spark forget the newest event time of each source (only the watermark is kept), which can change
+    what is dropped later.
+    """
+    starts = [number for number, epoch in enumerate(plan.epochs) if epoch["restart"]]
+    return [*starts, len(plan.epochs)] if plan.faithful else [plan.tape_epochs + SENTINELS]
+
+
+def _play(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, say: Say) -> int:
     """Play the tape to its end; returns how many rows the join dropped in this process."""
     configure(spark, contract)
-    left, right = (tape_stream(spark, folder.tape / name) for name in (contract.join.left, contract.join.right))
+    late, ends = 0, segments(plan)
+    planned, played = (_reached(folder.checkpoint / log) for log in ("offsets", "commits"))
+    if plan.faithful and (planned != played or played not in (0, *ends)):
+        # A kill between two restarts of the live job is a restart that the live job did not have: begin again.
+        folder.forget("checkpoint", "playing")
+        played = 0
+    _forget_earlier_run(lake, plan, folder.checkpoint)
+    with _settings(spark, plan):
+        for end in ends:
+            if played < end or end == ends[-1]:
+                _show(plan, folder, end)
+                late += _play_shown(spark, lake, contract, plan, folder)
+                say(f"replay: {min(end, plan.tape_epochs):,} of {plan.tape_epochs:,} epochs played")
+    return late
+
+
+def _play_shown(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder) -> int:
+    """Play the epochs that are shown to the query, in one run of it."""
+    left, right = (tape_stream(spark, folder.playing / name) for name in (contract.join.left, contract.join.right))
     rows = join(contract, left, right, plan.replay_id)
     # By event time only: Spark pushes any other condition below the watermark, which the sentinel would then not lift.
     kept = rows.where(plan.time_range.sql(EVENT_TIME))
-    _forget_earlier_run(lake, plan, folder.checkpoint)
     ensure_output(lake, contract, plan.staging_table, kept)
     forget_unplanned(folder.checkpoint)
     query = write_stream(kept, plan.staging_table, str(folder.checkpoint), {"availableNow": True})
@@ -124,10 +175,43 @@ def _play(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folde
     )
 
 
+@contextmanager
+def _settings(spark: SparkSession, plan: Plan) -> Iterator[None]:
+    """What only a replay sets: no epochs of Spark's own among recorded ones, and a log that keeps all of its epochs."""
+    wanted = {
+        "spark.sql.streaming.noDataMicroBatches.enabled": str(not plan.faithful).lower(),
+        "spark.sql.streaming.minBatchesToRetain": str(max(100, plan.tape_epochs + 10)),
+    }
+    before = {name: spark.conf.get(name) for name in wanted}
+    for name, value in wanted.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, str(value))
+
+
+def _show(plan: Plan, folder: ReplayFolder, end: int) -> None:
+    """Let the query see the first `end` epochs of the tape: links to its files, with their times."""
+    for name in plan.sources:
+        shown = folder.playing / name
+        shown.mkdir(parents=True, exist_ok=True)
+        for number in range(end):
+            link = epoch_file(shown, number)
+            if not link.exists():
+                os.link(epoch_file(folder.tape / name, number), link)
+
+
+def _reached(log: Path) -> int:
+    """How many epochs a log of the checkpoint has come to."""
+    return max((int(path.name) + 1 for path in log.glob("[0-9]*")), default=0)
+
+
 def _forget_earlier_run(lake: Lake, plan: Plan, checkpoint: Path) -> None:
     """Drop the staging table of a run whose folder is gone: the same plan has the same id, and rows would add up."""
     if not (checkpoint / "metadata").exists() and lake.exists(plan.staging_table):
-        lake.catalog().drop_table(plan.staging_table)
+        lake.catalog().purge_table(plan.staging_table)
 
 
 def _await(query: StreamingQuery) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import UsageError
+from contract.errors import PlumblineError, UsageError
 from contract.loader import load
 from contract.model import Contract
 from replay.plan import Plan, read_plan
@@ -49,7 +49,21 @@ def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> 
         state = "audited" if audit["passed"] else "failed"
     else:
         state = "ran" if folder.read("run") else "planned"
-    return {"replay_id": plan.replay_id, "range": plan.range, "state": state, "next": next_command(plan, state, home)}
+    played = folder.read("run") is not None and lake.exists(plan.staging_table)
+    step = "planned" if state == "rolled back" and not played else state
+    return {"replay_id": plan.replay_id, "range": plan.range, "state": state, "next": next_command(plan, step, home)}
+
+
+def listed(home: Home) -> list[dict[str, Any]]:
+    """The status of every replay of the home; one that can no longer be opened has the state `stale`."""
+    found = []
+    for folder in ReplayFolder.all(home):
+        try:
+            found.append(status(home, *open_replay(home, folder.id)))
+        except PlumblineError as error:
+            time_range = (folder.read("plan") or {}).get("range")
+            found.append({"replay_id": folder.id, "range": time_range, "state": f"stale: {error.what}", "next": None})
+    return found
 
 
 def next_command(plan: Plan, state: str, home: Home) -> str | None:

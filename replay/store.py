@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,22 @@ class ReplayFolder:
         """Every planned replay of the home, by id."""
         return [cls(plan.parent) for plan in sorted(home.replays.glob("*/plan.json"))]
 
+    def forget(self, *names: str) -> None:
+        """Remove parts of the folder: documents of steps, or the folders of the tape and of the playing job."""
+        for name in names:
+            path = self.root / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.with_name(f"{name}.json").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the whole folder; the plan goes last, so that a killed removal is found and repeated."""
+        for path in self.root.iterdir():
+            if path != self.plan:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(self.root)
+
     @property
     def id(self) -> str:
         """The replay id."""
@@ -64,6 +81,21 @@ class ReplayFolder:
     def tape(self) -> Path:
         """The tape: `manifest.json` and a folder of Parquet files per source."""
         return self.root / "tape"
+
+    @property
+    def playing(self) -> Path:
+        """The part of the tape that the playing job sees, as links."""
+        return self.root / "playing"
+
+    @property
+    def bulky(self) -> tuple[str, ...]:
+        """What only a replay that is still to be published needs."""
+        return tuple(path.name for path in (self.tape, self.playing, self.checkpoint, self.scratch) if path.exists())
+
+    @property
+    def scratch(self) -> Path:
+        """Where engines spill."""
+        return self.root / "scratch"
 
     @property
     def checkpoint(self) -> Path:

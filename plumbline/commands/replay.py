@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from connect.home import Home
 from contract.ranges import TimeRange
-from plumbline.options import contract_argument, home_option, json_option, range_options
+from plumbline import replay_pages as pages
+from plumbline.commands.replay_upkeep import execute_option, feed, finish, gc, replay_argument
+from plumbline.options import contract_argument, home_option, json_option, optional_duration, range_options
 from plumbline.output import emit, say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-replay_argument = click.argument("replay_id", metavar="REPLAY")
-execute_option = click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
 
 
 @click.group(short_help="Replay a time range and publish the result.")
@@ -39,36 +36,61 @@ def replay() -> None:
 @contract_argument
 @range_options
 @click.option(
+    "--from-drift", metavar="RUN", help="The ranges that repair this reconcile run, or `latest`; instead of a range."
+)
+@click.option(
+    "--every", metavar="DURATION", callback=optional_duration, help="Split the range into windows, each its own plan."
+)
+@click.option(
     "--source",
     type=click.Choice(["auto", "kafka", "iceberg"]),
     default="auto",
     show_default=True,
-    help="Where the events come from: the topics, or the archive at a pinned snapshot.",
+    help="Where the events come from. auto: the archive, and the topic for what the archive lacks.",
 )
 @click.option(
     "--late",
     type=click.Choice(["complete", "faithful"]),
     default="complete",
     show_default=True,
-    help="complete: nothing is late. faithful: the recorded epochs again (planned).",
+    help="complete: nothing is late. faithful: the recorded epochs again, drops included.",
 )
+@click.option("--accept-gaps", is_flag=True, help="Plan without offsets that are gone from archive and topic.")
+@click.option("--perturb", metavar="SEED", type=int, help="Play recorded epochs in another order; never published.")
 @home_option
 @json_option
-def plan(contract_path: Path, time_range: TimeRange, source: str, late: str, home: Home, as_json: bool) -> None:
+def plan(
+    contract_path: Path,
+    time_range: TimeRange,
+    from_drift: str | None,
+    every: timedelta | None,
+    home: Home,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
     """Plan a replay and keep the plan. The same range over the same data gives the same plan and id.
 
     The range is of left event times. Refused while the live stream can still emit rows of it, and when input is gone.
+    With --from-drift or --every there may be several plans; their series has a name for `replay finish`.
 
     \b
     Examples:
       plumbline replay plan flights.yaml --from 2013-07-08T00:00Z --to 2013-07-15T00:00Z
       plumbline replay plan flights.yaml --date 2013-07-08 --source kafka --json
+      plumbline replay plan flights.yaml --from-drift latest
+      plumbline replay plan flights.yaml --from 2013-01-01T00:00Z --to 2013-07-01T00:00Z --every 7d
     """
     from contract.loader import load
     from replay.plan import make_plan
+    from replay.series import Several, plan_several
 
-    made = make_plan(load(contract_path), contract_path, home, time_range, source=source, late=late)
-    emit(made.as_json(), as_json, lambda console: _show_plan(made.as_json(), home, console))
+    contract = load(contract_path)
+    if from_drift is None and every is None:
+        made = make_plan(contract, contract_path, home, time_range, **wanted)
+        emit(made.as_json(), as_json, lambda console: pages.show_plan(made.as_json(), home, console))
+        return
+    several = plan_several(contract, contract_path, home, Several(time_range, from_drift, every), **wanted)
+    emit(several, as_json, lambda console: pages.show_series(several, home, console))
 
 
 @replay.command(short_help="Cut the tape and play it into a staging table.")
@@ -89,7 +111,9 @@ def run(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
 
     contract, made, folder = open_replay(home, replay_id)
     if not execute:
-        _only_shown(f"would cut {made.estimate['rows']:,} rows and play them into {made.staging_table}", made, as_json)
+        pages.only_shown(
+            f"would cut {made.estimate['rows']:,} rows and play them into {made.staging_table}", made, as_json
+        )
         return
     result = play(contract, home, made, folder, say=say)
     emit(result, as_json, lambda console: console.print(f"{result['rows']:,} rows in {result['staging']}"))
@@ -112,23 +136,25 @@ def audit(replay_id: str, home: Home, as_json: bool) -> None:
 
     contract, made, folder = open_replay(home, replay_id)
     result = check(contract, home, made, folder)
-    emit(result, as_json, lambda console: _show_audit(result, home, console))
+    emit(result, as_json, lambda console: pages.show_audit(result, home, console))
     if not result["passed"]:
         raise SystemExit(1)
 
 
 @replay.command(short_help="Replace the range of the stream table by the replayed rows, in one commit.")
 @replay_argument
+@click.option("--accept", metavar="CHECK", multiple=True, help="Publish although this check failed; repeatable.")
 @execute_option
 @home_option
 @json_option
-def publish(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
+def publish(replay_id: str, accept: tuple[str, ...], execute: bool, home: Home, as_json: bool) -> None:
     """Publish an audited replay. Readers see the old rows or the new ones, never a part; publishing twice is a no-op.
 
     \b
     Examples:
       plumbline replay publish 20130708-7d-1a2b3c4d
       plumbline replay publish 20130708-7d-1a2b3c4d --execute
+      plumbline replay publish 20130708-7d-1a2b3c4d --accept agrees-with-batch --execute
     """
     from replay.audit import audit as check
     from replay.publish import publish as replace
@@ -138,10 +164,10 @@ def publish(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
     if folder.read("audit") is None:
         check(contract, home, made, folder)
     if not execute:
-        _only_shown(f"would replace {made.replaces['rows']:,} rows of {made.replaces['table']}", made, as_json)
+        pages.only_shown(f"would replace {made.replaces['rows']:,} rows of {made.replaces['table']}", made, as_json)
         return
-    result = replace(contract, home, made, folder)
-    emit(result, as_json, lambda console: _show_commit(result, "published", console))
+    result = replace(contract, home, made, folder, accept=accept)
+    emit(result, as_json, lambda console: pages.show_commit(result, "published", console))
 
 
 @replay.command(short_help="Bring back what the range held before the replay was published.")
@@ -162,10 +188,10 @@ def rollback(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
 
     contract, made, _folder = open_replay(home, replay_id)
     if not execute:
-        _only_shown("would bring back the rows from before the replay", made, as_json)
+        pages.only_shown("would bring back the rows from before the replay", made, as_json)
         return
     result = restore(contract, home, made)
-    emit(result, as_json, lambda console: _show_commit(result, "rolled back", console))
+    emit(result, as_json, lambda console: pages.show_commit(result, "rolled back", console))
 
 
 @replay.command(short_help="How far a replay has come, and the next command.")
@@ -184,7 +210,7 @@ def status(replay_id: str, home: Home, as_json: bool) -> None:
     from replay.steps import status as look
 
     result = look(home, *open_replay(home, replay_id))
-    emit(result, as_json, lambda console: _show_status(result, console))
+    emit(result, as_json, lambda console: pages.show_status(result, console))
 
 
 @replay.command("list", short_help="All replays of the home and their states.")
@@ -198,67 +224,11 @@ def list_(home: Home, as_json: bool) -> None:
       plumbline replay list
       plumbline replay list --home demo --json
     """
-    from replay.steps import open_replay
-    from replay.steps import status as look
-    from replay.store import ReplayFolder
+    from replay.steps import listed
 
-    found = [look(home, *open_replay(home, folder.id)) for folder in ReplayFolder.all(home)]
-    emit({"replays": found}, as_json, lambda console: _show_list(found, console))
+    found = listed(home)
+    emit({"replays": found}, as_json, lambda console: pages.show_list(found, console))
 
 
-def _only_shown(what: str, made: Any, as_json: bool) -> None:
-    document = {"replay_id": made.replay_id, "range": made.range, "executed": False, "would": what}
-    emit(document, as_json, lambda console: console.print(f"{what}, range {made.time_range}. Add --execute to do it."))
-
-
-def _show_plan(body: dict[str, Any], home: Home, console: Console) -> None:
-    console.print(f"replay {body['replay_id']}: [{body['range']['from']}, {body['range']['to']}), late rows included")
-    for name, source in body["sources"].items():
-        rows = sum(span["rows"] or 0 for span in source["spans"])
-        place = (
-            f"{source['table']} at snapshot {source['snapshot_id']}" if source["door"] == "iceberg" else source["topic"]
-        )
-        spans = ", ".join(f"p{s['partition']} {s['start']:,}..{s['end'] - 1:,}" for s in source["spans"])
-        console.print(f"  {name}: {rows:,} rows from {place}")
-        console.print(f"    event times [{source['needed']['from']}, {source['needed']['to']}), offsets {spans}")
-    replaces = body["replaces"]
-    epochs = len(body["boundaries_us"]) + 1
-    console.print(f"  {epochs} epoch(s); publish replaces {replaces['rows']:,} rows of {replaces['table']}")
-    console.print(f"next: plumbline replay run {body['replay_id']}{home.option} --execute")
-
-
-def _show_audit(result: dict[str, Any], home: Home, console: Console) -> None:
-    for check in result["checks"]:
-        console.print(f"  {'ok  ' if check['passed'] else 'FAIL'} {check['name']}: {check['found']}")
-    live = result["against_live"]
-    if live:
-        counts = live["counts"]
-        console.print(
-            f"  publish would add {counts['extra']:,}, change {counts['mismatch']:,}, remove {counts['missing']:,}, "
-            f"keep {counts['match']:,} keys"
-        )
-    verdict = "passed" if result["passed"] else "failed: nothing will be published"
-    console.print(f"audit {verdict}")
-    if result["passed"]:
-        console.print(f"next: plumbline replay publish {result['replay_id']}{home.option} --execute")
-
-
-def _show_commit(result: dict[str, Any], verb: str, console: Console) -> None:
-    already = "" if result["changed"] else "already "
-    console.print(
-        f"replay {result['replay_id']} {already}{verb}: {result['table']} holds {result['rows']:,} rows of the range"
-    )
-    console.print(f"  snapshot {result['snapshot_id']}")
-
-
-def _show_list(found: list[dict[str, Any]], console: Console) -> None:
-    for one in found:
-        _show_status(one, console)
-    if not found:
-        console.print("no replays yet; `plumbline replay plan` makes one")
-
-
-def _show_status(result: dict[str, Any], console: Console) -> None:
-    console.print(f"{result['replay_id']}  {result['state']}  [{result['range']['from']}, {result['range']['to']})")
-    if result["next"]:
-        console.print(f"  next: {result['next']}")
+for command in (finish, feed, gc):
+    replay.add_command(command)

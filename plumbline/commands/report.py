@@ -111,14 +111,16 @@ def replays_between(lake: Lake, home: Home, contract: Contract, documents: Seque
 
 def _replay(home: Home, replay_id: str, snapshot_id: int) -> Replay | None:
     """What the replay's folder tells about it; None when its plan is gone."""
-    from contract.ranges import TimeRange, parse_time
+    from contract.ranges import TimeRange
     from reconcile.report import Replay
+    from replay.pieces import READ
     from replay.store import ReplayFolder
 
     folder = ReplayFolder.of(home, replay_id)
     plan = folder.read("plan")
     if plan is None:
         return None
-    time_range = TimeRange(*(parse_time(plan["range"][end]) if plan["range"][end] else None for end in ("from", "to")))
-    doors = sorted({source["door"] for source in plan["sources"].values()})
-    return Replay(replay_id, time_range, " and ".join(doors), (folder.read("run") or {}).get("rows"), snapshot_id)
+    time_range = TimeRange.of_json(plan["range"])
+    doors = {piece["door"] for source in plan["sources"].values() for piece in source["pieces"]}
+    rows = (folder.read("run") or {}).get("rows")
+    return Replay(replay_id, time_range, " and ".join(sorted(doors & set(READ))), rows, snapshot_id)

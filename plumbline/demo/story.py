@@ -55,7 +55,7 @@ def tell(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> Document:
     week = worst_week(stage, year)
     before = reconcile(stage.contract, stage.home, week).document
     stage.say(f"5/7  replay: the week from {week.start:%Y-%m-%d} has most late rows: {late_rows(before)}")
-    published = _repair(stage, week)
+    published = _repair(stage, before["run_id"])
     stage.say("6/7  reconcile: the repaired week")
     after = reconcile(stage.contract, stage.home, week).document
     stage.say(f"     {after['verdict']}: {after['counts']['match']:,} of {after['counts']['batch']:,} rows match")
@@ -102,13 +102,10 @@ def late_rows(document: Document) -> int:
 def worst_week(stage: Stage, year: Document) -> TimeRange:
     """The week from Monday to Monday (UTC) with most drift among those that the stream has closed."""
     from connect.lake import Lake
-    from contract.durations import milliseconds
     from reconcile.report.reading import windows
-    from replay.plan import last_evict_watermark
-    from stream_job.lateness import closed_until_us
+    from replay.settled import settled_end
 
-    evict_ms = last_evict_watermark(Lake.open(stage.home, stage.contract.catalog), stage.contract) or 0
-    closed = from_micros(max(0, closed_until_us(evict_ms, milliseconds(stage.contract.join.within[1]))))
+    closed = settled_end(Lake.open(stage.home, stage.contract.catalog), stage.contract) or from_micros(0)
     drift: dict[Any, int] = {}
     for day in windows(year):
         if day.start is not None:
@@ -177,19 +174,21 @@ def _say_books(stage: Stage, year: Document) -> None:
     stage.say(f"     unexplained {year['unexplained']}, {'as' if year['agrees'] else 'NOT as'} the exact rule predicts")
 
 
-def _repair(stage: Stage, week: TimeRange) -> Document:
-    """Plan, run, audit and publish the replay of the week."""
+def _repair(stage: Stage, run_id: str) -> Document:
+    """Plan what repairs the reconcile run of a week, which is one range; run, audit and publish it."""
     from replay.audit import audit
-    from replay.plan import make_plan
     from replay.play import run
     from replay.publish import publish
+    from replay.series import Several, plan_several
     from replay.steps import open_replay
 
-    made = make_plan(stage.contract, stage.contract_path, stage.home, week, source="auto", late="complete")
-    contract, plan, folder = open_replay(stage.home, made.replay_id)
-    run(contract, stage.home, plan, folder, spark=stage.spark)
-    checked = audit(contract, stage.home, plan, folder)
-    stage.say(f"     audit {'passed' if checked['passed'] else 'failed'}: {checked['checks'][0]['found']}")
-    published = publish(contract, stage.home, plan, folder)
-    stage.say(f"     published {published['rows']:,} rows as {plan.replay_id}")
+    planned = plan_several(stage.contract, stage.contract_path, stage.home, Several(TimeRange(), run_id))
+    published: Document = {}
+    for body in planned["replays"]:
+        contract, plan, folder = open_replay(stage.home, body["replay_id"])
+        run(contract, stage.home, plan, folder, spark=stage.spark)
+        checked = audit(contract, stage.home, plan, folder)
+        stage.say(f"     audit {'passed' if checked['passed'] else 'failed'}: {checked['checks'][0]['found']}")
+        published = publish(contract, stage.home, plan, folder)
+        stage.say(f"     published {published['rows']:,} rows as {plan.replay_id}")
     return published

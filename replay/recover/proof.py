@@ -18,7 +18,7 @@ from contract.model import Contract
 from replay.recover.border import WRITTEN, Border, is_open, windows
 from replay.recover.past import Past
 from replay.recover.plan import SIDES
-from replay.tape import TAPE_TYPES
+from replay.tape_rows import RAW_TYPES
 from stream_job.join import join
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Proof:
 
 def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, folder: Path) -> None:
     """Fill `expected`, `missing` and `extra` (lineage) from the tape in `folder` and the view of written rows."""
-    left, right = (spark.read.schema(TAPE_TYPES).parquet(str(folder / side)) for side in SIDES)
+    left, right = (spark.read.schema(RAW_TYPES).parquet(str(folder / side)) for side in SIDES)
     joined = folder / "joined"
     shutil.rmtree(joined, ignore_errors=True)
     join(contract, left, right).select(EVENT_TIME, *COORDINATES).write.parquet(str(joined))

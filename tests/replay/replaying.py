@@ -60,8 +60,8 @@ class Replay:
         return self.job.rows(self.plan.staging_table)
 
 
-def planned(job: Scenario, time_range: TimeRange, source: str = "iceberg") -> Replay:
-    made = make_plan(job.contract, job.contract_path, job.home, time_range, source=source, late="complete")
+def planned(job: Scenario, time_range: TimeRange, source: str = "iceberg", **wanted: Any) -> Replay:
+    made = make_plan(job.contract, job.contract_path, job.home, time_range, source=source, **wanted)
     return Replay(job, made.replay_id)
 
 

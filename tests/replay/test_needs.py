@@ -13,8 +13,18 @@ from scenario import contract_body, within
 from connect.pinned import connection
 from contract.loader import parse
 from contract.model import Contract
-from contract.ranges import TimeRange
-from replay.needs import Holes, Span, archive_ends, archive_holes, archive_spans, kafka_spans, needed_ranges
+from contract.ranges import TimeRange, micros
+from replay.needs import (
+    Fault,
+    Holes,
+    Span,
+    archive_extents,
+    archive_faults,
+    archive_holes,
+    archive_spans,
+    needed_ranges,
+)
+from replay.pieces import Run
 
 MINUTE = timedelta(minutes=1)
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
@@ -85,7 +95,7 @@ def test_spans_hold_the_needed_rows_of_each_partition_and_count_them(con: duckdb
     fill(con, [(0, 0, 5), (0, 1, 10), (0, 2, 99), (0, 3, 19), (0, 4, 20), (1, 7, 10), (1, 8, None), (2, 0, 30)])
     assert archive_spans(con, "archive", minutes(10, 20)) == [Span(0, 1, 4, 2), Span(1, 7, 8, 1)]
     assert archive_spans(con, "archive", minutes(200, 300)) == []
-    assert archive_ends(con, "archive") == {0: 5, 1: 9, 2: 1}
+    assert archive_extents(con, "archive") == {0: (0, 5), 1: (7, 9), 2: (0, 1)}
 
 
 def test_a_record_in_quarantine_lies_in_the_span_and_is_not_counted(con: duckdb.DuckDBPyConnection) -> None:
@@ -101,19 +111,33 @@ def test_holes_and_doubles_inside_the_spans_are_found_by_partition(con: duckdb.D
     assert archive_holes(con, "archive", spans) == [Holes(partition=0, missing=1, doubled=1)]
 
 
+def us(minute: int) -> int:
+    return micros(T0 + minute * MINUTE)
+
+
+def test_faults_are_found_with_the_times_of_their_neighbours(con: duckdb.DuckDBPyConnection) -> None:
+    fill(con, [(0, 3, 5), (0, 4, None), (0, 7, 9), (0, 8, 10), (0, 8, 10), (1, 0, 1), (1, 1, 2)])
+    assert archive_faults(con, "archive") == {
+        0: [Fault(Run(5, 7), us(5), us(9)), Fault(Run(8, 9, 2), us(10), us(10))],
+    }
+
+
 @pytest.mark.parametrize(
-    ("indexed", "archived_to", "latest", "spans"),
+    ("before", "after", "may"),
     [
-        pytest.param([Span(0, 3, 9, 4)], {0: 20}, {0: 20}, [Span(0, 3, 9, 4)], id="all archived: as indexed"),
-        pytest.param([Span(0, 3, 9, 4)], {0: 20}, {0: 25}, [Span(0, 3, 25, None)], id="not yet archived: read whole"),
-        pytest.param([], {0: 20}, {0: 20}, [], id="nothing needed and all archived"),
-        pytest.param([], {0: 20}, {0: 25}, [Span(0, 20, 25, None)], id="only what is beyond the archive"),
-        pytest.param([], {}, {0: 25, 1: 6}, [Span(0, 2, 25, None), Span(1, 4, 6, None)], id="no archive: everything"),
-        pytest.param([], {}, {0: 2, 1: 4}, [], id="an empty topic"),
-        pytest.param([Span(0, 3, 9, 4)], {0: 20}, {0: 20, 1: 4}, [Span(0, 3, 9, 4)], id="a partition without records"),
+        pytest.param(105, 110, True, id="in the range"),
+        pytest.param(10, 300, True, id="around the range"),
+        pytest.param(10, 20, False, id="long before it"),
+        pytest.param(10, 95, True, id="before it by less than the slack"),
+        pytest.param(300, 310, False, id="long after it"),
+        pytest.param(205, 310, True, id="after it by less than the slack"),
+        pytest.param(None, 20, False, id="first, long before"),
+        pytest.param(None, 150, True, id="first"),
+        pytest.param(150, None, True, id="last"),
     ],
 )
-def test_spans_to_read_from_kafka(
-    indexed: list[Span], archived_to: dict[int, int], latest: dict[int, int], spans: list[Span]
+def test_a_fault_counts_where_its_neighbours_are_near_the_range(
+    before: int | None, after: int | None, may: bool
 ) -> None:
-    assert kafka_spans(indexed, archived_to, {0: 2, 1: 4}, latest) == spans
+    fault = Fault(Run(1, 2), *(None if minute is None else us(minute) for minute in (before, after)))
+    assert fault.may_hold(minutes(100, 200), slack_us=10 * 60_000_000) is may

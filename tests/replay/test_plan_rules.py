@@ -18,10 +18,11 @@ from contract.errors import UsageError
 from contract.loader import parse
 from contract.model import Contract
 from contract.ranges import TimeRange, micros
-from replay.plan import ROWS_PER_EPOCH, Plan, SourcePlan, boundaries, read_plan
+from replay import sentinel
+from replay.plan import ROWS_PER_EPOCH, Plan, boundaries, read_plan
 from replay.play import forget_unplanned, sides_apart
+from replay.sourcing import SourcePlan
 from replay.store import ReplayFolder
-from replay.tape import sentinel_event
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
 MINUTE_US = 60_000_000
@@ -75,7 +76,7 @@ def test_no_row_of_a_tape_so_cut_is_late(
 @pytest.fixture
 def folder(tmp_path: Path) -> ReplayFolder:
     folder = ReplayFolder(tmp_path / "20240301-1d-12345678")
-    source = SourcePlan("iceberg", "t", "raw.t", 7, {"from": "2024-03-01T00:00:00Z", "to": None}, [])
+    source = SourcePlan("t", "raw.t", 7, {"from": "2024-03-01T00:00:00Z", "to": None}, [], {})
     plan = Plan(
         replay_id=folder.id,
         contract="shop",
@@ -86,6 +87,8 @@ def folder(tmp_path: Path) -> ReplayFolder:
         time_basis="event",
         sources={"orders": source},
         boundaries_us=[5],
+        epochs=[],
+        perturb=None,
         replaces={},
         estimate={},
     )
@@ -177,7 +180,7 @@ def test_a_sentinel_has_a_value_in_every_field_and_its_time() -> None:
             }
         }
     )
-    event = sentinel_event(source, micros(T0) + 1_234_567)
+    event = sentinel.event(source, micros(T0) + 1_234_567)
     assert event["at"] == "2024-03-01T00:00:01.234567Z"
     assert (event["millis"], event["micros"]) == (micros(T0) // 1000 + 1_234, micros(T0) + 1_234_567)
     assert list(event) == list(source.fields)

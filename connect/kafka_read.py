@@ -1,0 +1,82 @@
+"""Reading exact offsets of a topic without a consumer group: nothing is committed, nobody else is disturbed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from connect.kafka_config import client_config
+from contract.errors import UnreachableError
+
+PATIENCE_SECONDS = 30.0
+AT_ONCE = 1_000
+
+
+class Reader:
+    """One client for any number of reads. Use it as a context manager.
+
+    `committed` leaves out records of open and aborted transactions; Spark's Kafka source, and so the live job, does
+    not (Kafka's `isolation.level`).
+    """
+
+    def __init__(self, properties: Mapping[str, str], *, committed: bool = False) -> None:
+        from confluent_kafka import Consumer
+
+        self._servers = properties["bootstrap.servers"]
+        self._consumer: Any = Consumer(
+            {
+                **client_config(properties),
+                "group.id": "plumbline-reader",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed" if committed else "read_uncommitted",
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,
+                "log_level": 0,
+                "error_cb": lambda error: None,
+            }
+        )
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._consumer.close()
+
+    def records(self, topic: str, spans: Mapping[int, tuple[int, int]]) -> Iterator[Any]:
+        """The records (confluent_kafka.Message) with `start <= offset < end` per partition, or what the topic has of
+        them. In order within a partition. Raises UnreachableError when nothing comes for half a minute."""
+        from confluent_kafka import TopicPartition
+
+        ends = {partition: end for partition, (start, end) in spans.items() if start < end}
+        self._consumer.assign([TopicPartition(topic, p, spans[p][0]) for p in ends])
+        heard = time.monotonic()
+        while ends:
+            for message in self._consumer.consume(AT_ONCE, timeout=0.2):
+                heard = time.monotonic()
+                if self._beyond(message, ends):
+                    ends.pop(message.partition(), None)
+                elif message.partition() in ends:
+                    yield message
+            if time.monotonic() - heard > PATIENCE_SECONDS:
+                raise UnreachableError(
+                    f"{topic} sent no record for {PATIENCE_SECONDS:.0f} s",
+                    where=f"bootstrap.servers={self._servers}",
+                    next_step="check the broker, then try again",
+                )
+        self._consumer.unassign()
+
+    def shows(self, topic: str, partition: int, start: int, end: int) -> bool:
+        """Whether the topic has any record with `start <= offset < end`."""
+        return next(self.records(topic, {partition: (start, end)}), None) is not None
+
+    def _beyond(self, message: Any, ends: Mapping[int, int]) -> bool:
+        """Whether the partition's span is read: by a record behind it, or because the partition ends."""
+        from confluent_kafka import KafkaError
+
+        error = message.error()
+        if error is None:
+            return int(message.offset()) >= ends.get(message.partition(), 0)
+        return bool(error.code() == KafkaError._PARTITION_EOF)

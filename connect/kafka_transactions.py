@@ -1,0 +1,101 @@
+"""Producing in transactions: a consumer that reads committed records sees each batch whole or not at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from connect.kafka import Record
+from connect.kafka_config import client_config
+from contract.errors import UnreachableError
+
+ANSWER_SECONDS = 60.0
+
+
+class Transactions:
+    """A producer with this transactional id; there is one at a time.
+
+    A new one fences off an older one that may still run and aborts what that left open (Kafka: KIP-98). Raises
+    UnreachableError when the broker does not answer or another producer took over.
+    """
+
+    def __init__(self, properties: Mapping[str, str], transactional_id: str) -> None:
+        from confluent_kafka import KafkaException, Producer
+
+        self._servers = properties["bootstrap.servers"]
+        self._producer: Any = Producer(
+            {
+                **client_config(properties),
+                "transactional.id": transactional_id,
+                "partitioner": "murmur2_random",
+                "linger.ms": 20,
+                "queue.buffering.max.messages": 200_000,
+                "log_level": 0,
+                "error_cb": lambda error: None,
+            }
+        )
+        try:
+            self._producer.init_transactions(ANSWER_SECONDS)
+        except KafkaException as error:
+            raise self._failed(error) from None
+
+    def send(self, records: Sequence[Record]) -> None:
+        """Send the records as one transaction, in order per partition; returns when it is committed."""
+        from confluent_kafka import KafkaException
+
+        try:
+            self._producer.begin_transaction()
+            for record in records:
+                placed = {} if record.partition is None else {"partition": record.partition}
+                self._produce(record, placed)
+            self._producer.commit_transaction(ANSWER_SECONDS)
+        except KafkaException as error:
+            raise self._failed(error) from None
+
+    def _produce(self, record: Record, placed: Mapping[str, int]) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic,
+                    key=record.key,
+                    value=record.value,
+                    timestamp=record.timestamp_ms,
+                    headers=list(record.headers or []),
+                    **placed,
+                )
+                return
+            except BufferError:
+                self._producer.poll(0.1)
+
+    def _failed(self, error: Any) -> UnreachableError:
+        return UnreachableError(
+            f"the transaction failed: {error.args[0].str()}",
+            where=f"bootstrap.servers={self._servers}",
+            next_step="check the broker and that nobody else runs the same feed, then repeat the command: it goes on",
+        )
+
+
+def settled_ends(properties: Mapping[str, str], topic: str, within_seconds: float = ANSWER_SECONDS) -> dict[int, int]:
+    """`{partition: end offset}` once no open transaction stands before it. Raises UnreachableError when one stays."""
+    from confluent_kafka import IsolationLevel, TopicPartition
+    from confluent_kafka.admin import AdminClient, OffsetSpec
+
+    from connect.kafka import end_offsets
+
+    admin = AdminClient({**client_config(properties), "log_level": 0, "error_cb": lambda error: None})
+    deadline = time.monotonic() + within_seconds
+    while True:
+        ends = end_offsets(properties, topic)
+        asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in ends}
+        answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=10)
+        stable = {part.partition: future.result().offset for part, future in answers.items()}
+        if all(stable[partition] >= end for partition, end in ends.items()):
+            return ends
+        if time.monotonic() > deadline:
+            raise UnreachableError(
+                f"a transaction of another producer stays open in topic {topic}",
+                where=f"bootstrap.servers={properties['bootstrap.servers']}",
+                next_step="end it, then repeat the command: it goes on",
+            )
+        time.sleep(0.1)

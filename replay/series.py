@@ -1,0 +1,127 @@
+"""Several plans as one piece of work: each is run, audited and published by itself, its tape gone before the next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import UsageError
+from contract.model import Contract
+from contract.ranges import TimeRange
+from replay.plan import Plan, make_plan
+from replay.settled import settled_end
+from replay.store import LATEST, ReplayFolder, write_json
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from connect.home import Home
+
+FOLDER = "series"
+
+
+@dataclass(frozen=True)
+class Several:
+    """What is to be planned: a range, or what repairs a reconcile run; with `every` split into windows."""
+
+    time_range: TimeRange
+    run_id: str | None = None
+    every: timedelta | None = None
+
+
+def plan_several(
+    contract: Contract, contract_path: Path, home: Home, several: Several, **wanted: Any
+) -> dict[str, Any]:
+    """Plan each range and keep the series: `{"series", "run_id", "replays": [plan]}`; no series without any drift.
+
+    Raises as `make_plan`, and UsageError for a range beside a run.
+    """
+    from connect.lake import Lake
+    from replay.drift import drifted, windows
+
+    run_id, ranges = None, [several.time_range]
+    if several.run_id is not None:
+        if several.time_range != TimeRange():
+            raise UsageError("--from-drift finds the ranges itself", next_step="leave out --from, --to, --date, --last")
+        lake = Lake.open(home, contract.catalog)
+        run_id, ranges = drifted(lake, contract, several.run_id, settled_end(lake, contract))
+    elif several.time_range.is_open:
+        raise UsageError("a replay needs both ends of its range", next_step="give --from and --to, or --date")
+    if several.every is not None:
+        ranges = [window for time_range in ranges for window in windows(time_range, several.every)]
+    plans = [make_plan(contract, contract_path, home, time_range, **wanted) for time_range in ranges]
+    name = keep(home, [plan.replay_id for plan in plans]) if plans else None
+    return {"series": name, "run_id": run_id, "replays": [plan.as_json() for plan in plans]}
+
+
+def keep(home: Home, ids: Sequence[str]) -> str:
+    """Note that these replays belong together, in this order; returns the name they have from then on."""
+    name = f"series-{hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()[:8]}"
+    write_json(home.replays / FOLDER / f"{name}.json", {"replays": list(ids)})
+    return name
+
+
+def members(home: Home, name: str) -> list[str]:
+    """The replay ids that a series, a replay id, a plan file or `latest` stands for."""
+    if name == LATEST:
+        kept = sorted((home.replays / FOLDER).glob("series-*.json"), key=lambda path: path.stat().st_mtime_ns)
+        plans = [folder.plan.stat().st_mtime_ns for folder in ReplayFolder.all(home)]
+        if kept and kept[-1].stat().st_mtime_ns >= max(plans, default=0):
+            name = kept[-1].stem
+    path = home.replays / FOLDER / f"{name}.json"
+    if path.is_file():
+        return list(json.loads(path.read_text())["replays"])
+    return [ReplayFolder.find(home, name).id]
+
+
+def finish(
+    home: Home, ids: Sequence[str], *, say: Callable[[str], None], spark: SparkSession | None = None
+) -> dict[str, Any]:
+    """Take each replay through run, audit and publish, then drop what it no longer needs; repeat it after a kill.
+
+    Returns `{"replays": [{"replay_id", "changed", "rows"}]}`. Raises AuditFailed at the first audit that fails: what
+    was published before it stays, and nothing after it is begun.
+    """
+    from replay.steps import open_replay
+
+    done = []
+    for number, replay_id in enumerate(ids, 1):
+        contract, plan, folder = open_replay(home, replay_id)
+        say(f"replay: {number} of {len(ids)}: {replay_id}")
+        published = _one(contract, home, plan, folder, say, spark)
+        done.append({name: published[name] for name in ("replay_id", "changed", "rows")})
+    return {"replays": done}
+
+
+def _one(
+    contract: Contract,
+    home: Home,
+    plan: Plan,
+    folder: ReplayFolder,
+    say: Callable[[str], None],
+    spark: SparkSession | None,
+) -> dict[str, Any]:
+    from connect.lake import Lake
+    from replay.audit import audit
+    from replay.play import run
+    from replay.publish import PUBLISHED, last_action, publish
+
+    lake = Lake.open(home, contract.catalog)
+    if last_action(lake.load(contract.output.stream_table), plan.replay_id) != PUBLISHED:
+        run(contract, home, plan, folder, say=say, spark=spark)
+        audit(contract, home, plan, folder)
+    published = publish(contract, home, plan, folder)
+    drop_bulk(lake, plan, folder)
+    return published
+
+
+def drop_bulk(lake: Any, plan: Plan, folder: ReplayFolder) -> None:
+    """Remove tape, checkpoint and staging table. Plan and tag stay: a rollback needs no more than these."""
+    if lake.exists(plan.staging_table):
+        lake.catalog().purge_table(plan.staging_table)
+    folder.forget(*folder.bulky)

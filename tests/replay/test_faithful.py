@@ -1,0 +1,171 @@
+"""Faithful replays: the recorded epochs again, with their restarts and no-data epochs, give the live rows exactly."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from model import START, Event, Placed, Row, joined
+from replaying import Replay, copy_of, planned
+from scenario import Scenario
+
+from contract.errors import UsageError
+from contract.ranges import TimeRange
+from replay.fidelity import dropped, played_watermarks
+from replay.publish import PUBLISHED
+from replay.steps import open_replay
+from replay.tape import cut
+from replay.tape import order as place_on_tape
+
+pytestmark = [pytest.mark.spark, pytest.mark.kafka]
+
+RUNS, FEEDS = 2, 3
+MINUTE_MS = 60_000
+DELAY_MS = 10 * MINUTE_MS
+PLAYED = TimeRange(START + timedelta(minutes=65), START + timedelta(minutes=95))
+
+
+@pytest.fixture(scope="module")
+def lively(new_scenario: Callable[..., Scenario]) -> Scenario:
+    """A live run with restarts: events of six half hours, some of them an hour late, on both sides."""
+    job, drawn = new_scenario(join={"within": ["-20 minutes", "60 minutes"]}), random.Random(20130708)
+    names = count()
+    for run in range(RUNS):
+        job.live(*(feed_of(drawn, names, 30 * (run * FEEDS + i)) for i in range(FEEDS)))
+    job.live(([Event("end", 900)], [Event("end", 900, "p-end")]))
+    assert any(epoch.no_data for epoch in job.ledger.epochs())
+    assert len({epoch.run_id for epoch in job.ledger.epochs()}) == RUNS + 1
+    assert len(job.outcome().late) > 5
+    return job
+
+
+def feed_of(drawn: random.Random, names: count[int], minute: int) -> tuple[list[Event], list[Event]]:
+    """Six events a side around `minute`; every third comes an hour late."""
+    lefts, rights = [], []
+    for _ in range(6):
+        number = next(names)
+        at = minute + drawn.uniform(0, 30) - (60 if drawn.random() < 0.33 else 0)
+        lefts.append(Event(f"o{number}", max(0, at), partition=drawn.randrange(2)))
+        known = f"o{drawn.randrange(max(0, number - 9), number + 1)}"
+        paid = minute + drawn.uniform(0, 40) - (60 if drawn.random() < 0.33 else 0)
+        rights.append(Event(known, max(0, paid), f"p{number}", partition=drawn.randrange(2)))
+    return lefts, rights
+
+
+def some_range(drawn: random.Random) -> TimeRange:
+    start = drawn.uniform(-20, 220)
+    return TimeRange(START + timedelta(minutes=start), START + timedelta(minutes=start + drawn.uniform(1, 120)))
+
+
+def live_rows(job: Scenario, time_range: TimeRange) -> list[Row]:
+    return [row for row in job.rows() if time_range.contains(row.at)]
+
+
+def simulated(job: Scenario, epochs: Sequence[dict[str, Any]], begins: dict[str, dict[int, int]]) -> list[Row]:
+    """What Spark would make of these epochs alone: the watermarks from their own rows, then the model's join."""
+    reached = {side: dict(begins[name]) for side, name in zip(("left", "right"), begins, strict=True)}
+    newest: dict[str, int | None] = {"left": None, "right": None}
+    admitted: dict[str, list[Placed]] = {"left": [], "right": []}
+    evict_ms = late_ms = 0
+    for epoch in epochs:
+        late_ms, evict_ms = evict_ms, moved(evict_ms, newest)
+        if epoch["restart"]:
+            newest = {"left": None, "right": None}
+        for (side, seen), name in zip(reached.items(), begins, strict=True):
+            for one in job.placed[side]:
+                end = epoch["ends"][name].get(str(one.partition), 0)
+                if seen.get(one.partition, 0) <= one.offset < end and one.event.us is not None:
+                    newest[side] = max(newest[side] or 0, one.event.us // 1000)
+                    if one.event.us > late_ms * 1000:
+                        admitted[side].append(one)
+            seen |= {int(partition): end for partition, end in epoch["ends"][name].items()}
+    return joined(job.contract, admitted["left"], admitted["right"], evict_ms)
+
+
+def moved(watermark_ms: int, newest: dict[str, int | None]) -> int:
+    if None in newest.values():
+        return watermark_ms
+    return max(watermark_ms, min((ms or 0) - DELAY_MS for ms in newest.values()))
+
+
+def test_the_planned_epochs_alone_decide_the_rows_of_twenty_random_ranges(lively: Scenario) -> None:
+    drawn, lengths = random.Random(8), set()
+    for number in range(20):
+        time_range = some_range(drawn)
+        plan = planned(lively, time_range, ("kafka", "iceberg", "auto")[number % 3], late="faithful").plan
+        begins = {
+            name: {piece.partition: piece.start for piece in reversed(s.read)} for name, s in plan.sources.items()
+        }
+        found = [row for row in simulated(lively, plan.epochs, begins) if time_range.contains(row.at)]
+        assert found == live_rows(lively, time_range), time_range
+        lengths.add(len(plan.epochs))
+    assert min(lengths) < len(list(lively.ledger.epochs())) - 4, "the margins take everything"
+
+
+def without_the_end(job: Scenario) -> None:
+    """The archives lose their later half and a stretch in the middle: a seam, and a hole that the topic fills."""
+    for archive in ("raw.orders", "raw.payments"):
+        job.lake.load(archive).delete("offset >= 11 or offset = 8")
+
+
+def test_played_across_a_seam_they_give_the_live_rows_with_the_same_drops_and_watermarks(lively: Scenario) -> None:
+    job = copy_of(lively, "seam")
+    without_the_end(job)
+    day = planned(job, PLAYED, "auto", late="faithful")
+    assert {s.door for s in day.plan.sources.values()} == {"iceberg and kafka"}
+    assert [epoch["restart"] for epoch in day.plan.epochs].count(True) == 1
+    ran = day.run()
+    assert day.staged() == live_rows(lively, PLAYED)
+    marks = ran["fidelity"]["watermarks"]
+    assert (marks["apart"], marks["same"] + marks["before"]) == ([], len(day.plan.epochs))
+    assert ran["fidelity"]["order"] == 1.0
+    assert ran["fidelity"]["dropped"] == ran["fidelity"]["dropped_live"] > 0
+    assert ran["late"] == expected_drops(day)
+    audited = day.audit()
+    assert audited["passed"], audited["checks"]
+    assert audited["against_live"]["counts"]["match"] == len(day.staged())
+    live = job.rows()
+    assert day.publish()["action"] == PUBLISHED
+    assert job.rows() == live
+
+
+def expected_drops(day: Replay) -> int:
+    """Late rows by the played watermarks; of left rows Spark sees those of the range only."""
+    played, tape = played_watermarks(day.folder.checkpoint), day.folder.tape
+    start, end = PLAYED.start_us, PLAYED.end_us
+    assert start is not None
+    assert end is not None
+    lefts = [dropped(tape, ["orders"], played, since) for since in (start, end)]
+    return dropped(tape, ["payments"], played, 0) + lefts[0] - lefts[1]
+
+
+def test_the_tape_is_the_same_from_the_topic_and_across_the_seam(lively: Scenario) -> None:
+    """What an archive does not know may hold anything, so across the seam the tape begins with further epochs."""
+    cuts = []
+    for source in ("kafka", "auto"):
+        job = copy_of(lively, f"tape-{source}")
+        if source == "auto":
+            without_the_end(job)
+        contract, plan, folder = open_replay(job.home, planned(job, PLAYED, source, late="faithful").id)
+        cuts.append(cut(job.spark, contract, job.home, plan, folder, print)["sources"])
+    for name, files in cuts[0].items():
+        assert [file["sha256"] for file in files] == [file["sha256"] for file in cuts[1][name]][-len(files) :]
+        assert sum(file["rows"] for file in files) > 10
+
+
+def test_another_order_shows_which_rows_depend_on_it(lively: Scenario) -> None:
+    """Only planned and drawn here: playing it is playing any faithful tape."""
+    straight = planned(lively, PLAYED, late="faithful").plan
+    other = planned(lively, PLAYED, late="faithful", perturb=7).plan
+    assert (other.epochs, other.sources) == (straight.epochs, straight.sources)
+    assert other.replay_id != straight.replay_id
+    order = place_on_tape(len(other.epochs), other.perturb)
+    assert sorted(order) == list(range(len(order))) != order
+    assert all(abs(place - number) <= 4 for number, place in enumerate(order))
+    assert place_on_tape(len(straight.epochs), straight.perturb) == sorted(order)
+    with pytest.raises(UsageError, match="--perturb changes the order of recorded epochs"):
+        planned(lively, PLAYED, perturb=7)
