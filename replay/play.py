@@ -58,7 +58,7 @@ def run(
     spark = spark or session(home, lake, app=f"plumbline-replay-{plan.replay_id}")
     contract = equipped(contract, kept_by(contract, home))
     began = time.monotonic()
-    manifest = cut(spark, contract, home, plan, folder, say)
+    manifest = cut(spark, lake, contract, home, plan, folder, say)
     ready = time.monotonic()
     say(f"replay: playing {manifest['epochs']} epochs into {plan.staging_table}")
     late = _play(spark, lake, contract, plan, folder, say)

@@ -22,13 +22,14 @@ from replay import sentinel
 from replay.plan import Plan
 from replay.sourcing import SourcePlan
 from replay.store import ReplayFolder, write_json
-from replay.tape_rows import RAW_TYPES, needed_rows
+from replay.tape_rows import RAW_TYPES, needed_rows, refuse_expired
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from connect.home import Home
+    from connect.lake import Lake
 
 FIRST_MTIME = 1_600_000_000
 """Spark's file source orders files by modification time alone, so epoch n gets FIRST_MTIME + n seconds."""
@@ -41,12 +42,18 @@ PERTURBED_BY = 4.0
 
 
 def cut(
-    spark: SparkSession, contract: Contract, home: Home, plan: Plan, folder: ReplayFolder, say: Callable[[str], None]
+    spark: SparkSession,
+    lake: Lake,
+    contract: Contract,
+    home: Home,
+    plan: Plan,
+    folder: ReplayFolder,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Cut the tape of `plan` unless it is there already; returns its manifest.
 
     The manifest is written last: a tape without one is cut afresh. Raises IncompleteError when the tape holds fewer
-    or more rows than the plan counted.
+    or more rows than the plan counted, or when an archive's snapshot was expired.
     """
     path = folder.tape / "manifest.json"
     if path.is_file():
@@ -54,6 +61,7 @@ def cut(
     shutil.rmtree(folder.tape, ignore_errors=True)
     files = {}
     for name, source_plan in plan.sources.items():
+        refuse_expired(lake, name, source_plan)
         say(f"replay: cutting {name} from {source_plan.door}")
         rows = needed_rows(spark, home, contract, name, source_plan)
         files[name] = _write_epochs(_in_epochs(rows, plan, name), plan.tape_epochs, folder.tape / name)

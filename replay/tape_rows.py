@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from contract.errors import IncompleteError
 from contract.model import Contract
 from contract.ranges import TimeRange
 from replay.pieces import ARCHIVE, KAFKA, Piece
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from connect.home import Home
+    from connect.lake import Lake
 
 
 def needed_rows(spark: SparkSession, home: Home, contract: Contract, name: str, planned: SourcePlan) -> DataFrame:
@@ -31,6 +33,18 @@ def needed_rows(spark: SparkSession, home: Home, contract: Contract, name: str, 
     if rows is None:
         rows = archived(spark.createDataFrame([], RAW_TYPES), contract, name)
     return rows.where(needed.sql("event_time")).where("quarantine_reason IS NULL")
+
+
+def refuse_expired(lake: Lake, name: str, planned: SourcePlan) -> None:
+    """Raise IncompleteError when the archive's snapshot that a plan reads is gone."""
+    if ARCHIVE not in planned.door or planned.snapshot_id is None:
+        return
+    if lake.load(planned.table).snapshot_by_id(planned.snapshot_id) is None:
+        raise IncompleteError(
+            f"snapshot {planned.snapshot_id} of the archive of {name!r} was expired since the plan was made",
+            where=planned.table,
+            next_step="plan the range again",
+        )
 
 
 RAW_TYPES = (

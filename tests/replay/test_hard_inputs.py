@@ -26,6 +26,7 @@ from contract.lineage import EVENT_TIME
 from contract.loader import load
 from contract.ranges import TimeRange
 from replay.plan import Plan, make_plan
+from replay.tape_rows import refuse_expired
 from stream_job.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA, UTC_MICROS
 
 pytestmark = pytest.mark.kafka
@@ -274,3 +275,16 @@ def test_faithful_needs_the_epochs_of_the_range(shop: Shop) -> None:
     shop.archive()
     with pytest.raises(IncompleteError, match=r"no epoch that closed the range.*--late complete"):
         shop.plan(late="faithful")
+
+
+def test_a_snapshot_expired_since_the_plan(shop: Shop) -> None:
+    shop.archive()
+    plan = shop.plan()
+    compacted(shop)
+    source = plan.sources["orders"]
+    refuse_expired(shop.lake, "orders", source)
+    table = shop.lake.load(source.table)
+    table.maintenance.expire_snapshots().by_id(source.snapshot_id).commit()
+    with pytest.raises(IncompleteError, match=r"of the archive of 'orders' was expired.*plan the range again"):
+        refuse_expired(shop.lake, "orders", source)
+    assert shop.plan().replay_id != plan.replay_id

@@ -1,0 +1,206 @@
+"""SIGKILL at random moments of every step of a replay, while a reader watches the table and a writer appends to it.
+
+    .venv/bin/python benchmarks/replay/kills.py --kills 100 --seed 7
+
+A day with late rows is planned, run, audited, published, rolled back and cleared away, over and over; each command is
+killed, group and all, at a moment drawn over its usual duration, and repeated until it ends. All the while a writer
+appends rows outside the day, and a reader scans the current snapshot: the day must hold either exactly the rows from
+before or exactly the replayed ones, and every appended row once. Prints a line for each cycle and a report; exits 1
+when any look was wrong or a command could not be repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
+for folder in ("tests/replay", "tests", "."):
+    sys.path.insert(0, str(ROOT / folder))
+
+from model import START, Event, Row, joined  # noqa: E402
+from replaying import SECOND_DAY  # noqa: E402
+from scenario import Scenario  # noqa: E402
+
+from connect.broker import start, stop  # noqa: E402
+from connect.home import Home  # noqa: E402
+from connect.lake import Lake  # noqa: E402
+from contract.lineage import COORDINATES, EVENT_TIME  # noqa: E402
+
+OUTSIDE = START + timedelta(days=2, hours=3)
+SHARE = {"plan": 2, "run": 3, "audit": 2, "publish": 3, "rollback": 3, "gc": 2}
+"""How often a command is killed each time before it may end."""
+
+CYCLE = ("plan", "run", "audit", *("publish", "rollback") * 3, "publish", "gc", "rollback", "gc")
+EXTRA = {
+    "plan": ["--from", SECOND_DAY.as_json()["from"], "--to", SECOND_DAY.as_json()["to"]],
+    "gc": ["--older-than", "1 second", "--execute"],
+}
+
+
+def begun(folder: Path, kafka: dict[str, str], seed: int) -> Scenario:
+    """The second of three days has late rows on both sides."""
+    job = Scenario.begin(folder, kafka, f"kills{seed}", {"output": {"partition_by": "month"}})
+    job.live(
+        ([Event("before", 1200), Event("b", 1450), Event("c", 1460, partition=1)], [Event("b", 1455, "p-b")]),
+        ([Event("d", 2800), Event("after", 2890)], [Event("d", 2850, "p-d"), Event("after", 2900, partition=1)]),
+        ([Event("l1", 1470), Event("l2", 1480, partition=1)], [Event("c", 1465, "p-c"), Event("l1", 1475, "p-l1")]),
+        ([Event("end", 6000)], [Event("end", 6000, "p-end")]),
+    )
+    job.batch()
+    return job
+
+
+class Watch:
+    """The writer and the reader, each with a catalog of its own; `wrong` says what was seen that must not be."""
+
+    def __init__(self, job: Scenario, states: tuple[list[tuple[Any, ...]], ...]) -> None:
+        self.job, self.states = job, states
+        self.ended, self.appended, self.looks = threading.Event(), 0, 0
+        self.wrong: list[str] = []
+
+    @contextmanager
+    def running(self) -> Iterator[Watch]:
+        threads = [threading.Thread(target=target, daemon=True) for target in (self._write, self._read)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self.ended.set()
+            for thread in threads:
+                thread.join(60)
+
+    def _write(self) -> None:
+        import pyarrow as pa
+
+        lake = Lake.open(self.job.home)
+        schema = lake.load("joined.stream").schema().as_arrow()
+        while not self.ended.wait(0.5):
+            row = {"id": "w", EVENT_TIME: OUTSIDE, "_left_partition": 0, "_left_offset": 10**6 + self.appended}
+            lake.append("joined.stream", pa.Table.from_pylist([row], schema=schema))
+            self.appended += 1
+
+    def _read(self) -> None:
+        lake = Lake.open(self.job.home)
+        while not self.ended.is_set():
+            known = self.appended
+            rows = lake.load("joined.stream").scan(selected_fields=(EVENT_TIME, *COORDINATES)).to_arrow().to_pylist()
+            self.looks += 1
+            if lineage(rows) not in self.states:
+                self.wrong.append(f"the day holds {len(lineage(rows))} rows of neither state")
+            written = [row["_left_offset"] for row in rows if row["_left_offset"] and row["_left_offset"] >= 10**6]
+            if len(written) != len(set(written)) or len(written) < known:
+                self.wrong.append(f"{known} rows were appended, {len(set(written))} are there, {len(written)} in all")
+            time.sleep(0.02)
+
+
+def lineage(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """What the rows of the day were made from, sorted."""
+    inside = [row for row in rows if SECOND_DAY.contains(row[EVENT_TIME])]
+    return sorted((tuple(-1 if row[c] is None else row[c] for c in COORDINATES)) for row in inside)
+
+
+def of_rows(rows: list[Row]) -> list[tuple[Any, ...]]:
+    """The same of the model's rows."""
+    return lineage(
+        [{EVENT_TIME: row.at, **dict(zip(COORDINATES, (*row.left, *row.right), strict=True))} for row in rows]
+    )
+
+
+def command(job: Scenario, step: str) -> list[str]:
+    named = [str(job.contract_path)] if step == "plan" else [] if step == "gc" else ["latest"]
+    more = EXTRA.get(step, [] if step == "audit" else ["--execute"])
+    return [sys.executable, "-m", "plumbline", "replay", step, *named, *map(str, more), "--home", str(job.home.root)]
+
+
+def killed(words: list[str], after_s: float) -> bool:
+    """Run a command and kill its group after so long; whether it was still running."""
+    process = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(after_s)
+    alive = process.poll() is None
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(60)
+    return alive
+
+
+class Trial:
+    """The kills: how many of each command, how long each usually takes, and what could not be repeated."""
+
+    def __init__(self, job: Scenario, seed: int) -> None:
+        self.job, self.dice = job, random.Random(seed)
+        self.kills, self.usual_s, self.failed = Counter[str](), dict[str, float](), list[str]()
+
+    def cycle(self, most: int) -> None:
+        """Every step of a replay once or more, each killed several times before it may end."""
+        for step in CYCLE:
+            for _ in range(SHARE[step] if self.kills.total() < most and step in self.usual_s else 0):
+                self.kills[step] += killed(command(self.job, step), self.dice.uniform(0.2, 1.1) * self.usual_s[step])
+            self._finish(step)
+
+    def _finish(self, step: str) -> None:
+        if step == "gc":
+            time.sleep(1.1)
+        begun = time.monotonic()
+        done = subprocess.run(command(self.job, step), capture_output=True, text=True)
+        self.usual_s[step] = time.monotonic() - begun
+        if done.returncode != 0:
+            self.failed.append(f"{step}: {done.stderr.strip().splitlines()[-1:]}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--report", type=Path, help="write the report as JSON here")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as scratch, ExitStack() as last:
+        broker = Home.resolve(Path(scratch) / "broker")
+        kafka = {"bootstrap.servers": start(broker).bootstrap_servers}
+        last.callback(stop, broker)
+        job = begun(Path(scratch), kafka, given.seed)
+        live = job.rows()
+        complete = joined(job.contract, job.placed["left"], job.placed["right"], None)
+        trial, watch = Trial(job, given.seed), Watch(job, (of_rows(live), of_rows(complete)))
+        with watch.running():
+            trial.cycle(0)
+            while trial.kills.total() < given.kills and not (watch.wrong or trial.failed):
+                trial.cycle(given.kills)
+                print(json.dumps({"at": f"{datetime.now():%H:%M:%S}", "kills": dict(trial.kills)}), flush=True)
+        left = job.rows()
+        if of_rows(left) != of_rows(live):
+            watch.wrong.append("after the last rollback the day is not what it was")
+    report = {
+        "seed": given.seed,
+        "kills": trial.kills.total(),
+        "of": dict(trial.kills),
+        "looks": watch.looks,
+        "appended": watch.appended,
+        "wrong": watch.wrong[:5],
+        "failed": trial.failed[:5],
+    }
+    print(json.dumps(report))
+    if given.report:
+        given.report.write_text(json.dumps(report, indent=1))
+    return 1 if watch.wrong or trial.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Events per second and CPU of a complete replay beside the live job catching up on the same data, in one run.
+
+    .venv/bin/python benchmarks/replay/speed.py --events 300000
+
+A day of impressions, 0.6 plays for each within 25 minutes, a little out of order. The live job reads it all (join,
+archivers, ledger) and ends; then ranges of the day are replayed from the archive, each cut and played, with different
+sizes of epoch. Both are processes of their own with Spark started before the clock; `live` is timed from the first
+event to the last one joined. CPU is that of the process and of its JVM. Prints one JSON document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
+for folder in ("benchmarks/stream", "."):
+    sys.path.insert(0, str(ROOT / folder))
+
+from throughput import FIELDS, MINUTE_US, PARTITIONS, _cpu, contract_text, impression, play  # noqa: E402
+
+from connect.broker import start, stop  # noqa: E402
+from connect.home import Home  # noqa: E402
+from connect.kafka import Record, create_topics, produce  # noqa: E402
+from contract.loader import load  # noqa: E402
+from contract.ranges import TimeRange, from_micros  # noqa: E402
+
+START_US = 1_700_006_400_000_000
+DAY_US = 24 * 60 * MINUTE_US
+EPOCH = 50_000
+REPLAYS = ((3, 500_000), (12, 500_000), (24, 500_000), (24, 50_000), (24, 20_000))
+"""Hours of the range, rows per epoch."""
+
+
+def events(count: int) -> Iterator[Record]:
+    """A day of events, and two hours later one of each that closes all windows."""
+    draw = random.Random(1)
+    step = DAY_US // count
+    due = [("impressions", n, START_US + n * step) for n in range(count)]
+    due += [
+        ("plays", n, START_US + n * step + draw.randrange(25 * MINUTE_US))
+        for n in draw.sample(range(count), count * 6 // 10)
+    ]
+    due.sort(key=lambda item: item[2] + draw.randrange(MINUTE_US))
+    due += [(topic, count, START_US + DAY_US + 120 * MINUTE_US) for topic in FIELDS]
+    for topic, number, us in due:
+        event = (impression if topic == "impressions" else play)(number, us, draw)
+        yield Record(topic, event["id"].encode(), json.dumps(event).encode(), us // 1000)
+
+
+def live(path: Path, home: Home, total: int) -> dict[str, Any]:
+    """The live job over all events; ends once all are joined and every window of the day is closed."""
+    from connect.lake import Lake
+    from connect.spark import session
+    from stream_job.job import JobFolder
+    from stream_job.run import run
+
+    contract, ended, failures = load(path), threading.Event(), list[BaseException]()
+    spark = session(home, Lake.open(home, contract.catalog), app="live")
+    ledger = JobFolder.of(contract, home).ledger
+
+    def job() -> None:
+        try:
+            run(contract, home, stop=ended, spark=spark)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=job)
+    begun, cpu, joined, done = time.monotonic(), _cpu(), 0, None
+    thread.start()
+    while thread.is_alive() and not ended.is_set():
+        time.sleep(0.1)
+        last = ledger.read(ledger.last_epoch()) if ledger.last_epoch() >= 0 else None
+        joined = sum(sum(side.values()) for side in last.end) if last else 0
+        if joined >= total and done is None:
+            done = (time.monotonic() - begun, _cpu() - cpu)
+        if last and done and last.evict_watermark_ms * 1000 >= START_US + DAY_US + 60 * MINUTE_US:
+            ended.set()
+    thread.join()
+    if failures:
+        raise failures[0]
+    assert done is not None
+    return {"what": "live", "events": joined, **_figures(joined, *done)}
+
+
+def replays(path: Path, home: Home) -> Iterator[dict[str, Any]]:
+    """Each replay of REPLAYS, planned, cut and played from the archive."""
+    import replay.plan as planning
+    from connect.lake import Lake
+    from connect.spark import session
+    from replay.play import run
+    from replay.store import ReplayFolder
+
+    contract = load(path)
+    spark = session(home, Lake.open(home, contract.catalog), app="replay")
+    for hours, rows_per_epoch in REPLAYS:
+        planning.ROWS_PER_EPOCH = rows_per_epoch
+        begin = from_micros(START_US)
+        plan = planning.make_plan(contract, path, home, TimeRange(begin, begin + timedelta(hours=hours)))
+        begun, cpu = time.monotonic(), _cpu()
+        ran = run(contract, home, plan, ReplayFolder.of(home, plan.replay_id), spark=spark)
+        spent, count = (time.monotonic() - begun, _cpu() - cpu), sum(ran["tape"].values())
+        yield {
+            "what": "replay",
+            "hours": hours,
+            "rows_per_epoch": rows_per_epoch,
+            "epochs": plan.tape_epochs,
+            "events": count,
+            "door": plan.sources["plays"].door,
+            "rows": ran["rows"],
+            "cut_s": ran["seconds"]["cut"],
+            "play_s": ran["seconds"]["play"],
+            **_figures(count, *spent),
+        }
+
+
+def _figures(count: int, seconds: float, cpu: float) -> dict[str, Any]:
+    return {
+        "seconds": round(seconds, 1),
+        "events_per_second": round(count / seconds),
+        "cpu_per_million": round(cpu / count * 1e6, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=300_000, help="impressions; there are 0.6 plays for each")
+    parser.add_argument("--child", nargs=4, metavar=("WHAT", "CONTRACT", "HOME", "TOTAL"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        what, path, home, total = given.child
+        found = live(Path(path), Home.resolve(home), int(total)) if what == "live" else None
+        print(json.dumps([found] if found else list(replays(Path(path), Home.resolve(home)))))
+        return
+    with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as scratch:
+        home, path = Home.resolve(Path(scratch) / "home"), Path(scratch) / "throughput.yaml"
+        broker = start(home)
+        try:
+            client = {"bootstrap.servers": broker.bootstrap_servers}
+            create_topics(client, dict.fromkeys(FIELDS, PARTITIONS))
+            total = produce(client, events(given.events))
+            path.write_text(contract_text(broker.bootstrap_servers, EPOCH, "memory"))
+            lines = []
+            for what in ("live", "replay"):
+                child = [sys.executable, __file__, "--child", what, str(path), str(home.root), str(total)]
+                lines += json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+        finally:
+            stop(home)
+    for line in lines[1:]:
+        line["times_live"] = round(line["events_per_second"] / lines[0]["events_per_second"], 1)
+        line["cpu_share"] = round(line["cpu_per_million"] / lines[0]["cpu_per_million"], 2)
+    print(json.dumps(lines, indent=1))
+
+
+if __name__ == "__main__":
+    main()
