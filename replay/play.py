@@ -135,13 +135,14 @@ def segments(plan: Plan) -> list[int]:
 def _play(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, say: Say) -> int:
     """Play the tape to its end; returns how many rows the join dropped in this process."""
     configure(spark, contract)
+    _forget_earlier_run(lake, plan, folder)
     late, ends = 0, segments(plan)
     planned, played = (_reached(folder.checkpoint / log) for log in ("offsets", "commits"))
     if plan.faithful and (planned != played or played not in (0, *ends)):
         # A kill between two restarts of the live job is a restart that the live job did not have: begin again.
         folder.forget("checkpoint", "playing")
+        _forget_earlier_run(lake, plan, folder)
         played = 0
-    _forget_earlier_run(lake, plan, folder.checkpoint)
     with _settings(spark, plan):
         for end in ends:
             if played < end or end == ends[-1]:
@@ -177,10 +178,12 @@ def _play_shown(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan,
 
 @contextmanager
 def _settings(spark: SparkSession, plan: Plan) -> Iterator[None]:
-    """What only a replay sets: no epochs of Spark's own among recorded ones, and a log that keeps all of its epochs."""
+    """What only a replay sets: no epochs of Spark's own among recorded ones, and logs that keep all of its epochs."""
+    kept = str(max(100, plan.tape_epochs + 10))
     wanted = {
         "spark.sql.streaming.noDataMicroBatches.enabled": str(not plan.faithful).lower(),
-        "spark.sql.streaming.minBatchesToRetain": str(max(100, plan.tape_epochs + 10)),
+        "spark.sql.streaming.minBatchesToRetain": kept,
+        "spark.sql.streaming.numRecentProgressUpdates": kept,
     }
     before = {name: spark.conf.get(name) for name in wanted}
     for name, value in wanted.items():
@@ -208,10 +211,16 @@ def _reached(log: Path) -> int:
     return max((int(path.name) + 1 for path in log.glob("[0-9]*")), default=0)
 
 
-def _forget_earlier_run(lake: Lake, plan: Plan, checkpoint: Path) -> None:
-    """Drop the staging table of a run whose folder is gone: the same plan has the same id, and rows would add up."""
-    if not (checkpoint / "metadata").exists() and lake.exists(plan.staging_table):
+def _forget_earlier_run(lake: Lake, plan: Plan, folder: ReplayFolder) -> None:
+    """Begin anew where staging table and checkpoint are not of one run: either may have been removed alone.
+
+    The same plan has the same id, and rows would add up, or be missing.
+    """
+    begun, staged = (folder.checkpoint / "metadata").exists(), lake.exists(plan.staging_table)
+    if staged and not begun:
         lake.catalog().purge_table(plan.staging_table)
+    if begun and not staged:
+        folder.forget("checkpoint", "playing")
 
 
 def _await(query: StreamingQuery) -> None:

@@ -47,6 +47,12 @@ def publish(
     table = lake.load(name)
     if last_action(table, plan.replay_id) == PUBLISHED:
         return _result(plan, table, changed=False)
+    if not lake.exists(plan.staging_table):
+        raise UsageError(
+            f"the staging table of replay {plan.replay_id} is gone",
+            where=plan.staging_table,
+            next_step=f"plumbline replay run {plan.replay_id} --execute, then audit it",
+        )
     rows = lake.load(plan.staging_table).scan().to_arrow()
     # The contract may have got a column since the stream job last started.
     lake.evolve(name, rows.schema)

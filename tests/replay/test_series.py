@@ -11,7 +11,7 @@ from scenario import Scenario
 from contract.errors import UsageError
 from contract.ranges import TimeRange
 from replay.gc import collect
-from replay.publish import rollback
+from replay.publish import publish, rollback
 from replay.series import Several, finish, members, plan_several
 from replay.steps import listed, open_replay
 from replay.store import ReplayFolder
@@ -47,6 +47,9 @@ def test_drift_is_planned_in_windows_finished_cleared_and_rolled_back(shop: Scen
     assert shop.rows() == live
     assert [one["state"] for one in listed(shop.home)] == ["rolled back", "rolled back"]
     assert all("replay run" in one["next"] for one in listed(shop.home)), "its tape and staging table are gone"
+    contract, plan, folder = open_replay(shop.home, ids[0])
+    with pytest.raises(UsageError, match=r"staging table of replay .* is gone.*plumbline replay run"):
+        publish(contract, shop.home, plan, folder)
     assert [one["kind"] for one in collect(shop.home, older_than=NONE, execute=True)["removed"]] == ["tag", "tag"]
     assert collect(shop.home, older_than=NONE)["removed"] == []
 
