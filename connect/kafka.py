@@ -19,6 +19,7 @@ __all__ = [
     "create_topics",
     "earliest_offsets",
     "end_offsets",
+    "hand_over",
     "produce",
     "spark_options",
     "topic_partitions",
@@ -134,7 +135,7 @@ def produce(
     producer = _producer(properties, delivered, linger_ms)
     sent = 0
     for record in records:
-        _hand_over(producer, record)
+        hand_over(producer, record)
         sent += 1
         if sent % PROGRESS_EVERY == 0:
             producer.poll(0)
@@ -164,7 +165,8 @@ def _producer(properties: Mapping[str, str], delivered: Callable[[Any, Any], Non
     )
 
 
-def _hand_over(producer: Any, record: Record) -> None:
+def hand_over(producer: Any, record: Record) -> None:
+    """Give a record to a producer, waiting while its queue is full. Raises SetupError for one that it refuses."""
     placed = {} if record.partition is None else {"partition": record.partition}
     from confluent_kafka import KafkaException
 

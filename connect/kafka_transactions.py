@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connect.kafka import Record
+from connect.kafka import Record, end_offsets, hand_over
 from connect.kafka_config import client_config
 from contract.errors import UnreachableError
 
@@ -47,26 +47,10 @@ class Transactions:
         try:
             self._producer.begin_transaction()
             for record in records:
-                placed = {} if record.partition is None else {"partition": record.partition}
-                self._produce(record, placed)
+                hand_over(self._producer, record)
             self._producer.commit_transaction(ANSWER_SECONDS)
         except KafkaException as error:
             raise self._failed(error) from None
-
-    def _produce(self, record: Record, placed: Mapping[str, int]) -> None:
-        while True:
-            try:
-                self._producer.produce(
-                    record.topic,
-                    key=record.key,
-                    value=record.value,
-                    timestamp=record.timestamp_ms,
-                    headers=list(record.headers or []),
-                    **placed,
-                )
-                return
-            except BufferError:
-                self._producer.poll(0.1)
 
     def _failed(self, error: Any) -> UnreachableError:
         return UnreachableError(
@@ -80,8 +64,6 @@ def settled_ends(properties: Mapping[str, str], topic: str, within_seconds: floa
     """`{partition: end offset}` once no open transaction stands before it. Raises UnreachableError when one stays."""
     from confluent_kafka import IsolationLevel, TopicPartition
     from confluent_kafka.admin import AdminClient, OffsetSpec
-
-    from connect.kafka import end_offsets
 
     admin = AdminClient({**client_config(properties), "log_level": 0, "error_cb": lambda error: None})
     deadline = time.monotonic() + within_seconds

@@ -9,7 +9,7 @@ import pytest
 from replaying import Replay, the_replay
 from scenario import PARTITIONS, Scenario
 
-from connect.kafka import Record, create_topics, end_offsets, produce
+from connect.kafka import Record, create_topics, end_offsets, hand_over, produce
 from connect.kafka_read import Reader
 from connect.kafka_transactions import Transactions
 from contract.errors import SetupError, UsageError
@@ -68,7 +68,7 @@ def test_cut_off_between_and_inside_transactions_and_resumed(
         if calls[0] == 3:
             self._producer.begin_transaction()
             for record in records:
-                self._produce(record, {})
+                hand_over(self._producer, record)
             self._producer.flush(10)
             raise KeyboardInterrupt  # sent, and never committed
         send(self, records)

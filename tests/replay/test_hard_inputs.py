@@ -17,7 +17,7 @@ import yaml
 from scenario import contract_body
 
 from connect.home import Home
-from connect.kafka import Record, create_topics, end_offsets, produce
+from connect.kafka import Record, create_topics, end_offsets, hand_over, produce
 from connect.kafka_read import Reader
 from connect.kafka_transactions import Transactions
 from connect.lake import Lake
@@ -175,7 +175,7 @@ def transactions(shop: Shop) -> None:
             continue
         producer._producer.begin_transaction()
         for one in records:
-            producer._produce(one, {"partition": 0})
+            hand_over(producer._producer, one)
         producer._producer.flush(10)
         producer._producer.abort_transaction(10)
     for topic in shop.topics.values():
