@@ -64,7 +64,7 @@ def _types(contract: Contract) -> Iterator[Rule]:
 
 
 def _never_null(contract: Contract) -> Iterator[Rule]:
-    reasons = dict.fromkeys(contract.output.key, "a key column")
+    reasons = dict.fromkeys((name for name in contract.output.key if _always_there(contract, name)), "a key column")
     reasons |= {EVENT_TIME: "ranges are cut by it"}
     if not contract.join.keeps_right:
         reasons |= dict.fromkeys((LEFT_PARTITION, LEFT_OFFSET), "each row has a left record")
@@ -73,6 +73,14 @@ def _never_null(contract: Contract) -> Iterator[Rule]:
     reasons |= {name: "expectations.not_null" for name in contract.expectations.not_null if name not in reasons}
     for name, why in reasons.items():
         yield Rule(NOT_NULL, {"column": name}, why, (name,), broken=f"{quoted(name)} IS NULL")
+
+
+def _always_there(contract: Contract, name: str) -> bool:
+    """Whether every row has the side that an output column comes from. A join column comes from whichever is there."""
+    column = next(c for c in contract.output_columns if c.name == name)
+    absent = {contract.join.right} if contract.join.keeps_left else set()
+    absent |= {contract.join.left} if contract.join.keeps_right else set()
+    return column.sql is not None or column.source not in absent
 
 
 def _lineage(contract: Contract) -> Iterator[Rule]:

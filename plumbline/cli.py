@@ -53,6 +53,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("plumbline.commands.diff:diff", "Compare any two tables, files or folders by key."),
     "replay": ("plumbline.commands.replay:replay", "Replay a time range and publish the result."),
     "report": ("plumbline.commands.report:report", "Write a recorded reconcile as one HTML page."),
+    "nightly": (
+        "plumbline.commands.nightly:nightly",
+        "Do every day that is due: batch, expectations, reconcile, report, old files.",
+    ),
     "maintain": (
         "plumbline.commands.maintain:maintain",
         "Join small files, expire old snapshots, remove orphan files.",

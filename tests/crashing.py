@@ -34,7 +34,7 @@ def run_until_killed(scenario: Scenario, point: str, chance: float) -> str:
     try:
         found = _random(job, stands, chance) if point == "random" else _at(job, stands, point)
     finally:
-        _signal(job, signal.SIGKILL)
+        signal_all(job, signal.SIGKILL)
         job.wait(PATIENCE_SECONDS)
     assert found is not None, f"the job ended before it stood {point}: {Path(log.name).read_text()}"
     return found
@@ -47,10 +47,10 @@ def _at(job: subprocess.Popen[bytes], stands: _Stands, point: str) -> str | None
         if stands.at() != point:
             time.sleep(0.001)
             continue
-        _signal(job, signal.SIGSTOP)
+        signal_all(job, signal.SIGSTOP)
         if stands.at() == point:
             return f"{point} of epoch {stands.planned()}"
-        _signal(job, signal.SIGCONT)
+        signal_all(job, signal.SIGCONT)
     return None
 
 
@@ -67,7 +67,7 @@ def _random(job: subprocess.Popen[bytes], stands: _Stands, chance: float) -> str
     return f"{chance:.2f} of the way, epoch {stands.planned()} {stands.at()}"
 
 
-def _signal(job: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def signal_all(job: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """Send a signal to the job and all below it, first to the JVM that does the work, in a session of its own."""
     for pid in [*reversed(_below(job.pid)), job.pid]:
         with suppress(ProcessLookupError):

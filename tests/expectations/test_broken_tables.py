@@ -141,3 +141,12 @@ def test_an_inner_join_has_no_row_without_its_right_record(contract: Contract, h
     table = run(inner, home, on=["stream"]).document["tables"]["stream"]
     failed = [one["column"] for one in table["expectations"] if not one["success"]]
     assert failed == ["_right_partition", "_right_offset"]
+
+
+def test_a_key_column_of_the_side_that_may_be_missing_may_be_null(contract: Contract, home: Home, fill: Fill) -> None:
+    keyed = contract.model_copy(update={"output": contract.output.model_copy(update={"key": ["id", "clicked_at"]})})
+    fill(good())
+    table = run(keyed, home, on=["stream"]).document["tables"]["stream"]
+    never_null = {one["column"] for one in table["expectations"] if one["expectation"] == NOT_NULL}
+    assert "id" in never_null
+    assert "clicked_at" not in never_null

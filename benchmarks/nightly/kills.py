@@ -1,0 +1,147 @@
+"""Thirty days of flights, the nightly killed at fifty random moments: the same tables, and one run for each day.
+
+    .venv/bin/python benchmarks/nightly/kills.py --folder kills --kills 50 --seed 7
+
+January's flights are streamed once. The first night is 1 January; from then on `plumbline nightly` is killed by
+SIGKILL again and again while it catches up the 29 days that it has missed, then it may end. Compared with a batch over
+the whole range and with reconciles of each day that nobody disturbed: the batch table row for row, verdicts, counts,
+findings. The folder keeps what has been done, so that the kills can be made in pieces (`--pause-after 10`). Exits 1
+when anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
+for place in ("tests/plumbline/nightly", "tests", "."):
+    sys.path.insert(0, str(ROOT / place))
+
+from killing import command, kill_nightly  # noqa: E402
+
+from connect import broker, kafka  # noqa: E402
+from connect.home import Home  # noqa: E402
+from connect.lake import Lake  # noqa: E402
+from contract.loader import load  # noqa: E402
+from contract.ranges import TimeRange  # noqa: E402
+
+FIRST, DAYS = date(2013, 1, 1), 30
+EXAMPLE = ROOT / "examples" / "flights" / "flights.yaml"
+START = datetime.combine(FIRST, datetime.min.time(), UTC)
+MONTH = TimeRange(START, START + timedelta(days=DAYS))
+FINDING = ("key", "class", "cause", "left_row", "right_row")
+
+
+def prepare(home: Home, contract: Path) -> None:
+    """Stream January and two days more, which settles it."""
+    from connect.embedded import kafka_properties
+    from connect.spark import session
+    from examples.flights import loader
+    from plumbline.demo.story import TOPIC_PARTITIONS, Stage, stream
+
+    home.root.mkdir(parents=True)
+    contract.write_text(EXAMPLE.read_text().replace("partition_by: month", "partition_by: day"))
+    loaded = load(contract)
+    try:
+        properties = kafka_properties(None, home, print)
+        kafka.create_topics(properties, {source.topic: TOPIC_PARTITIONS for source in loaded.sources.values()})
+        spark = session(home, Lake.open(home), app="kills")
+        flights = loader.load((FIRST, FIRST + timedelta(days=DAYS + 3)))
+        stream(Stage(home, loaded, contract, spark, print), flights, properties)
+    finally:
+        broker.stop(home)
+
+
+def compare(home: Home, contract_path: Path) -> dict[str, Any]:
+    """What differs from work that nobody disturbed; empty lists when nothing does."""
+    from connect.spark import session
+    from reconcile.run import reconcile
+    from stream_job.batch import run as batch
+
+    apart = contract_path.with_name("apart.yaml")
+    apart.write_text(contract_path.read_text().replace("joined.flights_batch", "apart.flights_batch"))
+    contract, other = load(contract_path), load(apart)
+    lake = Lake.open(home)
+    batch(other, home, MONTH, spark=session(home, lake, app="kills"))
+    nights = lake.load("plumbline.nights").scan().to_arrow().to_pylist()
+    runs = lake.load("plumbline.runs").scan().to_arrow().to_pylist()
+    found = findings(lake)
+    wrong = []
+    for number in range(DAYS):
+        day = FIRST + timedelta(days=number)
+        night = next(row for row in nights if row["day"] == day)
+        span = TimeRange(START + timedelta(days=number), START + timedelta(days=number + 1))
+        quiet = reconcile(other, home, span).document
+        told = json.loads(night["document"])
+        if any(told[name] != quiet[name] for name in ("verdict", "counts", "causes", "alerts")):
+            wrong.append(day.isoformat())
+        elif found.get(night["run_id"]) != findings(lake).get(quiet["run_id"]):
+            wrong.append(f"{day} findings")
+    return {
+        "days": len(nights),
+        "days_twice": [str(day) for day, n in Counter(row["day"] for row in nights).items() if n > 1],
+        "runs": len(runs),
+        "runs_twice": [str(day) for day, n in Counter(row["range_from"] for row in runs).items() if n > 1],
+        "rows": lake.load(contract.output.batch_table).scan().count(),
+        "rows_differ": rows(lake, contract.output.batch_table) != rows(lake, other.output.batch_table),
+        "nights_differ": wrong,
+        "late": sum(sum(json.loads(row["document"])["causes"].values()) for row in nights),
+    }
+
+
+def rows(lake: Lake, table: str) -> list[str]:
+    return sorted(map(str, lake.load(table).scan().to_arrow().to_pylist()))
+
+
+def findings(lake: Lake) -> dict[str, list[str]]:
+    """Run id to its findings, sorted."""
+    found: dict[str, list[str]] = {}
+    for row in lake.load("plumbline.findings").scan().to_arrow().to_pylist():
+        found.setdefault(row["run_id"], []).append(str([row[name] for name in FINDING]))
+    return {run_id: sorted(rows) for run_id, rows in found.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--pause-after", type=int, default=1000, help="kills in this piece")
+    parser.add_argument("--seed", type=int, default=7)
+    given = parser.parse_args()
+    home, contract = Home.resolve(given.folder / "home"), given.folder.absolute() / "flights.yaml"
+    state = given.folder / "kills.json"
+    if not state.exists():
+        prepare(home, contract)
+        subprocess.run(command(contract, home, "--date", FIRST.isoformat()), check=False, capture_output=True)
+        state.write_text("[]")
+    killed = json.loads(state.read_text())
+    for number in range(len(killed), min(given.kills, len(killed) + given.pause_after)):
+        begun = time.monotonic()
+        told = kill_nightly(contract, home, random.Random(f"{given.seed}-{number}"), span=3.0)
+        killed.append(told)
+        print(f"kill {number + 1}: {told or 'too late, it had ended'} ({time.monotonic() - begun:.0f} s)", flush=True)
+        state.write_text(json.dumps(killed))
+    if len(killed) < given.kills:
+        return 0
+    last = subprocess.run(command(contract, home, "--json"), capture_output=True, text=True)
+    assert last.returncode in (0, 1), last.stderr
+    report = {"kills": sum(told is not None for told in killed), **compare(home, contract)}
+    report["after"] = Counter(told.split(" after ")[-1] for told in killed if told)
+    print(json.dumps(report))
+    wrong = any(report[name] for name in ("days_twice", "runs_twice", "rows_differ", "nights_differ"))
+    return int(wrong or report["days"] != DAYS or report["runs"] != DAYS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""One night: batch, expectations, reconcile and report of one day, each step once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connect.home import Home
+from contract.ranges import TimeRange, parse_range
+from plumbline.nightly import record
+from plumbline.nightly.folder import NIGHT, Document, NightFolder, nights_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from connect.lake import Lake
+    from contract.model import Contract
+
+FIGURES = ("run_id", "verdict", "settled", "balanced", "counts", "causes", "unexplained", "alerts")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every night of one command works with."""
+
+    contract: Contract
+    contract_path: Path
+    home: Home
+    lake: Lake
+    say: Callable[[str], None]
+    own_spark: SparkSession | None = None
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        """One session for all nights, started when the first needs it."""
+        from connect.spark import session
+
+        return self.own_spark or session(self.home, self.lake, app=f"plumbline-nightly-{self.contract.contract}")
+
+    def folder(self, day: date) -> NightFolder:
+        """Where the night of that day keeps its files."""
+        return NightFolder(nights_of(self.home, self.contract) / day.isoformat())
+
+
+def spend(job: Job, day: date) -> Document:
+    """Do the night of one day, or the rest of one that was killed, and record it.
+
+    Returns `{"contract", "day", "run_id", "verdict", "settled", "balanced", "counts", "causes", "unexplained",
+    "alerts", "expectations", "failed", "batch_snapshot", "report"}`; `expectations` counts all, `failed` lists those
+    that do not hold: `{"on", "expectation", "column", "unexpected", "why"}`.
+    """
+    folder, span = job.folder(day), parse_range(on_date=day.isoformat())
+    batch = folder.step("batch", lambda: _batch(job, span))
+    checked = folder.step("expectations", lambda: _expectations(job, span))
+    run = folder.step("reconcile", lambda: _reconcile(job, span, batch["snapshot_id"]))
+    night = folder.step(NIGHT, lambda: _night(job, day, batch, checked, run))
+    record.keep(job.lake, night)
+    return night
+
+
+def _batch(job: Job, span: TimeRange) -> Document:
+    from stream_job.batch import run
+
+    return run(job.contract, job.home, span, say=job.say, spark=job.spark)
+
+
+def _expectations(job: Job, span: TimeRange) -> Document:
+    import expectations
+
+    return dict(expectations.run(job.contract, job.home, span, say=job.say).document)
+
+
+def _reconcile(job: Job, span: TimeRange, batch_snapshot: int) -> Document:
+    from reconcile.run import reconcile
+
+    job.say(f"reconcile: {span}")
+    known = record.recorded_run(job.lake, job.contract, span, batch_snapshot)
+    return known or reconcile(job.contract, job.home, span).document
+
+
+def _night(job: Job, day: date, batch: Document, checked: Document, run: Document) -> Document:
+    from plumbline.commands.report import make
+
+    page = make(job.contract_path, job.home, [run["run_id"]], job.folder(day).report)
+    return {
+        "contract": job.contract.contract,
+        "day": day.isoformat(),
+        **{name: run[name] for name in FIGURES},
+        "expectations": sum(len(table["expectations"]) for table in checked["tables"].values()),
+        "failed": list(_failed(checked)),
+        "batch_snapshot": batch["snapshot_id"],
+        "report": page["file"],
+    }
+
+
+def _failed(checked: Document) -> Iterator[dict[str, Any]]:
+    for name, table in checked["tables"].items():
+        for one in table["expectations"]:
+            if not one["success"]:
+                yield {"on": name, **{part: one[part] for part in ("expectation", "column", "unexpected", "why")}}

@@ -1,0 +1,116 @@
+"""`plumbline nightly`: every day that is due, once, whatever kills it; then one message, and old files go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from connect.locks import locked
+from contract.errors import IncompleteError, PlumblineError
+from plumbline.nightly import days, record, webhook
+from plumbline.nightly.days import Due
+from plumbline.nightly.folder import NIGHT, Document, NightFolder, nights_of, remove_old
+from plumbline.nightly.message import message, severity
+from plumbline.nightly.night import Job, spend
+
+SENT, NONE = "sent", "none"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for. `day`: that day only, also a done one with `again`; else catch up, `at_most` days at once."""
+
+    day: date | None = None
+    since: date | None = None
+    again: bool = False
+    at_most: int = 31
+    keep: timedelta = timedelta(days=90)
+    alerts_only: bool = False
+    webhook: str | None = None
+
+
+def nightly(job: Job, asked: Options) -> dict[str, Any]:
+    """Do what is due; returns `{"contract", "nights", "last", "left", "removed", "message", "exit_code"}`.
+
+    `nights` are those that no earlier command told, also where an earlier one was killed after them; without any,
+    `last` is the night that stands (of `day`, else the newest), so that a repeated command ends with the same code.
+    `message` is `sent`, `none` (no webhook, or nothing to tell) or why it was not sent. Raises UnreachableError when
+    another nightly of the contract runs, IncompleteError for a day that the stream has not settled.
+    """
+    busy = f"another plumbline nightly of {job.contract.contract} is at work"
+    with locked(nights_of(job.home, job.contract) / "lock", busy):
+        plan = _plan(job, asked)
+        failure = _spend(job, plan, asked)
+        untold = [folder for folder in NightFolder.all(job.home, job.contract) if not folder.announced]
+        nights = [folder.read(NIGHT) for folder in untold]
+        sent = _tell(job, asked, nights, plan.left, failure)
+        for folder in untold if sent in (SENT, NONE) else ():
+            folder.announce()
+        removed = remove_old(job.home, job.contract, datetime.now(UTC), asked.keep)
+    if failure is not None:
+        raise failure
+    last = None if nights else record.last_night(job.lake, job.contract, asked.day)
+    codes = [severity(night, asked.alerts_only) for night in (nights or ([last] if last else []))]
+    return {
+        "contract": job.contract.contract,
+        "nights": nights,
+        "last": last,
+        "left": plan.left,
+        "removed": removed,
+        "message": sent,
+        "exit_code": max([3 * (plan.left > 0 or sent not in (SENT, NONE)), *codes]),
+    }
+
+
+def _plan(job: Job, asked: Options) -> Due:
+    done = record.days_done(job.lake, job.contract)
+    newest = days.newest_ended(_settled_us(job), datetime.now(UTC))
+    if asked.day is None:
+        return days.due(done, newest, asked.since, asked.at_most)
+    if asked.day > newest:
+        raise IncompleteError(
+            f"{asked.day} is not over yet: the newest day that the stream has settled is {newest}",
+            next_step="run it again later, or look at `plumbline stream status CONTRACT`",
+        )
+    return Due((asked.day,) if asked.again or asked.day not in done else ())
+
+
+def _settled_us(job: Job) -> int | None:
+    """The newest event time (us) up to which the stream is settled; None without an epoch ledger."""
+    from contract.durations import milliseconds
+    from replay.plan import last_evict_watermark
+    from stream_job.lateness import settled_until_us
+
+    evict_ms = last_evict_watermark(job.lake, job.contract)
+    low, high = map(milliseconds, job.contract.join.within)
+    if evict_ms is None:
+        return None
+    return settled_until_us(evict_ms, low, high, keeps_right=job.contract.join.keeps_right)
+
+
+def _spend(job: Job, plan: Due, asked: Options) -> Exception | None:
+    """Do the nights; what ended the work early is told first and raised then."""
+    for number, day in enumerate(plan.days, 1):
+        job.say(f"nightly: {day}, {number} of {len(plan.days)}")
+        try:
+            if asked.again:
+                job.folder(day).remove()
+            spend(job, day)
+        except Exception as error:
+            return error
+    return None
+
+
+def _tell(job: Job, asked: Options, nights: Sequence[Document], left: int, failure: Exception | None) -> str:
+    """Send one message about the nights, if there is somebody to tell and something to say."""
+    if not asked.webhook or not (nights or failure):
+        return NONE
+    why = None if failure is None else failure.what if isinstance(failure, PlumblineError) else str(failure)
+    try:
+        webhook.post(asked.webhook, message(job.contract.contract, nights, left, why, asked.alerts_only))
+    except PlumblineError as error:
+        job.say(f"nightly: {error}")
+        return str(error)
+    return SENT

@@ -1,0 +1,52 @@
+"""Killing `plumbline nightly` at a random moment."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from crashing import signal_all
+
+from connect.home import Home
+
+STEPS = ("batch", "expectations", "reconcile", "night")
+STARTUP_SECONDS = 8.0
+
+
+def command(contract: Path, home: Home, *options: str) -> list[str]:
+    return [sys.executable, "-m", "plumbline", "nightly", str(contract), "--home", str(home.root), *options]
+
+
+def kill_nightly(contract: Path, home: Home, dice: random.Random, *options: str, span: float = 4.0) -> str | None:
+    """Run it and kill it with its JVM by SIGKILL; says after which step of which day. None: it ended before.
+
+    One in five dies somewhere on the way to its first day, the others within `span` seconds of their first day.
+    """
+    log = contract.with_suffix(".killed.log")
+    with log.open("wb") as sink:
+        job = subprocess.Popen(
+            command(contract, home, *options), stdout=sink, stderr=sink, start_new_session=True, cwd=contract.parent
+        )
+    early = dice.random() < 0.2
+    while not early and job.poll() is None and b"nightly: " not in log.read_bytes():
+        time.sleep(0.01)
+    moment = time.monotonic() + dice.uniform(0, STARTUP_SECONDS if early else span)
+    while job.poll() is None and time.monotonic() < moment:
+        time.sleep(0.01)
+    ended = job.poll() is not None
+    signal_all(job, signal.SIGKILL)
+    job.wait(60)
+    return None if ended else f"{'starting, ' if early else ''}{stands(home)}"
+
+
+def stands(home: Home) -> str:
+    """The newest night that has begun and its last step."""
+    nights = sorted(path for path in home.root.glob("nightly/*/*-*-*") if path.is_dir())
+    if not nights:
+        return "no day"
+    done = [step for step in STEPS if (nights[-1] / f"{step}.json").exists()]
+    return f"{nights[-1].name} after {done[-1] if done else 'nothing'}"
