@@ -256,7 +256,7 @@ class ReconcileSettings(_Block):
 
 
 class Expectations(_Block):
-    """What must hold of both outputs beyond what the contract itself implies."""
+    """What must hold of the tables beyond what the contract itself implies."""
 
     between: dict[Name, tuple[float | None, float | None]] = Field(
         default_factory=dict, description="output column to smallest and largest value, both allowed; null: no bound"
@@ -267,12 +267,22 @@ class Expectations(_Block):
     not_null: list[Name] = Field(default_factory=list, description="output columns that always have a value")
     matched_at_least: float | None = Field(None, ge=0, le=1, description="share of rows with a right side")
     min_rows: int | None = Field(None, ge=0, description="fewest rows that a checked range may hold")
+    stream_to_batch: tuple[float | None, float | None] | None = Field(
+        None, description="least and greatest number of stream rows for one batch row; null: no bound"
+    )
+    fresh_within: Delay | None = Field(
+        None, description="how long before the range's end (before now, where it has none) the newest row may lie"
+    )
+    quarantined_at_most: float | None = Field(
+        None, ge=0, le=1, description="share of a source's records that may be in quarantine"
+    )
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> Expectations:
-        for name, (low, high) in self.between.items():
+        bounds: list[tuple[Path, Any]] = [(("between", name), pair) for name, pair in self.between.items()]
+        for path, (low, high) in (*bounds, (("stream_to_batch",), self.stream_to_batch or (None, None))):
             if low is not None and high is not None and low > high:
-                raise PartError(("between", name), f"[{low:g}, {high:g}] is reversed")
+                raise PartError(path, f"[{low:g}, {high:g}] is reversed")
         return self
 
 
@@ -286,7 +296,7 @@ class Contract(_Block):
     stream: StreamSettings = Field(StreamSettings(), description="how the streaming job runs")
     batch: BatchSettings | None = Field(None, description="a reference query of your own")
     reconcile: ReconcileSettings = Field(ReconcileSettings(), description="what is forgiven and what raises an alarm")
-    expectations: Expectations = Field(Expectations(), description="what must hold of both outputs besides")
+    expectations: Expectations = Field(Expectations(), description="what must hold of the tables besides")
     kafka: dict[str, Property] | None = Field(None, repr=False, description="client properties; default: local broker")
     catalog: dict[str, Property] | None = Field(None, repr=False, description="Iceberg catalog; default: local lake")
     schema_registry: dict[str, Property] | None = Field(None, repr=False, description="properties of its client")

@@ -1,7 +1,7 @@
-"""One Great Expectations suite made from the contract, run on both output tables."""
+"""Great Expectations suites made from the contract, run on its sources, its outputs and a replay's staging table."""
 
 from __future__ import annotations
 
-from expectations.run import Outcome, run
+from expectations.run import Outcome, check_staging, run
 
-__all__ = ["Outcome", "run"]
+__all__ = ["Outcome", "check_staging", "run"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connect.iceberg_types import quoted
-from contract.lineage import LEFT_OFFSET, LEFT_PARTITION
 from expectations.rules import UNIQUE, Rule
 from expectations.types import in_family
 
@@ -22,7 +21,7 @@ class Fact:
     """What was seen for one rule.
 
     `unexpected` counts rows (groups, for a rule that forbids groups); `nulls` the rows whose first column is null.
-    `sample` holds up to SAMPLE unexpected rows: key, left coordinates and the rule's columns. `obstacle` says why the
+    `sample` holds up to SAMPLE unexpected rows: the columns that name a row, and the rule's. `obstacle` says why the
     rule could not be looked at; then the counts are 0.
     """
 
@@ -37,7 +36,7 @@ class Fact:
 def gather(
     con: duckdb.DuckDBPyConnection, view: str, rules: Sequence[Rule], types: Mapping[str, str], key: Sequence[str]
 ) -> list[Fact]:
-    """One Fact for each rule, about the rows of `view`; `types` are its columns' Iceberg types."""
+    """One Fact for each rule, about the rows of `view`; `types` are its columns' Iceberg types, `key` names a row."""
     obstacles = [obstacle(rule, types) for rule in rules]
     open_rules = [rule for rule, reason in zip(rules, obstacles, strict=True) if reason is None]
     seen = iter(_one_pass(con, view, open_rules))
@@ -90,7 +89,7 @@ def _grouped(con: duckdb.DuckDBPyConnection, view: str, rule: Rule) -> int:
 def _sample(
     con: duckdb.DuckDBPyConnection, view: str, rule: Rule, types: Mapping[str, str], key: Sequence[str]
 ) -> tuple[dict[str, Any], ...]:
-    wanted = dict.fromkeys((*key, LEFT_PARTITION, LEFT_OFFSET, *rule.columns))
+    wanted = dict.fromkeys((*key, *rule.columns))
     names = [name for name in wanted if name in types]
     selected = ", ".join(quoted(name) for name in names)
     rows = f"SELECT {selected} FROM {quoted(view)} WHERE {rule.broken}"

@@ -1,4 +1,7 @@
-"""What the contract implies for both output tables, as rules: an expectation and the rows that break it. Pure."""
+"""What the contract implies for both output tables, as rules: an expectation and the rows that break it. Pure.
+
+The rules of a source's archive are in archive_rules.py, those that need a moment or another table in range_rules.py.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from expectations.types import expected_types, type_names
 
 Quote = Callable[[str], str]
 
-COLUMNS = "expect_table_columns_to_match_ordered_list"
+COLUMNS = "expect_table_columns_to_match_set"
 TYPE = "expect_column_values_to_be_in_type_list"
 NOT_NULL = "expect_column_values_to_not_be_null"
 BETWEEN = "expect_column_values_to_be_between"
@@ -33,7 +36,8 @@ class Rule:
     `kind` and `arguments` are Great Expectations' own. `columns` are read; their types must be of `family` ("number",
     "text", "boolean", "time"; None: any). A row is unexpected where the DuckDB predicate `broken` holds, or, when
     `groups` is given, where a group of rows with equal values in those columns meets the HAVING predicate `broken`.
-    `observed` is a DuckDB aggregate shown to the reader.
+    `observed` is a DuckDB aggregate shown to the reader. `of_all` marks a rule about all rows together: one about their
+    number or a share, not about each.
     """
 
     kind: str
@@ -44,12 +48,17 @@ class Rule:
     broken: str | None = None
     groups: tuple[str, ...] = ()
     observed: str | None = None
+    of_all: bool = False
 
 
 def rules(contract: Contract) -> tuple[Rule, ...]:
     """Every rule of the contract: its columns, types and lineage first, then its `expectations:` block."""
     return (
-        Rule(COLUMNS, {"column_list": list(contract.table_columns)}, "the contract's columns, then lineage, in order"),
+        Rule(
+            COLUMNS,
+            {"column_set": list(contract.table_columns), "exact_match": False},
+            "the contract's columns and the lineage; an earlier contract's may stay",
+        ),
         *_types(contract),
         *_never_null(contract),
         *_lineage(contract),
@@ -59,8 +68,23 @@ def rules(contract: Contract) -> tuple[Rule, ...]:
 
 
 def _types(contract: Contract) -> Iterator[Rule]:
-    for name, kind in expected_types(contract).items():
-        yield Rule(TYPE, {"column": name, "type_list": list(type_names(kind))}, f"declared as {kind}", (name,))
+    return (typed(name, kind, f"declared as {kind}") for name, kind in expected_types(contract).items())
+
+
+def typed(name: str, kind: str, why: str) -> Rule:
+    """The column is of an Iceberg type."""
+    return Rule(TYPE, {"column": name, "type_list": list(type_names(kind))}, why, (name,))
+
+
+def not_null(name: str, why: str) -> Rule:
+    """The column has a value in every row."""
+    return Rule(NOT_NULL, {"column": name}, why, (name,), broken=f"{quoted(name)} IS NULL")
+
+
+def unique(columns: tuple[str, ...], why: str) -> Rule:
+    """No two rows are equal in the columns; nulls are equal here."""
+    arguments = {"column_list": list(columns), "ignore_row_if": "never"}
+    return Rule(UNIQUE, arguments, why, columns, groups=columns, broken="count(*) > 1")
 
 
 def _never_null(contract: Contract) -> Iterator[Rule]:
@@ -72,7 +96,7 @@ def _never_null(contract: Contract) -> Iterator[Rule]:
         reasons |= dict.fromkeys((RIGHT_PARTITION, RIGHT_OFFSET), "each row has a right record")
     reasons |= {name: "expectations.not_null" for name in contract.expectations.not_null if name not in reasons}
     for name, why in reasons.items():
-        yield Rule(NOT_NULL, {"column": name}, why, (name,), broken=f"{quoted(name)} IS NULL")
+        yield not_null(name, why)
 
 
 def _always_there(contract: Contract, name: str) -> bool:
@@ -84,14 +108,7 @@ def _always_there(contract: Contract, name: str) -> bool:
 
 
 def _lineage(contract: Contract) -> Iterator[Rule]:
-    yield Rule(
-        UNIQUE,
-        {"column_list": list(COORDINATES), "ignore_row_if": "never"},
-        "a pair of records is joined once: the same pair twice is a double commit",
-        COORDINATES,
-        groups=COORDINATES,
-        broken="count(*) > 1",
-    )
+    yield unique(COORDINATES, "a pair of records is joined once: the same pair twice is a double commit")
     left, right = (LEFT_PARTITION, LEFT_OFFSET), (RIGHT_PARTITION, RIGHT_OFFSET)
     if contract.join.keeps_left:
         yield from _unmatched("left", left, "right", right)
@@ -101,12 +118,12 @@ def _lineage(contract: Contract) -> Iterator[Rule]:
 
 def _unmatched(side: str, own: tuple[str, str], other_side: str, other: tuple[str, str]) -> Iterator[Rule]:
     """Rows of records that nothing matched, on one side. A group without a record of that side has nothing to say."""
-    yield _no_rows(
+    yield no_rows(
         lambda quote: f"({quote(other[0])} IS NULL) <> ({quote(other[1])} IS NULL)",
         f"the {other_side} coordinates are both there or both missing",
         other,
     )
-    yield _no_groups(
+    yield no_groups(
         lambda quote: f"count(*) > 1 AND count({quote(own[1])}) > 0 AND count({quote(other[1])}) < count(*)",
         f"an unmatched row is the only row of its {side} record",
         own,
@@ -132,16 +149,17 @@ def _event_times(contract: Contract) -> Iterator[Rule]:
     right = _output_of(contract, contract.join.right, contract.right.event_time)
     if right:
         low, high = contract.join.within
-        yield _no_rows(
+        yield no_rows(
             lambda quote: _apart(quote, right, low, high) + f" AND {quote(LEFT_OFFSET)} IS NOT NULL" * alone,
             f"a joined right event time lies {spell_duration(low)} to {spell_duration(high)} after the left one",
-            (right, EVENT_TIME, RIGHT_OFFSET, *[LEFT_OFFSET] * alone),
+            (right, EVENT_TIME),
+            "time",
         )
 
 
 def _apart(quote: Quote, right: str, low: timedelta, high: timedelta) -> str:
     moment, start = quote(right), quote(EVENT_TIME)
-    outside = f"{moment} < {start} + {_interval(low)} OR {moment} > {start} + {_interval(high)}"
+    outside = f"{moment} < {start} + {interval(low)} OR {moment} > {start} + {interval(high)}"
     return f"{quote(RIGHT_OFFSET)} IS NOT NULL AND ({moment} IS NULL OR {outside})"
 
 
@@ -177,20 +195,21 @@ def _block(contract: Contract) -> Iterator[Rule]:
             (RIGHT_OFFSET,),
             broken=f"{column} IS NULL",
             observed=f"count({column}) / count(*)",
+            of_all=True,
         )
     if block.min_rows is not None:
-        yield Rule(ROW_COUNT, {"min_value": block.min_rows}, "expectations.min_rows", observed="count(*)")
+        arguments = {"min_value": block.min_rows}
+        yield Rule(ROW_COUNT, arguments, "expectations.min_rows", observed="count(*)", of_all=True)
 
 
-def _no_rows(condition: Callable[[Quote], str], why: str, columns: tuple[str, ...]) -> Rule:
+def no_rows(condition: Callable[[Quote], str], why: str, columns: tuple[str, ...], family: str | None = None) -> Rule:
     """No row meets the condition. The exported query is in Spark's quoting, the one run here in DuckDB's."""
     query = f"SELECT * FROM {{batch}} WHERE {condition(_spark)}"
-    family = "time" if EVENT_TIME in columns else None
-    timed = tuple(c for c in columns if c != RIGHT_OFFSET) if family else columns
-    return Rule(NO_ROWS, {"unexpected_rows_query": query}, why, timed, family, condition(quoted))
+    return Rule(NO_ROWS, {"unexpected_rows_query": query}, why, columns, family, condition(quoted))
 
 
-def _no_groups(having: Callable[[Quote], str], why: str, groups: tuple[str, ...], others: tuple[str, ...]) -> Rule:
+def no_groups(having: Callable[[Quote], str], why: str, groups: tuple[str, ...], others: tuple[str, ...]) -> Rule:
+    """No group of rows with equal values in `groups` meets the condition; it reads `others` too."""
     names = ", ".join(_spark(name) for name in groups)
     query = f"SELECT {names} FROM {{batch}} GROUP BY {names} HAVING {having(_spark)}"
     arguments = {"unexpected_rows_query": query}
@@ -203,7 +222,7 @@ def _output_of(contract: Contract, source: str, field_name: str) -> str | None:
     return next(found, None)
 
 
-def _interval(duration: timedelta) -> str:
+def interval(duration: timedelta) -> str:
     """Spark and DuckDB read this form alike."""
     return f"INTERVAL '{spell_duration(duration)}'"
 

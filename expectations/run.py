@@ -1,4 +1,4 @@
-"""`plumbline expect`: the contract's suite on the stream's and the batch's table, each at one pinned snapshot."""
+"""`plumbline expect`: a contract's suites on its tables, each at one pinned snapshot."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connect.iceberg_types import quoted
 from contract.errors import SetupError
-from contract.lineage import EVENT_TIME
 from contract.model import Contract
 from contract.ranges import TimeRange
 from expectations.facts import Fact, gather
 from expectations.rules import COLUMNS, TYPE, Rule
-from expectations.rules import rules as rules_of
+from expectations.subjects import OUTPUTS, STAGING, Subject, subjects
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,20 +25,23 @@ if TYPE_CHECKING:
     from connect.home import Home
     from connect.lake import Lake
 
-SIDES = ("stream", "batch")
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """The report (see `run`), the suite, and Great Expectations' validation result of each side."""
+    """The report (see `run`), and by subject Great Expectations' suite and validation result."""
 
     document: Mapping[str, Any]
-    suite: ExpectationSuite
+    suites: Mapping[str, ExpectationSuite]
     validations: Mapping[str, ExpectationSuiteValidationResult]
 
     @property
     def success(self) -> bool:
         return bool(self.document["success"])
+
+    @property
+    def suite(self) -> ExpectationSuite:
+        """The first subject's suite."""
+        return next(iter(self.suites.values()))
 
 
 @dataclass(frozen=True)
@@ -52,40 +55,62 @@ def run(
     home: Home,
     time_range: TimeRange | None = None,
     *,
-    on: Sequence[str] = SIDES,
+    on: Sequence[str] = OUTPUTS,
+    staging: str | None = None,
+    record: bool = False,
     say: Callable[[str], None] = lambda message: None,
 ) -> Outcome:
-    """Check the rows with `_event_time` in the range (and those without one) on the sides "stream" and "batch".
+    """Check the rows of the range in the tables that `on` names: "stream", "batch", "sources", "staging".
 
-    The document: `{"contract", "range", "tables": {side: {"table", "snapshot_id", "rows", "success", "expectations":
-    [{"expectation", "column", "why", "success", "unexpected", "observed", "sample"}]}}, "success"}`.
-    Raises SetupError for a missing table, and for one without `_event_time` when a range is asked for.
+    The document: `{"contract", "range", "tables": {subject: {"table", "snapshot_id", "rows", "success", "expectations":
+    [{"expectation", "column", "why", "success", "unexpected", "observed", "sample"}]}}, "success"}`. A source's subject
+    is `sources.NAME`; `staging` names the table of a replay. With `record` it goes to `plumbline.expectations`.
+    Raises SetupError for a missing table, and for one without the column that ranges are cut by.
     """
     from connect.lake import Lake
     from expectations import validation
+    from expectations.record import keep_record
 
-    lake = Lake.open(home, contract.catalog)
-    tables = {"stream": contract.output.stream_table, "batch": contract.output.batch_table}
-    span = time_range or TimeRange()
-    rules = rules_of(contract)
+    lake, span = Lake.open(home, contract.catalog), time_range or TimeRange()
     meta = {"plumbline_contract": contract.contract, "plumbline_fingerprint": contract.fingerprint()}
-    sides: dict[str, dict[str, Any]] = {}
+    tables: dict[str, dict[str, Any]] = {}
+    suites: dict[str, ExpectationSuite] = {}
     validations: dict[str, ExpectationSuiteValidationResult] = {}
     with tempfile.TemporaryDirectory(prefix="plumbline-expect-") as spill, closing(_connection(spill)) as con:
-        pins = {side: _pin(con, lake, tables[side], span, side) for side in on}
+        batch_rows = _counted_once(con, lake, contract, span)
+        wanted = subjects(contract, on, span, datetime.now(UTC), batch_rows, staging)
+        pins = [_pin(con, lake, subject, span) for subject in wanted]
         say("expect: loading Great Expectations")
-        suite = validation.suite(f"plumbline_{contract.contract}", rules, meta)
-        for side, pin in pins.items():
-            say(f"expect: {len(rules)} expectations on {tables[side]}")
-            facts = gather(con, side, rules, pin.types, contract.output.key)
-            of = {"table": tables[side], "snapshot_id": pin.snapshot_id}
-            validations[side] = validation.judge(
-                suite, rules, facts, pin.types, {**meta, **of, "range": span.as_json()}
-            )
-            sides[side] = {**of, **_report(rules, facts, validations[side], pin.types)}
-    success = all(side["success"] for side in sides.values())
-    document = {"contract": contract.contract, "range": span.as_json(), "tables": sides, "success": success}
-    return Outcome(document, suite, validations)
+        for subject, pin in zip(wanted, pins, strict=True):
+            name, of = subject.name, {"table": subject.table, "snapshot_id": pin.snapshot_id}
+            say(f"expect: {len(subject.rules)} expectations on {subject.table}")
+            facts = gather(con, name, subject.rules, pin.types, subject.key)
+            suites[name] = validation.suite(_suite_name(contract, name), subject.rules, meta)
+            about = {**meta, **of, "range": span.as_json()}
+            validations[name] = validation.judge(suites[name], subject.rules, facts, pin.types, about)
+            tables[name] = {**of, **_report(subject.rules, facts, validations[name], pin.types)}
+    success = all(table["success"] for table in tables.values())
+    document = {"contract": contract.contract, "range": span.as_json(), "tables": tables, "success": success}
+    if record:
+        keep_record(lake, contract, document)
+    return Outcome(document, suites, validations)
+
+
+def check_staging(contract: Contract, home: Home, table: str, time_range: TimeRange) -> tuple[int, list[str]]:
+    """How many expectations were checked on a replay's staging table, and in words those that do not hold.
+
+    All rules about each row; not those about all rows together, such as `min_rows`.
+    """
+    outcome = run(contract, home, time_range, on=[STAGING], staging=table)
+    checked = outcome.document["tables"][STAGING]["expectations"]
+    failed = [f"{one['why']} ({one['column'] or 'all columns'})" for one in checked if not one["success"]]
+    return len(checked), failed
+
+
+def _suite_name(contract: Contract, subject: str) -> str:
+    """Both outputs, and what may become one, share a suite's name."""
+    source = subject.partition(".")[2]
+    return f"plumbline_{contract.contract}" + (f"_{source}" if source else "")
 
 
 def _connection(spill: str) -> duckdb.DuckDBPyConnection:
@@ -94,28 +119,40 @@ def _connection(spill: str) -> duckdb.DuckDBPyConnection:
     return pinned.connection(temp_dir=spill)
 
 
-def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, identifier: str, span: TimeRange, view: str) -> _Pin:
-    """Make `view` over the rows of the range in the table's newest snapshot."""
+def _counted_once(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, span: TimeRange) -> Callable[[], int]:
+    """Counts the batch table's rows of the range, when it is asked."""
+
+    def batch_rows() -> int:
+        batch = Subject("batch_counted", contract.output.batch_table, (), ())
+        _pin(con, lake, batch, span)
+        [(count,)] = con.execute(f"SELECT count(*) FROM {quoted(batch.name)}").fetchall()
+        return int(count)
+
+    return batch_rows
+
+
+def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: TimeRange) -> _Pin:
+    """Make a view, named as the subject, over its rows of the range in the table's newest snapshot."""
     from connect import pinned
 
-    table = lake.load(identifier)
+    table = lake.load(subject.table)
     snapshot = table.current_snapshot()
     schema = table.schemas()[snapshot.schema_id] if snapshot and snapshot.schema_id is not None else table.schema()
     types = {field.name: str(field.field_type) for field in schema.fields}
     bounded = span != TimeRange()
-    if bounded and EVENT_TIME not in types:
+    if bounded and subject.time not in types:
         raise SetupError(
-            f"{identifier} has no column {EVENT_TIME}, so that no range can be cut from it",
-            where=identifier,
+            f"{subject.table} has no column {subject.time}, so that no range can be cut from it",
+            where=subject.table,
             next_step="leave the range out",
         )
-    # A row without event time is in no range; it must not hide from the expectation that it has one.
-    skipping = f"({span.iceberg(EVENT_TIME)}) or {EVENT_TIME} is null" if bounded else None
-    within = f"{span.sql(quoted(EVENT_TIME))} OR {quoted(EVENT_TIME)} IS NULL" if bounded else "true"
-    raw = f"{view}_pinned"
+    skipping = f"({span.iceberg(subject.time)}) or {subject.time} is null" if bounded else None
+    raw, columns = f"{subject.name}_pinned", [name for name in subject.columns if name in types]
     snapshot_id = int(snapshot.snapshot_id) if snapshot else None
-    pinned.scan(con, lake, identifier, snapshot_id, view=raw, row_filter=skipping)
-    con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT * FROM {quoted(raw)} WHERE {within}")
+    pinned.scan(con, lake, subject.table, snapshot_id, view=raw, row_filter=skipping, columns=columns)
+    con.execute(
+        f"CREATE OR REPLACE VIEW {quoted(subject.name)} AS SELECT * FROM {quoted(raw)} WHERE {subject.rows(span)}"
+    )
     return _Pin(snapshot_id, types)
 
 

@@ -97,6 +97,8 @@ def _metric(name: str, rule: Rule, fact: Fact, columns: list[str]) -> Any:
         return fact.rows
     if name == "column_values.nonnull.unexpected_count":
         return fact.nulls
+    if name == "column.max":
+        return fact.observed
     if name.endswith((".unexpected_count", "unexpected_rows_query.row_count")):
         return fact.unexpected
     if name.endswith((".unexpected_values", "unexpected_rows_query.table")):

@@ -61,7 +61,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "plumbline.commands.maintain:maintain",
         "Join small files, expire old snapshots, remove orphan files.",
     ),
-    "expect": ("plumbline.commands.expect:expect", "Check both outputs against what the contract implies."),
+    "expect": (
+        "plumbline.commands.expect:expect",
+        "Check sources, outputs or a replay's rows against what the contract implies.",
+    ),
 }
 """Name to (module:command, first line of its help), in the order of a first day's work."""
 

@@ -51,7 +51,14 @@ def audit(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder) -> d
     against_batch = _differences(con, lake, contract, plan, contract.output.batch_table)
     against_live = _differences(con, lake, contract, plan, contract.output.stream_table)
     reference = _live_agrees(against_live) if plan.faithful else _batch_agrees(against_batch)
-    checks = [_coverage(coverage), _late(plan, ran), _lineage(con), _left_rows(con, contract, plan, ran), reference]
+    checks = [
+        _coverage(coverage),
+        _late(plan, ran),
+        _lineage(con),
+        _left_rows(con, contract, plan, ran),
+        _expected(contract, home, plan),
+        reference,
+    ]
     document = {
         "replay_id": plan.replay_id,
         "passed": all(check.passed for check in checks),
@@ -114,6 +121,14 @@ def _left_rows(con: duckdb.DuckDBPyConnection, contract: Contract, plan: Plan, r
     )
     passed = found == wanted if exact else found <= wanted
     return Check("left-rows", passed, f"{found:,} of {wanted:,} left rows gave output")
+
+
+def _expected(contract: Contract, home: Home, plan: Plan) -> Check:
+    """The rows keep what the contract promises of each row."""
+    from expectations import check_staging
+
+    count, failed = check_staging(contract, home, plan.staging_table, plan.time_range)
+    return Check("expectations", not failed, "; ".join(failed) or f"all {count} hold")
 
 
 def _batch_agrees(against: dict[str, Any] | None) -> Check:

@@ -40,6 +40,9 @@ FIRST, DAYS = date(2013, 1, 1), 30
 EXAMPLE = ROOT / "examples" / "flights" / "flights.yaml"
 START = datetime.combine(FIRST, datetime.min.time(), UTC)
 MONTH = TimeRange(START, START + timedelta(days=DAYS))
+SPAN = 45.0
+"""Seconds of a start's first day and those after it in which it is killed: Spark's start takes about a third."""
+
 FINDING = ("key", "class", "cause", "left_row", "right_row")
 
 
@@ -128,7 +131,7 @@ def main() -> int:
     killed = json.loads(state.read_text())
     for number in range(len(killed), min(given.kills, len(killed) + given.pause_after)):
         begun = time.monotonic()
-        told = kill_nightly(contract, home, random.Random(f"{given.seed}-{number}"), span=3.0)
+        told = kill_nightly(contract, home, random.Random(f"{given.seed}-{number}"), span=SPAN)
         killed.append(told)
         print(f"kill {number + 1}: {told or 'too late, it had ended'} ({time.monotonic() - begun:.0f} s)", flush=True)
         state.write_text(json.dumps(killed))

@@ -1,4 +1,4 @@
-"""`plumbline expect`: the contract's own suite of Great Expectations on both outputs."""
+"""`plumbline expect`: the contract's own suites of Great Expectations on its tables."""
 
 from __future__ import annotations
 
@@ -18,9 +18,17 @@ from plumbline.output import emit, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-BOTH = ("stream", "batch")
+    from expectations import Outcome
+
+ON = {
+    "outputs": ("stream", "batch"),
+    "stream": ("stream",),
+    "batch": ("batch",),
+    "sources": ("sources",),
+    "staging": (),
+}
 WORDS = {
-    "expect_table_columns_to_match_ordered_list": "columns",
+    "expect_table_columns_to_match_set": "columns",
     "expect_column_values_to_be_in_type_list": "type",
     "expect_column_values_to_not_be_null": "not null",
     "expect_column_values_to_be_between": "between",
@@ -29,13 +37,23 @@ WORDS = {
     "expect_compound_columns_to_be_unique": "unique",
     "expect_table_row_count_to_be_between": "rows",
     "unexpected_rows_expectation": "no such rows",
+    "expect_column_values_to_be_null": "null",
+    "expect_column_max_to_be_between": "newest",
 }
 
 
-@click.command(short_help="Check both outputs against what the contract implies.")
+@click.command(short_help="Check sources, outputs or a replay's rows against what the contract implies.")
 @contract_argument
-@click.option("--on", type=click.Choice([*BOTH, "both"]), default="both", show_default=True, help="Which output.")
+@click.option(
+    "--on",
+    multiple=True,
+    type=click.Choice([*ON]),
+    default=("outputs",),
+    show_default="outputs",
+    help="Which tables; may be given several times.",
+)
 @range_options
+@click.option("--replay", "replay_id", metavar="REPLAY", help="With --on staging: the replay's id, or latest.")
 @click.option("--suite", "suite_path", metavar="FILE", type=click.Path(path_type=Path), help="Write the suite as JSON.")
 @click.option(
     "--results", "results_path", metavar="FILE", type=click.Path(path_type=Path), help="Write GX's results as JSON."
@@ -44,35 +62,66 @@ WORDS = {
 @json_option
 def expect(
     contract_path: Path,
-    on: str,
+    on: tuple[str, ...],
     time_range: TimeRange,
+    replay_id: str | None,
     suite_path: Path | None,
     results_path: Path | None,
     home: Home,
     as_json: bool,
 ) -> int:
-    """Check the stream's and the batch's table, each alone, against what the contract implies.
+    """Check tables, each alone, against what the contract implies: both outputs, or what --on names.
 
-    Columns, types, keys, lineage, event times, and the contract's `expectations:` block, as one Great Expectations
-    suite. Without a range: all rows. Exit code 1 when an expectation fails.
+    Outputs: columns, types, keys, lineage, event times. Sources: each record archived once, event times, quarantine.
+    Staging: the rows of a replay, as its audit checks them. Besides, the contract's `expectations:` block. Without a
+    range: all rows. What came out is kept in plumbline.expectations. Exit code 1 when an expectation fails.
 
     \b
     Examples:
       plumbline expect flights.yaml
-      plumbline expect flights.yaml --on stream --date 2013-01-15 --json
+      plumbline expect flights.yaml --on sources --on outputs --date 2013-01-15 --json
+      plumbline expect flights.yaml --on staging --replay latest
       plumbline expect flights.yaml --suite suite.json --results results.json
     """
     import expectations
     from contract.loader import load
 
-    sides = BOTH if on == "both" else (on,)
-    outcome = expectations.run(load(contract_path), home, time_range, on=sides, say=say)
+    contract = load(contract_path)
+    if "staging" in on:
+        outcome = _of_replay(on, replay_id, home)
+    else:
+        if replay_id:
+            raise UsageError("--replay needs --on staging", next_step="add it, or leave --replay out")
+        chosen = [name for group in dict.fromkeys(on) for name in ON[group]]
+        outcome = expectations.run(contract, home, time_range, on=[*dict.fromkeys(chosen)], record=True, say=say)
     if suite_path:
-        _write(suite_path, outcome.suite.to_json_dict())
+        _write(suite_path, _suites(outcome))
     if results_path:
         _write(results_path, {side: result.to_json_dict() for side, result in outcome.validations.items()})
     emit(outcome.document, as_json, lambda console: _show(outcome.document, console))
     return 0 if outcome.success else 1
+
+
+def _of_replay(on: tuple[str, ...], replay_id: str | None, home: Home) -> Outcome:
+    """The staging table of a replay, over the replay's range and by the contract that it was planned with."""
+    import expectations
+    from replay.steps import open_replay
+
+    if set(on) != {"staging"} or not replay_id:
+        raise UsageError(
+            "--on staging stands alone and needs a replay", next_step="--on staging --replay latest, without a range"
+        )
+    contract, plan, _ = open_replay(home, replay_id)
+    return expectations.run(
+        contract, home, plan.time_range, on=["staging"], staging=plan.staging_table, record=True, say=say
+    )
+
+
+def _suites(outcome: Outcome) -> Mapping[str, Any]:
+    """One suite where all tables share it, else one for each table."""
+    made = {name: suite.to_json_dict() for name, suite in outcome.suites.items()}
+    first = next(iter(made.values()))
+    return first if all(suite == first for suite in made.values()) else made
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:

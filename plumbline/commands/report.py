@@ -58,13 +58,15 @@ def make(contract_path: Path, home: Home, runs: Sequence[str], out: Path | None 
     """
     from connect.lake import Lake
     from contract.loader import load
+    from expectations.record import recorded as checked
     from reconcile.report import Facts, recorded, render, write
 
     contract = load(contract_path)
     lake = Lake.open(home, contract.catalog)
     documents = recorded.documents(contract, lake, runs)
     replays = replays_between(lake, home, contract, documents)
-    facts = Facts(contract, str(contract_path), home.option, lateness(contract, home, documents[0]), replays)
+    checks = checked(lake, contract, documents[0]["range"])
+    facts = Facts(contract, str(contract_path), home.option, lateness(contract, home, documents[0]), replays, checks)
     html = render(documents, recorded.findings(lake, documents[0]["run_id"]), facts)
     target = out or Path(f"drift-{contract.contract}-{documents[0]['run_id']}.html")
     return {

@@ -71,7 +71,8 @@ def _batch(job: Job, span: TimeRange) -> Document:
 def _expectations(job: Job, span: TimeRange) -> Document:
     import expectations
 
-    return dict(expectations.run(job.contract, job.home, span, say=job.say).document)
+    on = ("sources", "stream", "batch")
+    return dict(expectations.run(job.contract, job.home, span, on=on, record=True, say=job.say).document)
 
 
 def _reconcile(job: Job, span: TimeRange, batch_snapshot: int) -> Document:

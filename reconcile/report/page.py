@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from contract.errors import SetupError
 from contract.ranges import TimeRange, parse_time, spell_time
+from reconcile.report import checks, plots, reading, spell, stories
 from reconcile.report import lateness as late
-from reconcile.report import plots, reading, spell, stories
 from reconcile.report.reading import CLASSES, Document, Window
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Facts:
     home_option: str = ""
     lateness: Sequence[late.Lateness] = ()
     replays: Sequence[Replay] = ()
+    checks: Sequence[Mapping[str, Any]] = ()
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
 
@@ -121,6 +122,7 @@ def context(documents: Sequence[Document], findings: Sequence[stories.Finding], 
         "stories": stories.worst(findings, MOST_ROWS, facts.contract),
         "found": reading.drift(first),
         "predicted": predicted_table(first),
+        "checks": checks.shown(facts.checks, first["snapshots"]),
         "columns": sorted(first["columns"].items(), key=lambda item: -item[1]),
         "snapshots": [(d["run_id"], d["snapshots"]) for d in documents],
         "commands": commands(documents, facts, reading.worst(bars)),

@@ -58,7 +58,11 @@ def test_json_is_one_document_and_files_are_written(contract_file: Path, home: H
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--on", "left"], 2, "'left' is not one of 'stream', 'batch', 'both'"),
+        (["--on", "left"], 2, "'left' is not one of 'outputs', 'stream', 'batch', 'sources', 'staging'"),
+        (["--on", "staging"], 2, "--on staging stands alone and needs a replay"),
+        (["--on", "staging", "--replay", "latest"], 2, "there is no replay 'latest'"),
+        (["--replay", "latest"], 2, "--replay needs --on staging"),
+        (["--on", "sources"], 3, "table raw.shown does not exist"),
         (["--from", "2020-05-01"], 2, "has no time zone"),
         (["--on", "batch"], 3, "joined.batch does not exist"),
         (["--on", "stream", "--suite", "no/folder/suite.json"], 2, "cannot write 'no/folder/suite.json'"),

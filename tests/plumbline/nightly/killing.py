@@ -24,14 +24,14 @@ def command(contract: Path, home: Home, *options: str) -> list[str]:
 def kill_nightly(contract: Path, home: Home, dice: random.Random, *options: str, span: float = 4.0) -> str | None:
     """Run it and kill it with its JVM by SIGKILL; says after which step of which day. None: it ended before.
 
-    One in five dies somewhere on the way to its first day, the others within `span` seconds of their first day.
+    One in ten dies somewhere on the way to its first day, the others within `span` seconds of their first day.
     """
     log = contract.with_suffix(".killed.log")
     with log.open("wb") as sink:
         job = subprocess.Popen(
             command(contract, home, *options), stdout=sink, stderr=sink, start_new_session=True, cwd=contract.parent
         )
-    early = dice.random() < 0.2
+    early = dice.random() < 0.1
     while not early and job.poll() is None and b"nightly: " not in log.read_bytes():
         time.sleep(0.01)
     moment = time.monotonic() + dice.uniform(0, STARTUP_SECONDS if early else span)

@@ -1,0 +1,57 @@
+"""Rules that need more than the table's own rows: a moment, or another table's rows. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from connect.iceberg_types import quoted
+from contract.durations import spell_duration
+from contract.model import Contract
+from contract.ranges import TimeRange
+from expectations.rules import ROW_COUNT, Rule
+
+MAX = "expect_column_max_to_be_between"
+
+
+def fresh(contract: Contract, column: str, span: TimeRange, now: datetime) -> Iterator[Rule]:
+    """The newest time in `column` lies near the end of the range, or near now where that has not come."""
+    within = contract.expectations.fresh_within
+    if within is None:
+        return
+    least = _spelled(_before(min(span.end or now, now), within))
+    name = quoted(column)
+    yield Rule(
+        MAX,
+        {"column": column, "min_value": least},
+        f"expectations.fresh_within {spell_duration(within)}",
+        (column,),
+        "time",
+        observed=f"strftime(max({name}), '%Y-%m-%dT%H:%M:%S.%fZ')",
+        of_all=True,
+    )
+
+
+def proportion(contract: Contract, batch_rows: int) -> Iterator[Rule]:
+    """The stream has about as many rows as the batch table has in the same range."""
+    low, high = contract.expectations.stream_to_batch or (None, None)
+    bounds = {
+        "min_value": None if low is None else math.ceil(low * batch_rows),
+        "max_value": None if high is None else math.floor(high * batch_rows),
+    }
+    if contract.expectations.stream_to_batch is not None:
+        why = f"expectations.stream_to_batch, of {batch_rows:,} batch rows"
+        yield Rule(ROW_COUNT, bounds, why, observed="count(*)", of_all=True)
+
+
+def _before(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment - by
+    except OverflowError:
+        return datetime.min.replace(tzinfo=moment.tzinfo)
+
+
+def _spelled(moment: datetime) -> str:
+    """Of one length, as DuckDB spells the maximum: texts in this form are in the order of their times."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

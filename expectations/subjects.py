@@ -1,0 +1,89 @@
+"""Which tables are checked, and by which rules. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from connect.iceberg_types import quoted, text
+from contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION
+from contract.model import Contract
+from contract.ranges import TimeRange
+from expectations.archive_rules import RECORD, RECORD_TIME, TIME, archive_rules
+from expectations.range_rules import fresh, proportion
+from expectations.rules import Rule, rules
+
+STREAM, BATCH, STAGING = "stream", "batch", "staging"
+OUTPUTS = (STREAM, BATCH)
+SOURCES = "sources"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One table to check: its rules, the columns that name a row in a sample, and which of its rows are in a range.
+
+    `time` is the column that ranges are cut by. A row without it is in the range by `instead`, where that is given, and
+    else in any range: it must not hide from the rule that it has one. `topic` leaves out the rows of other topics.
+    """
+
+    name: str
+    table: str
+    rules: tuple[Rule, ...]
+    key: tuple[str, ...]
+    time: str = EVENT_TIME
+    instead: str | None = None
+    topic: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are read, each once."""
+        own = [self.time, *([self.instead] if self.instead else []), *(["topic"] if self.topic else [])]
+        return tuple(
+            dict.fromkeys([*own, *self.key, *(c for rule in self.rules for c in (*rule.columns, *rule.groups))])
+        )
+
+    def rows(self, span: TimeRange) -> str:
+        """A DuckDB predicate: the rows of the range."""
+        time = quoted(self.time)
+        missing = span.sql(quoted(self.instead)) if self.instead else "true"
+        within = "true" if span == TimeRange() else f"({span.sql(time)} OR ({time} IS NULL AND {missing}))"
+        return within + (f" AND topic = {text(self.topic)}" if self.topic else "")
+
+
+def subjects(
+    contract: Contract,
+    on: Sequence[str],
+    span: TimeRange,
+    now: datetime,
+    batch_rows: Callable[[], int],
+    staging: str | None = None,
+) -> list[Subject]:
+    """What `on` names: "stream", "batch", "sources" (one subject for each, named `sources.NAME`) and "staging".
+
+    `batch_rows` counts the batch table's rows of the range; it is asked only where a rule needs it.
+    """
+    found = []
+    for name in on:
+        if name == SOURCES:
+            found += [_archive(contract, source, span, now) for source in contract.sources]
+        elif name == STAGING:
+            # How many rows a replayed range holds is the range's matter; it is held to the batch table besides.
+            found.append(_output(contract, name, staging or "", [rule for rule in rules(contract) if not rule.of_all]))
+        else:
+            table = contract.output.stream_table if name == STREAM else contract.output.batch_table
+            of_stream = name == STREAM and contract.expectations.stream_to_batch is not None
+            more = [*fresh(contract, EVENT_TIME, span, now), *(proportion(contract, batch_rows()) if of_stream else ())]
+            found.append(_output(contract, name, table, [*rules(contract), *more]))
+    return found
+
+
+def _output(contract: Contract, name: str, table: str, found: Sequence[Rule]) -> Subject:
+    key = (*contract.output.key, LEFT_PARTITION, LEFT_OFFSET)
+    return Subject(name, table, tuple(found), key)
+
+
+def _archive(contract: Contract, name: str, span: TimeRange, now: datetime) -> Subject:
+    source = contract.sources[name]
+    found = (*archive_rules(contract, name), *fresh(contract, TIME, span, now))
+    return Subject(f"sources.{name}", source.archive, found, RECORD, TIME, RECORD_TIME, source.topic)
