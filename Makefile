@@ -7,7 +7,7 @@ PACKAGES := contract connect stream_job expectations reconcile replay plumbline
 UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format lock docs clean
+.PHONY: help install demo test lint format lock docs site clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:  ##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -33,6 +33,10 @@ format: .venv/installed  ## let ruff put the code in its form
 docs: .venv/installed  ## write the generated pages of docs/ afresh
 	@$(BIN)/python -m plumbline.docs
 
+site: docs  ## build the documentation site into ./site
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 # Folders of wheels and index addresses are one machine's: nothing of them may reach the lock.
 lock: .venv/installed  ## write requirements.lock from pyproject.toml; make lock UPGRADE=--upgrade for new versions
 	@env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(UPGRADE) \
@@ -40,7 +44,7 @@ lock: .venv/installed  ## write requirements.lock from pyproject.toml; make lock
 	  --no-emit-find-links --no-emit-trusted-host --constraint constraints.txt --output-file requirements.lock pyproject.toml
 
 clean:  ## remove .venv, caches and ./demo; .plumbline (jars, broker, lake) stays
-	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv demo site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.plumbline/*' -prune -exec rm -rf {} +
 
 .venv/installed: .venv/packages pyproject.toml

@@ -1,4 +1,4 @@
-"""`python -m plumbline.docs` writes the generated pages of docs/: command line, contract keys, JSON Schema.
+"""`python -m plumbline.docs` writes the generated pages of docs/: command line, contract keys, JSON Schema, errors.
 
 A test compares them with the code, so that they cannot fall behind it.
 """
@@ -18,6 +18,7 @@ from contract.durations import DURATION_FORM
 from contract.fields import FIELD_TYPE_SCHEMA
 from contract.model import CONTRACT_NAME, NAME, TABLE_NAME
 from contract.schema import json_schema
+from plumbline.error_page import error_page
 
 BOOLEAN = "true or false"
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +37,7 @@ def pages() -> dict[Path, str]:
     operations = docs / "operations.md"
     return {
         docs / "cli.md": cli_page(),
+        docs / "errors.md": error_page(ROOT),
         docs / "contract.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
         contract: with_keys(contract.read_text(encoding="utf-8")),
         tables: with_columns(tables.read_text(encoding="utf-8")),

@@ -11,12 +11,12 @@ from plumbline.cli import cli
 
 def parse(line: str) -> click.Context:
     """The context of `plumbline ...` with all its options read. Raises click's or our UsageError when it is wrong."""
-    words = shlex.split(line, comments=True)
-    assert words[0].rpartition("/")[2] == "plumbline", line
+    program, *words = shlex.split(line, comments=True)
+    assert program.rpartition("/")[2] == "plumbline", line
     command: click.Command = cli
-    context = command.make_context("plumbline", words[1:])
+    context = click.Context(cli, info_name="plumbline", **cli.context_settings)
     while isinstance(command, click.Group):
-        name, below, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        assert below is not None, name
-        command, context = below, below.make_context(name, rest, parent=context)
-    return context
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None, name
+        command = found
+    return command.make_context(command.name, words, parent=context)

@@ -1,4 +1,4 @@
-"""What README.md says happens: the demo on the whole year, and then each of its commands on what the demo left."""
+"""What README.md and the tutorial say happens: the demo on the whole year, then each command on what the demo left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconcile.report import notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 BY_MAKE = {"make demo", "make test"}
 """`make demo` is the fixture below, `make test` runs this file."""
 
@@ -39,9 +39,9 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def commands() -> Iterator[str]:
-    """Every command of every block, in order, without comments."""
-    for block in BLOCKS:
+def commands(page: str) -> Iterator[str]:
+    """Every command of every block of a page, in order, without comments."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
             if command := re.sub(r"\s+#.*", "", line).strip():
                 yield command
@@ -72,12 +72,20 @@ def test_the_demo_leaves_the_page_and_no_broker(folder: Path) -> None:
 
 
 def test_every_command_of_the_readme_does_what_it_says(folder: Path) -> None:
-    listed = list(commands())
+    listed = list(commands(README))
     assert {command for command in listed if command.startswith("make")} == BY_MAKE
     for command in listed:
         if command not in BY_MAKE:
             done = run(command, folder)
             assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def test_every_command_of_the_tutorial_does_what_it_says(folder: Path) -> None:
+    for command in commands(TUTORIAL):
+        if command not in BY_MAKE:
+            done = run(command, folder)
+            assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    assert (folder / "demo" / "nightly" / "flights" / "2013-02-10" / "report.html").exists()
 
 
 def test_the_notebook_runs_on_the_tables_of_the_demo(folder: Path) -> None:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import configparser
+import json
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
-import click
+import duckdb
 import pytest
+import yaml
+from command_lines import parse
+from pydantic import TypeAdapter
 
 from contract.lineage import LINEAGE
-from plumbline.cli import cli
+from contract.loader import parse as parse_contract
+from contract.model import Contract, Join, Output, Source
 from plumbline.docs import ROOT, pages
 
 MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
 
 
-@pytest.mark.parametrize("name", ["cli.md", "contract.md", "contract.schema.json", "tables.md", "operations.md"])
+@pytest.mark.parametrize(
+    "name", ["cli.md", "contract.md", "contract.schema.json", "tables.md", "operations.md", "reconcile.md", "errors.md"]
+)
 def test_a_generated_page_is_current(name: str) -> None:
     path = ROOT / "docs" / name
     assert path.read_text(encoding="utf-8") == pages()[path], "run make docs and commit"
@@ -37,18 +47,44 @@ def test_commands_in_code_blocks_exist(page: Path) -> None:
         if words[:1] == ["make"]:
             assert words[1] in targets, line
         if words[:1] == ["plumbline"]:
-            parse(words[1:])
+            parse(line)
 
 
-def parse(words: list[str]) -> None:
-    """Let click read a command line without running it."""
-    command: click.Command = cli
-    context = click.Context(cli, info_name="plumbline", **cli.context_settings)
-    while isinstance(command, click.Group):
-        name, found, words = command.resolve_command(context, words)
-        assert found is not None, name
-        command = found
-    command.make_context(command.name, words, parent=context)
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
+def test_blocks_are_well_formed(page: Path) -> None:
+    """Every block says what it is, and is that; a contract's part in YAML is one that a contract may have."""
+    for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.M | re.S):
+        assert language in WELL_FORMED, f"a block of {page.name} is marked {language!r}"
+        WELL_FORMED[language](dedent(block))
+
+
+def as_yaml(block: str) -> None:
+    part = yaml.safe_load(block)
+    if "contract" in part:
+        parse_contract(block)
+    elif known := part.keys() & Contract.model_fields.keys():
+        assert known == part.keys()
+        for name in known:
+            TypeAdapter(Contract.model_fields[name].annotation).validate_python(part[name])
+    else:
+        fields = {name for model in (Source, Output, Join) for name in model.model_fields}
+        assert part.keys() <= fields, part.keys() - fields
+
+
+def as_ini(block: str) -> None:
+    lines = block if block.lstrip().startswith("[") else f"[environment]\n{block}"
+    configparser.ConfigParser(interpolation=None).read_string(lines)
+
+
+WELL_FORMED: dict[str, Callable[[str], object]] = {
+    "sh": lambda block: None,  # test_commands_in_code_blocks_exist
+    "text": lambda block: None,
+    "sql": lambda block: duckdb.extract_statements(re.sub(r":(from|to)\b", "now()", block)),
+    "yaml": as_yaml,
+    "json": lambda block: json.loads(block.replace("[...]", "[]")),
+    "python": lambda block: compile(block, "a block", "exec"),
+    "ini": as_ini,
+}
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
