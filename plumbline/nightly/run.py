@@ -41,13 +41,18 @@ def nightly(job: Job, asked: Options) -> dict[str, Any]:
     """
     busy = f"another plumbline nightly of {job.contract.contract} is at work"
     with locked(nights_of(job.home, job.contract) / "lock", busy):
-        plan = _plan(job, asked)
-        failure = _spend(job, plan, asked)
+        plan, failure = Due(), None
+        try:
+            plan = _plan(job, asked)
+            _spend(job, plan, asked)
+        except Exception as error:  # told first, raised then
+            failure = error
         untold = [folder for folder in NightFolder.all(job.home, job.contract) if not folder.announced]
         nights = [folder.read(NIGHT) for folder in untold]
         sent = _tell(job, asked, nights, plan.left, failure)
-        for folder in untold if sent in (SENT, NONE) else ():
-            folder.announce()
+        if sent == SENT or (sent == NONE and failure is None):
+            for folder in untold:
+                folder.announce()
         removed = remove_old(job.home, job.contract, datetime.now(UTC), asked.keep)
     if failure is not None:
         raise failure
@@ -90,17 +95,12 @@ def _settled_us(job: Job) -> int | None:
     return settled_until_us(evict_ms, low, high, keeps_right=job.contract.join.keeps_right)
 
 
-def _spend(job: Job, plan: Due, asked: Options) -> Exception | None:
-    """Do the nights; what ended the work early is told first and raised then."""
+def _spend(job: Job, plan: Due, asked: Options) -> None:
     for number, day in enumerate(plan.days, 1):
         job.say(f"nightly: {day}, {number} of {len(plan.days)}")
-        try:
-            if asked.again:
-                job.folder(day).remove()
-            spend(job, day)
-        except Exception as error:
-            return error
-    return None
+        if asked.again:
+            job.folder(day).remove()
+        spend(job, day)
 
 
 def _tell(job: Job, asked: Options, nights: Sequence[Document], left: int, failure: Exception | None) -> str:

@@ -6,12 +6,15 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from nights import night
 
 from contract.errors import PlumblineError, UnreachableError, UsageError
+from plumbline.cli import run
+from plumbline.demo.folder import example_contract
 from plumbline.nightly.message import message
 from plumbline.nightly.webhook import checked, post
 
@@ -106,3 +109,20 @@ def test_what_is_no_web_address_is_refused_without_being_shown(url: str) -> None
         checked(url)
     assert "SECRET" not in str(told.value)
     assert "PLUMBLINE_WEBHOOK" in str(told.value)
+
+
+def test_a_nightly_that_could_not_be_is_told(
+    hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract = tmp_path / "flights.yaml"
+    away = tmp_path / "away" / "catalog.db"
+    block = f"catalog: {{type: sql, uri: 'sqlite:///{away}', warehouse: 'file://{tmp_path}'}}\n"
+    contract.write_text(example_contract().read_text() + block)
+    monkeypatch.setenv("PLUMBLINE_WEBHOOK", hook.url)
+    assert run(["nightly", str(contract), "--home", str(tmp_path / "home")]) == 3
+    out, err = capsys.readouterr()
+    assert (out, err.count("error: the catalog does not answer")) == ("", 1)
+    assert "SECRET" not in err
+    [(_, _, body)] = hook.got
+    assert body["text"] == "plumbline nightly flights: no day, failed"
+    assert body["blocks"][1]["text"]["text"].startswith("ended early: the catalog does not answer")
