@@ -58,6 +58,7 @@ WORDS = {
 @click.option(
     "--results", "results_path", metavar="FILE", type=click.Path(path_type=Path), help="Write GX's results as JSON."
 )
+@click.option("--page", "page_path", metavar="FILE", type=click.Path(path_type=Path), help="Write an HTML page.")
 @home_option
 @json_option
 def expect(
@@ -67,6 +68,7 @@ def expect(
     replay_id: str | None,
     suite_path: Path | None,
     results_path: Path | None,
+    page_path: Path | None,
     home: Home,
     as_json: bool,
 ) -> int:
@@ -81,7 +83,7 @@ def expect(
       plumbline expect flights.yaml
       plumbline expect flights.yaml --on sources --on outputs --date 2013-01-15 --json
       plumbline expect flights.yaml --on staging --replay latest
-      plumbline expect flights.yaml --suite suite.json --results results.json
+      plumbline expect flights.yaml --suite suite.json --results results.json --page expectations.html
     """
     import expectations
     from contract.loader import load
@@ -98,6 +100,11 @@ def expect(
         _write(suite_path, _suites(outcome))
     if results_path:
         _write(results_path, {side: result.to_json_dict() for side, result in outcome.validations.items()})
+    if page_path:
+        from reconcile.report import write
+        from reconcile.report.checks import render
+
+        write(page_path, render(outcome.document))
     emit(outcome.document, as_json, lambda console: _show(outcome.document, console))
     return 0 if outcome.success else 1
 

@@ -1,4 +1,7 @@
-"""Recorded expectations, as the page shows them. Pure."""
+"""Expectations as pages show them: a section of the drift report, and a page of their own. Pure.
+
+The page stands for Great Expectations' Data Docs, which load scripts and fonts from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,15 @@ def shown(checks: Sequence[Mapping[str, Any]], snapshots: Mapping[str, int | Non
         }
         for check in checks
     ]
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """The page of one `plumbline expect`: its document as HTML that needs no network and runs no script."""
+    from reconcile.report.page import environment
+
+    checks = [{"subject": subject, **table} for subject, table in document["tables"].items()]
+    about = {name: document[name] for name in ("contract", "range", "success")}
+    return environment().get_template("checks_page.html").render(about, checks=shown(checks, {}))
 
 
 def _example(one: Mapping[str, Any]) -> str:

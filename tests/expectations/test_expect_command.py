@@ -40,9 +40,21 @@ def test_a_fault_ends_with_1_and_is_shown(contract_file: Path, home: Home, fill:
 def test_json_is_one_document_and_files_are_written(contract_file: Path, home: Home, fill: Fill) -> None:
     fill([*good(), row(4, clicked_at=None)])
     files = home.root / "suite.json", home.root / "results.json"
+    page = home.root / "page.html"
     day = ("--date", "2020-05-01")
     done = expect(
-        contract_file, "--on", "stream", *day, "--json", "--suite", files[0], "--results", files[1], home=home
+        contract_file,
+        "--on",
+        "stream",
+        *day,
+        "--json",
+        "--suite",
+        files[0],
+        "--results",
+        files[1],
+        "--page",
+        page,
+        home=home,
     )
     document = json.loads(done.stdout)
     assert (done.returncode, document["success"], list(document["tables"])) == (1, False, ["stream"])
@@ -51,6 +63,7 @@ def test_json_is_one_document_and_files_are_written(contract_file: Path, home: H
     assert fault["sample"][0]["_event_time"] == "2020-05-01T12:04:00Z"
     suite, results = (json.loads(path.read_text()) for path in files)
     assert len(suite["expectations"]) == 26
+    assert "Expectations of shop" in page.read_text()
     assert results["stream"]["statistics"]["unsuccessful_expectations"] == 1
     assert results["stream"]["meta"]["snapshot_id"] == document["tables"]["stream"]["snapshot_id"]
 

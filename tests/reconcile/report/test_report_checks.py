@@ -7,7 +7,7 @@ from typing import Any
 from examples_of_runs import document
 from reading_html import Page
 
-from reconcile.report import Facts, render
+from reconcile.report import Facts, checks, render
 
 
 def check(subject: str = "stream", snapshot_id: int | None = 11, **failing: Any) -> dict[str, Any]:
@@ -53,3 +53,17 @@ def test_values_are_text_and_of_readable_length() -> None:
     column, _, example = made.table("Does not hold in stream")["w"]
     assert column == hostile
     assert len(example) == 200
+
+
+def test_a_page_of_its_own_lists_all_and_keeps_values_text() -> None:
+    hostile = "</style><script>alert(1)</script><img src=x onerror=alert(1)>"
+    told = check(why=hostile, column=hostile, sample=[{"a": hostile}])
+    document = {"contract": "plays", "range": {"from": None, "to": None}, "tables": {hostile: told}, "success": False}
+    made = Page(checks.render({**document, "tables": {hostile: {**told, "table": hostile}}}))
+    names = {name for name, _ in made.elements}
+    assert not names & {"script", "img", "link", "iframe"}
+    assert not [attribute for _, found in made.elements for attribute in found if attribute.startswith("on")]
+    assert made.headings[0] == (1, "Expectations of plays")
+    assert made.table("All expectations of")["kind"]
+    policy = next(found for name, found in made.elements if name == "meta" and "http-equiv" in found)
+    assert str(policy["content"]).startswith("default-src 'none'")
