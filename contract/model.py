@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from contract.bounds import Bounds
 from contract.consistency import PartError
 from contract.durations import DURATION_FORM, parse_duration, spell_duration
 from contract.equality import Tolerance
@@ -258,32 +259,14 @@ class ReconcileSettings(_Block):
 class Expectations(_Block):
     """What must hold of the tables beyond what the contract itself implies."""
 
-    between: dict[Name, tuple[float | None, float | None]] = Field(
-        default_factory=dict, description="output column to smallest and largest value, both allowed; null: no bound"
-    )
-    in_set: dict[Name, list[str | int | float | bool]] = Field(
-        default_factory=dict, description="output column to its allowed values"
-    )
+    between: dict[Name, Bounds] = Field(default_factory=dict, description="output column to least and greatest value")
+    in_set: dict[Name, list[str | int | float | bool]] = Field(default_factory=dict, description="column to its values")
     not_null: list[Name] = Field(default_factory=list, description="output columns that always have a value")
     matched_at_least: float | None = Field(None, ge=0, le=1, description="share of rows with a right side")
     min_rows: int | None = Field(None, ge=0, description="fewest rows that a checked range may hold")
-    stream_to_batch: tuple[float | None, float | None] | None = Field(
-        None, description="least and greatest number of stream rows for one batch row; null: no bound"
-    )
-    fresh_within: Delay | None = Field(
-        None, description="how long before the range's end (before now, where it has none) the newest row may lie"
-    )
-    quarantined_at_most: float | None = Field(
-        None, ge=0, le=1, description="share of a source's records that may be in quarantine"
-    )
-
-    @model_validator(mode="after")
-    def _bounds_in_order(self) -> Expectations:
-        bounds: list[tuple[Path, Any]] = [(("between", name), pair) for name, pair in self.between.items()]
-        for path, (low, high) in (*bounds, (("stream_to_batch",), self.stream_to_batch or (None, None))):
-            if low is not None and high is not None and low > high:
-                raise PartError(path, f"[{low:g}, {high:g}] is reversed")
-        return self
+    stream_to_batch: Bounds | None = Field(None, description="stream rows for one batch row; null: no bound")
+    fresh_within: Delay | None = Field(None, description="age of the newest row at the range's end, or now")
+    quarantined_at_most: float | None = Field(None, ge=0, le=1, description="share of a source's records")
 
 
 class Contract(_Block):

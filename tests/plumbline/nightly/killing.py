@@ -14,33 +14,34 @@ from crashing import signal_all
 from connect.home import Home
 
 STEPS = ("batch", "expectations", "reconcile", "night")
-STARTUP_SECONDS = 8.0
+MOMENTS = {"": 1, "nightly: ": 1, "batch: ": 3, "expect: ": 3, "reconcile: ": 2, ", 2 of ": 3, ", 3 of ": 3}
+"""The start of the process, of a night, of its steps, of the second and third night; with how often each is drawn."""
 
 
 def command(contract: Path, home: Home, *options: str) -> list[str]:
     return [sys.executable, "-m", "plumbline", "nightly", str(contract), "--home", str(home.root), *options]
 
 
-def kill_nightly(contract: Path, home: Home, dice: random.Random, *options: str, span: float = 4.0) -> str | None:
-    """Run it and kill it with its JVM by SIGKILL; says after which step of which day. None: it ended before.
+def kill_nightly(contract: Path, home: Home, dice: random.Random, *options: str, span: float = 3.0) -> str | None:
+    """Run it and kill it with its JVM by SIGKILL; says in which step of which day. None: it ended before.
 
-    One in ten dies somewhere on the way to its first day, the others within `span` seconds of their first day.
+    A line of its progress is drawn from MOMENTS, and a moment of the `span` seconds after it.
     """
     log = contract.with_suffix(".killed.log")
     with log.open("wb") as sink:
         job = subprocess.Popen(
             command(contract, home, *options), stdout=sink, stderr=sink, start_new_session=True, cwd=contract.parent
         )
-    early = dice.random() < 0.1
-    while not early and job.poll() is None and b"nightly: " not in log.read_bytes():
+    line = dice.choices(list(MOMENTS), MOMENTS.values())[0].encode()
+    while job.poll() is None and line not in log.read_bytes():
         time.sleep(0.01)
-    moment = time.monotonic() + dice.uniform(0, STARTUP_SECONDS if early else span)
+    moment = time.monotonic() + dice.uniform(0, span)
     while job.poll() is None and time.monotonic() < moment:
         time.sleep(0.01)
     ended = job.poll() is not None
     signal_all(job, signal.SIGKILL)
     job.wait(60)
-    return None if ended else f"{'starting, ' if early else ''}{stands(home)}"
+    return None if ended else f"{stands(home)}, at {log.read_text().strip().splitlines()[-1:]}"
 
 
 def stands(home: Home) -> str:

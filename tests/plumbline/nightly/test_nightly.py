@@ -133,7 +133,7 @@ def test_killed_by_the_system_and_repeated(shop: Scenario) -> None:
     """The short form of benchmarks/nightly/kills.py."""
     feed(shop, 7)
     dice = random.Random(7)
-    assert kill_nightly(shop.contract_path, shop.home, dice, span=2.0) is not None
+    assert kill_nightly(shop.contract_path, shop.home, dice) is not None
     done = subprocess.run(command(shop.contract_path, shop.home, "--json"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["left"] == 0
