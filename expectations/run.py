@@ -77,7 +77,7 @@ def run(
     suites: dict[str, ExpectationSuite] = {}
     validations: dict[str, ExpectationSuiteValidationResult] = {}
     with tempfile.TemporaryDirectory(prefix="plumbline-expect-") as spill, closing(_connection(spill)) as con:
-        batch_rows = _counted_once(con, lake, contract, span)
+        batch_rows = _counting(con, lake, contract, span)
         wanted = subjects(contract, on, span, datetime.now(UTC), batch_rows, staging)
         pins = [_pin(con, lake, subject, span) for subject in wanted]
         say("expect: loading Great Expectations")
@@ -119,8 +119,8 @@ def _connection(spill: str) -> duckdb.DuckDBPyConnection:
     return pinned.connection(temp_dir=spill)
 
 
-def _counted_once(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, span: TimeRange) -> Callable[[], int]:
-    """Counts the batch table's rows of the range, when it is asked."""
+def _counting(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, span: TimeRange) -> Callable[[], int]:
+    """A function that counts the batch table's rows of the range when it is called."""
 
     def batch_rows() -> int:
         batch = Subject("batch_counted", contract.output.batch_table, (), ())
