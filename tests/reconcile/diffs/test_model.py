@@ -1,81 +1,60 @@
-"""The engine against a model of a few lines of plain Python, on random small tables."""
+"""The engine against a model of a few lines of plain Python, on random small tables.
+
+`benchmarks/diff/pairs.py` runs the same for any number of pairs.
+"""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from typing import Any
-
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_model import Found, compare_plainly, found_in, near
+from random_pairs import KINDS, Pair, random_pair
 from rows import ONE_PIECE, SMALL_PIECES, differing
 
 from connect.pinned import connection
 from contract.equality import Tolerance
 from reconcile.engine import compare
 
-Row = tuple[Any, ...]
-SCHEMA = pa.schema(
-    {"k1": pa.int64(), "k2": pa.string(), "f": pa.float64(), "s": pa.string(), "l": pa.list_(pa.int64())}
-)
-KEYS = st.tuples(st.sampled_from([None, 0, 1]), st.sampled_from([None, "", "a"]))
-FLOATS = st.sampled_from([None, 0.0, -0.0, math.nan, math.inf, -math.inf, 1.0, 1.4, 1.8, 2.0**60, 2.0**60 + 256])
-VALUES = st.tuples(FLOATS, st.sampled_from([None, "", "x"]), st.sampled_from([None, (), (None,), (0,), (0, 0)]))
-ROWS = st.lists(st.tuples(KEYS, VALUES).map(lambda row: (*row[0], *row[1])), max_size=12)
+SEEDS = range(160)
 
 
-def table(rows: list[Row]) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
-    return pa.table([pa.array(c, t) for c, t in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA)
-
-
-def plain(row: Row) -> Row:
-    """The row with its equality made Python's: one NaN, one zero."""
-    number = row[2]
-    return (*row[:2], "NaN" if number is not None and math.isnan(number) else number, *row[3:])
-
-
-def model(left: list[Row], right: list[Row]) -> dict[Any, str]:
-    """Class of each key that differs."""
-    found = {}
-    for key in {row[:2] for row in (*left, *right)}:
-        ours, theirs = ([plain(row) for row in side if row[:2] == key] for side in (left, right))
-        if Counter(ours) == Counter(theirs):
-            continue
-        if not ours or not theirs:
-            found[key] = "missing" if ours else "extra"
-        else:
-            found[key] = "mismatch" if len(ours) == len(theirs) == 1 else "duplicate"
-    return found
-
-
-@settings(max_examples=60, deadline=None)
-@given(left=ROWS, right=ROWS, small=st.booleans())
-def test_classes_are_the_models(left: list[Row], right: list[Row], small: bool) -> None:
+def compared(pair: Pair) -> Found:
     con = connection()
-    con.register("ours", table(left))
-    con.register("theirs", table(right))
-    found = compare(con, "ours", "theirs", ["k1", "k2"], budget=SMALL_PIECES if small else ONE_PIECE)
-    expected = model(left, right)
-    assert differing(con, "k1, k2") == expected
-    assert found.counts["match"] == sum(row[:2] not in expected for row in left)
+    con.register("ours", pair.left)
+    con.register("theirs", pair.right)
+    budget = SMALL_PIECES if pair.seed % 2 else ONE_PIECE
+    found = compare(con, "ours", "theirs", pair.key, tolerances=pair.tolerances, budget=budget)
+    drift = con.sql("FROM drift").to_arrow_table()
     con.close()
+    return found_in(drift, pair.key, found.counts["match"])
 
 
-def near(a: float | None, b: float | None, tolerance: Tolerance) -> bool:
-    """contract.equality.Tolerance in Python."""
-    if a is None or b is None:
-        return a is b
-    if not (math.isfinite(a) and math.isfinite(b)):
-        return a == b or (math.isnan(a) and math.isnan(b))
-    return abs(a - b) <= (tolerance.abs or 0.0) + (tolerance.rel or 0.0) * max(abs(a), abs(b))
+@pytest.mark.parametrize("first", range(0, len(SEEDS), 20))
+def test_the_engine_finds_what_the_model_finds(first: int) -> None:
+    for seed in SEEDS[first : first + 20]:
+        pair = random_pair(seed)
+        assert compared(pair) == compare_plainly(pair.left, pair.right, pair.key, pair.tolerances), f"seed {seed}"
+
+
+def test_the_pairs_meet_every_type_class_and_shape() -> None:
+    pairs = [random_pair(seed) for seed in SEEDS]
+    kinds = {str(kind) for pair in pairs for table in (pair.left, pair.right) for kind in table.schema.types}
+    assert kinds >= {str(kind.type) for kind in KINDS.values()}
+    found = [compare_plainly(pair.left, pair.right, pair.key, pair.tolerances) for pair in pairs]
+    classes = {verdict[0] for each in found for verdict in each.drift.values()}
+    assert classes == {"mismatch", "missing", "extra", "duplicate"}
+    assert sum(not each.drift for each in found) >= 10
+    assert len({(pair.left.num_rows > 0, pair.right.num_rows > 0) for pair in pairs}) == 4
+    assert any(not pair.columns for pair in pairs)
+    assert any(pair.tolerances for pair in pairs)
 
 
 NUMBERS = st.one_of(st.none(), st.floats(), st.floats(-10, 10))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     pairs=st.lists(st.tuples(NUMBERS, st.one_of(NUMBERS, st.floats(-2, 2))), min_size=1, max_size=20),
     tolerance=st.builds(
