@@ -21,6 +21,7 @@ from contract.errors import SetupError, UnreachableError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.catalog import Catalog
+    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
 
 NAME = "lake"
@@ -158,6 +159,16 @@ class Lake:
                 if time.monotonic() > deadline:
                     raise UnreachableError(f"the append to {identifier} lost every race for 60 s: {error}") from None
                 time.sleep(0.2)
+
+    def replace(self, identifier: str, rows: pa.Table, where: BooleanExpression) -> bool:
+        """Replace the rows that satisfy the filter, in one commit. False: another commit came between, and stands."""
+        from pyiceberg.exceptions import CommitFailedException
+
+        try:
+            self._patiently(lambda: self.load(identifier).overwrite(rows, overwrite_filter=where))
+        except CommitFailedException:
+            return False
+        return True
 
     def dispose(self) -> None:
         """Close the catalog's pooled connections: after a failed statement they keep their lock."""

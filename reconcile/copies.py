@@ -67,7 +67,7 @@ def _copies(pins: Pins, side: str, source: Source) -> str:
         return none
     if "event_id" not in pins.lake.load(source.archive).schema().column_names:
         return none
-    view, reach = f"{side}_deliveries", pins.archive_range(side)
+    view, reach = f"{side}_deliveries", pins.archived(side, around=True)
     row_filter = reach.iceberg("event_time")
     pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=view, row_filter=row_filter, columns=ARCHIVED)
     entered = (

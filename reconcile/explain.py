@@ -12,10 +12,11 @@ from reconcile.attribution import ATTRIBUTED
 from reconcile.commits import EPOCH, REPLAY, commit_of, committed
 from reconcile.coverage import FROM, TO
 from reconcile.engine.quoting import ident, text
+from reconcile.judged import judge_rows
 from reconcile.pins import BATCH, LEDGER, STREAM, Pins
 from reconcile.record import findings_sql
 from reconcile.records import find_records
-from reconcile.run import judge_rows, opened
+from reconcile.run import opened
 from reconcile.spans import Progress, lay_out
 from reconcile.story import DROPPED, Delivered, Moment, Story, Written, in_order, moment_of, moments_of
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from contract.reach import input_range
 from reconcile.copies import by_first_delivery, find_copies, note_taken
 from reconcile.coverage import BatchRun, batch_runs, covered, holds, hull
 from reconcile.engine.quoting import ident, text
+from reconcile.windows import Windows
 from stream_job.tables import EPOCHS, QUARANTINE
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class Pins:
     """One DuckDB connection with the views named above, and what they show.
 
     `snapshots` maps each table to its pinned snapshot id (None: the table is empty or missing). The views of both
-    outputs hold the rows with `_event_time` in `time_range`, the archives' those that such rows can be made from.
+    outputs hold the rows with `_event_time` in `read`, all of `time_range` or some days of it, the archives' those that
+    such rows can be made from.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -46,6 +49,7 @@ class Pins:
     runs: tuple[BatchRun, ...]
     memory: str
     scratch: Path | None
+    read: Windows
 
     @property
     def within_ms(self) -> tuple[int, int]:
@@ -54,11 +58,20 @@ class Pins:
         return low, high
 
     def archive_range(self, side: str) -> TimeRange:
-        """Event times that records of side `left` or `right` may have for rows of the range.
+        """Event times that records of side `left` or `right` may have for rows of the range."""
+        return self.reach(side, self.time_range)
 
-        Where unmatched right events give rows, also what decides about the partners of the range's events.
+    def archived(self, side: str, *, around: bool = False) -> Windows:
+        """The same for the rows that are read; `around`: for those beside them too."""
+        times = self.read_around if around and not self.reaches_out else self.read
+        return times.each(lambda part: self.reach(side, part))
+
+    def reach(self, side: str, part: TimeRange) -> TimeRange:
+        """Event times that records of side `left` or `right` may have for rows of a part of the range.
+
+        Where unmatched right events give rows, also what decides about the partners of the part's events.
         """
-        join, reach = self.contract.join, self.time_range
+        join, reach = self.contract.join, part
         if join.keeps_right:
             reach = input_range(self.contract, join.left, input_range(self.contract, join.right, reach))
         return reach if side == "left" else input_range(self.contract, join.right, reach)
@@ -79,9 +92,22 @@ class Pins:
         without = f"FROM {BATCH} WHERE _left_offset IS NULL AND _right_offset IS NULL"
         return self.con.execute(f"SELECT 1 {without} LIMIT 1").fetchone() is None
 
+    def beside(self, part: TimeRange) -> TimeRange:
+        """Event times of the rows that share a record with rows of a part of the range, and so decide about them."""
+        if self.reaches_out:
+            return self.reach("left", part)
+        low, high = self.within_ms
+        span = timedelta(milliseconds=high - low)
+        return part.widened(-span, span).intersect(self.time_range) or part
+
+    @property
+    def read_around(self) -> Windows:
+        """`beside` of all that is read."""
+        return self.read.each(self.beside)
+
     def around(self, view: str) -> str:
-        """The output view BATCH or STREAM with the rows outside the range that decide about those in it."""
-        return AROUND[view] if self.reaches_out else view
+        """The output view BATCH or STREAM with the rows beside those that are read, which decide about them."""
+        return view if self.read_around == self.read else AROUND[view]
 
 
 def pin(
@@ -95,7 +121,8 @@ def pin(
 ) -> Pins:
     """Pin all tables, the stream first: what it holds, the archives and the ledger read later have at least begun.
 
-    None as the range stands for what the batch runs cover. Raises SetupError when an output table is missing.
+    None as the range stands for what the batch runs cover. The views of rows are made by `show`. Raises SetupError
+    when an output table is missing.
     """
     output = contract.output
     stream_id, batch_id = (current(lake, table) for table in (output.stream_table, output.batch_table))
@@ -104,48 +131,55 @@ def pin(
     wanted = time_range or hull(runs)
     for table in (EPOCHS, QUARANTINE, contract.left.archive, contract.right.archive):
         snapshots[table] = current(lake, table) if lake.exists(table) else None
-    pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch)
-    find_copies(pins)
-    for view, table in ((STREAM, output.stream_table), (BATCH, output.batch_table)):
-        output_view(pins, view, table, wanted)
-        if pins.reaches_out:
-            output_view(pins, AROUND[view], table, pins.archive_range("left"))
-    note_taken(pins, _delivered(STREAM))
+    pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch, Windows((wanted,)))
     _ledger_view(pins)
-    archive_view(pins, LEFT_ARCHIVE, "left", snapshots[contract.left.archive])
-    archive_view(pins, RIGHT_ARCHIVE, "right", snapshots[contract.right.archive])
+    return pins
+
+
+def show(pins: Pins, read: Windows | None = None) -> Pins:
+    """Make the views of the rows: of the whole range, or of `read`, days of it. Returns what they show."""
+    pins = pins if read is None else replace(pins, read=read)
+    contract = pins.contract
+    find_copies(pins)
+    for view, table in ((STREAM, contract.output.stream_table), (BATCH, contract.output.batch_table)):
+        output_view(pins, view, table, pins.read)
+        if pins.around(view) != view:
+            output_view(pins, AROUND[view], table, pins.read_around)
+    note_taken(pins, _delivered(STREAM if pins.reaches_out else pins.around(STREAM)))
+    archive_view(pins, LEFT_ARCHIVE, "left", pins.snapshots[contract.left.archive])
+    archive_view(pins, RIGHT_ARCHIVE, "right", pins.snapshots[contract.right.archive])
     return pins
 
 
 def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None, reach: TimeRange | None = None) -> None:
     """Make `view` over one source's archive at a snapshot: ARCHIVE_COLUMNS of the records in `reach`.
 
-    None stands for those that rows of the range need.
+    None stands for those that the rows that are read need.
     """
     source: Source = pins.contract.left if side == "left" else pins.contract.right
-    reach = reach or pins.archive_range(side)
+    times = pins.archived(side) if reach is None else reach
     if snapshot_id is None:
         columns = "NULL::VARCHAR, NULL::INTEGER, NULL::BIGINT, NULL::TIMESTAMPTZ, NULL::TIMESTAMPTZ"
         names = ", ".join(ident(name) for name in ARCHIVE_COLUMNS)
         pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} ({names}) AS SELECT {columns} WHERE false")
         return
-    _scan(pins, source.archive, snapshot_id, view, reach.iceberg("event_time"), ARCHIVE_COLUMNS)
+    _scan(pins, source.archive, snapshot_id, view, times.iceberg("event_time"), ARCHIVE_COLUMNS)
     pins.con.execute(
         f"""
         CREATE OR REPLACE VIEW {ident(view)} AS
         SELECT * FROM {ident(_raw(view))}
-        WHERE topic = {text(source.topic)} AND {reach.sql("event_time")}
+        WHERE topic = {text(source.topic)} AND {times.sql("event_time")}
         """
     )
 
 
-def output_view(pins: Pins, view: str, table: str, time_range: TimeRange) -> None:
-    """The output's rows of a range, events named by their first delivery.
+def output_view(pins: Pins, view: str, table: str, times: Windows | TimeRange) -> None:
+    """The output's rows with event times in `times`, events named by their first delivery.
 
     A team's own table may lack lineage columns: they read as NULL.
     """
     has = set(pins.lake.load(table).schema().column_names)
-    in_range = time_range if EVENT_TIME in has else TimeRange()
+    in_range = times if EVENT_TIME in has else TimeRange()
     _scan(pins, table, pins.snapshots[table], view, in_range.iceberg(EVENT_TIME))
     absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in _LINEAGE_TYPES.items() if name not in has)
     pins.con.execute(

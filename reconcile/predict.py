@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, astuple, dataclass
+from datetime import datetime
 
+from contract.ranges import from_micros
 from reconcile.books import Page
 from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
 from reconcile.spans import READ, SPANS, Progress
@@ -25,15 +28,25 @@ class Prediction:
         return asdict(self)
 
 
-def predict(pins: Pins, progress: Progress) -> Prediction | None:
-    """Apply the late rule and the window rule to every batch row of the range; None without a ledger or lineage."""
+def predict(pins: Pins, progress: Progress) -> dict[datetime | None, Prediction] | None:
+    """Apply the late rule and the window rule to every batch row that is read, per UTC day of event time.
+
+    None without a ledger or lineage.
+    """
     if progress.last_epoch is None or not pins.batch_has_lineage:
         return None
     for side, archive in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_fate AS {_fate(side, archive)}")
-    found = pins.con.execute(_predicted(pins, progress)).fetchone()
-    assert found is not None
-    return Prediction(*(int(number or 0) for number in found))
+    found = pins.con.execute(_predicted(pins, progress)).fetchall()
+    return {
+        None if day_us is None else from_micros(day_us): Prediction(*(int(number) for number in numbers))
+        for day_us, *numbers in found
+    }
+
+
+def summed(predictions: Iterable[Prediction]) -> Prediction:
+    """All of them added up."""
+    return Prediction(*map(sum, zip((0, 0, 0, 0), *map(astuple, predictions), strict=True)))
 
 
 def _fate(side: str, archive: str) -> str:
@@ -61,9 +74,8 @@ def _fate(side: str, archive: str) -> str:
 
 
 def _predicted(pins: Pins, progress: Progress) -> str:
-    """Each record's late and unread partners decide which rows come. Without a fate a record is in the join.
-
-    Rows around the range only decide about those in it.
+    """Each record's late and unread partners decide which rows come, counted per day. Without a fate a record is in
+    the join. Rows around those that are read only decide about them.
     """
     join = pins.contract.join
     keeps_left, keeps_right = (str(keeps).lower() for keeps in (join.keeps_left, join.keeps_right))
@@ -80,7 +92,7 @@ def _predicted(pins: Pins, progress: Progress) -> str:
             LEFT JOIN rights ON rights.partition = _right_partition AND rights."offset" = _right_offset
         ),
         fates AS (
-            SELECT in_range, CASE
+            SELECT row_time, CASE
                 WHEN left_unread THEN 'pending'
                 WHEN left_late AND has_right AND (right_unread AND {keeps_right} OR NOT right_late AND {right_open})
                     THEN 'pending'
@@ -90,15 +102,14 @@ def _predicted(pins: Pins, progress: Progress) -> str:
                 WHEN has_left AND has_right THEN 'written'
                 WHEN has_left AND left_closed OR has_right AND right_closed THEN 'written'
                 ELSE 'pending' END AS fate
-            FROM decided
+            FROM decided WHERE in_range
+            UNION ALL {_unmatched("left", join.keeps_left, pins)}
+            UNION ALL {_unmatched("right", join.keeps_right, pins)}
         )
-        SELECT
-            count(*) FILTER (fate = 'written' AND in_range) + ({_unmatched("left", join.keeps_left, pins)})
-                + ({_unmatched("right", join.keeps_right, pins)}),
-            count(*) FILTER (fate = 'late_left' AND in_range),
-            count(*) FILTER (fate = 'late_right' AND in_range),
-            count(*) FILTER (fate = 'pending' AND in_range)
-        FROM fates
+        SELECT epoch_us(date_trunc('day', row_time)),
+            count(*) FILTER (fate = 'written'), count(*) FILTER (fate = 'late_left'),
+            count(*) FILTER (fate = 'late_right'), count(*) FILTER (fate = 'pending')
+        FROM fates GROUP BY 1
     """
 
 
@@ -112,7 +123,7 @@ def _rows(pins: Pins, progress: Progress) -> str:
     return f"""
         SELECT b._left_partition, b._left_offset, b._right_partition, b._right_offset, {fates},
             b._left_offset IS NOT NULL AS has_left, b._right_offset IS NOT NULL AS has_right,
-            {pins.time_range.sql("_event_time")} AS in_range, _event_time AS row_time, ra.event_time AS right_time,
+            {pins.read.sql("_event_time")} AS in_range, _event_time AS row_time, ra.event_time AS right_time,
             epoch_us(_event_time) <= {progress.closed_until_us} AS left_closed,
             epoch_us(coalesce(ra.event_time, _event_time)) <= {progress.right_closed_until_us} AS right_closed
         FROM {pins.around(BATCH)} b
@@ -143,11 +154,9 @@ def _side(side: str) -> str:
 
 
 def _unmatched(side: str, keeps: bool, pins: Pins) -> str:
-    """How many rows without a partner the stream writes where the batch has one."""
-    if not keeps:
-        return "0"
-    in_range = pins.time_range.sql("event_time")
-    return f"SELECT count(*) FROM {side}s WHERE paired AND matched = 0 AND closed AND {in_range}"
+    """The rows without a partner that the stream writes where the batch has one."""
+    written = f"paired AND matched = 0 AND closed AND {pins.read.sql('event_time')}" if keeps else "false"
+    return f"SELECT event_time, 'written' FROM {side}s WHERE {written}"
 
 
 ONE_SIDED = ("arrived_after_batch", "quarantined", "archive_gap", "out_of_contract", "window_edge")

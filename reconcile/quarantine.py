@@ -5,12 +5,16 @@ The archive's own verdict (`quarantine_reason`) counts; `plumbline.quarantine` i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from connect import pinned
+from contract.ranges import TimeRange, from_micros, spell_time
 from reconcile.engine.quoting import text
 from reconcile.evidence import EVIDENCE, OTHER, SIDES
 from reconcile.pins import BATCH, Pins
+from reconcile.windows import Windows
 from stream_job.tables import QUARANTINE
 
 _PLACE = ("topic", "partition", "offset")
@@ -40,7 +44,27 @@ def note(pins: Pins) -> None:
     )
 
 
-def records(pins: Pins) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Taken:
+    """How many records of one source the archive holds in one window, and how many of them entered the join."""
+
+    archived: int = 0
+    entered: int = 0
+
+
+Intake = dict[tuple[str, datetime | None], Taken]
+"""Side and window to what was taken in; the window None stands for records without an event time."""
+
+
+def take_in(pins: Pins) -> Intake:
+    """Count the archived records from which rows that are read can be made, and all that have no event time.
+
+    Fills `left_refusals` and `right_refusals` (window, partition, offset): those of them that cannot enter the join.
+    """
+    return {key: taken for side in SIDES for key, taken in _taken(pins, side).items()}
+
+
+def records(pins: Pins, intake: Intake) -> dict[str, Any]:
     """Per source `{"archived", "entered", "quarantined": {reason: n}, "waiting", "balanced"}`, each of them records.
 
     Counted are the records from which rows of the range can be made, by event time, or by the record's own time where
@@ -49,7 +73,13 @@ def records(pins: Pins) -> dict[str, Any]:
     entered + quarantined + waiting.
     """
     join = pins.contract.join
-    return {name: _records(pins, side, name) for side, name in (("left", join.left), ("right", join.right))}
+    return {name: _records(pins, side, name, intake) for side, name in (("left", join.left), ("right", join.right))}
+
+
+def piece(pins: Pins, side: str, part: TimeRange) -> TimeRange:
+    """The event times of a source's records that are counted with a part of a bounded range: every record once."""
+    low, high = pins.contract.join.within if side == "right" else (timedelta(0), timedelta(0))
+    return part.widened(low, high if part.end == pins.time_range.end else low)
 
 
 def balanced(counted: dict[str, Any]) -> bool:
@@ -102,27 +132,58 @@ def _in_words(side: str) -> str:
     return f"{side}_topic || {place} || ' (' || {side}_quarantine || ')'"
 
 
-def _records(pins: Pins, side: str, name: str) -> dict[str, Any]:
-    """The records of one source, archive and quarantine each counted by itself."""
-    source, reach = _source(pins, side), pins.archive_range(side)
-    in_range = f"topic = {text(source.topic)} AND {reach.sql('coalesce(event_time, kafka_timestamp)')}"
-    timed = reach.iceberg("event_time")
-    files = f"({timed}) or event_time is null" if timed else None
-    archive = _archive(pins, side, f"{side}_taken_in", files)
-    copies = _copies(pins, side, name)
-    refused = f'SELECT partition, "offset" FROM {archive} WHERE quarantine_reason IS NOT NULL AND {in_range}'
-    count = pins.con.execute(
+def _taken(pins: Pins, side: str) -> Intake:
+    whole = pins.read.ranges == (pins.time_range,)
+    timed = Windows((pins.archive_range(side),)) if whole else pins.read.each(lambda part: piece(pins, side, part))
+    files = timed.iceberg("event_time")
+    archive = _archive(pins, side, f"{side}_taken_in", f"({files}) or event_time is null" if files else None)
+    counted = f"""
+        SELECT CASE WHEN event_time IS NOT NULL THEN {_window(pins, side)} END AS "window", *
+        FROM {archive}
+        WHERE topic = {text(_source(pins, side).topic)} AND CASE WHEN event_time IS NOT NULL
+            THEN {timed.sql("event_time")} ELSE {pins.archive_range(side).sql("kafka_timestamp")} END
+    """
+    pins.con.execute(
         f"""
-        SELECT count(*), count(*) - count(quarantine_reason),
-            (SELECT count(*) FROM ({refused}) ANTI JOIN {copies} USING (partition, "offset"))
-        FROM {archive} WHERE {in_range}
+        CREATE OR REPLACE TEMP TABLE {side}_refusals AS
+        SELECT "window", partition, "offset" FROM ({counted}) WHERE quarantine_reason IS NOT NULL
         """
-    ).fetchone()
-    archived, entered, waiting = count or (0, 0, 0)
+    )
+    found = pins.con.execute(
+        f"""
+        SELECT epoch_us("window"), count(*), count(*) - count(quarantine_reason) FROM ({counted}) GROUP BY "window"
+        """
+    ).fetchall()
+    return {
+        (side, None if day_us is None else from_micros(day_us)): Taken(archived, entered)
+        for day_us, archived, entered in found
+    }
+
+
+def _window(pins: Pins, side: str) -> str:
+    """SQL of the window that a record is counted in: see `piece`."""
+    low_ms = pins.within_ms[0] if side == "right" else 0
+    day = f"date_trunc('day', event_time - INTERVAL '{low_ms} milliseconds')"
+    if pins.time_range.end is None:
+        return day
+    newest = spell_time(pins.time_range.end - timedelta(microseconds=1))
+    return f"least({day}, date_trunc('day', TIMESTAMPTZ '{newest}'))"
+
+
+def _records(pins: Pins, side: str, name: str, intake: Intake) -> dict[str, Any]:
+    """The records of one source, archive and quarantine each counted by itself."""
+    source = _source(pins, side)
+    in_range = f"topic = {text(source.topic)} AND "
+    in_range += pins.archive_range(side).sql("coalesce(event_time, kafka_timestamp)")
+    mine = [taken for (of, _), taken in intake.items() if of == side]
+    copies = _copies(pins, side, name)
+    absent = f'SELECT count(*) FROM {side}_refusals ANTI JOIN {copies} USING (partition, "offset")'
+    [(waiting,)] = pins.con.execute(absent).fetchall()
     reasons = pins.con.execute(
         f"SELECT reason, count(*) FROM {copies} WHERE {in_range} GROUP BY reason ORDER BY reason"
     ).fetchall()
     quarantined = {str(reason): int(number) for reason, number in reasons}
+    archived, entered = sum(taken.archived for taken in mine), sum(taken.entered for taken in mine)
     balance = archived == entered + sum(quarantined.values()) + waiting
     counts = {"archived": archived, "entered": entered, "quarantined": quarantined, "waiting": waiting}
     return {**counts, "balanced": balance}

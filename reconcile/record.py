@@ -26,15 +26,15 @@ def runs_schema() -> pa.Schema:
 
     return pa.schema(
         [
-            _field("run_id", pa.string(), "digest of contract, range, snapshots and last epoch"),
-            _field("contract", pa.string(), "name of the contract"),
-            _field("range_from", _moment(), "first left event time; null: open"),
-            _field("range_to", _moment(), "end of left event times, not in the range; null: open"),
-            _field("snapshots", pa.string(), "JSON: table to pinned snapshot id"),
-            _field("verdict", pa.string(), "clean, drift or incomplete"),
-            _field("document", pa.string(), "JSON: what `plumbline reconcile --json` printed"),
-            _field("definition", pa.string(), "JSON: the contract, without connections"),
-            _field("recorded_at", _moment(), "when the run was recorded"),
+            field("run_id", pa.string(), "digest of contract, range, snapshots and last epoch"),
+            field("contract", pa.string(), "name of the contract"),
+            field("range_from", moment(), "first left event time; null: open"),
+            field("range_to", moment(), "end of left event times, not in the range; null: open"),
+            field("snapshots", pa.string(), "JSON: table to pinned snapshot id"),
+            field("verdict", pa.string(), "clean, drift or incomplete"),
+            field("document", pa.string(), "JSON: what `plumbline reconcile --json` printed"),
+            field("definition", pa.string(), "JSON: the contract, without connections"),
+            field("recorded_at", moment(), "when the run was recorded"),
         ]
     )
 
@@ -45,16 +45,16 @@ def findings_schema() -> pa.Schema:
 
     return pa.schema(
         [
-            _field("run_id", pa.string(), "the run that found it"),
-            _field("key", pa.string(), "JSON: the output key"),
-            _field("class", pa.string(), "mismatch, missing, extra or duplicate"),
-            _field("cause", pa.string(), "why, see reconcile/causes"),
-            _field("window", _moment(), "UTC day of the left event time"),
-            _field("event_time", _moment(), "left event time"),
-            _field("columns", pa.list_(pa.string()), "columns that differ"),
-            _field("evidence", pa.string(), "JSON: coordinates, epochs, watermarks, how late"),
-            _field("left_row", pa.string(), "JSON: the compared columns in the batch table, the reference"),
-            _field("right_row", pa.string(), "JSON: the compared columns in the stream table"),
+            field("run_id", pa.string(), "the run that found it"),
+            field("key", pa.string(), "JSON: the output key"),
+            field("class", pa.string(), "mismatch, missing, extra or duplicate"),
+            field("cause", pa.string(), "why, see reconcile/causes"),
+            field("window", moment(), "UTC day of the left event time"),
+            field("event_time", moment(), "left event time"),
+            field("columns", pa.list_(pa.string()), "columns that differ"),
+            field("evidence", pa.string(), "JSON: coordinates, epochs, watermarks, how late"),
+            field("left_row", pa.string(), "JSON: the compared columns in the batch table, the reference"),
+            field("right_row", pa.string(), "JSON: the compared columns in the stream table"),
         ]
     )
 
@@ -179,13 +179,13 @@ def _has(table: Table, run_id: str) -> bool:
     )
 
 
-def _field(name: str, kind: pa.DataType, doc: str) -> pa.Field:
+def field(name: str, kind: pa.DataType, doc: str) -> pa.Field:
     import pyarrow as pa
 
     return pa.field(name, kind, metadata={"doc": doc})
 
 
-def _moment() -> pa.DataType:
+def moment() -> pa.DataType:
     import pyarrow as pa
 
     return pa.timestamp("us", tz="UTC")

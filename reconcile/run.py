@@ -10,18 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contract.lineage import REPLAY_ID
 from contract.ranges import TimeRange, spell_time
 from reconcile import quarantine, three_way
 from reconcile import verdict as judge
-from reconcile.attribution import ATTRIBUTED, attribute, note
-from reconcile.books import Books, keep
+from reconcile.attribution import ATTRIBUTED
+from reconcile.books import Books
 from reconcile.coverage import covered, holds
-from reconcile.differing import Differing, find
 from reconcile.engine.schema import UNCOMPARED
-from reconcile.evidence import gather
-from reconcile.pins import BATCH, STREAM, Pins, pin
-from reconcile.predict import agrees, predict
+from reconcile.judged import Judged, judge_range
+from reconcile.pins import BATCH, Pins, pin, show
+from reconcile.predict import agrees
 from reconcile.spans import Progress, lay_out, newest_event_us
 
 if TYPE_CHECKING:
@@ -52,35 +50,45 @@ def reconcile(
     require_settled: bool = False,
     out: str | None = None,
     against: str | None = None,
+    full: bool = False,
 ) -> Run:
     """Compare the stream table with the batch table over the event times in `time_range` and name each cause.
 
-    None or a fully open range stands for what the batch runs cover. With `record` the run and its findings go to
-    `plumbline.runs` and `plumbline.findings`, once per run id. `out` is a Parquet file for the findings, `against` a
-    third table that a faithful replay of the range wrote. Raises SetupError for a missing table, IncompleteError when
-    no batch run covers the range.
+    None or a fully open range stands for what the batch runs cover. Days whose inputs are those of an earlier run are
+    not read again, unless `full` (see reconcile.verdicts). With `record` the run and its findings go to
+    `plumbline.runs` and `plumbline.findings`, once per run id, and verdicts are kept. `out` is a Parquet file for the
+    findings, `against` a third table that a faithful replay of the range wrote: then all is read. Raises SetupError for
+    a missing table, IncompleteError when no batch run covers the range.
     """
     from reconcile.record import export, keep_record
 
     wanted = None if time_range == TimeRange() else time_range
-    with opened(contract, home, wanted, memory) as pins:
+    with pinned(contract, home, wanted, memory) as pins:
         _refuse_uncovered(pins)
         pins = pins if against is None else three_way.with_third(pins, against)
         progress = lay_out(pins)
-        differing = judge_rows(pins, progress)
-        third = None if against is None else three_way.judge_against(pins, against)
-        books = keep(pins)
-        document = _document(pins, progress, differing, books, require_settled)
+        question = run_id(pins, progress, require_settled)
+        whole = full or against is not None
+        judged = judge_range(pins, progress, full=whole, keep_verdicts=record and against is None, run_id=question)
+        third = None if against is None else three_way.judge_against(judged.pins, against)
+        document = {"run_id": question, **_document(judged, progress, require_settled)}
         document["against"] = third and third.as_json()
         if out is not None:
             export(pins, document["run_id"], out)
         if record:
             keep_record(pins, document)
-    return Run(document, books)
+    return Run(document, judged.books)
 
 
 @contextmanager
 def opened(contract: Contract, home: Home, time_range: TimeRange | None, memory: str) -> Iterator[Pins]:
+    """Everything pinned, with the views of all rows of the range."""
+    with pinned(contract, home, time_range, memory) as pins:
+        yield show(pins)
+
+
+@contextmanager
+def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory: str) -> Iterator[Pins]:
     """Everything pinned in a fresh DuckDB that spills into the home folder and leaves nothing behind."""
     from pathlib import Path
 
@@ -100,15 +108,6 @@ def opened(contract: Contract, home: Home, time_range: TimeRange | None, memory:
             lake.dispose()
 
 
-def judge_rows(pins: Pins, progress: Progress) -> Differing:
-    """Fill the temp table `attributed`: every differing row with its evidence and its cause."""
-    differing = find(pins)
-    gather(pins, progress)
-    note(pins)
-    attribute(pins.con)
-    return differing
-
-
 def _refuse_uncovered(pins: Pins) -> None:
     from contract.errors import IncompleteError
 
@@ -123,20 +122,16 @@ def _refuse_uncovered(pins: Pins) -> None:
         )
 
 
-def _document(
-    pins: Pins, progress: Progress, differing: Differing, books: Books, require_settled: bool
-) -> dict[str, Any]:
-    total = books.total
+def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict[str, Any]:
+    pins, total = judged.pins, judged.books.total
     settled = progress.has_closed(_last_us(pins)) and total.count("pending") == 0
-    uncompared = [finding for finding in differing.schema if finding["finding"] in UNCOMPARED]
+    uncompared = [finding for finding in judged.schema if finding["finding"] in UNCOMPARED]
     drift = bool(uncompared) or any(cause != "pending" for cause, _ in total.entries)
-    records = quarantine.records(pins)
-    balanced = books.balance(differing.match) and quarantine.balanced(records)
+    records = quarantine.records(pins, judged.intake)
+    balanced = judged.books.balance(judged.match) and quarantine.balanced(records)
     causes = {name: sum(kinds.values()) for name, kinds in total.causes().items()}
-    replayed = _replayed(pins)
-    predicted = predict(pins, progress)
+    predicted = judged.predicted
     return {
-        "run_id": run_id(pins, progress, require_settled),
         "contract": pins.contract.contract,
         "range": pins.time_range.as_json(),
         "snapshots": dict(pins.snapshots),
@@ -153,12 +148,13 @@ def _document(
         "causes": {name: count for name, count in causes.items() if name != "pending"},
         "unexplained": causes.get("unexplained", 0),
         "columns": _columns(pins),
-        "schema": list(differing.schema),
-        "ledger": [page.as_json() for page in books.pages],
+        "schema": list(judged.schema),
+        "ledger": [page.as_json() for page in judged.books.pages],
         "records": records,
         "predicted": predicted and predicted.as_json(),
-        "agrees": agrees(predicted, total, replayed) if _asked(pins) else None,
-        "replayed": replayed,
+        "agrees": agrees(predicted, total, judged.replayed) if _asked(pins) else None,
+        "replayed": judged.replayed,
+        "reused": {"partitions": judged.reused, "of": judged.windows},
         "alerts": judge.alerts(pins.contract.reconcile.fail_when, total),
     }
 
@@ -214,9 +210,3 @@ def _columns(pins: Pins) -> dict[str, int]:
     ).fetchall()
     counted = {str(name): int(count) for name, count in found}
     return {name: counted[name] for name in pins.contract.value_columns if name in counted}
-
-
-def _replayed(pins: Pins) -> int:
-    """Stream rows of the range that a replay published."""
-    found = pins.con.execute(f"SELECT count({REPLAY_ID}) FROM {STREAM}").fetchone()
-    return 0 if found is None else int(found[0])

@@ -68,7 +68,11 @@ def _scope(run: Run) -> str:
     state = "settled" if document["settled"] else "not settled"
     until = f": windows are closed up to {closed}" if closed else ": there is no epoch ledger"
     replayed = f"; {document['replayed']:,} stream rows come from replays" if document["replayed"] else ""
-    return f"run {document['run_id']} of {document['contract']}, {spelled}, {state}{until}{replayed}\n"
+    reused = document["reused"]
+    known = (
+        f"; {reused['partitions']:,} of {reused['of']:,} days stand from earlier runs" if reused["partitions"] else ""
+    )
+    return f"run {document['run_id']} of {document['contract']}, {spelled}, {state}{until}{replayed}{known}\n"
 
 
 def _books(run: Run) -> Table:

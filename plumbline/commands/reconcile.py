@@ -23,6 +23,7 @@ from plumbline.output import emit
     metavar="replay:ID",
     help="A third opinion: a faithful replay of the range (or a table with its rows, NAMESPACE.TABLE).",
 )
+@click.option("--full", is_flag=True, help="Read every day again, also those that nothing has touched.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the findings as Parquet.")
 @click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
 @home_option
@@ -33,6 +34,7 @@ def reconcile(
     require_settled: bool,
     alerts_only: bool,
     against: str | None,
+    full: bool,
     out: Path | None,
     memory: str,
     home: Home,
@@ -41,7 +43,8 @@ def reconcile(
     """Compare both outputs key by key over pinned snapshots and name the cause of each difference.
 
     Without a range: what the batch runs cover. Rows whose window the stream has not closed are pending, never drift.
-    The run and its findings are kept in plumbline.runs and plumbline.findings; repeating it adds nothing.
+    The run and its findings are kept in plumbline.runs and plumbline.findings; repeating it adds nothing. Days whose
+    files and everything else that they hang on are as an earlier run found them are not read again.
 
     With --against each finding also gets a fault: lateness, inputs or logic where the faithful replay came out as the
     live table did, engine where it came out as the batch has it. Without a range: what was replayed.
@@ -58,6 +61,7 @@ def reconcile(
       plumbline reconcile flights.yaml --last 24h --require-settled --json
       plumbline reconcile flights.yaml --last 24h --alerts-only
       plumbline reconcile flights.yaml --against replay:20130708-7d-1a2b3c4d
+      plumbline reconcile flights.yaml --last 30d --full
     """
     from contract.loader import load
     from reconcile.run import reconcile as run_it
@@ -66,6 +70,7 @@ def reconcile(
     run = run_it(
         load(contract_path), home, time_range,
         memory=memory, require_settled=require_settled, out=None if out is None else str(out), against=table,
+        full=full,
     )  # fmt: skip
 
     def page(console: object) -> None:

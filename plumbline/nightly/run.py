@@ -85,7 +85,7 @@ def _plan(job: Job, asked: Options) -> Due:
 def _settled_us(job: Job) -> int | None:
     """The newest event time (us) up to which the stream is settled; None without an epoch ledger."""
     from contract.durations import milliseconds
-    from replay.plan import last_evict_watermark
+    from replay.settled import last_evict_watermark
     from stream_job.lateness import settled_until_us
 
     evict_ms = last_evict_watermark(job.lake, job.contract)

@@ -16,6 +16,7 @@ from contract.model import Contract
 from contract.ranges import TimeRange
 from reconcile.pins import LEDGER, Pins
 from reconcile.spans import lay_out
+from reconcile.windows import Windows
 from stream_job.epochs import rows_of
 from stream_job.ledger import Epoch, Ledger
 from stream_job.recovered import Exchange, last_sink_epoch
@@ -88,7 +89,7 @@ def gather(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, excha
     if not _newer_life_in_table(files, published):
         _load_records(con, contract, files.epochs(after=files.last_epoch() - COMPARED))
     _refuse_gaps(con)
-    pins = Pins(con, lake, contract, TimeRange(), {}, (), "512MB", None)
+    pins = Pins(con, lake, contract, TimeRange(), {}, (), "512MB", None, Windows(()))
     lay_out(pins)
     last = old.read(old.last_epoch()) if old.last_epoch() >= 0 else None
     found = {EPOCHS: in_table, str(files.folder): in_files, "the checkpoint's log": old.last_epoch() - before}

@@ -1,0 +1,71 @@
+"""Which data files of a pinned Iceberg snapshot hold which times: from the manifests, without reading a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from connect.lake import Lake
+from contract.ranges import TimeRange
+
+if TYPE_CHECKING:
+    from pyiceberg.table import FileScanTask
+    from pyiceberg.types import NestedField
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One data file as a snapshot has it, its delete files included.
+
+    `facts` change with everything that can change its rows: an Iceberg file is never written a second time (spec,
+    "Overview"). `low_us` and `high_us` bound the times (UTC us) in it; None is unknown, so any time may be there.
+    """
+
+    facts: tuple[str, ...]
+    low_us: int | None
+    high_us: int | None
+
+    def may_hold(self, time_range: TimeRange) -> bool:
+        """Whether a row of the file can have its time in the range."""
+        below = self.high_us is not None and time_range.start_us is not None and self.high_us < time_range.start_us
+        above = self.low_us is not None and time_range.end_us is not None and self.low_us >= time_range.end_us
+        return not (below or above)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The data files of one snapshot, and the schema in which its rows are read (JSON)."""
+
+    schema: str
+    files: tuple[DataFile, ...]
+
+    def of(self, time_range: TimeRange) -> list[tuple[str, ...]]:
+        """The facts of all files that may hold rows of the range, in a fixed order."""
+        return sorted(file.facts for file in self.files if file.may_hold(time_range))
+
+
+def data_files(lake: Lake, identifier: str, snapshot_id: int | None, column: str, times: TimeRange) -> Files:
+    """The files of the table at the snapshot that may hold rows with `column`, a timestamp, in the range.
+
+    No file for a table without a snapshot.
+    """
+    if snapshot_id is None:
+        return Files("", ())
+    plan = lake.load(identifier).scan(row_filter=times.iceberg(column) or "true", snapshot_id=snapshot_id)
+    schema = plan.projection()
+    field = schema.find_field(column)
+    return Files(schema.model_dump_json(), tuple(_data_file(task, field) for task in plan.plan_files()))
+
+
+def _data_file(task: FileScanTask, field: NestedField) -> DataFile:
+    file = task.file
+    deletes = sorted(f"{delete.file_path} {delete.record_count}" for delete in task.delete_files)
+    facts = (file.file_path, str(file.record_count), str(file.file_size_in_bytes), str(file.spec_id), *deletes)
+    return DataFile(facts, _bound(file.lower_bounds, field), _bound(file.upper_bounds, field))
+
+
+def _bound(bounds: dict[int, bytes] | None, field: NestedField) -> int | None:
+    from pyiceberg.conversions import from_bytes
+
+    found = (bounds or {}).get(field.field_id)
+    return None if found is None else int(from_bytes(field.field_type, found))

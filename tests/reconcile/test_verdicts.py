@@ -1,0 +1,59 @@
+"""Days that are not read again: a run that reuses verdicts tells the same as one that reads everything."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from edits import edit, world_of_days
+from world import CONTRACT, World
+
+from plumbline.commands.reconcile import reconcile as command
+
+MakeWorld = Callable[..., World]
+
+
+def told(world: World, out: Path, **options: Any) -> tuple[int, tuple[dict[str, Any], list[str]]]:
+    """How many days were reused; the rest of the document and every finding with its evidence."""
+    document = dict(world.reconcile(out=str(out), **options).document)
+    reused = document.pop("reused")["partitions"]
+    return reused, (document, sorted(map(str, pq.read_table(out).to_pylist())))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_random_edits_a_run_tells_what_a_full_one_tells(seed: int, make_world: MakeWorld, tmp_path: Path) -> None:
+    dice = random.Random(seed)
+    world = world_of_days(make_world, dice)
+    done, reused = [], 0
+    world.reconcile()
+    for _ in range(8):
+        done.append(edit(world, dice))
+        _, whole = told(world, tmp_path / "full.parquet", full=True, record=False)
+        days, some = told(world, tmp_path / "some.parquet")
+        assert some == whole, done
+        reused += days
+    assert reused > 0
+
+
+def test_every_day_is_read_again_after_so_many_runs(
+    make_world: MakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconcile.verdicts.reuse.FULL_EVERY", 3)
+    world = world_of_days(make_world, random.Random(9))
+    reused = [world.reconcile().document["reused"]["partitions"] for _ in range(5)]
+    assert reused[0] == reused[3] == 0 < min(reused[1], reused[2], reused[4])
+
+
+def test_the_page_says_how_many_days_stand(make_world: MakeWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    world = world_of_days(make_world, random.Random(9))
+    contract = world.home.root / "plays.yaml"
+    contract.write_text(CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer"))
+    pages = []
+    for options in ([], [], ["--full"]):
+        command.main([str(contract), "--home", str(world.home.root), *options], standalone_mode=False)
+        pages.append("days stand from earlier runs" in capsys.readouterr().out)
+    assert pages == [False, True, False]
