@@ -18,12 +18,16 @@ from contract.errors import SetupError
 from contract.lineage import LINEAGE
 from reconcile.engine.compare import CLASSES, Comparison, compare
 from reconcile.engine.quoting import ident, text
-from reconcile.engine.sides import Relation, first_line
+from reconcile.engine.sides import Relation, describe, first_line
 from reconcile.engine.sources import open_side
 from reconcile.engine.statements import DRIFT
+from reconcile.spark_engine.choice import Choice, choose
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from connect.lake import Lake
+    from reconcile.spark_engine.narrow import Narrowed
 
 Source = str | Path | Any
 SHOWN = 20
@@ -40,8 +44,10 @@ class Diff:
         con: duckdb.DuckDBPyConnection,
         comparison: Comparison,
         spill: tempfile.TemporaryDirectory[str],
+        engine: Choice,
     ) -> None:
         self._con = con
+        self.engine = engine
         self._spill = spill  # the drift may lie there in part: it must live as long as the connection
         self.comparison = comparison
 
@@ -52,7 +58,8 @@ class Diff:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """`{"left": {"rows"}, "right": {"rows"}, "counts", "columns", "schema", "repeated_keys"}`, plain values."""
+        """`{"left": {"rows"}, "right": {"rows"}, "counts", "columns", "schema", "repeated_keys", "engine": {"name",
+        "why"}}`, plain values."""
         found = self.comparison
         return {
             "left": {"rows": found.left_rows},
@@ -61,6 +68,7 @@ class Diff:
             "columns": dict(found.columns),
             "schema": [dict(finding) for finding in found.schema],
             "repeated_keys": found.repeated_keys,
+            "engine": self.engine.document(),
         }
 
     def drift(self, limit: int | None = None) -> pa.Table:
@@ -108,28 +116,52 @@ def diff(
     columns: Sequence[str] | None = None,
     memory: str = "512MB",
     home: Home | None = None,
+    engine: str = "duckdb",
 ) -> Diff:
     """Compare `left`, the reference, with `right` by the columns `key`.
 
     A side is a path to a Parquet or CSV file, a folder or a glob of them, an Iceberg table of the lake of `home` as
     `namespace.table@snapshot`, a pyarrow Table or a pandas frame. Lineage columns of Plumbline's own tables come along
-    without being compared, unless `columns` names them. `memory` bounds this process, frames not counted. Raises
-    UsageError and SetupError; see `reconcile.engine.compare` for the classes.
+    without being compared, unless `columns` names them. `memory` bounds this process, frames not counted. `engine` is
+    duckdb, spark (a side may be a Spark frame too) or auto: see `reconcile.spark_engine`. Raises UsageError and
+    SetupError; see `reconcile.engine.compare` for the classes.
     """
     keys = [key] if isinstance(key, str) else list(key)
     spill = tempfile.TemporaryDirectory(prefix="plumbline-")
     con = connection(memory, spill.name)
     with _closed_on_failure(con, spill):
+        chosen = choose(engine, (left, right), lambda: _lake(home))
+        frames = _frames(con, left, right, home) if chosen.name == "spark" else None
         sides = [
-            open_side(con, source, view, lambda: _lake(home)) for source, view in ((left, "left"), (right, "right"))
+            describe(con, view) if frames else open_side(con, source, view, lambda: _lake(home))
+            for source, view in ((left, "left"), (right, "right"))
         ]
         carried = [name for name in lineage_of(*sides) if name not in (*keys, *(columns or ()), *ignore)]
-        comparison = compare(
-            con, "left", "right", keys,
-            columns=columns, ignore=ignore, tolerances=tolerances, carry=carried,
-            memory=memory, temp_dir=Path(spill.name),
-        )  # fmt: skip
-    return Diff(con, comparison, spill)
+        rules: dict[str, Any] = {"columns": columns, "ignore": ignore, "tolerances": tolerances, "carry": carried}
+        narrowed = _narrow(con, frames, keys, rules) if frames else None
+        comparison = compare(con, "left", "right", keys, **rules, memory=memory, temp_dir=Path(spill.name))
+        if narrowed is not None:
+            comparison = narrowed.whole(con, comparison)
+    return Diff(con, comparison, spill, chosen)
+
+
+def _frames(
+    con: duckdb.DuckDBPyConnection, left: Source, right: Source, home: Home | None
+) -> tuple[DataFrame, DataFrame]:
+    from reconcile.spark_engine.sides import create, open_frames
+
+    frames = open_frames(left, right, home or Home.resolve(), lambda: _lake(home))
+    for view, frame in zip(("left", "right"), frames, strict=True):
+        create(con, view, frame)
+    return frames
+
+
+def _narrow(
+    con: duckdb.DuckDBPyConnection, frames: tuple[DataFrame, DataFrame], key: Sequence[str], rules: dict[str, Any]
+) -> Narrowed:
+    from reconcile.spark_engine.narrow import narrow
+
+    return narrow(con, *frames, key, **rules)
 
 
 def lineage_of(*sides: Relation) -> tuple[str, ...]:

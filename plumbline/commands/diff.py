@@ -9,7 +9,7 @@ import click
 
 from connect.home import Home
 from plumbline.options import home_option, json_option
-from plumbline.output import emit
+from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +38,13 @@ def _names(_ctx: click.Context, _option: click.Parameter, value: str | None) -> 
 @click.option("--columns", callback=_names, metavar="A,B", help="Compare these columns only.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the differing keys as Parquet.")
 @click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "duckdb", "spark"]),
+    default="duckdb",
+    show_default=True,
+    help="auto chooses by size, and says why.",
+)
 @home_option
 @json_option
 def diff(
@@ -49,6 +56,7 @@ def diff(
     columns: list[str] | None,
     out: Path | None,
     memory: str,
+    engine: str,
     home: Home,
     as_json: bool,
 ) -> int:
@@ -61,6 +69,7 @@ def diff(
     Examples:
       plumbline diff batch.parquet stream.parquet --key user_id,event_id
       plumbline diff joined.flights_batch joined.flights_stream@live --key flight_id --json
+      plumbline diff joined.batch joined.stream --key id --engine spark
       plumbline diff a.csv b.parquet --key id --tolerance price=abs:0.005 --ignore note
       plumbline diff 'old/*.parquet' new/ --key id --columns amount,currency --out drift.parquet
     """
@@ -70,7 +79,10 @@ def diff(
     found = compared(
         left, right, key,
         tolerances=parse_tolerances(tolerances), ignore=ignore, columns=columns, memory=memory, home=home,
+        engine=engine,
     )  # fmt: skip
+    if engine == "auto":
+        say(f"engine: {found.engine.name}: {found.engine.why}")
     if out is not None:
         found.write(out)
     emit(found.summary, as_json, lambda console: show(found, out, console))

@@ -139,12 +139,16 @@ def _csv(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
 def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: Callable[[], Lake]) -> Relation:
     from connect.pinned import scan
 
+    table, snapshot = named_snapshot(source, lake)
+    scan(con, lake(), table, snapshot, view=view)
+    return describe(con, view)
+
+
+def named_snapshot(source: str, lake: Callable[[], Lake]) -> tuple[str, int | None]:
+    """Table and snapshot id that `namespace.table@snapshot` names; the id None is the current one."""
     match = _IDENTIFIER.fullmatch(source)
     assert match is not None  # files_of said so
-    opened = lake()
-    snapshot = _snapshot_id(opened, match["table"], match["snapshot"])
-    scan(con, opened, match["table"], snapshot, view=view)
-    return describe(con, view)
+    return match["table"], _snapshot_id(lake(), match["table"], match["snapshot"])
 
 
 def _snapshot_id(lake: Lake, table: str, named: str | None) -> int | None:

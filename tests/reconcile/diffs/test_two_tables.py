@@ -83,6 +83,7 @@ def test_side(side: Any, tmp_path: Path) -> None:
         "columns": {"price": 1},
         "schema": [],
         "repeated_keys": 0,
+        "engine": {"name": "duckdb", "why": "asked for"},
     }
 
 

@@ -1,0 +1,84 @@
+"""What a user names as one side, as a Spark frame: Parquet files, Iceberg snapshots, Arrow, pandas and Spark frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import SetupError, UsageError
+from reconcile.engine.quoting import ident
+from reconcile.engine.sides import first_line
+from reconcile.engine.sources import as_arrow, files_of, kind_of, named_snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyspark.sql import DataFrame, SparkSession
+
+    from connect.home import Home
+    from connect.lake import Lake
+
+
+def is_frame(source: Any) -> bool:
+    """Whether a side is a Spark DataFrame already, classic or of Spark Connect."""
+    return type(source).__module__.startswith("pyspark.sql.")
+
+
+def open_frames(left: Any, right: Any, home: Home, lake: Callable[[], Lake]) -> tuple[DataFrame, DataFrame]:
+    """Both sides in one session: that of a side which is a frame already, else one of our own."""
+    from connect.spark import session
+
+    own = next((side.sparkSession for side in (left, right) if is_frame(side)), None)
+    spark = own or session(home, lake(), app="plumbline-diff")
+    return open_frame(spark, left, lake), open_frame(spark, right, lake)
+
+
+def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> DataFrame:
+    """The side as a frame of this session. Raises UsageError and SetupError for what Spark cannot read."""
+    if is_frame(source):
+        frame: DataFrame = source
+        return frame
+    if not isinstance(source, (str, Path)):
+        return spark.createDataFrame(as_arrow(source))
+    files = files_of(str(source))
+    if files is None:
+        table, snapshot = named_snapshot(str(source), lake)
+        reader = spark.read if snapshot is None else spark.read.option("versionAsOf", str(snapshot))
+        return reader.table(f"lake.{table}")
+    if kind_of(files[0]) != "parquet":
+        raise UsageError(
+            f"{str(source)!r} is CSV, whose types only DuckDB finds out from all rows",
+            next_step="give --engine duckdb, or write it as Parquet",
+        )
+    return _parquet(spark, files, str(source))
+
+
+def _parquet(spark: SparkSession, files: list[str], source: str) -> DataFrame:
+    """Columns are matched by name, as the other engine does it. A path is taken as it is spelled."""
+    from pyspark.errors import PySparkException
+
+    try:
+        places = [Path(file).absolute().as_uri() for file in files]
+        return spark.read.option("mergeSchema", len(files) > 1).parquet(*places)
+    except PySparkException as error:
+        raise SetupError(
+            f"{source!r} cannot be read by Spark: {first_line(error)}",
+            where=files[0] if len(files) == 1 else f"{len(files)} files",
+            next_step="check that it is complete and that its types are ones that Spark has",
+        ) from error
+
+
+def create(con: duckdb.DuckDBPyConnection, side: str, frame: DataFrame) -> None:
+    """An empty table with the frame's columns. Raises UsageError for a type that Arrow has not."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    try:
+        empty = to_arrow_schema(frame.schema, timestamp_utc=True).empty_table()
+    except (PySparkException, TypeError) as error:
+        raise UsageError(
+            f"a column cannot leave Spark: {first_line(error)}", next_step="leave it out of the frame, or cast it"
+        ) from None
+    con.register("plumbline_piece", empty)
+    con.execute(f"CREATE OR REPLACE TABLE {ident(side)} AS FROM plumbline_piece")
+    con.unregister("plumbline_piece")

@@ -1,0 +1,143 @@
+"""The Spark engine against the other one's tables of cases, and against the plain model on random pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from plain_model import compare_plainly, found_in
+from pyspark.sql import SparkSession
+from random_pairs import Pair, random_pair
+from test_classes import CASES
+from test_equality import BEYOND, EQUAL, UNEQUAL, WITHIN
+
+import reconcile
+from connect.pinned import connection
+from contract.equality import Tolerance
+from contract.errors import SetupError, UsageError
+from reconcile.spark_engine.choice import choose
+from reconcile.spark_engine.encoding import encoding_of
+
+PAIRS = (0, 1, 2, 3, 4, 5, 7, 9, 14, 18, 33, 46)
+NOT_SPARKS = ("UBIGINT", "TIMESTAMP_NS", "ENUM", "INT[2]", "('NULL', 'NULL::VARCHAR')")
+"""Types that Spark has not."""
+
+
+def compared(spark: SparkSession, left: pa.Table, right: pa.Table, key: Any, **rules: Any) -> reconcile.Diff:
+    frames = (spark.createDataFrame(table) for table in (left, right))
+    return reconcile.diff(*frames, key, engine="spark", **rules)
+
+
+def together(cases: Mapping[str, tuple[str, str]], side: int) -> pa.Table:
+    """A row and a column of its own for each case: no case can bring another's row along."""
+    con = connection()
+    rows = (f"SELECT {i} AS k, {case[side]} AS c{i}" for i, case in enumerate(cases.values()))
+    return con.sql(" UNION ALL BY NAME ".join(rows)).to_arrow_table()
+
+
+def in_spark(cases: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    return {name: case for name, case in cases.items() if not any(kind in str(case) for kind in NOT_SPARKS)}
+
+
+def test_what_is_equal_and_what_is_not(spark: SparkSession) -> None:
+    cases = in_spark({**EQUAL, **UNEQUAL})
+    assert len(cases) >= len(EQUAL) + len(UNEQUAL) - 8
+    found = compared(spark, together(cases, 0), together(cases, 1), "k")
+    wanted = {f"c{i}": 1 for i, name in enumerate(cases) if name in UNEQUAL}
+    assert found.summary["columns"] == wanted
+    assert found.summary["counts"]["mismatch"] == len(wanted)
+    assert found.summary["engine"] == {"name": "spark", "why": "asked for"}
+
+
+def test_what_a_tolerance_forgives_and_what_not(spark: SparkSession) -> None:
+    cases = {**WITHIN, **BEYOND}
+    tolerances: dict[str, Tolerance] = {f"c{i}": rule for i, (rule, _, _) in enumerate(cases.values())}
+    sides = [together({name: case[1:] for name, case in cases.items()}, side) for side in (0, 1)]
+    wanted = {f"c{i}": 1 for i, name in enumerate(cases) if name in BEYOND}
+    assert compared(spark, *sides, "k", tolerances=tolerances).summary["columns"] == wanted
+    assert compared(spark, *reversed(sides), "k", tolerances=tolerances).summary["columns"] == wanted
+
+
+def test_the_classes(spark: SparkSession) -> None:
+    """All cases in one pair of tables, each with a name as part of its keys."""
+    schema = pa.schema({"case": pa.string(), "k": pa.int32(), "v": pa.string()})
+    left, right = (
+        pa.Table.from_pylist(
+            [{"case": name, "k": k, "v": v} for name, case in CASES.items() for k, v in case[side]], schema=schema
+        )
+        for side in (0, 1)
+    )
+    found = compared(spark, left, right, ["case", "k"])
+    drift = {(row["case"], row["k"]): row["class"] for row in found.drift().to_pylist()}
+    assert drift == {(name, k): kind for name, case in CASES.items() for k, kind in case[2].items()}
+    assert found.comparison.counts["match"] == sum(case[3] for case in CASES.values())
+    assert (found.comparison.left_rows, found.comparison.right_rows) == (left.num_rows, right.num_rows)
+    assert found.comparison.repeated_keys == reconcile.diff(left, right, ["case", "k"]).comparison.repeated_keys
+
+
+@pytest.mark.parametrize("seed", PAIRS)
+def test_a_random_pair_is_compared_as_by_the_model_and_the_other_engine(seed: int, spark: SparkSession) -> None:
+    pair: Pair = random_pair(seed)
+    found = compared(spark, pair.left, pair.right, list(pair.key), tolerances=pair.tolerances)
+    model = compare_plainly(pair.left, pair.right, pair.key, pair.tolerances)
+    assert found_in(found.drift(), pair.key, found.comparison.counts["match"]) == model
+    other = reconcile.diff(pair.left, pair.right, list(pair.key), tolerances=pair.tolerances)
+    assert found.comparison == other.comparison
+
+
+def test_only_the_rows_that_may_differ_leave_spark(spark: SparkSession) -> None:
+    left = pa.table({"k": list(range(1000)), "v": ["a"] * 1000})
+    right = left.set_column(1, "v", pa.array(["b" if k == 7 else "a" for k in range(1000)]))
+    found = compared(spark, left, right, "k")
+    assert found._con.execute('SELECT count(*) FROM "left"').fetchall() == [(1,)]
+    assert found.comparison.counts["match"] == 999
+
+
+def test_files_and_the_settings_of_a_session(spark: SparkSession, tmp_path: Path) -> None:
+    before = spark.conf.get("spark.sql.caseSensitive")
+    for name, value in (("a", 1), ("b", 2)):
+        pq.write_table(pa.table({"k": [1, 2], "V": [1, value], "v": [0, 0]}), tmp_path / f"{name}.parquet")
+    sides = [spark.read.parquet(str(tmp_path / "a.parquet")), tmp_path / "b.parquet"]
+    found = reconcile.diff(*sides, "k", columns=["V"], engine="auto")
+    assert found.summary["columns"] == {"V": 1}
+    assert found.engine.why == "a side is a Spark frame"
+    assert spark.conf.get("spark.sql.caseSensitive") == before
+
+
+def test_auto_chooses_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"k": [1]}), file)
+    sides = (str(file), pa.table({"k": [1]}))
+
+    def no_lake() -> Any:
+        raise AssertionError("no side names a table of the lake")
+
+    small = choose("auto", sides, no_lake)
+    assert (small.name, str(file.stat().st_size) in small.why) == ("duckdb", True)
+    monkeypatch.setattr("reconcile.spark_engine.choice.MOST_BYTES", 10)
+    assert choose("auto", sides, no_lake).name == "spark"
+    with pytest.raises(UsageError, match="engine 'dask' is unknown"):
+        choose("dask", sides, no_lake)
+
+
+def test_a_csv_is_left_to_the_other_engine(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("k\n1\n")
+    with pytest.raises(UsageError, match="is CSV"):
+        reconcile.diff(spark.range(1), tmp_path / "a.csv", "id", engine="spark")
+
+
+def test_a_query_that_stops_is_an_error_that_says_so(spark: SparkSession) -> None:
+    broken = spark.range(1).selectExpr("id", "raise_error('disk gone') AS v")
+    with pytest.raises(SetupError, match="Spark stopped the comparison"):
+        reconcile.diff(broken, spark.range(1).selectExpr("id", "'a' AS v"), "id", engine="spark")
+
+
+def test_types_without_a_common_form_are_told_apart_by_the_exact_engine() -> None:
+    from pyspark.sql.types import DecimalType, DoubleType
+
+    rule = encoding_of(DecimalType(4, 1), DoubleType())
+    assert rule.left("v") != rule.right("v")
