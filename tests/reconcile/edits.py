@@ -19,8 +19,9 @@ STREAM, BATCH = "joined.plays_stream", "joined.plays_batch"
 Rows = list[dict[str, Any]]
 
 
-def epochs(dice: random.Random, shows: int = 90) -> list[list[Record]]:
-    """Shows of six days around START, most with plays; most in time, some hours late."""
+def epochs(dice: random.Random, *, poisoned: bool, shows: int = 90) -> list[list[Record]]:
+    """Shows of six days around START, most with plays; most in time, some hours late. `poisoned`: amid them two records
+    from the future."""
     records: list[tuple[float, Record]] = []
     for number in range(shows):
         minute = dice.uniform(-DAYS * 1440, DAYS * 1440)
@@ -28,6 +29,9 @@ def epochs(dice: random.Random, shows: int = 90) -> list[list[Record]]:
         for copy in range(dice.choice([0, 1, 1, 2])):
             at = minute + dice.uniform(0, 60)
             records.append((at + lateness(dice), play(f"p{number}.{copy}", f"s{number}", at, dice.randrange(2))))
+    if poisoned:
+        stamped = {"minute": 1000.0, "ahead": 1000.0}
+        records += [(0, replace(show("fs", 0), **stamped)), (0, replace(play("fp", "fs", 0), **stamped))]
     ordered = [record for _, record in sorted(records, key=lambda item: item[0])]
     return [ordered[start : start + 12] for start in range(0, len(ordered), 12)]
 
@@ -36,12 +40,12 @@ def lateness(dice: random.Random) -> float:
     return dice.choice([0, 1, 5, 9, dice.uniform(10, 300)])
 
 
-def world_of_days(make_world: Callable[..., World], dice: random.Random) -> World:
+def world_of_days(make_world: Callable[..., World], dice: random.Random, *, poisoned: bool = False) -> World:
     """A world of six days whose batch run covered seven; a last pair of records two days on settles the six."""
     world = make_world()
     world.batch_range = (START - timedelta(days=DAYS + 1), START + timedelta(days=DAYS))
     last = DAYS * 1440 + 2880
-    return world.play(*epochs(dice), [show("end", last), play("pe", "end", last)], []).write()
+    return world.play(*epochs(dice, poisoned=poisoned), [show("end", last), play("pe", "end", last)], []).write()
 
 
 def edit(world: World, dice: random.Random) -> str:
