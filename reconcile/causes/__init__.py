@@ -17,6 +17,8 @@ class Cause:
     nothing. `evidence` names the columns that a reader needs to check it, `story` is one sentence with `{column}`
     places, filled by reconcile.report.stories. `is_drift` is false for what is no difference yet. `needs` are the
     sources without which nothing is proven (see reconcile.sources): such a cause is then unknown, not absent.
+    `remedy` says in one sentence what to do about it, and `repair` by which command: replay, batch, quarantine,
+    explain, or wait for none.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Cause:
     story: str
     is_drift: bool = True
     needs: tuple[str, ...] = ()
+    remedy: str = "Take the story of one of its keys."
+    repair: str = "explain"
 
 
 @cache

@@ -13,4 +13,6 @@ CAUSE = Cause(
     story="the stream table holds this row {stream_copies} times, all made from the "
     "same input records: an epoch was committed twice, or a replay was published over live rows",
     needs=("lineage",),
+    remedy="Replay the range: publishing puts one row in the place of the copies.",
+    repair="replay",
 )

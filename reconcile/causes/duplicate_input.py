@@ -16,4 +16,5 @@ CAUSE = Cause(
     story="an input event of this row was delivered at several places of its topic under one event id, and the stream "
     "did not take the delivery that the batch took, or took both",
     needs=("lineage", "archive"),
+    remedy="Name the source's event_id in the contract: then an event delivered twice counts once.",
 )  # fmt: skip

@@ -18,4 +18,6 @@ CAUSE = Cause(
     story="its input records were read in time (the left one in epoch {left_epoch}), so the stream wrote this row, yet "
     "the stream table does not hold it",
     needs=("lineage", "archive", "ledger"),
+    remedy="This is data loss. Keep the checkpoint and the job's log for the search, then replay the range.",
+    repair="replay",
 )  # fmt: skip

@@ -19,4 +19,6 @@ CAUSE = Cause(
     "an input record is not read yet, or the batch has not run over all that could match it",
     is_drift=False,
     needs=("lineage", "archive", "ledger"),
+    remedy="Nothing: compare again when the stream has closed these windows.",
+    repair="wait",
 )

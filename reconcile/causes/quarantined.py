@@ -18,4 +18,6 @@ CAUSE = Cause(
               "right_offset", "right_quarantine"),
     story="{quarantined_record} is in quarantine: the batch joined it, the stream never took it in",
     needs=("lineage", "archive"),
+    remedy="Look at the refused records, and correct them where they are produced.",
+    repair="quarantine",
 )  # fmt: skip

@@ -11,4 +11,5 @@ CAUSE = Cause(
               "right_topic", "right_partition", "right_offset", "right_event_time", "right_epoch",
               "right_late_watermark", "columns"),
     story="no cause could be proven from lineage, archive and epoch ledger",
+    remedy="Nothing proves these: take one key's story first, before any repair.",
 )  # fmt: skip

@@ -17,4 +17,5 @@ CAUSE = Cause(
     ),
     story="both jobs made this row from the same input records and differ in the columns below",
     needs=("lineage",),
+    remedy="The two implementations disagree: compare them on one key. A replay would give the same values.",
 )

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reconcile.report.facts import Facts as Facts
+    from reconcile.report.facts import Replay as Replay
     from reconcile.report.lateness import Lateness as Lateness
     from reconcile.report.lateness import measure as measure
-    from reconcile.report.page import Facts as Facts
-    from reconcile.report.page import Replay as Replay
     from reconcile.report.page import render as render
     from reconcile.report.page import write as write
 
-_PUBLIC = {"Lateness": "lateness", "measure": "lateness"} | dict.fromkeys(
-    ("Facts", "Replay", "render", "write"), "page"
-)
+_PUBLIC = {
+    "Facts": "facts",
+    "Lateness": "lateness",
+    "Replay": "facts",
+    "measure": "lateness",
+    "render": "page",
+    "write": "page",
+}
 __all__ = ["Facts", "Lateness", "Replay", "measure", "render", "write"]
 
 

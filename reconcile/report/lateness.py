@@ -28,17 +28,31 @@ MOST_STEPS = 400
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """One source's records that were read under one late watermark (ms): how many, how many of them were dropped, and
+    by how many whole minutes the first and the last of them were behind it (negative: before it passed them)."""
+
+    watermark_ms: int
+    records: int
+    dropped: int
+    newest: int
+    oldest: int
+
+
+@dataclass(frozen=True)
 class Lateness:
     """Of one source's records: how many came how far behind the watermark.
 
     `delay_ms` is the contract's watermark. `behind` holds (whole minutes, records) in ascending order; negative
-    minutes: before the watermark passed them, so a shorter delay would have lost them. `records` counts all.
+    minutes: before the watermark passed them, so a shorter delay would have lost them. `records` counts all. `epochs`
+    are in the watermark's order; what was read before there was one is in none.
     """
 
     source: str
     delay_ms: int
     records: int
     behind: tuple[tuple[int, int], ...]
+    epochs: tuple[Epoch, ...] = ()
 
     def lost(self, longer_ms: int) -> int:
         """Records dropped if both delays were longer by `longer_ms`, a whole number of minutes (negative: shorter)."""
@@ -110,23 +124,41 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
         source = getattr(contract, side)
         archive_view(pins, view, side, snapshots.get(source.archive))
         name, delay_ms = getattr(contract.join, side), milliseconds(source.watermark)
-        behind = _behind(pins.con, side, view)
+        _count(pins.con, side, view)
+        behind, epochs = _behind(pins.con), _epochs(pins.con)
         near = tuple((minute, n) for minute, n in behind if minute * MINUTE_MS >= -delay_ms)
-        found.append(Lateness(name, delay_ms, sum(n for _, n in behind), near))
+        found.append(Lateness(name, delay_ms, sum(n for _, n in behind), near, epochs))
     return tuple(found)
 
 
-def _behind(con: duckdb.DuckDBPyConnection, side: str, view: str) -> list[tuple[int, int]]:
-    """(whole minutes behind the late watermark, records) of one source, ascending; each record counts once."""
+def _count(con: duckdb.DuckDBPyConnection, side: str, view: str) -> None:
+    """Fill `counted`: one source's records per late watermark and whole minutes behind it; each record counts once."""
     from reconcile.spans import SPANS
 
-    return con.execute(
+    con.execute(
         f"""
+        CREATE OR REPLACE TEMP TABLE counted AS
         WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
         records AS (SELECT DISTINCT partition, "offset", event_time FROM {view})
-        SELECT floor((s.late_watermark_ms * 1000 - epoch_us(r.event_time)) / 60e6)::BIGINT AS minute, count(*)
+        SELECT s.late_watermark_ms AS watermark_ms,
+            floor((s.late_watermark_ms * 1000 - epoch_us(r.event_time)) / 60e6)::BIGINT AS minute, count(*) AS records
         FROM records r ASOF JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
-        WHERE r."offset" < s.end_offset
-        GROUP BY minute ORDER BY minute
+        WHERE r."offset" < s.end_offset AND r.event_time IS NOT NULL
+        GROUP BY ALL
+        """
+    )
+
+
+def _behind(con: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
+    return con.execute("SELECT minute, sum(records)::BIGINT FROM counted GROUP BY minute ORDER BY minute").fetchall()
+
+
+def _epochs(con: duckdb.DuckDBPyConnection) -> tuple[Epoch, ...]:
+    rows = con.execute(
+        """
+        SELECT watermark_ms, sum(records)::BIGINT, coalesce(sum(records) FILTER (minute >= 0), 0)::BIGINT,
+            min(minute), max(minute)
+        FROM counted WHERE watermark_ms > 0 GROUP BY watermark_ms ORDER BY watermark_ms
         """
     ).fetchall()
+    return tuple(Epoch(*row) for row in rows)

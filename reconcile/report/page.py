@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import SetupError
-from contract.ranges import TimeRange, parse_time, spell_time
-from reconcile.report import checks, plots, reading, spell, stories
+from contract.ranges import TimeRange, parse_time
+from contract.shown import shown
+from reconcile.report import answers as four
 from reconcile.report import lateness as late
+from reconcile.report import checks, plots, reading, spell, stories, watermark
+from reconcile.report.commands import Commands
+from reconcile.report.facts import Facts
 from reconcile.report.reading import CLASSES, Document, Window
 
 if TYPE_CHECKING:
@@ -23,31 +25,7 @@ if TYPE_CHECKING:
     from contract.model import Contract
 
 MOST_ROWS = 10
-
-
-@dataclass(frozen=True)
-class Replay:
-    """One repair to show between two documents: the range, what was read, what was written."""
-
-    replay_id: str
-    time_range: TimeRange
-    source: str | None = None
-    rows: int | None = None
-    snapshot_id: int | None = None
-    published_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the page may tell beyond the documents; each part is left out when it is not known."""
-
-    contract: Contract | None = None
-    contract_path: str = "CONTRACT"
-    home_option: str = ""
-    lateness: Sequence[late.Lateness] = ()
-    replays: Sequence[Replay] = ()
-    checks: Sequence[Mapping[str, Any]] = ()
-    made_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+MOST_WINDOWS = 5
 
 
 def render(documents: Sequence[Document], findings: Iterable[stories.Finding], facts: Facts | None = None) -> str:
@@ -80,7 +58,10 @@ def write(path: str | Path, html: str) -> int:
 
 @cache
 def environment() -> Environment:
-    """Jinja with autoescape for every template, undefined names refused, and the spellings as filters."""
+    """Jinja with autoescape for every template, undefined names refused, and the spellings as filters.
+
+    What a reader could not see of a text is spelled out in each place where a template shows one.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -89,6 +70,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,
     )
     made.filters |= {"n": spell.count, "moment": spell.moment, "delay": spell.delay, "shade": spell.shade}
     return made
@@ -97,47 +79,46 @@ def environment() -> Environment:
 def context(documents: Sequence[Document], findings: Sequence[stories.Finding], facts: Facts) -> dict[str, Any]:
     """Everything that page.html shows, as plain values."""
     first = documents[0]
-    bars, unit = reading.merged(reading.windows(first))
-    replayed = [replay.time_range for replay in facts.replays]
+    told = stories.worst(findings, MOST_ROWS, facts.contract)
     return {
         "document": first,
         "contract": facts.contract,
-        "verdicts": [verdict(document, facts.contract) for document in documents],
-        "span": _covered(first),
+        "answers": four.answers(documents, facts, told),
+        "span": reading.covered(first),
         "closed": _closed(first),
         "made_at": facts.made_at,
         "books": reading.book_lines(first),
         "records": reading.record_lines(first),
         "causes": [_cause(line, first, facts.contract) for line in reading.cause_lines(first)],
-        "classes": [name for name in CLASSES if any(page[name] for page in first["ledger"])] or ["missing", "mismatch"],
-        "drift_chart": plots.drift_per_window(bars, unit, replayed) if bars else None,
-        "unit": unit,
-        "worst_windows": _worst_windows(bars),
-        "untimed": next((w for w in reading.windows(first) if w.start is None), None),
         "chapters": chapters(documents, facts) if len(documents) > 1 or facts.replays else [],
         "repair": repair_table(documents),
-        "lateness": facts.lateness,
-        "lateness_chart": plots.lateness_curve(facts.lateness) if any(c.behind for c in facts.lateness) else None,
-        "lateness_rows": late.choices(facts.lateness),
-        "stories": stories.worst(findings, MOST_ROWS, facts.contract),
+        "stories": told,
         "found": reading.drift(first),
         "predicted": predicted_table(first),
         "checks": checks.shown(facts.checks, first["snapshots"]),
         "columns": sorted(first["columns"].items(), key=lambda item: -item[1]),
         "snapshots": [(d["run_id"], d["snapshots"]) for d in documents],
-        "commands": commands(documents, facts, reading.worst(bars)),
-        "explain": "plumbline explain ",
-        "explain_options": f" --contract {shlex.quote(facts.contract_path)}{facts.home_option}",
-        "quote": shlex.quote,
-    }
+        "commands": commands(documents, facts),
+        "explain": Commands(facts.contract_path, facts.home_option).explain,
+    } | _plots(first, facts)
 
 
-def verdict(document: Document, contract: Contract | None) -> dict[str, str]:
-    """Verdict, its sentence and the days it is about."""
+def _plots(document: Document, facts: Facts) -> dict[str, Any]:
+    """The three plots and the tables beside them."""
+    days = reading.windows(document)
+    bars, unit = reading.merged(days)
+    replayed = [replay.time_range for replay in facts.replays]
+    rows = [_window_row(bar) for bar in bars if bar.drift]
     return {
-        "word": document["verdict"],
-        "sentence": reading.verdict_sentence(document, contract),
-        "span": _covered(document),
+        "unit": unit,
+        "untimed": next((w for w in days if w.start is None), None),
+        "drift_chart": plots.drift_per_window(bars, unit, replayed) if bars else None,
+        "windows": rows,
+        "worst_windows": sorted(rows, key=lambda row: -row["bar"].drift)[:MOST_WINDOWS],
+        "lateness": facts.lateness,
+        "lateness_chart": plots.lateness_curve(facts.lateness) if any(c.behind for c in facts.lateness) else None,
+        "lateness_rows": late.choices(facts.lateness),
+        "watermark_chart": watermark.against_event_time(facts.lateness),
     }
 
 
@@ -170,13 +151,13 @@ def chapters(documents: Sequence[Document], facts: Facts) -> list[dict[str, str]
     for replay in facts.replays:
         rows = "" if replay.rows is None else f"{spell.counted(replay.rows, 'row')}"
         door = f", from {replay.source}" if replay.source else ""
-        told.append(_chapter("Replay", rows or replay.replay_id, f"{_days(replay.time_range)}{door}"))
+        told.append(_chapter("Replay", rows or replay.replay_id, f"{spell.range_days(replay.time_range)}{door}"))
         if replay.snapshot_id is not None:
             told.append(_chapter("Publish", "one commit", f"snapshot {replay.snapshot_id}"))
     if len(documents) > 1:
         left = reading.drift(last)
         what = "clean" if last["verdict"] == "clean" else spell.counted(left, "difference")
-        told.append(_chapter("Reconcile again", what, _days(reading.range_of(last)), last["verdict"]))
+        told.append(_chapter("Reconcile again", what, spell.range_days(reading.range_of(last)), last["verdict"]))
     return told
 
 
@@ -187,32 +168,31 @@ def repair_table(documents: Sequence[Document]) -> dict[str, Any] | None:
     first, last = documents[0], documents[-1]
     before, after = reading.within(first, reading.range_of(last)), last["counts"]
     names = ["batch", "stream", "match", *(name for name in CLASSES if before[name] or after[name])]
-    return {"span": _covered(last), "names": names, "rows": [("before", before), ("after", after)]}
+    return {"span": reading.covered(last), "names": names, "rows": [("before", before), ("after", after)]}
 
 
-def commands(documents: Sequence[Document], facts: Facts, worst: Window | None) -> list[tuple[str, str]]:
-    """`(what for, command)`: repeat the comparison, repair what drifted most, look again."""
-    path, first = shlex.quote(facts.contract_path) + facts.home_option, documents[0]
-    ranged = _options(reading.range_of(first))
-    lines = [("Compare again", f"plumbline reconcile {path}{ranged}")]
-    if worst is not None and worst.start and worst.end:
-        repair = _options(TimeRange(worst.start, worst.end))
-        lines += [
-            ("Recompute the reference", f"plumbline batch run {path}{repair}"),
-            ("Plan the repair of the worst stretch", f"plumbline replay plan {path}{repair}"),
-            ("Run it, look at it, publish it", f"plumbline replay run REPLAY_ID{facts.home_option} --execute"),
-            ("", f"plumbline replay audit REPLAY_ID{facts.home_option}"),
-            ("", f"plumbline replay publish REPLAY_ID{facts.home_option} --execute"),
-            ("Compare that stretch", f"plumbline reconcile {path}{repair}"),
-        ]
-    return [*lines, ("This page", f"plumbline report {path} --run {shlex.quote(str(first['run_id']))}")]
+def commands(documents: Sequence[Document], facts: Facts) -> list[tuple[str, tuple[str, ...]]]:
+    """`(what for, commands)`: repeat the comparison, repair what drifted most, recompute the reference, this page."""
+    known, first = Commands(facts.contract_path, facts.home_option), documents[0]
+    clean = [reading.range_of(d) for d in documents[1:] if d["verdict"] == "clean"]
+    causes = [line.name for line in reading.cause_lines(first) if line.name != reading.PENDING]
+    stretch = four.worst_stretch(first, causes, clean)
+    whole = reading.range_of(first)
+    lines = [("Compare again", (known.reconcile(whole),))]
+    if stretch is not None:
+        days = spell.range_days(stretch)
+        lines.append((f"Repair {days}: plan, run, audit, publish, compare", known.replay(stretch)))
+        lines.append(("When the batch reference is what is old: recompute it", (known.batch(stretch),)))
+    return [*lines, ("This page", (known.report(str(first["run_id"])),))]
 
 
 def _cause(line: reading.CauseLine, document: Document, contract: Contract | None) -> dict[str, Any]:
     most = max(other.findings for other in reading.cause_lines(document))
+    first, own = four.deciding(document), spell.cause(line.name).remedy
     return {
         "name": line.name,
         "title": spell.cause_title(line.name, contract),
+        "remedy": "" if first and own == spell.cause(first.name).remedy else own,
         "classes": line.classes,
         "findings": line.findings,
         "width": round(100 * line.findings / most, 2),
@@ -220,21 +200,9 @@ def _cause(line: reading.CauseLine, document: Document, contract: Contract | Non
     }
 
 
-def _worst_windows(bars: Sequence[Window]) -> list[dict[str, Any]]:
-    ranked = sorted((bar for bar in bars if bar.drift), key=lambda bar: -bar.drift)[:5]
-    return [
-        {"days": _days(TimeRange(bar.start, bar.end)), "bar": bar, "share": spell.share(bar.drift, bar.batch)}
-        for bar in ranked
-    ]
-
-
-def _covered(document: Document) -> str:
-    """The document's range; an open one as the days in which it found rows."""
-    time_range = reading.range_of(document)
-    timed = [window for window in reading.windows(document) if window.start]
-    if time_range.is_open and timed:
-        return f"{_days(TimeRange(timed[0].start, timed[-1].end))} (everything)"
-    return _days(time_range)
+def _window_row(bar: Window) -> dict[str, Any]:
+    days = spell.range_days(TimeRange(bar.start, bar.end))
+    return {"days": days, "bar": bar, "share": spell.share(bar.drift, bar.batch)}
 
 
 def _closed(document: Document) -> str:
@@ -250,19 +218,6 @@ def _closed(document: Document) -> str:
 def _epochs(document: Document) -> str:
     epoch = (document.get("stream") or {}).get("last_epoch")
     return "no epoch ledger" if epoch is None else f"{spell.counted(epoch + 1, 'epoch')}, in the ledger"
-
-
-def _days(time_range: TimeRange) -> str:
-    """Whole days as `14–20 Jan 2013`, anything else as a half-open range."""
-    start, end = time_range.start, time_range.end
-    if start and end and start.time() == end.time() == datetime.min.time():
-        return plots.days(start, end)
-    return spell.span(time_range.as_json())
-
-
-def _options(time_range: TimeRange) -> str:
-    ends = (("--from", time_range.start), ("--to", time_range.end))
-    return "".join(f" {option} {spell_time(end)}" for option, end in ends if end)
 
 
 def _chapter(name: str, number: str, note: str, state: str = "") -> dict[str, str]:

@@ -49,7 +49,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A whole plot. `alt` says in a sentence what it shows; `band` is a marked stretch (x, width, what)."""
+    """A whole plot. `alt` says in a sentence what it shows; `bands` are marked stretches (x, width, what), `mark` is a
+    named upright line, `level` a horizontal one."""
 
     alt: str
     x_ticks: tuple[Tick, ...]
@@ -58,6 +59,7 @@ class Chart:
     lines: tuple[Line, ...] = ()
     bands: tuple[tuple[float, float, str], ...] = ()
     mark: tuple[float, str] | None = None
+    level: float | None = None
     legend: tuple[tuple[str, str], ...] = ()
     x_title: str = ""
     y_title: str = ""
@@ -179,7 +181,7 @@ def _stack(bar: Window, causes: Sequence[str], top: int, scale: Callable[[dateti
     left, right = scale(bar.start), scale(bar.end)
     width = min(0.86 * (right - left), WIDEST_BAR)
     x, below, parts = (left + right - width) / 2, 0.0, list[Bar]()
-    when = days(bar.start, bar.end)
+    when = spell.days(bar.start, bar.end)
     for cause in causes:
         number = bar.causes.get(cause, 0)
         if number:
@@ -188,16 +190,6 @@ def _stack(bar: Window, causes: Sequence[str], top: int, scale: Callable[[dateti
             title = f"{when}: {spell.count(number)} {cause}, {spell.count(bar.batch)} batch rows"
             parts.append(Bar(x, 100 - below, width, height, spell.shade(cause), title))
     return parts
-
-
-def days(start: datetime, end: datetime) -> str:
-    """The days in `[start, end)`: `14–20 Jan 2013`, `28 Jan – 3 Feb 2013`, `31 Dec 2013`."""
-    last = end - timedelta(days=1)
-    if last <= start:
-        return f"{start:%-d %b %Y}"
-    if (start.year, start.month) == (last.year, last.month):
-        return f"{start:%-d}–{last:%-d %b %Y}"
-    return f"{start:%-d %b}{'' if start.year == last.year else f' {start.year}'} – {last:%-d %b %Y}"
 
 
 def _bands(

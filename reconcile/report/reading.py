@@ -42,7 +42,7 @@ class BookLine:
     what: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Window:
     """Drift of one or several days of left event time, `[start, end)` in UTC; `start` None: rows without a time."""
 
@@ -157,20 +157,35 @@ def range_of(document: Document) -> TimeRange:
     return TimeRange(*(parse_time(text) if text else None for text in bounds))
 
 
+def covered(document: Document) -> str:
+    """The document's range in words; an open one as the days in which it found rows."""
+    time_range = range_of(document)
+    timed = [window for window in windows(document) if window.start]
+    if time_range.is_open and timed:
+        return f"{spell.range_days(TimeRange(timed[0].start, timed[-1].end))} (everything)"
+    return spell.range_days(time_range)
+
+
 def verdict_sentence(document: Document, contract: Contract | None = None) -> str:
     """What the verdict means here, with the numbers that decide it."""
+    found, pending = drift(document), document["counts"][PENDING]
+    why = _why(document, found, contract) if found and balanced(document) else ""
+    wait = f"{spell.counted(pending, 'row')} wait for the stream to close their window." if pending else ""
+    return " ".join(filter(None, (headline(document), why, wait)))
+
+
+def headline(document: Document) -> str:
+    """The verdict's numbers in one short sentence."""
     counts, found = document["counts"], drift(document)
-    pending = counts[PENDING]
-    wait = f" {spell.counted(pending, 'row')} wait for the stream to close their window." if pending else ""
     if counts["batch"] == 0 and counts["stream"] == 0:
         return "Neither table holds a row in this range."
     if document["verdict"] == "incomplete" and not balanced(document):
         return "The books do not balance: this is a defect of Plumbline, and no verdict can be given."
     if found == 0:
-        which = "settled batch rows" if pending else "batch rows"
-        return f"All {spell.count(counts['match'])} {which} are in the stream with the same values.{wait}"
-    part = f"{spell.counted(found, 'difference')} among {spell.counted(counts['batch'], 'batch row')}"
-    return f"{part} ({spell.share(found, counts['batch'])}). {_why(document, found, contract)}{wait}"
+        which = "settled batch rows" if counts[PENDING] else "batch rows"
+        return f"All {spell.count(counts['match'])} {which} are in the stream with the same values."
+    share = spell.share(found, counts["batch"])
+    return f"{spell.counted(found, 'difference')} among {spell.counted(counts['batch'], 'batch row')} ({share})."
 
 
 def _why(document: Document, found: int, contract: Contract | None) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from contract.shown import shown
 
 if TYPE_CHECKING:
     from contract.model import Contract
+    from contract.ranges import TimeRange
+    from reconcile.causes import Cause
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 SHADES = (
@@ -69,6 +73,24 @@ def span(time_range: Mapping[str, str | None]) -> str:
     return f"{moment(start) if start else 'the beginning'} to {moment(end) if end else 'the end'}"
 
 
+def days(start: datetime, end: datetime) -> str:
+    """The days in `[start, end)`: `14–20 Jan 2013`, `28 Jan – 3 Feb 2013`, `31 Dec 2013`."""
+    last = end - timedelta(days=1)
+    if last <= start:
+        return f"{start:%-d %b %Y}"
+    if (start.year, start.month) == (last.year, last.month):
+        return f"{start:%-d}–{last:%-d %b %Y}"
+    return f"{start:%-d %b}{'' if start.year == last.year else f' {start.year}'} – {last:%-d %b %Y}"
+
+
+def range_days(time_range: TimeRange) -> str:
+    """Whole days as `14–20 Jan 2013`, anything else as a half-open range."""
+    start, end = time_range.start, time_range.end
+    if start and end and start.time() == end.time() == datetime.min.time():
+        return days(start, end)
+    return span(time_range.as_json())
+
+
 def delay(ms: int) -> str:
     """`3 d 4 h`, `9 h 31 min`, `45 s`, `250 ms`: the two largest units."""
     sign, ms = ("−", -ms) if ms < 0 else ("", ms)
@@ -85,21 +107,29 @@ def delay(ms: int) -> str:
 
 def key(value: object) -> str:
     """One finding's key: the value itself when there is one column, else `name=value, …`. Takes JSON text or values."""
-    if isinstance(value, str) and value[:1] in "{[":
+    parts = key_parts(value)
+    return shown(parts[0][1] if len(parts) == 1 else ", ".join(f"{name}={part}" for name, part in parts))
+
+
+def key_parts(value: object) -> tuple[tuple[str, str], ...]:
+    """A key as (column, value) pairs, each character itself. Takes JSON text or values; a bare value has no column."""
+    if isinstance(value, str) and value[:1] == "{":
         try:
             value = json.loads(value)
         except ValueError:
-            return str(value)
+            return (("", str(value)),)
     if isinstance(value, Mapping):
-        parts = [f"{name}={plain(part)}" for name, part in value.items()]
-        return plain(next(iter(value.values()))) if len(parts) == 1 else ", ".join(parts)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(plain(part) for part in value)
-    return plain(value)
+        return tuple((str(name), raw(part)) for name, part in value.items())
+    return (("", raw(value)),)
 
 
 def plain(value: object) -> str:
-    """A value as a reader expects it: NULL, true, text without quotes."""
+    """A value as a reader expects it: NULL, true, text without quotes; what cannot be seen in it is spelled out."""
+    return shown(raw(value))
+
+
+def raw(value: object) -> str:
+    """A value as a command takes it: like `plain`, but each character is itself."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):
@@ -112,14 +142,19 @@ def shade(cause: str) -> str:
     return cause if cause in SHADES else "other"
 
 
-def cause_title(cause: str, contract: Contract | None = None) -> str:
-    """What a cause means, with the contract's own source names: `the departures record was late and dropped`."""
-    from reconcile.causes import named
+def cause(name: str) -> Cause:
+    """The cause of that name; for an unknown one a cause whose words are ours and say nothing of it."""
+    from reconcile.causes import Cause, named
 
     try:
-        title = named(cause).title
+        return named(name)
     except KeyError:
-        return cause.replace("_", " ")
+        return Cause(name, 0, "a cause that this version does not know", "", (), "")
+
+
+def cause_title(name: str, contract: Contract | None = None) -> str:
+    """What a cause means, with the contract's own source names: `the departures record was late and dropped`."""
+    title = cause(name).title
     for side in ("left", "right"):
         source = getattr(contract.join, side) if contract else side
         title = title.replace(f"{side} record", f"{source} record")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconcile.report import spell
+from reconcile.report.answers import GRAVEST
 
 if TYPE_CHECKING:
     from contract.model import Contract
@@ -15,15 +16,18 @@ if TYPE_CHECKING:
 Finding = Mapping[str, Any]
 """One row of plumbline.findings."""
 
-GRAVEST = ("unexplained", "lost_output", "archive_gap", "double_commit", "value_divergence", "out_of_contract")
 PER_CAUSE = 6
 
 
 @dataclass(frozen=True)
 class Story:
-    """One finding for readers: what happened in a sentence, and the evidence to check it by, as (name, value)."""
+    """One finding for readers: what happened in a sentence, and the evidence to check it by, as (name, value).
+
+    `parts` are the key's (column, value) for a command, each character itself; all else is spelled for the eye.
+    """
 
     key: str
+    parts: tuple[tuple[str, str], ...]
     kind: str
     cause: str
     sentence: str
@@ -49,11 +53,12 @@ def worst(findings: Iterable[Finding], most: int = 12, contract: Contract | None
 def tell(finding: Finding, contract: Contract | None = None) -> Story:
     """The story of one finding, from its evidence."""
     evidence = _evidence(finding)
-    names = _told_by(finding["cause"]) or tuple(evidence)
+    names = spell.cause(finding["cause"]).evidence or tuple(evidence)
     known = {name: evidence[name] for name in names if evidence.get(name) is not None}
     shown = tuple((_label(name), _value(name, value)) for name, value in known.items())
     return Story(
         key=spell.key(finding["key"]),
+        parts=spell.key_parts(finding["key"]),
         kind=str(finding["class"]),
         cause=str(finding["cause"]),
         sentence=_sentence(finding, evidence, contract),
@@ -85,8 +90,6 @@ def _evidence(finding: Finding) -> dict[str, Any]:
 
 def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract | None) -> str:
     """The cause's title and its own sentence with the evidence in its places; the title when a piece is not known."""
-    from reconcile.causes import named
-
     title = spell.cause_title(str(finding["cause"]), contract)
     title = title[:1].upper() + title[1:]
     known = {
@@ -98,19 +101,10 @@ def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract 
         if f"{name}_ms" in known:
             known[name] = known[f"{name}_ms"]
     try:
-        return f"{title}: {named(finding['cause']).story.format_map(known)}."
+        story = spell.cause(finding["cause"]).story.format_map(known)
     except (KeyError, IndexError, ValueError):
-        return f"{title}."
-
-
-def _told_by(cause: str) -> tuple[str, ...]:
-    """The evidence that a reader needs to check the cause; empty for a cause we do not know."""
-    from reconcile.causes import named
-
-    try:
-        return named(cause).evidence
-    except KeyError:
-        return ()
+        story = ""
+    return f"{title}: {story}." if story else f"{title}."
 
 
 def _label(name: str) -> str:

@@ -9,31 +9,23 @@ from typing import Any
 
 import pytest
 from examples_of_runs import DAY, document, finding
+from hostile import HOSTILE
 from reading_html import Page
 from world import World
 
 from contract.ranges import TimeRange
+from contract.shown import shown
 from reconcile.report import Facts, Lateness, Replay, render
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "' onmouseover='alert(1)",
-    "</style><script>alert(1)</script>",
-    "</title></svg><iframe src=//evil.example></iframe>",
-    "{{ 7 * 7 }}{% include '/etc/passwd' %}",
-    "javascript:alert(1)",
-    "%s{0}{left_topic!r:>{0}}",
-]
 KNOWN = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "div", "span", "p",
     "h1", "h2", "h3", "dl", "dt", "dd", "ul", "ol", "li", "table", "caption", "thead", "tbody", "tr", "th", "td",
-    "figure", "svg", "rect", "line", "path", "details", "summary", "code", "pre",
+    "figure", "svg", "rect", "line", "path", "details", "summary", "code", "pre", "a",
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "http-equiv", "content", "charset", "name", "class", "style", "scope", "open", "role", "aria-label",
     "aria-hidden", "viewbox", "preserveaspectratio", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "d", "fill",
-    "stroke", "stroke-width", "stroke-linejoin",
+    "stroke", "stroke-width", "stroke-linejoin", "id", "href", "tabindex",
 }  # fmt: skip
 FIXED = {"verdict", "from", "to", "window", "closed_until", "class", "cause"}
 
@@ -69,16 +61,19 @@ def hostile_page(text: str) -> str:
     return render([run, run], told, facts)
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_comes_out_as_text(text: str) -> None:
     html = hostile_page(text)
     page = Page(html)
     assert {name for name, _ in page.elements} <= KNOWN
     assert {name for _, attributes in page.elements for name in attributes} <= ATTRIBUTES
-    assert page.text.count(" ".join(text.split())) >= 30
+    assert {attributes["href"] for name, attributes in page.elements if name == "a"} <= {"#repair"}
+    if text.strip():
+        assert page.text.count(" ".join(shown(text).split())) >= 30
+    assert "".join(shown(line) for line in html.split("\n")) == html.replace("\n", "")
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_never_reaches_a_style(text: str) -> None:
     page, clean = Page(hostile_page(text)), Page(hostile_page("plain"))
     for name in ("style", "class"):
@@ -112,4 +107,4 @@ def test_secrets_of_the_contract_stay_out() -> None:
 
 
 def _values(page: Page, name: str) -> Counter[str | None]:
-    return Counter(attributes.get(name) for _, attributes in page.elements)
+    return Counter(attributes[name] for _, attributes in page.elements if name in attributes)

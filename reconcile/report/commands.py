@@ -1,0 +1,65 @@
+"""The commands that a report shows, ready to copy: values are quoted so that a shell takes them as they are. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contract.ranges import TimeRange, spell_time
+from contract.shown import escape, is_unsafe
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Commands on one contract, named by `path` as the user does; `home` is ` --home DIR` or nothing."""
+
+    path: str = "CONTRACT"
+    home: str = ""
+
+    @property
+    def contract(self) -> str:
+        return word(self.path) + self.home
+
+    def reconcile(self, time_range: TimeRange) -> str:
+        return f"plumbline reconcile {self.contract}{options(time_range)}"
+
+    def batch(self, time_range: TimeRange) -> str:
+        return f"plumbline batch run {self.contract}{options(time_range)}"
+
+    def replay(self, time_range: TimeRange) -> tuple[str, ...]:
+        """Plan, run, audit and publish of one range, and the look at it afterwards."""
+        steps = ("run latest{} --execute", "audit latest{}", "publish latest{} --execute")
+        return (
+            f"plumbline replay plan {self.contract}{options(time_range)}",
+            *(f"plumbline replay {step.format(self.home)}" for step in steps),
+            self.reconcile(time_range),
+        )
+
+    def quarantine(self) -> str:
+        return f"plumbline quarantine {self.contract}"
+
+    def explain(self, key: Sequence[tuple[str, str]]) -> str:
+        """The story of one key, given as (column, value)."""
+        parts = [f"--key {word(f'{name}={value}')}" for name, value in key]
+        if len(key) == 1 and not key[0][1].startswith("-"):
+            parts = [word(key[0][1])]
+        return f"plumbline explain {' '.join(parts)} --contract {self.contract}"
+
+    def report(self, run_id: str) -> str:
+        return f"plumbline report {self.contract} --run {word(run_id)}"
+
+
+def options(time_range: TimeRange) -> str:
+    """` --from … --to …`; nothing for an open end."""
+    ends = (("--from", time_range.start), ("--to", time_range.end))
+    return "".join(f" {option} {spell_time(end)}" for option, end in ends if end)
+
+
+def word(text: str) -> str:
+    """`text` as one word of a shell. What a reader could not see is spelled within `$'…'`, so that the line that is
+    read is the line that is copied."""
+    if not any(is_unsafe(char) for char in text):
+        return shlex.quote(text)
+    spelled = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + "".join(escape(char) if is_unsafe(char) else char for char in spelled) + "'"
