@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from contract.errors import PlumblineError
+from contract.shown import shown
 
 DEFECT = "this is a defect; set PLUMBLINE_DEBUG=1 for the traceback"
 THE_MACHINES = frozenset(
@@ -52,7 +53,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "quarantine": ("plumbline.commands.quarantine:quarantine", "Show what could not enter the join, and why."),
     "diff": ("plumbline.commands.diff:diff", "Compare any two tables, files or folders by key."),
     "replay": ("plumbline.commands.replay:replay", "Replay a time range and publish the result."),
-    "report": ("plumbline.commands.report:report", "Write a recorded reconcile as one HTML page."),
+    "report": (
+        "plumbline.commands.report:report",
+        "Write a recorded reconcile as a page, as Markdown, or by a notebook.",
+    ),
     "nightly": (
         "plumbline.commands.nightly:nightly",
         "Do every day that is due: batch, expectations, reconcile, report, old files.",
@@ -183,5 +187,5 @@ def _defect(error: Exception) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo("error: " + " ".join(message.split()), err=True)
+    click.echo("error: " + shown(" ".join(message.split())), err=True)
     return code

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from contract.shown import is_unsafe, shown
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.text import Text
 
 PLAIN_EVERY_S = 5.0
+_NOT_PLAIN = re.compile(r"[^\n -~]")
 _started = time.monotonic()
 _bar: Progress | None = None
 
@@ -21,24 +26,45 @@ _bar: Progress | None = None
 def emit(document: Mapping[str, Any], as_json: bool, show: Callable[[Console], None]) -> None:
     """Print one result: `document` as JSON, or what `show` writes to the console. Times become ISO 8601 text."""
     if as_json:
-        print(json.dumps(document, indent=2, ensure_ascii=False, default=_as_text), flush=True)
+        print(as_json_text(document), flush=True)
     else:
         show(console())
+
+
+def as_json_text(document: Mapping[str, Any]) -> str:
+    """`document` as JSON; a character that a terminal would act on or that nobody sees is written as its escape."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=_as_text)
+    return _NOT_PLAIN.sub(lambda match: json.dumps(match[0])[1:-1] if is_unsafe(match[0]) else match[0], text)
 
 
 def console() -> Console:
     """The console on stdout. Without a terminal lines are as long as they need to be, for grep and files."""
     from rich.console import Console
 
+    class Inert(Console):
+        """Each text that goes in comes out as text on one line; line ends around a printed one only make room."""
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            super().print(*(_laid_out(thing) if isinstance(thing, str) else thing for thing in objects), **options)
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(shown(text), **options)
+
     width = None if sys.stdout.isatty() else 160
-    return Console(
-        file=sys.stdout, width=width, highlight=False, markup=False, emoji=False, soft_wrap=width is not None
-    )
+    return Inert(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False, soft_wrap=width is not None)
+
+
+def _laid_out(text: str) -> Text:
+    from rich.text import Text
+
+    inner = text.strip("\n")
+    before, _, after = text.partition(inner) if inner else (text, "", "")
+    return Text(before + shown(inner) + after)
 
 
 def say(message: str) -> None:
     """One line of progress on stderr with the seconds since the start of the program."""
-    line = f"{time.monotonic() - _started:7.1f} s  {message}"
+    line = f"{time.monotonic() - _started:7.1f} s  {shown(message)}"
     if _bar is not None:
         _bar.console.print(line, markup=False, highlight=False)
     else:

@@ -1,27 +1,28 @@
-"""How a diff looks in a notebook: two small tables, every value escaped."""
+"""How a diff looks in a notebook: the counts, the schema findings, the first differing keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconcile.engine.compare import CLASSES, Comparison
+from reconcile.report.card import Grid, card
 
 
 def page(found: Comparison, drift: Sequence[Mapping[str, Any]]) -> str:
-    """The counts, the schema findings and the given drift rows as HTML without style or script."""
+    """The comparison and the given drift rows as HTML without script, every value escaped."""
     counts = [("left rows", found.left_rows), ("right rows", found.right_rows), *found.counts.items()]
-    parts = [_table([name for name, _ in counts], [[f"{value:,}" for _, value in counts]])]
+    grids = [Grid("Rows", [name for name, _ in counts], [[f"{value:,}" for _, value in counts]])]
     if found.schema:
         rows = [[f[name] for name in ("column", "finding", "left", "right")] for f in found.schema]
-        parts.append(_table(["column", "finding", "left", "right"], rows))
-    if drift:
-        parts.append(_table(["class", *found.key, "columns", "left", "right"], [_row(found, row) for row in drift]))
+        grids.append(Grid("Schema findings", ("column", "finding", "left", "right"), rows))
     total = sum(found.counts[name] for name in CLASSES)
-    if total > len(drift):
-        parts.append(f"<p>{len(drift):,} of {total:,} differing keys shown</p>")
-    return "<div>" + "".join(parts) + "</div>"
+    if drift:
+        caption = f"{len(drift):,} of {total:,} differing keys"
+        head = ("class", *found.key, "columns", "left", "right")
+        grids.append(Grid(caption, head, [_row(found, row) for row in drift]))
+    headline = "Both sides agree" if found.clean else f"{total:,} differing keys"
+    return card(headline, grids, state="clean" if found.clean else "drift")
 
 
 def shown_values(row: Mapping[str, Any], side: str) -> str:
@@ -35,14 +36,5 @@ def shown_values(row: Mapping[str, Any], side: str) -> str:
 
 
 def _row(found: Comparison, row: Mapping[str, Any]) -> list[Any]:
-    key = [row[name] for name in found.key]
+    key = [None if row[name] is None else str(row[name]) for name in found.key]
     return [row["class"], *key, ", ".join(row["columns"]), shown_values(row, "left"), shown_values(row, "right")]
-
-
-def _table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
-    body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
-    return f"<table><tr>{_cells('th', head)}</tr>{body}</table>"
-
-
-def _cells(tag: str, values: Iterable[Any]) -> str:
-    return "".join(f"<{tag}>{escape('' if value is None else str(value))}</{tag}>" for value in values)

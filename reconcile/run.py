@@ -39,6 +39,11 @@ class Run:
         """0 clean, 1 drift, 3 incomplete."""
         return judge.EXIT[self.document["verdict"]]
 
+    def _repr_html_(self) -> str:
+        from reconcile.report.card import of_run
+
+        return of_run(self.document)
+
 
 def reconcile(
     contract: Contract,

@@ -159,3 +159,8 @@ class Story:
             "records": [record.as_json() for record in self.records],
             "story": [{"at": m.at, "what": m.what, "text": m.text} for m in self.moments],
         }
+
+    def _repr_html_(self) -> str:
+        from reconcile.report.card import of_story
+
+        return of_story(self)

@@ -79,6 +79,19 @@ class Plan:
         body = asdict(self)
         return body | {"hash": body_hash(body)}
 
+    def _repr_html_(self) -> str:
+        from reconcile.report.card import Grid, card
+        from reconcile.report.commands import word
+
+        facts = [
+            ("range", str(self.time_range)),
+            ("sources", ", ".join(self.sources)),
+            ("rows to play", f"{self.estimate['rows']:,}"),
+            ("rows it would replace", f"{self.replaces['rows']:,} in {self.replaces['table']}"),
+        ]
+        steps = [f"plumbline replay {step} {word(self.replay_id)}" for step in ("run", "audit", "publish")]
+        return card(f"{self.contract}: replay {self.replay_id}", [Grid("The plan", ("what", ""), facts)], steps)
+
 
 @dataclass(frozen=True)
 class Wanted:

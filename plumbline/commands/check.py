@@ -121,15 +121,16 @@ def show(document: dict[str, Any], console: Console) -> None:
         console.print("    fields " + ", ".join(f"{field} {kind}" for field, kind in source["fields"].items()))
     on = join["on"].items() if isinstance(join["on"], dict) else ((field, field) for field in join["on"])
     same = " and ".join(f"{join['left']}.{left} = {join['right']}.{right}" for left, right in on)
-    console.print(f"join ({join['kind'].replace('_', ' ')})\n  {same}")
+    console.print(f"join ({join['kind'].replace('_', ' ')})")
+    console.print(f"  {same}")
     right, left = (f"{name}.{document['sources'][name]['event_time']}" for name in (join["right"], join["left"]))
     console.print(f"  {right} - {left} from {join['within'][0]} to {join['within'][1]}")
     console.print(f"output (key {', '.join(output['key'])}; a partition for each {output['partition_by']})")
     for column in output["columns"]:
         console.print(f"  {column['name']:<24} {column['from']}")
-    console.print(
-        f"tables\n  {output['stream_table']}, by the stream\n  {output['batch_table']}, by the batch reference"
-    )
+    console.print("tables")
+    console.print(f"  {output['stream_table']}, by the stream")
+    console.print(f"  {output['batch_table']}, by the batch reference")
     for change in document["changes"]["checkpoint"]:
         console.print(f"the checkpoint goes on: {change}")
     for change in document["changes"]["tables"]:

@@ -76,7 +76,8 @@ def _show(result: dict[str, Any], folder: Path, console: Console) -> None:
     for promise, held in result["holds"].items():
         console.print(f"  {'yes' if held else 'NO '}  {promise}")
     week, worst = result["week"], result["worst_key"]
-    console.print(f"\nReport: {result['report']}\nTo look further:")
+    console.print(f"\nReport: {result['report']}")
+    console.print("To look further:")
     for command in (
         f"explain {worst} --contract {contract} --home {folder}",
         f"reconcile {contract} --home {folder} --from {week['from']} --to {week['to']}",

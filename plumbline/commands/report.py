@@ -1,25 +1,29 @@
-"""`plumbline report`: a recorded reconcile as one HTML page."""
+"""`plumbline report`: a recorded reconcile as a page, as Markdown, or by a notebook."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from connect.home import Home
+from contract.errors import UsageError
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from connect.lake import Lake
     from contract.model import Contract
-    from reconcile.report import Lateness, Replay
+    from reconcile.report import Facts, Lateness, Replay
     from reconcile.report.reading import Document
 
 
-@click.command(short_help="Write a recorded reconcile as one HTML page.")
+FORMATS = ("html", "md", "json")
+
+
+@click.command(short_help="Write a recorded reconcile as a page, as Markdown, or by a notebook.")
 @contract_argument
 @click.option(
     "--run",
@@ -31,23 +35,62 @@ if TYPE_CHECKING:
     help="Run to show. Twice: before and after a replay, in that order.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The file (default: drift-CONTRACT-RUN_ID.html)."
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="html",
+    show_default=True,
+    help="html: one page. md: a message for a pull request or a chat. json: the same answers for programs.",
+)
+@click.option(
+    "--notebook", metavar="NAME", help="Run this notebook on the run and write it as a page: a name or an .ipynb file."
+)
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the notebook. Repeatable.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file. Without it a page is drift-CONTRACT-RUN_ID.html, and md and json go to stdout.",
 )
 @home_option
 @json_option
-def report(contract_path: Path, runs: tuple[str, ...], out: Path | None, home: Home, as_json: bool) -> None:
-    """Write a recorded reconcile as one HTML page that needs no network and runs no script.
+def report(
+    contract_path: Path,
+    runs: tuple[str, ...],
+    form: str,
+    notebook: str | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    home: Home,
+    as_json: bool,
+) -> None:
+    """Write a recorded reconcile for readers. Nothing is computed anew: any run can be shown at any time.
 
-    It shows the verdict, the books, drift per window and per cause, what other watermarks would have lost, the rows
-    that drifted most with their stories, and the commands to repeat and to repair.
+    The page needs no network and runs no script. It answers first whether the stream is true, how much differs, why,
+    and what to do; then come the books, drift per window and per cause, what other watermarks would have lost, the
+    rows that drifted most with their stories, and the commands to repeat and to repair.
+
+    Notebooks: drift_report, why_this_key, lateness_what_if, replay_review (they need the extra `notebook`).
 
     \b
     Examples:
       plumbline report flights.yaml
       plumbline report flights.yaml --run 3737101003c7b006 --out drift.html
       plumbline report flights.yaml --run 3737101003c7b006 --run latest --json
+      plumbline report flights.yaml --format md | gh pr comment --body-file -
+      plumbline report flights.yaml --notebook why_this_key --set KEY=2013-01-15/UA1545/EWR
     """
-    result = make(contract_path, home, runs, out)
+    if notebook is not None:
+        result = make_notebook(contract_path, home, notebook, runs[0], _settings(settings), out)
+    elif settings:
+        raise UsageError("--set is for notebooks", next_step="name one with --notebook")
+    elif form == "html":
+        result = make(contract_path, home, runs, out)
+    else:
+        text = spelled(form, *read(contract_path, home, runs))
+        if out is None:
+            print(text, end="", flush=True)
+            return
+        result = _written(out, text)
     emit(result, as_json, lambda console: console.print(f"{result['file']} ({result['bytes']:,} bytes)"))
 
 
@@ -56,10 +99,39 @@ def make(contract_path: Path, home: Home, runs: Sequence[str], out: Path | None 
 
     Raises UsageError for an unknown run, SetupError without any recorded run or when the file cannot be written.
     """
+    from reconcile.report import render
+
+    documents, findings, facts = read(contract_path, home, runs)
+    first = documents[0]
+    target = out or Path(f"drift-{first['contract']}-{first['run_id']}.html")
+    return _written(target, render(documents, findings, facts)) | {
+        "runs": [document["run_id"] for document in documents],
+        "verdicts": [document["verdict"] for document in documents],
+        "replays": [replay.replay_id for replay in facts.replays],
+    }
+
+
+def make_notebook(
+    contract_path: Path, home: Home, name: str, run_id: str, settings: Mapping[str, str], out: Path | None
+) -> dict[str, Any]:
+    """Run a notebook on a recorded run and write it as a page; `{"file", "bytes"}`.
+
+    Raises UsageError for an unknown notebook or parameter, SetupError without the extra or when a cell fails.
+    """
+    from reconcile.report import notebook
+
+    path = notebook.find(name)
+    given = {"CONTRACT": str(contract_path.absolute()), "HOME": str(home.root), "RUN": run_id, **settings}
+    executed = notebook.execute(path, given)
+    return _written(out or Path(f"{path.stem}.html"), notebook.to_html(executed, path.stem.replace("_", " ")))
+
+
+def read(contract_path: Path, home: Home, runs: Sequence[str]) -> tuple[list[Document], list[dict[str, Any]], Facts]:
+    """The recorded documents, the first one's telling findings, and what else a report may say."""
     from connect.lake import Lake
     from contract.loader import load
     from expectations.record import recorded as checked
-    from reconcile.report import Facts, recorded, render, write
+    from reconcile.report import Facts, recorded
 
     contract = load(contract_path)
     lake = Lake.open(home, contract.catalog)
@@ -67,15 +139,36 @@ def make(contract_path: Path, home: Home, runs: Sequence[str], out: Path | None 
     replays = replays_between(lake, home, contract, documents)
     checks = checked(lake, contract, documents[0]["range"])
     facts = Facts(contract, str(contract_path), home.option, lateness(contract, home, documents[0]), replays, checks)
-    html = render(documents, recorded.findings(lake, documents[0]["run_id"]), facts)
-    target = out or Path(f"drift-{contract.contract}-{documents[0]['run_id']}.html")
-    return {
-        "file": str(target.absolute()),
-        "bytes": write(target, html),
-        "runs": [document["run_id"] for document in documents],
-        "verdicts": [document["verdict"] for document in documents],
-        "replays": [replay.replay_id for replay in replays],
-    }
+    return documents, recorded.findings(lake, documents[0]["run_id"]), facts
+
+
+def spelled(form: str, documents: Sequence[Document], findings: Sequence[Mapping[str, Any]], facts: Facts) -> str:
+    """The same as Markdown, or as one JSON document: `{"answers", "runs", "keys"}`."""
+    from dataclasses import asdict
+
+    from plumbline.output import as_json_text
+    from reconcile.report import markdown, stories
+    from reconcile.report.answers import answers
+
+    if form == "md":
+        return markdown.render(documents, findings, facts)
+    told = stories.worst(findings, contract=facts.contract)
+    found = asdict(answers(documents, facts, told))
+    return as_json_text({"answers": found, "runs": list(documents), "keys": [asdict(story) for story in told]}) + "\n"
+
+
+def _written(target: Path, text: str) -> dict[str, Any]:
+    from reconcile.report import write
+
+    return {"file": str(target.absolute()), "bytes": write(target, text)}
+
+
+def _settings(given: Sequence[str]) -> dict[str, str]:
+    pairs = [setting.partition("=") for setting in given]
+    for name, equals, value in pairs:
+        if not equals:
+            raise UsageError(f"--set {name + value!r} is not NAME=VALUE", next_step="write --set KEY=a")
+    return {name: value for name, _, value in pairs}
 
 
 def lateness(contract: Contract, home: Home, document: Document) -> tuple[Lateness, ...]:

@@ -84,7 +84,7 @@ def _how_much(document: Document) -> tuple[str, str]:
     worst = reading.worst(bars)
     most = ""
     if worst and len([bar for bar in bars if bar.drift]) > 1:
-        most = f"Most in the {unit} {spell.days(worst.start, worst.end)}: {spell.count(worst.drift)}."
+        most = f"Most in the {unit} {spell.range_days(TimeRange(worst.start, worst.end))}: {spell.count(worst.drift)}."
     share = f"{spell.share(found, counts['batch'])} of the batch rows."
     return ", ".join(parts), " ".join(filter(None, (share, most, wait)))
 
@@ -113,8 +113,7 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], repaire
     alike = [line.name for line in reading.cause_lines(first) if spell.cause(line.name).repair == meant.repair]
     stretch = worst_stretch(first, alike, repaired)
     if meant.repair == "replay" and stretch:
-        steps, days = commands.replay(stretch), spell.days(stretch.start, stretch.end)
-        return Answer(question, f"Replay {days}", meant.remedy, steps)
+        return Answer(question, f"Replay {spell.range_days(stretch)}", meant.remedy, commands.replay(stretch))
     if meant.repair == "replay":
         return Answer(question, "Nothing more", "What differed was replayed, and is clean now.")
     if meant.repair == "batch":

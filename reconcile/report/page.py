@@ -178,7 +178,7 @@ def commands(documents: Sequence[Document], facts: Facts) -> list[tuple[str, tup
     causes = [line.name for line in reading.cause_lines(first) if line.name != reading.PENDING]
     stretch = four.worst_stretch(first, causes, clean)
     whole = reading.range_of(first)
-    lines = [("Compare again", (known.reconcile(whole),))]
+    lines: list[tuple[str, tuple[str, ...]]] = [("Compare again", (known.reconcile(whole),))]
     if stretch is not None:
         days = spell.range_days(stretch)
         lines.append((f"Repair {days}: plan, run, audit, publish, compare", known.replay(stretch)))

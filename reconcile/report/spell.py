@@ -134,6 +134,8 @@ def raw(value: object) -> str:
         return "NULL"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, datetime) and value == value:  # pandas' NaT is one too, and equals nothing
+        return moment(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 

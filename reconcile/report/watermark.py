@@ -15,6 +15,7 @@ from reconcile.report.lateness import Epoch, Lateness
 from reconcile.report.plots import Bar, Chart, Tick, time_ticks
 
 MOST_BARS = 96
+LEAST_HEIGHT = 1.5
 SHADES = ("late_left", "late_right")
 HOUR, DAY = 60, 1440
 STEPS = (10, HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY, 365 * DAY)
@@ -91,8 +92,8 @@ def _stretch(at: int, curves: Sequence[Lateness], joined: Sequence[dict[int, Epo
     records = sum(e.records for _, e in here)
     floor = max(0, min(-max(e.oldest for _, e in here), top))
     title = f"{day}: {spell.counted(records, 'record')} up to {spell.delay(top * spell.MINUTE_MS)} before the watermark"
-    low = scale.at(floor)
-    bars = [Bar(x + 0.1 * width, 100 - scale.at(top), 0.8 * width, scale.at(top) - low, "in_time", title)]
+    height = max(scale.at(top) - scale.at(floor), LEAST_HEIGHT)
+    bars = [Bar(x + 0.1 * width, 100 - scale.at(top), 0.8 * width, height, "in_time", title)]
     for n, (shade, (curve, epoch)) in enumerate(zip(SHADES, here, strict=False)):
         if epoch.dropped:
             late = spell.delay((epoch.oldest + 1) * spell.MINUTE_MS)

@@ -114,3 +114,22 @@ def test_an_expired_archive_costs_only_the_curve(world: World, capsys: pytest.Ca
     assert code == 0
     assert "without the lateness curve" in err
     assert "What another watermark would have lost" not in page.text
+
+
+def test_markdown_goes_to_stdout_or_to_a_file(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = report(world, capsys, "--format", "md")
+    assert (code, err) == (0, "")
+    assert out.startswith("### 🔴 `plays`: drift\n\n**No.** 2 differences among 5 batch rows (40 %).")
+    target = world.home.root / "message.md"
+    assert report(world, capsys, "--format", "md", "--out", str(target))[0] == 0
+    assert target.read_text() == out
+
+
+def test_json_holds_answers_runs_and_keys(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = report(world, capsys, "--format", "json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["answers"]["true"]["short"] == "No"
+    assert found["answers"]["what_to_do"]["commands"][0].startswith("plumbline replay plan ")
+    assert [run["verdict"] for run in found["runs"]] == ["drift"]
+    assert {key["key"] for key in found["keys"]} == {"x", "b"}

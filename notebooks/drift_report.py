@@ -1,0 +1,140 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Where does the stream drift from its reference?
+#
+# This notebook reads one recorded run of `plumbline reconcile` and walks through it: do the books balance, why do rows
+# differ, when did it happen, what would another watermark have cost, and which rows are worth a look. It uses the same
+# functions as `plumbline report` and changes nothing: run it as often as you like.
+#
+# Set the three parameters, then run all cells.
+
+# %% tags=["parameters"]
+CONTRACT = "examples/flights/flights.yaml"
+HOME = None  # a folder; None is $PLUMBLINE_HOME, else .plumbline
+RUN = "latest"  # or a run id
+
+# %%
+import pandas as pd
+from IPython.display import HTML
+
+import contract as contracts
+from connect.home import Home
+from connect.lake import Lake
+from reconcile.report import card, measure, plots, reading, recorded, stories, watermark
+from reconcile.report.page import fragment
+
+contract = contracts.load(CONTRACT)
+home = Home.resolve(HOME)
+lake = Lake.open(home, contract.catalog)
+[document] = recorded.documents(contract, lake, [RUN])
+print(document["run_id"], document["verdict"], document["range"])
+print(reading.verdict_sentence(document, contract))
+HTML(card.of_run(document))
+
+# %% [markdown]
+# ## The books
+#
+# Every batch row must be accounted for: in the stream, missing with a cause, or pending. The lines below lead from the
+# batch table's rows to the stream table's. If they did not balance, nothing further down could be trusted.
+
+# %%
+books = pd.DataFrame(reading.book_lines(document), columns=["cause", "rows", "what"])
+assert document["counts"]["batch"] + books["rows"].sum() == document["counts"]["stream"]
+assert reading.balanced(document)
+print(f"batch {document['counts']['batch']:,} -> stream {document['counts']['stream']:,}")
+books
+
+# %% [markdown]
+# ## Causes
+#
+# Each difference has exactly one cause, proven from lineage, archive and epoch ledger. Only `unexplained` has no proof:
+# any number but zero there wants your attention first. `predicted` is what the exact rules say without a look at the
+# stream table.
+
+# %%
+causes = pd.DataFrame({line.name: dict(line.classes) for line in reading.cause_lines(document)}).T
+print("unexplained:", document["unexplained"], " predicted:", document["predicted"], " agrees:", document["agrees"])
+causes.fillna(0).astype(int)
+
+# %% [markdown]
+# ## When
+#
+# Bars of left event time. A single high bar is an incident: replay its range. An even comb is a property of the
+# watermark: see the curve below. Days without drift are left out of the table.
+
+# %%
+bars, unit = reading.merged(reading.windows(document))
+HTML(fragment(plots.drift_per_window(bars, unit)))
+
+# %%
+days = pd.DataFrame(
+    [(w.start, w.batch, w.stream, w.drift, w.drift / max(w.batch, 1)) for w in reading.windows(document)],
+    columns=["day", "batch", "stream", "drift", "share"],
+)
+days[days.drift > 0].sort_values("drift", ascending=False).head(10)
+
+# %% [markdown]
+# ## What another watermark would have lost
+#
+# How far behind the watermark did records come? With both delays longer by *d*, exactly the records that were late by
+# at least *d* are still lost; the price is that unmatched rows wait *d* longer.
+
+# %%
+curves = measure(contract, home, document)
+HTML(fragment(plots.lateness_curve(curves)) if curves else "<p>No epoch ledger, no curve.</p>")
+
+# %% [markdown]
+# The same along the watermark's own way: how far before it the records came, and how far behind it the dropped ones.
+
+# %%
+chart = watermark.against_event_time(curves)
+HTML(fragment(chart) if chart else "<p>No watermark moved.</p>")
+
+# %%
+from reconcile.report import lateness, spell
+
+pd.DataFrame(
+    [(spell.delay(change), *lost) for change, lost in lateness.choices(curves)],
+    columns=["both delays", *(f"lost {curve.source}" for curve in curves)],
+)
+
+# %% [markdown]
+# ## The rows
+#
+# The gravest and the latest, with their stories; then all findings as a frame, for your own questions. Which of your
+# columns do the late rows share: one carrier, one device, one region? Often that says more than the clock.
+
+# %%
+pd.set_option("display.max_colwidth", None)
+told = stories.worst(recorded.findings(lake, document["run_id"]), 10, contract)
+pd.DataFrame([(s.key, s.cause, s.kind, s.sentence) for s in told], columns=["key", "cause", "class", "story"])
+
+# %%
+findings = pd.DataFrame(recorded.flat(lake, document["run_id"]))
+findings.head()
+
+# %%
+values = [name for name in contract.value_columns if name in findings and findings[name].nunique() <= 50]
+for name in values[:2]:
+    print(findings.groupby([name, "cause"]).size().unstack(fill_value=0).head(12), end="\n\n")
+
+# %% [markdown]
+# ## What next
+#
+# - One key's whole story: `plumbline explain CONTRACT KEY`
+# - Repair a range: `plumbline replay plan CONTRACT --from … --to …`, then `run`, `audit`, `publish`
+# - The same as a page to share: `plumbline report CONTRACT`
