@@ -7,7 +7,7 @@ PACKAGES := contract connect stream_job expectations reconcile replay plumbline
 UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format lock docs site clean
+.PHONY: help install demo browser test lint format lock docs site clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:  ##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -18,7 +18,10 @@ install: .venv/installed  ## set up .venv and the jars; does nothing when all is
 demo: install  ## a year of real flights, end to end; the report and the tables stay in ./demo
 	@$(BIN)/plumbline demo
 
-test: install  ## run all tests, in two processes that have a broker and a Spark each
+browser:  ## find Chromium for the browser tests, or install Debian's where apt-get may; without one they skip
+	@tests/browser/find.sh
+
+test: install browser  ## run all tests, in two processes that have a broker and a Spark each
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/installed  ## ruff (rules and format) and mypy strict
