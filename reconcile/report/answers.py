@@ -85,8 +85,10 @@ def _how_much(document: Document) -> tuple[str, str]:
     most = ""
     if worst and len([bar for bar in bars if bar.drift]) > 1:
         most = f"Most in the {unit} {spell.range_days(TimeRange(worst.start, worst.end))}: {spell.count(worst.drift)}."
-    share = f"{spell.share(found, counts['batch'])} of the batch rows."
-    return ", ".join(parts), " ".join(filter(None, (share, most, wait)))
+    share, kinds = f"{spell.share(found, counts['batch'])} of the batch rows", ", ".join(parts)
+    if len(parts) > 2:
+        return spell.counted(found, "difference"), " ".join(filter(None, (f"{share}: {kinds}.", most, wait)))
+    return kinds, " ".join(filter(None, (f"{share}.", most, wait)))
 
 
 def _why(document: Document, facts: Facts) -> tuple[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import combining
 
 from contract.ranges import TimeRange, spell_time
-from contract.shown import escape, is_unsafe
+from contract.shown import escape, is_unsafe, shown
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def options(time_range: TimeRange) -> str:
 def word(text: str) -> str:
     """`text` as one word of a shell. What a reader could not see is spelled within `$'…'`, so that the line that is
     read is the line that is copied."""
-    if not any(is_unsafe(char) for char in text):
+    if shown(text) == text:
         return shlex.quote(text)
     spelled = text.replace("\\", "\\\\").replace("'", "\\'")
-    return "$'" + "".join(escape(char) if is_unsafe(char) else char for char in spelled) + "'"
+    return "$'" + "".join(escape(char) if is_unsafe(char) or combining(char) else char for char in spelled) + "'"

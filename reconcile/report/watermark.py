@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, time, timedelta
 
 from contract.ranges import from_micros
 from reconcile.report import spell
 from reconcile.report.lateness import Epoch, Lateness
-from reconcile.report.plots import Bar, Chart, Tick, time_ticks
+from reconcile.report.plots import LAST_LABEL, MOST_TICKS, Bar, Chart, Tick, time_ticks
 
 MOST_BARS = 96
 LEAST_HEIGHT = 1.5
 SHADES = ("late_left", "late_right")
 HOUR, DAY = 60, 1440
+CLOCK = (1, 5, 10, 30, 60, 120, 180, 360, 720)
 STEPS = (10, HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY, 365 * DAY)
 
 
@@ -32,13 +34,13 @@ def against_event_time(curves: Sequence[Lateness]) -> Chart | None:
     first, last = min(marks), max(marks)
     joined = [_merged(curve.epochs, first, last) for curve in curves]
     every = [epoch for stretches in joined for epoch in stretches.values()]
-    high, low = max(-min(e.newest for e in every), 10), min(-max(e.oldest for e in every), -1)
+    high, low = max(-min(e.newest for e in every), 10), min(-max(e.oldest for e in every) - 1, -1)
     scale = _Scale(_log(low), _log(high))
     bars = [bar for at in range(MOST_BARS) for bar in _stretch(at, curves, joined, scale)]
     start, end = from_micros(first * 1000), from_micros((last + 1) * 1000)
     return Chart(
         alt=_in_words(curves),
-        x_ticks=time_ticks(start, end),
+        x_ticks=_when(start, end),
         y_ticks=tuple(Tick(scale.at(minutes), _signed(minutes)) for minutes in _ticks(low, high)),
         bars=tuple(bars),
         legend=(("in_time", "in time"), *((s, f"{c.source}, dropped") for s, c in zip(SHADES, curves, strict=False))),
@@ -96,11 +98,25 @@ def _stretch(at: int, curves: Sequence[Lateness], joined: Sequence[dict[int, Epo
     bars = [Bar(x + 0.1 * width, 100 - scale.at(top), 0.8 * width, height, "in_time", title)]
     for n, (shade, (curve, epoch)) in enumerate(zip(SHADES, here, strict=False)):
         if epoch.dropped:
-            late = spell.delay((epoch.oldest + 1) * spell.MINUTE_MS)
-            said = f"{day}: {spell.count(epoch.dropped)} of {curve.source} dropped, up to {late} behind the watermark"
+            said = f"{day}: {spell.count(epoch.dropped)} of {curve.source} dropped, {_behind(epoch.oldest)}"
             bottom = scale.at(-epoch.oldest - 1)
             bars.append(Bar(x + (0.1 + 0.4 * n) * width, 100 - zero, 0.4 * width, zero - bottom, shade, said))
     return bars
+
+
+def _when(start: datetime, end: datetime) -> tuple[Tick, ...]:
+    """Days and more as on every plot, and times of day within two days."""
+    if end - start > timedelta(days=2):
+        return time_ticks(start, end)
+    step = next(timedelta(minutes=n) for n in CLOCK if end - start <= timedelta(minutes=n) * MOST_TICKS)
+    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    first = -(-(start - midnight) // step)
+    moments = [midnight + step * n for n in range(first, (end - midnight) // step + 1)]
+    forms = [moment.strftime("%-d %b" if moment.time() == time() else "%H:%M") for moment in moments]
+    places = [100 * ((moment - start) / (end - start)) for moment in moments]
+    return tuple(
+        Tick(at, text, n % 2 == 1) for n, (at, text) in enumerate(zip(places, forms, strict=True)) if at <= LAST_LABEL
+    )
 
 
 def _ticks(low: float, high: float) -> list[int]:
@@ -122,10 +138,14 @@ def _signed(minutes: int) -> str:
     return "watermark" if minutes == 0 else ("+" if minutes > 0 else "") + spell.delay(minutes * spell.MINUTE_MS)
 
 
+def _behind(minutes: int) -> str:
+    return f"up to {spell.delay(minutes * spell.MINUTE_MS) if minutes else 'a minute'} behind the watermark"
+
+
 def _in_words(curves: Sequence[Lateness]) -> str:
     told = []
     for curve in curves:
         dropped = sum(epoch.dropped for epoch in curve.epochs)
-        late = f", up to {spell.delay(curve.worst_ms)} behind it" if dropped else ""
+        late = f", {_behind(max(epoch.oldest for epoch in curve.epochs))}" if dropped else ""
         told.append(f"{curve.source}: {spell.counted(dropped, 'record')} dropped{late}")
     return f"Bars along the watermark: how far before or behind it the records came. {'; '.join(told)}."
