@@ -138,8 +138,14 @@ def read(contract_path: Path, home: Home, runs: Sequence[str]) -> tuple[list[Doc
     documents = recorded.documents(contract, lake, runs)
     replays = replays_between(lake, home, contract, documents)
     checks = checked(lake, contract, documents[0]["range"])
-    facts = Facts(contract, str(contract_path), home.option, lateness(contract, home, documents[0]), replays, checks)
+    facts = Facts(contract, _shown(contract_path), home.option, lateness(contract, home, documents[0]), replays, checks)
     return documents, recorded.findings(lake, documents[0]["run_id"]), facts
+
+
+def _shown(path: Path) -> str:
+    """The path as a user of this folder would type it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path)
 
 
 def spelled(form: str, documents: Sequence[Document], findings: Sequence[Mapping[str, Any]], facts: Facts) -> str:
