@@ -14,4 +14,5 @@ CAUSE = Cause(
               "right_offset", "right_event_time", "batch_present", "stream_present"),
     story="the events at {left_event_time} and {right_event_time} lie further apart than the contract joins",
     needs=("lineage", "archive"),
+    remedy="One of the jobs joins what the contract does not allow: compare them on one key.",
 )  # fmt: skip

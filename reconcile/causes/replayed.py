@@ -10,4 +10,6 @@ CAUSE = Cause(
     evidence=("replay_id", "left_topic", "left_partition", "left_offset", "right_topic", "right_partition",
               "right_offset"),
     story="replay {replay_id} published this row; compare its audit with the batch run",
+    remedy="Run the batch reference over the range again, and hold the replay's audit against it.",
+    repair="batch",
 )  # fmt: skip

@@ -11,4 +11,6 @@ CAUSE = Cause(
     story="one of the two rows was made before a column changed, and holds its value in the earlier form: "
     "{changed_columns}",
     needs=("lineage",),
+    remedy="Replay the range: its rows then hold the columns in their present form.",
+    repair="replay",
 )

@@ -19,4 +19,5 @@ CAUSE = Cause(
     story="the events at {left_event_time} and {right_event_time} lie at the bound of the window, and only one job "
     "joined them",
     needs=("lineage", "archive"),
+    remedy="The two jobs treat the bound of the window in different ways: compare them on one key.",
 )  # fmt: skip
