@@ -46,6 +46,7 @@ def hostile_page(text: str) -> str:
     run["columns"] = {text: 3}
     run["schema"] = [dict.fromkeys(("column", "finding", "left", "right"), text)]
     run["alerts"] = [{"name": text, "limit": text, "count": 3, "of": 300}]
+    run["against"] = {"table": text, "rows": 300, "unlike_live": 9, "faults": {text: 9}}
     for page in run["ledger"]:
         page["causes"] = {text: {"missing": 2}, "late_right": {"mismatch": 1}}
     run["causes"] = {text: 6, "late_right": 3}

@@ -166,6 +166,12 @@ def test_commands_repeat_the_range_and_quote_the_path() -> None:
     assert "plumbline report 'my plays.yaml' --run 00112233445566aa" in text
 
 
+def test_a_run_against_a_replay_says_where_the_faults_lie() -> None:
+    against = {"table": "plumbline_staging.r_1", "rows": 300, "unlike_live": 9, "faults": {"lateness": 9, "logic": 0}}
+    said = "Against plumbline_staging.r_1 : 9 of its 300 rows are not as in the live table; lateness 9."
+    assert said in page_of(document(against=against)).text
+
+
 def test_before_and_after_a_replay() -> None:
     day = TimeRange(DAY, DAY.replace(day=2))
     before = document(3)
