@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconcile.books import CLASSES, PENDING, Page, by_month
 from reconcile.causes import named
+from reconcile.report.answers import answers
+from reconcile.report.facts import Facts
 from reconcile.report.reading import record_lines
 from reconcile.run import Run
 
@@ -19,7 +21,7 @@ MOST_DAYS = 62
 COLUMNS = ("batch", "stream", "match", *CLASSES, PENDING)
 
 
-def show(run: Run, contract_path: str, console: Console) -> None:
+def show(run: Run, facts: Facts, console: Console) -> None:
     """Print the run as a readable page."""
     document = run.document
     console.print(_headline(run))
@@ -41,7 +43,7 @@ def show(run: Run, contract_path: str, console: Console) -> None:
     console.print(_prediction(run))
     if document["against"]:
         console.print(_third(document["against"]))
-    for line in _next_commands(run, contract_path):
+    for line in _what_next(run, facts):
         console.print(line)
 
 
@@ -130,12 +132,9 @@ def _third(against: Mapping[str, Any]) -> str:
     return f"against {against['table']}: {unlike}; faults: {faults}"
 
 
-def _next_commands(run: Run, contract_path: str) -> Sequence[str]:
+def _what_next(run: Run, facts: Facts) -> Iterable[str]:
+    """The same advice as on the page, with its commands."""
+    todo = answers([run.document], facts).what_to_do
     if run.document["verdict"] == "clean":
         return ()
-    start, end = run.document["range"].values()
-    chosen = "".join(f" --{name} {value}" for name, value in (("from", start), ("to", end)) if value)
-    lines = [f"\nnext: plumbline explain KEY --contract {contract_path}"]
-    if run.document["verdict"] == "drift":
-        lines.append(f"      plumbline replay plan {contract_path}{chosen}")
-    return lines
+    return (f"\nnext: {todo.short}. {todo.long}", *(f"  {command}" for command in todo.commands))

@@ -67,16 +67,18 @@ def reconcile(
     from reconcile.run import reconcile as run_it
 
     table, time_range = _third(home, against, time_range)
+    contract = load(contract_path)
     run = run_it(
-        load(contract_path), home, time_range,
+        contract, home, time_range,
         memory=memory, require_settled=require_settled, out=None if out is None else str(out), against=table,
         full=full,
     )  # fmt: skip
 
     def page(console: object) -> None:
+        from reconcile.report import Facts
         from reconcile.terminal import show
 
-        show(run, f"{contract_path}{home.option}", console)  # type: ignore[arg-type]
+        show(run, Facts(contract, str(contract_path), home.option), console)  # type: ignore[arg-type]
 
     emit(run.document, as_json, page)
     if alerts_only and run.exit_code == 1:

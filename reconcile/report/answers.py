@@ -125,8 +125,8 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], repaire
         return Answer(question, "Look into quarantine", meant.remedy, (commands.quarantine(),))
     if meant.repair == "wait":
         return Answer(question, "Nothing yet", meant.remedy, (again,))
-    told = [commands.explain(story.parts) for story in stories if story.cause == cause.name]
-    return Answer(question, "Look at one key", meant.remedy, tuple(told[:1]))
+    key = next((story.parts for story in stories if story.cause == cause.name), (("", "KEY"),))
+    return Answer(question, "Look at one key", meant.remedy, (commands.explain(key),))
 
 
 def worst_stretch(document: Document, causes: Collection[str], repaired: Sequence[TimeRange] = ()) -> TimeRange | None:

@@ -80,6 +80,10 @@ def test_the_command_for_the_unexplained_is_the_story_of_one_of_them() -> None:
     )
 
 
+def test_without_a_story_the_command_names_what_to_fill_in() -> None:
+    assert asked(SOME_UNEXPLAINED).what_to_do.commands == ("plumbline explain KEY --contract plays.yaml",)
+
+
 def test_the_repair_is_one_block_from_plan_to_look() -> None:
     day = "--from 2024-03-01T00:00:00Z --to 2024-03-02T00:00:00Z"
     assert asked(document()).what_to_do.commands == (
