@@ -49,9 +49,7 @@ class ThreeWay:
 
 def with_third(pins: Pins, table: str) -> Pins:
     """The pins with the third table, at its current snapshot. Raises SetupError when it is missing."""
-    pinned = replace(pins, snapshots={**pins.snapshots, table: current(pins.lake, table)})
-    output_view(pinned, REPLAY, table, pins.time_range)
-    return pinned
+    return replace(pins, snapshots={**pins.snapshots, table: current(pins.lake, table)})
 
 
 def judge_against(pins: Pins, table: str) -> ThreeWay:
@@ -61,6 +59,7 @@ def judge_against(pins: Pins, table: str) -> ThreeWay:
     """
     for view in (BATCH, STREAM):
         _refuse_without_lineage(pins, view)
+    output_view(pins, REPLAY, table, pins.time_range)
     unlike_live = _note_unlike(pins, STREAM)
     _note_unlike(pins, BATCH)
     pins.con.execute(f"UPDATE {ATTRIBUTED} SET fault = judged.fault FROM ({_judged()}) judged WHERE {_SAME_ID}")

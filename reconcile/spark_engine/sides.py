@@ -10,6 +10,7 @@ from contract.errors import SetupError, UsageError
 from reconcile.engine.quoting import ident
 from reconcile.engine.sides import first_line
 from reconcile.engine.sources import as_arrow, files_of, kind_of, named_snapshot
+from reconcile.spark_engine.candidates import settled
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,16 +31,21 @@ def open_frames(left: Any, right: Any, home: Home, lake: Callable[[], Lake]) -> 
 
     own = next((side.sparkSession for side in (left, right) if is_frame(side)), None)
     spark = own or session(home, lake(), app="plumbline-diff")
-    return open_frame(spark, left, lake), open_frame(spark, right, lake)
+    with settled(spark):
+        return open_frame(spark, left, lake), open_frame(spark, right, lake)
 
 
 def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> DataFrame:
     """The side as a frame of this session. Raises UsageError and SetupError for what Spark cannot read."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
     if is_frame(source):
         frame: DataFrame = source
         return frame
     if not isinstance(source, (str, Path)):
-        return spark.createDataFrame(as_arrow(source))
+        table = as_arrow(source)
+        # Left alone, Spark takes moments without a zone for ones in its session's zone.
+        return spark.createDataFrame(table, from_arrow_schema(table.schema, prefer_timestamp_ntz=True))
     files = files_of(str(source))
     if files is None:
         table, snapshot = named_snapshot(str(source), lake)

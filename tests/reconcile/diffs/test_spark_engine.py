@@ -21,14 +21,19 @@ from contract.equality import Tolerance
 from contract.errors import SetupError, UsageError
 from reconcile.spark_engine.choice import choose
 from reconcile.spark_engine.encoding import encoding_of
+from reconcile.spark_engine.sides import open_frame
 
 PAIRS = (0, 1, 2, 3, 4, 5, 7, 9, 14, 18, 33, 46)
 NOT_SPARKS = ("UBIGINT", "TIMESTAMP_NS", "ENUM", "INT[2]", "('NULL', 'NULL::VARCHAR')")
 """Types that Spark has not."""
 
 
+def no_lake() -> Any:
+    raise AssertionError("no side names a table of the lake")
+
+
 def compared(spark: SparkSession, left: pa.Table, right: pa.Table, key: Any, **rules: Any) -> reconcile.Diff:
-    frames = (spark.createDataFrame(table) for table in (left, right))
+    frames = (open_frame(spark, table, no_lake) for table in (left, right))
     return reconcile.diff(*frames, key, engine="spark", **rules)
 
 
@@ -99,10 +104,9 @@ def test_only_the_rows_that_may_differ_leave_spark(spark: SparkSession) -> None:
 
 def test_files_and_the_settings_of_a_session(spark: SparkSession, tmp_path: Path) -> None:
     before = spark.conf.get("spark.sql.caseSensitive")
-    for name, value in (("a", 1), ("b", 2)):
-        pq.write_table(pa.table({"k": [1, 2], "V": [1, value], "v": [0, 0]}), tmp_path / f"{name}.parquet")
-    sides = [spark.read.parquet(str(tmp_path / "a.parquet")), tmp_path / "b.parquet"]
-    found = reconcile.diff(*sides, "k", columns=["V"], engine="auto")
+    pq.write_table(pa.table({"k": [1, 2], "V": [1, 2], "v": [0, 0]}), tmp_path / "a.parquet")
+    frame = spark.createDataFrame(pa.table({"k": [1, 2], "V": [1, 1]}))
+    found = reconcile.diff(frame, tmp_path / "a.parquet", "k", columns=["V"], engine="auto")
     assert found.summary["columns"] == {"V": 1}
     assert found.engine.why == "a side is a Spark frame"
     assert spark.conf.get("spark.sql.caseSensitive") == before
@@ -112,10 +116,6 @@ def test_auto_chooses_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     file = tmp_path / "a.parquet"
     pq.write_table(pa.table({"k": [1]}), file)
     sides = (str(file), pa.table({"k": [1]}))
-
-    def no_lake() -> Any:
-        raise AssertionError("no side names a table of the lake")
-
     small = choose("auto", sides, no_lake)
     assert (small.name, str(file.stat().st_size) in small.why) == ("duckdb", True)
     monkeypatch.setattr("reconcile.spark_engine.choice.MOST_BYTES", 10)
