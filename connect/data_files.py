@@ -66,6 +66,8 @@ def _data_file(task: FileScanTask, field: NestedField) -> DataFile:
 
 def _bound(bounds: dict[int, bytes] | None, field: NestedField) -> int | None:
     from pyiceberg.conversions import from_bytes
+    from pyiceberg.types import TimestampType, TimestamptzType
 
     found = (bounds or {}).get(field.field_id)
-    return None if found is None else int(from_bytes(field.field_type, found))
+    known = found is not None and isinstance(field.field_type, (TimestampType, TimestamptzType))
+    return int(from_bytes(field.field_type, found)) if known else None

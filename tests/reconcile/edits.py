@@ -160,10 +160,14 @@ def note_epoch(world: World, change: Callable[[dict[str, Any]], dict[str, Any]])
 def rewrite(world: World, dice: random.Random, table: str, change: Callable[[Rows], object]) -> None:
     """Change the rows of one day and replace the day's files by one; a day without rows is left alone."""
     day = START + timedelta(days=dice.randrange(-DAYS, DAYS))
-    rows = [row for row in read(world, table) if day <= row["_event_time"] < day + timedelta(days=1)]
+    rows = rows_of_day(world, table, day)
     if rows:
         change(rows)
         write(world, table, rows, day)
+
+
+def rows_of_day(world: World, table: str, day: datetime) -> Rows:
+    return [row for row in read(world, table) if day <= row["_event_time"] < day + timedelta(days=1)]
 
 
 def read(world: World, table: str) -> Rows:

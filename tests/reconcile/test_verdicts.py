@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from edits import edit, world_of_days
-from world import CONTRACT, World
+from edits import STREAM, edit, rows_of_day, world_of_days, write
+from world import CONTRACT, START, World
 
 from plumbline.commands.reconcile import reconcile as command
 
@@ -37,6 +38,21 @@ def test_after_random_edits_a_run_tells_what_a_full_one_tells(seed: int, make_wo
         assert some == whole, done
         reused += days
     assert (reused > 0) == (seed != 4), "an event from the future makes every run read all"
+
+
+def test_a_key_that_differs_on_two_days_is_judged_by_both(make_world: MakeWorld, tmp_path: Path) -> None:
+    """Its batch row on a day that stands, its only stream row on a changed one: a mismatch, not missing and extra."""
+    world = world_of_days(make_world, random.Random(9))
+    early, late = START - timedelta(days=2), START + timedelta(days=1)
+    lost, *others = rows_of_day(world, STREAM, early)
+    write(world, STREAM, others, early)
+    world.reconcile()
+    first, *rest = rows_of_day(world, STREAM, late)
+    write(world, STREAM, [{**first, "show_id": lost["show_id"]}, *rest], late)
+    _, whole = told(world, tmp_path / "full.parquet", full=True, record=False)
+    days, some = told(world, tmp_path / "some.parquet")
+    assert some == whole
+    assert days > 0
 
 
 def test_every_day_is_read_again_after_so_many_runs(
