@@ -110,6 +110,6 @@ def test_the_story_holds_on_some_weeks(kafka: dict[str, str], spark: SparkSessio
     year = told["year"]
     assert year["counts"]["batch"] == flights.departures.num_rows
     assert told["holds"] == holds(year, told["before"], told["after"])
-    assert told["replay"]["rows"] == told["after"]["counts"]["batch"]
+    assert 0 < told["replay"]["rows"] <= told["after"]["counts"]["batch"]
     assert Path(told["report"]).read_text().startswith("<!DOCTYPE html>")
     assert [line[:3] for line in said if line[1:3] == "/7"] == ["2/7", "3/7", "4/7", "5/7", "6/7", "7/7"]
