@@ -13,8 +13,8 @@ from contract.errors import SetupError
 from contract.ranges import TimeRange, parse_time
 from contract.shown import shown
 from reconcile.report import answers as four
-from reconcile.report import lateness as late
 from reconcile.report import checks, plots, reading, spell, stories, watermark
+from reconcile.report import lateness as late
 from reconcile.report.commands import Commands
 from reconcile.report.facts import Facts
 from reconcile.report.reading import CLASSES, Document, Window

@@ -8,15 +8,17 @@ import pytest
 from examples_of_runs import DAY, document, finding
 from hostile import LINES, SCRIPTS, UNICODE
 from playwright.sync_api import Browser
+from test_report_checks import check
 from test_report_escaping import hostile_page
 from watched import watched
 from world import World
 
 from contract.ranges import TimeRange
-from reconcile.report import Facts, Lateness, Replay, notebook, render
+from reconcile.report import Facts, Lateness, Replay, checks, notebook, render
 from reconcile.report.card import Grid, card
 from reconcile.report.lateness import Epoch
 
+DAYS = {"from": "2024-03-01T00:00:00Z", "to": None}
 WIDTHS = (390, 820, 1440)
 START_MS = round(DAY.timestamp() * 1000)
 EVERY = {
@@ -46,6 +48,7 @@ def drifted() -> str:
         "plays.yaml",
         lateness=(lateness("shows"), lateness("plays")),
         replays=(Replay("20240301-1d-aa", day, "iceberg", 100, 99),),
+        checks=(check(why="expectations.not_null"), check("batch", 99)),
     )
     return render([before, after], told, facts)
 
@@ -60,7 +63,15 @@ def booked() -> str:
     return notebook.to_html(v4.new_notebook(cells=cells), "why")
 
 
+def expected() -> str:
+    """A page of expectations of which one does not hold."""
+    told = check(why="declared as string")
+    tables = {told["subject"]: told}
+    return checks.render({"contract": "plays", "range": DAYS, "tables": tables, "success": False})
+
+
 PAGES = {
+    "expectations": expected,
     "drift": drifted,
     "clean": lambda: render([document(causes={})], []),
     "incomplete": lambda: render([document(verdict="incomplete", balanced=False)], []),

@@ -5,38 +5,20 @@ from __future__ import annotations
 import json
 
 import pytest
+from hostile import HOSTILE
 from nights import failing, night
 
 from plumbline.nightly.message import MOST_NIGHTS, escaped, line_of, message, severity
 
-HOSTILE = [
-    "<!channel>",
-    "<!here|now>",
-    "<@U012AB3CD>",
-    "<https://evil.example|your report>",
-    "</script><script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "a & b &lt;b&gt;",
-    "*bold* _it_ ~gone~ `code` ```block```",
-    ":rotating_light:",
-    "\x1b]0;title\x07\x1b[31mred",
-    "line\nbreak\r\nand\ttab",
-    "\u202egnp.exe",
-    "zero\u200bwidth\u2066isolate",
-    "\x00nul",
-    '"}],"text":"injected',
-    "=HYPERLINK(A1)",
-    "x" * 10_000,
-    "\U0001f480" * 5_000,
-    "\ud800 lone surrogate",
-]
+SLACK = ["<!here|now>", ":rotating_light:", '"}],"text":"injected', "\U0001f480" * 5_000]
+VALUES = [*(value for value in HOSTILE.values() if value), *SLACK]
 
 
 def texts(body: dict) -> list[str]:
     return [body["text"], *(block["text"]["text"] for block in body["blocks"])]
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: ascii(value[:24]))
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: ascii(value[:24]))
 @pytest.mark.parametrize("place", ["column", "why", "report", "cause", "failure"])
 def test_a_hostile_value_is_text_and_nothing_else(value: str, place: str) -> None:
     bad = {

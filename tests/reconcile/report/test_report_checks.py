@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from examples_of_runs import document
+from hostile import HOSTILE
 from reading_html import Page
 
+from contract.shown import is_unsafe
 from reconcile.report import Facts, checks, render
 
 
@@ -55,14 +58,16 @@ def test_values_are_text_and_of_readable_length() -> None:
     assert len(example) == 200
 
 
-def test_a_page_of_its_own_lists_all_and_keeps_values_text() -> None:
-    hostile = "</style><script>alert(1)</script><img src=x onerror=alert(1)>"
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_a_page_of_its_own_lists_all_and_keeps_values_text(hostile: str) -> None:
     told = check(why=hostile, column=hostile, sample=[{"a": hostile}])
     document = {"contract": "plays", "range": {"from": None, "to": None}, "tables": {hostile: told}, "success": False}
-    made = Page(checks.render({**document, "tables": {hostile: {**told, "table": hostile}}}))
+    html = checks.render({**document, "tables": {hostile: {**told, "table": hostile}}})
+    made = Page(html)
     names = {name for name, _ in made.elements}
     assert not names & {"script", "img", "link", "iframe"}
     assert not [attribute for _, found in made.elements for attribute in found if attribute.startswith("on")]
+    assert [char for char in html if is_unsafe(char) and char != "\n"] == []
     assert made.headings[0] == (1, "Expectations of plays")
     assert made.table("All expectations of")["kind"]
     policy = next(found for name, found in made.elements if name == "meta" and "http-equiv" in found)

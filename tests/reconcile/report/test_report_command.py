@@ -68,7 +68,7 @@ def test_before_and_after_show_the_replay_between_them(world: World, capsys: pyt
     folder = world.home.replays / "20240301-1d-aa"
     folder.mkdir(parents=True)
     day = {"from": "2024-03-01T00:00:00Z", "to": "2024-03-02T00:00:00Z"}
-    (folder / "plan.json").write_text(json.dumps({"range": day, "sources": {"shows": {"door": "kafka"}}}))
+    (folder / "plan.json").write_text(json.dumps({"range": day, "sources": {"shows": {"pieces": [{"door": "kafka"}]}}}))
     (folder / "run.json").write_text(json.dumps({"rows": len(rows)}))
     world.reconcile()
     result, page = told(world, capsys, "--run", first, "--run", "latest")
