@@ -23,9 +23,9 @@ QUIET = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The session's one browser; root may only run it without its sandbox."""
+    """One browser for a file; root may only run it without its sandbox."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         reason = "no chromium or google-chrome on PATH: make browser, or apt-get install chromium"
