@@ -56,12 +56,13 @@ EXTRA = {
 def begun(folder: Path, kafka: dict[str, str], seed: int) -> Scenario:
     """The second of three days has late rows on both sides."""
     job = Scenario.begin(folder, kafka, f"kills{seed}", {"output": {"partition_by": "month"}})
-    job.live(
+    for left, right in (
         ([Event("before", 1200), Event("b", 1450), Event("c", 1460, partition=1)], [Event("b", 1455, "p-b")]),
         ([Event("d", 2800), Event("after", 2890)], [Event("d", 2850, "p-d"), Event("after", 2900, partition=1)]),
         ([Event("l1", 1470), Event("l2", 1480, partition=1)], [Event("c", 1465, "p-c"), Event("l1", 1475, "p-l1")]),
         ([Event("end", 6000)], [Event("end", 6000, "p-end")]),
-    )
+    ):
+        job.feed(left, right).epoch()
     job.batch()
     return job
 

@@ -4,8 +4,8 @@
 
 A day of impressions, 0.6 plays for each within 25 minutes, a little out of order. The live job reads it all (join,
 archivers, ledger) and ends; then ranges of the day are replayed from the archive, each cut and played, with different
-sizes of epoch. Both are processes of their own with Spark started before the clock; `live` is timed from the first
-event to the last one joined. CPU is that of the process and of its JVM. Prints one JSON document.
+sizes of epoch. Both are processes of their own with Spark started before the clock; `live` is timed from the start of
+the query to the last event joined. CPU is that of the process and of its JVM. Prints one JSON document.
 """
 
 from __future__ import annotations
@@ -62,24 +62,23 @@ def events(count: int) -> Iterator[Record]:
 
 def live(path: Path, home: Home, total: int) -> dict[str, Any]:
     """The live job over all events; ends once all are joined and every window of the day is closed."""
-    from connect.lake import Lake
-    from connect.spark import session
     from stream_job.job import JobFolder
     from stream_job.run import run
 
     contract, ended, failures = load(path), threading.Event(), list[BaseException]()
-    spark = session(home, Lake.open(home, contract.catalog), app="live")
     ledger = JobFolder.of(contract, home).ledger
 
     def job() -> None:
         try:
-            run(contract, home, stop=ended, spark=spark)
+            run(contract, home, stop=ended)
         except BaseException as error:
             failures.append(error)
 
     thread = threading.Thread(target=job)
-    begun, cpu, joined, done = time.monotonic(), _cpu(), 0, None
     thread.start()
+    while thread.is_alive() and not (ledger.folder / "runs").exists():
+        time.sleep(0.02)
+    begun, cpu, joined, done = time.monotonic(), _cpu(), 0, None
     while thread.is_alive() and not ended.is_set():
         time.sleep(0.1)
         last = ledger.read(ledger.last_epoch()) if ledger.last_epoch() >= 0 else None
@@ -155,7 +154,7 @@ def main() -> None:
             lines = []
             for what in ("live", "replay"):
                 child = [sys.executable, __file__, "--child", what, str(path), str(home.root), str(total)]
-                lines += json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+                lines += json.loads(subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout)
         finally:
             stop(home)
     for line in lines[1:]:
