@@ -40,7 +40,7 @@ from contract.ranges import TimeRange, from_micros  # noqa: E402
 START_US = 1_700_006_400_000_000
 DAY_US = 24 * 60 * MINUTE_US
 EPOCH = 50_000
-REPLAYS = ((3, 500_000), (12, 500_000), (24, 500_000), (24, 50_000), (24, 20_000))
+REPLAYS = ((24, 500_000), (3, 500_000), (12, 500_000), (24, 50_000), (24, 20_000))
 """Hours of the range, rows per epoch."""
 
 
@@ -133,6 +133,23 @@ def _figures(count: int, seconds: float, cpu: float) -> dict[str, Any]:
     }
 
 
+def _lines(path: Path, home: Home, total: int) -> Iterator[dict[str, Any]]:
+    """What both processes measured, the live job first; each replay is compared with it."""
+    compared: dict[str, Any] = {}
+    for what in ("live", "replay"):
+        child = [sys.executable, __file__, "--child", what, str(path), str(home.root), str(total)]
+        with subprocess.Popen(child, stdout=subprocess.PIPE, text=True) as process:
+            for text in process.stdout or ():
+                line = json.loads(text)
+                compared = compared or line
+                line["times_live"] = round(line["events_per_second"] / compared["events_per_second"], 1)
+                line["cpu_share"] = round(line["cpu_per_million"] / compared["cpu_per_million"], 2)
+                print(json.dumps(line), file=sys.stderr, flush=True)
+                yield line
+        if process.returncode:
+            raise SystemExit(f"{what} failed")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=300_000, help="impressions; there are 0.6 plays for each")
@@ -141,7 +158,8 @@ def main() -> None:
     if given.child:
         what, path, home, total = given.child
         found = live(Path(path), Home.resolve(home), int(total)) if what == "live" else None
-        print(json.dumps([found] if found else list(replays(Path(path), Home.resolve(home)))))
+        for line in [found] if found else replays(Path(path), Home.resolve(home)):
+            print(json.dumps(line), flush=True)
         return
     with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as scratch:
         home, path = Home.resolve(Path(scratch) / "home"), Path(scratch) / "throughput.yaml"
@@ -151,15 +169,9 @@ def main() -> None:
             create_topics(client, dict.fromkeys(FIELDS, PARTITIONS))
             total = produce(client, events(given.events))
             path.write_text(contract_text(broker.bootstrap_servers, EPOCH, "memory"))
-            lines = []
-            for what in ("live", "replay"):
-                child = [sys.executable, __file__, "--child", what, str(path), str(home.root), str(total)]
-                lines += json.loads(subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            lines = list(_lines(path, home, total))
         finally:
             stop(home)
-    for line in lines[1:]:
-        line["times_live"] = round(line["events_per_second"] / lines[0]["events_per_second"], 1)
-        line["cpu_share"] = round(line["cpu_per_million"] / lines[0]["cpu_per_million"], 2)
     print(json.dumps(lines, indent=1))
 
 
