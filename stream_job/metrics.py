@@ -60,8 +60,8 @@ def _seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / 1000
 
 
-def _quiet(flow: Any) -> float | None:
-    return None if flow.moved_at_ms is None else max(0, now_ms() - flow.moved_at_ms) / 1000
+def _quiet(pulse: Pulse, outside: Outside) -> Mapping[tuple[str, ...], float]:
+    return {(flow.name,): max(0, now_ms() - pulse.quiet_since_ms(flow)) / 1000 for flow in pulse.flows}
 
 
 METRICS = (
@@ -69,7 +69,7 @@ METRICS = (
            lambda pulse, outside: outside.lag),
     Metric("events", "counter", "events that the join has read since the start", ("source",),
            _flows(lambda flow: flow.events)),
-    Metric("idle_seconds", "gauge", "time since the source last had a new event", ("source",), _flows(_quiet)),
+    Metric("idle_seconds", "gauge", "time since the source last had a new event", ("source",), _quiet),
     Metric("source_watermark_seconds", "gauge", "the source's own watermark, in seconds of event time since 1970",
            ("source",), _flows(lambda flow: _seconds(flow.watermark_ms))),
     Metric("watermark_seconds", "gauge", "the join's watermark, in seconds of event time since 1970", (),

@@ -103,12 +103,16 @@ class Pulse:
         """
         latest = self.idle_after_ms + 2000 * (self.done.epoch_seconds or 0)
         for flow, other in (self.flows, self.flows[::-1]):
-            if flow.moved_at_ms is None or other.moved_at_ms is None:
+            if other.moved_at_ms is None:
                 continue
-            quiet, ahead = at_ms - flow.moved_at_ms, at_ms - other.moved_at_ms
+            quiet, ahead = at_ms - self.quiet_since_ms(flow), at_ms - other.moved_at_ms
             if quiet > self.idle_after_ms and ahead <= min(latest, quiet - 1):
                 return flow
         return None
+
+    def quiet_since_ms(self, flow: Flow) -> int:
+        """When the source last had something new; the start of this run when that is longer ago than can be told."""
+        return self.started_at_ms if flow.moved_at_ms is None else flow.moved_at_ms
 
     def as_json(self) -> dict[str, Any]:
         """The document of `status.json`."""

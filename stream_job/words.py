@@ -22,7 +22,7 @@ def progress_line(pulse: Pulse) -> str:
 def idle_line(pulse: Pulse, idle: Flow, now_ms: int) -> str:
     """That a source has gone quiet, and what follows from it."""
     other = next(flow for flow in pulse.flows if flow is not idle)
-    quiet = span((now_ms - (now_ms if idle.moved_at_ms is None else idle.moved_at_ms)) / 1000)
+    quiet = span((now_ms - pulse.quiet_since_ms(idle)) / 1000)
     return (
         f"{idle.name} has had no new event for {quiet} while {other.name} goes on: the watermark stands still at "
         f"{moment(pulse.watermark_ms)}, no window closes, and state grows with each event of {other.name}"

@@ -57,6 +57,15 @@ def test_a_new_job_counts_from_its_start() -> None:
     assert idle.name == "payments"
 
 
+def test_a_source_that_was_idle_for_longer_than_a_start_looks_back() -> None:
+    begun = after(epoch(900, 0, (0, 5), (7, 7)), epoch(901, 10, (5, 9), (7, 7)))
+    now = begun.started_at_ms + MINUTE + 1
+    idle = begun.after(epoch(902, now - 1, (9, 12), (7, 7))).idle(now)
+    assert idle is not None
+    assert (idle.name, idle.moved_at_ms) == ("payments", None)
+    assert "payments has had no new event for 60 s" in idle_line(begun, idle, now)
+
+
 @pytest.mark.parametrize(
     ("watermarks", "name"),
     [
