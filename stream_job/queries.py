@@ -44,6 +44,24 @@ STATE_PROVIDERS = {
     "rocksdb": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
 }
 
+JOIN_FORMATS = {"memory": "2", "rocksdb": "3"}
+"""How Spark lays out a join's state. 3 keeps all of a partition in one RocksDB, its four parts as column families;
+2 opens four, each with files, buffers and uploads of its own. A checkpoint notes its format and keeps it.
+"""
+
+ROCKSDB = {
+    # An epoch uploads what changed and not whole files; snapshots follow in the background.
+    "changelogCheckpointing.enabled": "true",
+    # To count, it would read each row before it writes it.
+    "trackTotalNumberOfRows": "false",
+    # One budget for the block caches and write buffers of all state of this JVM; without it each store takes its own.
+    "boundedMemoryUsage": "true",
+    "maxMemoryUsageMB": "512",
+    "writeBufferCacheRatio": "0.5",
+    "highPriorityPoolRatio": "0.1",
+}
+"""Below spark.sql.streaming.stateStore.rocksdb: for state larger than memory."""
+
 TABLE_PROPERTIES = {
     "write.distribution-mode": "none",
     # Iceberg keeps every older metadata file else, and a commit per epoch writes one each time.
@@ -91,8 +109,9 @@ def configure(spark: SparkSession, contract: Contract) -> None:
     """Session settings that the join's checkpoint is made with."""
     spark.conf.set("spark.sql.shuffle.partitions", str(contract.stream.shuffle_partitions))
     spark.conf.set("spark.sql.streaming.stateStore.providerClass", STATE_PROVIDERS[contract.stream.state])
-    spark.conf.set("spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled", "true")
-    spark.conf.set("spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows", "false")
+    spark.conf.set("spark.sql.streaming.join.stateFormatVersion", JOIN_FORMATS[contract.stream.state])
+    for name, value in ROCKSDB.items():
+        spark.conf.set(f"spark.sql.streaming.stateStore.rocksdb.{name}", value)
     # What is laid out by the event id alone then also serves to find copies by event id and event time.
     alike = any(joins_by_event_id(source, contract.key_columns(name)) for name, source in contract.sources.items())
     spark.conf.set("spark.sql.streaming.statefulOperator.useStrictDistribution", str(not alike).lower())

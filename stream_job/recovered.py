@@ -33,6 +33,9 @@ STATE_FILE = re.compile(r"(\d+)(?:_[^.]+)?\.(delta|snapshot|zip|changelog)")
 WHOLE = ("snapshot", "zip")
 """State files that hold everything; the others hold what changed since the version before."""
 
+NO_STORES = ("_", "SSTs", "logs")
+"""Folders of a partition that belong to its stores; where it has no other one, it is the one store itself."""
+
 EXCHANGED = ("join", "ledger", "layouts", "contract.json")
 """What belongs to one life of the join, by its name in the job's folder."""
 
@@ -160,7 +163,7 @@ def _broken_stores(state: Path, version: int) -> Iterator[str]:
     if not partitions:
         yield f"{state} is empty"
     for partition in partitions:
-        inner = [path for path in partition.iterdir() if path.is_dir() and not path.name.startswith("_")]
+        inner = [path for path in partition.iterdir() if path.is_dir() and not path.name.startswith(NO_STORES)]
         for store in inner or [partition]:
             found: dict[int, set[str]] = {}
             for match in filter(None, (STATE_FILE.fullmatch(path.name) for path in store.iterdir())):

@@ -150,6 +150,15 @@ def test_state_files_that_lead_to_version_3(tmp_path: Path, files: list[str], br
     assert bool(list(_broken_stores(tmp_path, 3))) is broken
 
 
+def test_a_partition_that_is_one_store_with_its_files_below_it(tmp_path: Path) -> None:
+    store = tmp_path / "0" / "1"
+    for name in ("SSTs/000009.sst", "_metadata/schema", "2.zip", "3.changelog"):
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).touch()
+    assert not list(_broken_stores(tmp_path, 3))
+    assert list(_broken_stores(tmp_path, 4)) == ["version 4 of 0/1"]
+
+
 @pytest.fixture
 def exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exchange:
     """A proven checkpoint waits beside a lost one; publishing is noted, not done."""

@@ -92,8 +92,9 @@ def test_inner_join_on_two_columns_with_conditions_and_computed_columns(new_scen
 
 
 def test_a_restart_at_every_epoch_and_a_side_that_falls_silent(new_scenario: NewScenario) -> None:
-    job = new_scenario()
+    job = new_scenario(stream={"state": "rocksdb"})
     job.feed([Event("a", 0), Event("b", 100)], [Event("b", 120, "pb")]).epoch()
+    assert '"spark.sql.streaming.join.stateFormatVersion":"3"' in (job.job.join / "offsets" / "0").read_text()
     job.feed([Event("c", 300), Event("d", 89)], []).epoch()
     job.expect(rows=["a", "b+pb"], late=["d"])
     job.feed([Event("e", 111), Event("f", 89)], [Event("c", 310, "pc"), Event("b", 90, "late")]).epoch()
