@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from contract.beside import reference_query, transformed
+from contract.beside import reference_query, transform_file, transformed
 from contract.durations import milliseconds
 from contract.errors import SetupError
 from contract.judgement import field_sql, parsed_sql, reason_sql, text_sql
@@ -88,6 +88,9 @@ def reference(spark: SparkSession, contract: Contract, time_range: TimeRange, ar
     joined = spark.sql(_join_sql(contract, time_range))
     query = reference_query(contract)
     if query is None:
+        file = transform_file(contract)
+        if file is not None:
+            spark.sparkContext.addPyFile(str(file))
         return cast("DataFrame", transformed(contract, joined))
     return own_rows(spark, contract, query, time_range, joined)
 
