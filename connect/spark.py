@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,7 +125,7 @@ def _context(home: Home, settings: Mapping[str, str]) -> Any:
     conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
     if SparkContext._gateway is not None:
         with _interrupts_kept():
-            return SparkContext(conf=conf)
+            return _with_new_task_ids(SparkContext(conf=conf))
     log = _log_file(home)
     _divert_python_errors(log)
     try:
@@ -133,11 +134,34 @@ def _context(home: Home, settings: Mapping[str, str]) -> Any:
             # us first, and the JVM, which ends with us, lives until the job has ended in good order.
             streams = {"stdout": sink, "stderr": sink, "start_new_session": True}
             with _interrupts_kept():
-                return SparkContext(conf=conf, gateway=launch_gateway(conf, streams))
+                return _with_new_task_ids(SparkContext(conf=conf, gateway=launch_gateway(conf, streams)))
     except (PySparkRuntimeError, OSError) as error:
         raise SetupError(
             f"Spark does not start: {error}", where=str(log), next_step="read the end of that log"
         ) from None
+
+
+def _with_new_task_ids(context: Any) -> Any:
+    """The context, whose tasks get ids that no earlier application had: microseconds since 1970 and up, not 0 and up.
+
+    Iceberg's streaming sink names a data file by partition, task id, query id and epoch (`SparkWrite`). After a kill
+    the epoch is done again; with the same task ids it would write over files that the table holds already, and a kill
+    in the midst of that would leave the table with half a file.
+    """
+    jvm, scheduler = context._jvm, context._jsc.sc().taskScheduler()
+    handles, long = jvm.java.lang.invoke.MethodHandles, jvm.java.lang.Long.TYPE
+    counter = jvm.java.lang.Class.forName("java.util.concurrent.atomic.AtomicLong")
+
+    def method(owner: Any, name: str, *takes: Any) -> Any:
+        classes = context._gateway.new_array(jvm.java.lang.Class, len(takes))
+        for number, kind in enumerate(takes):
+            classes[number] = kind
+        return handles.publicLookup().unreflect(owner.getMethod(name, classes))
+
+    # Py4J hands out the counter as a number, so it is set without coming here: `scheduler.nextTaskId().set(...)`.
+    first = handles.collectArguments(method(counter, "set", long), 0, method(scheduler.getClass(), "nextTaskId"))
+    first.invokeWithArguments(jvm.java.util.List.of(scheduler, time.time_ns() // 1000))
+    return context
 
 
 @contextmanager

@@ -196,6 +196,12 @@ def test_a_cluster_gets_the_jars_and_keeps_sparks_checkpoint_rules(
     assert "spark.sql.streaming.checkpointFileManagerClass" not in settings
 
 
+def test_no_two_applications_give_their_tasks_the_same_ids(spark: SparkSession) -> None:
+    """Iceberg's streaming sink puts them into the names of its files: an epoch that is done again needs other names."""
+    assert spark.sparkContext._jsc.sc().taskScheduler().newTaskId() > 1_700_000_000_000_000
+    assert spark.range(3).count() == 3
+
+
 def test_missing_jars_are_named_before_java_starts(tmp_path: Path, lake: Lake) -> None:
     with pytest.raises(SetupError, match="spark jars are not complete"):
         session(Home(tmp_path, tmp_path / "none"), lake, app="a")
