@@ -15,8 +15,12 @@ from contract.errors import SetupError
 
 if TYPE_CHECKING:
     import duckdb
+    from pyiceberg.manifest import DataFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import DataScan, FileScanTask, Table
+
+
+_FILE = "plumbline_file"
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,12 @@ def scan(
     if not tasks:
         con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS {_empty(plan.projection())}")
         return Pinned(identifier, pin, 0, 0)
-    if any(task.delete_files for task in tasks) or not _readable_by_duckdb(table, tasks, plan.projection()):
-        return Pinned(identifier, pin, _materialise(con, plan, view), len(tasks))
+    if not _readable_by_duckdb(table, tasks, plan.projection()):
+        return Pinned(identifier, pin, _materialise(con, plan, tasks, view), len(tasks))
     _create_view(con, view, _parquet(table, tasks, plan.projection()), identifier)
-    return Pinned(identifier, pin, sum(task.file.record_count for task in tasks), len(tasks))
+    deleted = any(task.delete_files for task in tasks)
+    rows = _count(con, view) if deleted else sum(task.file.record_count for task in tasks)
+    return Pinned(identifier, pin, rows, len(tasks))
 
 
 def _snapshot(table: Table, identifier: str, wanted: int | None) -> int | None:
@@ -135,13 +141,20 @@ def _empty(schema: Schema) -> str:
 def _readable_by_duckdb(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> bool:
     """Whether read_parquet gives the right rows: local Parquet and, once the schema changed, flat columns with ids.
 
-    A name mapping means files without field ids (Iceberg spec, column projection): only PyIceberg resolves those.
+    A name mapping means files without field ids (Iceberg spec, column projection): only PyIceberg resolves those. Of
+    delete files, DuckDB can apply those that list positions, not the deletion vectors of version 3.
     """
-    local = all(urlsplit(task.file.file_path).scheme in ("", "file") for task in tasks)
-    parquet = all(str(task.file.file_format.value).lower() == "parquet" for task in tasks)
+    files = [task.file for task in tasks] + _delete_files(tasks)
+    local = all(urlsplit(file.file_path).scheme in ("", "file") for file in files)
+    parquet = all(str(file.file_format.value).lower() == "parquet" for file in files)
     changed = len(table.metadata.schemas) > 1
     by_id = all(field.field_type.is_primitive for field in schema.fields) and table.name_mapping() is None
     return local and parquet and (by_id or not changed)
+
+
+def _delete_files(tasks: Sequence[FileScanTask]) -> list[DataFile]:
+    """The files of deleted positions, each once. PyIceberg refuses those of deleted values (equality deletes)."""
+    return list({file.file_path: file for task in tasks for file in task.delete_files}.values())
 
 
 def _parquet(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> str:
@@ -151,7 +164,16 @@ def _parquet(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> str
     options = "hive_partitioning = false"
     if len(table.metadata.schemas) > 1:
         options += f", schema = MAP {{{_fields_by_id(schema)}}}"
-    return f"SELECT {names} FROM read_parquet([{files}], {options})"
+    deletes = ", ".join(text(_local_path(file.file_path)) for file in _delete_files(tasks))
+    if not deletes:
+        return f"SELECT {names} FROM read_parquet([{files}], {options})"
+    return f"""
+        SELECT {names} FROM read_parquet([{files}], {options}, filename = {_FILE}, file_row_number = true) AS rows
+        ANTI JOIN (
+            SELECT '/' || ltrim(regexp_replace(file_path, '^file:', ''), '/') AS path, pos
+            FROM read_parquet([{deletes}])
+        ) AS deleted ON rows.{_FILE} = deleted.path AND rows.file_row_number = deleted.pos
+    """
 
 
 def _fields_by_id(schema: Schema) -> str:
@@ -179,18 +201,27 @@ def _rows_table(view: str) -> str:
     return f"{view} rows"
 
 
-def _materialise(con: duckdb.DuckDBPyConnection, plan: DataScan, view: str) -> int:
-    """Copy the rows through PyIceberg, which applies delete files, into a DuckDB table under the view; how many.
+def _materialise(con: duckdb.DuckDBPyConnection, plan: DataScan, tasks: Sequence[FileScanTask], view: str) -> int:
+    """Copy the rows through PyIceberg into a DuckDB table under the view; how many.
 
-    A batch reader can be read once, a view often: hence the copy.
+    A batch reader can be read once, a view often: hence the copy. One file at a time: PyIceberg reads all the files of
+    a scan at once and whole, so that a table of many would be in memory.
     """
-    reader = plan.to_arrow_batch_reader()
-    con.register("plumbline_reader", reader)
-    try:
-        con.execute(f"CREATE OR REPLACE TABLE {quoted(_rows_table(view))} AS SELECT * FROM plumbline_reader")
-    finally:
-        con.unregister("plumbline_reader")
+    from pyiceberg.table import _to_arrow_batch_reader_via_file_scan_tasks as read
+
+    begin = f"CREATE TABLE {quoted(_rows_table(view))} AS"
+    for task in tasks:
+        con.register("plumbline_reader", read(plan, plan.projection(), [task]))
+        try:
+            con.execute(f"{begin} SELECT * FROM plumbline_reader")
+        finally:
+            con.unregister("plumbline_reader")
+        begin = f"INSERT INTO {quoted(_rows_table(view))}"
     con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT * FROM {quoted(_rows_table(view))}")
+    return _count(con, view)
+
+
+def _count(con: duckdb.DuckDBPyConnection, view: str) -> int:
     # fetchall, not fetchone: DuckDB 2 refuses further work while a result has not been read to its end.
     [(counted,)] = con.execute(f"SELECT count(*) FROM {quoted(view)}").fetchall()
     return int(counted)

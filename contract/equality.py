@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+FOLDS = ("nfc", "case", "space", "order")
+"""What may be overlooked: the two ways Unicode spells an accented letter; upper and lower case; blanks at the ends and
+how many there are in between; the order of a list."""
+
 
 @dataclass(frozen=True)
 class Tolerance:
     """How far two values of a column may lie apart and still agree.
 
     `abs` and `rel` are for numbers and add up: |a - b| <= abs + rel * max(|a|, |b|), symmetric, never for NaN or
-    infinity. `round_to_ms` is for timestamps: both are cut down to that grid, in milliseconds. `ignore` leaves the
-    column out of the comparison.
+    infinity. `round_to_ms` is for timestamps: both are cut down to that grid, in milliseconds. `fold` names what is
+    overlooked in text and lists, see FOLDS. `sql` is a comparison of one's own over `a`, the left value, and `b`: true
+    where they agree; equal values are never asked. `ignore` leaves the column out of the comparison.
     """
 
     abs: float | None = None
     rel: float | None = None
     ignore: bool = False
     round_to_ms: float | None = None
+    fold: tuple[str, ...] = ()
+    sql: str | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,22 @@ import pyarrow as pa
 from connect.home import Home
 from connect.pinned import connection
 from contract.equality import Tolerance
-from contract.errors import SetupError
+from contract.errors import SetupError, UsageError
 from contract.lineage import LINEAGE
+from reconcile.engine.budget import Budget
 from reconcile.engine.compare import CLASSES, Comparison, compare
-from reconcile.engine.quoting import ident, text
+from reconcile.engine.masking import masks
+from reconcile.engine.quoting import text
+from reconcile.engine.schema import nearest
+from reconcile.engine.shape import Shape, shaped
 from reconcile.engine.sides import Relation, describe, first_line
 from reconcile.engine.sources import open_side
 from reconcile.engine.statements import DRIFT
+from reconcile.fail_if import FailIf, by_name, crossed, parse_fail_if
+from reconcile.repair import Repairable, write_repair
+from reconcile.samples import in_order, plain_json, samples_sql
 from reconcile.spark_engine.choice import Choice, choose
+from reconcile.spill_folder import spill_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -45,11 +53,15 @@ class Diff:
         comparison: Comparison,
         spill: tempfile.TemporaryDirectory[str],
         engine: Choice,
+        limits: Sequence[FailIf] = (),
+        repairable: Repairable | None = None,
     ) -> None:
         self._con = con
         self.engine = engine
         self._spill = spill  # the drift may lie there in part: it must live as long as the connection
         self.comparison = comparison
+        self._limits = limits
+        self._repairable = repairable or Repairable()
 
     @property
     def clean(self) -> bool:
@@ -57,9 +69,19 @@ class Diff:
         return self.comparison.clean
 
     @property
+    def alerts(self) -> list[dict[str, Any]]:
+        """The limits of `fail_if` that were crossed: `{"name", "limit", "count", "of"}`."""
+        return crossed(self._limits, self.comparison)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a limit was crossed; without limits, whether anything differs."""
+        return bool(self.alerts) if self._limits else not self.clean
+
+    @property
     def summary(self) -> dict[str, Any]:
         """`{"left": {"rows"}, "right": {"rows"}, "counts", "columns", "schema", "repeated_keys", "engine": {"name",
-        "why"}}`, plain values."""
+        "why"}, "compared", "alerts"}`, plain values. `compared` is `Comparison.by_column`."""
         found = self.comparison
         return {
             "left": {"rows": found.left_rows},
@@ -69,6 +91,8 @@ class Diff:
             "schema": [dict(finding) for finding in found.schema],
             "repeated_keys": found.repeated_keys,
             "engine": self.engine.document(),
+            "compared": found.by_column(),
+            "alerts": self.alerts,
         }
 
     def drift(self, limit: int | None = None) -> pa.Table:
@@ -76,20 +100,22 @@ class Diff:
         `left_row`, `right_row`, and the lineage of both sides where the tables have it. At most `limit` rows."""
         return self._con.sql(self._ordered(limit)).to_arrow_table()
 
+    def samples(self, limit: int) -> list[dict[str, Any]]:
+        """The first `limit` drift rows of each class, as `drift` has them, in plain values."""
+        rows = self._con.sql(samples_sql(self.comparison, limit)).to_arrow_table().to_pylist()
+        return [{name: plain_json(value) for name, value in row.items()} for row in rows]
+
     def write(self, path: str | Path) -> None:
         """Write the drift as a Parquet file; nothing half-written is ever at `path`. Raises SetupError."""
-        target = Path(path)
-        waiting = target.with_name(f".{target.name}.writing")
-        try:
+        with _written_whole(Path(path), "drift") as waiting:
             self._con.execute(f"COPY ({self._ordered()}) TO {text(str(waiting))} (FORMAT parquet)")
-            waiting.replace(target)
-        except (duckdb.Error, OSError) as error:
-            waiting.unlink(missing_ok=True)
-            raise SetupError(
-                f"the drift cannot be written: {first_line(error)}",
-                where=str(target),
-                next_step="name a file in a folder that exists and is writable",
-            ) from error
+
+    def write_repair(self, path: str | Path, table: str, dialect: str = "spark") -> None:
+        """Write SQL that makes `table`, the right side, like the left one, in the dialect `spark` or `ansi` (DuckDB,
+        Trino, PostgreSQL). Raises UsageError where the findings do not say what to write, SetupError."""
+        target = self._repairable.target(self.comparison, table, dialect)
+        with _written_whole(Path(path), "repair script") as waiting, waiting.open("w", encoding="utf-8") as file:
+            write_repair(self._con, target, file)
 
     def close(self) -> None:
         """Free the rows; the figures stay."""
@@ -97,8 +123,7 @@ class Diff:
         self._spill.cleanup()
 
     def _ordered(self, limit: int | None = None) -> str:
-        key = ", ".join(ident(name) for name in self.comparison.key)
-        return f"FROM {DRIFT} ORDER BY {key}, class" + (f" LIMIT {limit}" if limit is not None else "")
+        return f"FROM {DRIFT} ORDER BY {in_order(self.comparison)}" + (f" LIMIT {limit}" if limit is not None else "")
 
     def _repr_html_(self) -> str:
         from reconcile.difference_html import page
@@ -109,40 +134,85 @@ class Diff:
 def diff(
     left: Source,
     right: Source,
-    key: Sequence[str] | str,
+    key: Sequence[str] | str | None = None,
     *,
+    where: str | None = None,
+    where_left: str | None = None,
+    where_right: str | None = None,
+    names: Mapping[str, str] | None = None,
+    compute_left: Mapping[str, str] | None = None,
+    compute_right: Mapping[str, str] | None = None,
     tolerances: Mapping[str, Tolerance] | None = None,
     ignore: Collection[str] = (),
     columns: Sequence[str] | None = None,
+    hide: Collection[str] = (),
+    hashed: Collection[str] = (),
+    fail_if: Mapping[str, str] | Iterable[str] = (),
     memory: str = "512MB",
     home: Home | None = None,
     engine: str = "duckdb",
 ) -> Diff:
-    """Compare `left`, the reference, with `right` by the columns `key`.
+    """Compare `left`, the reference, with `right` by the columns `key`; without a key as multisets of whole rows.
 
     A side is a path to a Parquet or CSV file, a folder or a glob of them, an Iceberg table of the lake of `home` as
-    `namespace.table@snapshot`, a pyarrow Table or a pandas frame. Lineage columns of Plumbline's own tables come along
-    without being compared, unless `columns` names them. `memory` bounds this process, frames not counted. `engine` is
-    duckdb, spark (a side may be a Spark frame too) or auto: see `reconcile.spark_engine`. Raises UsageError and
-    SetupError; see `reconcile.engine.compare` for the classes.
+    `namespace.table@snapshot`, a pyarrow Table, a pandas, polars or Spark frame, a DuckDB relation, or anything with
+    Arrow's C stream interface. Lineage columns of Plumbline's own tables come along without being compared, unless
+    `columns` names them.
+
+    `names` maps columns of the left to their names on the right. `where` chooses rows on both sides, `where_left` and
+    `where_right` on one; `compute_left` and `compute_right` map columns to SQL that takes their place or adds them:
+    all in SQL over the left's names. Columns in `hide` and `hashed` are compared, but their values are in no output.
+    `fail_if` is as `reconcile.fail_if.parse_fail_if` reads it, or a mapping such as {'mismatch': '> 1%'}.
+
+    `memory` bounds this process, frames not counted. `engine` is duckdb, spark or auto: see `reconcile.spark_engine`.
+    Raises UsageError and SetupError; see `reconcile.engine.compare` for the classes.
     """
-    keys = [key] if isinstance(key, str) else list(key)
-    spill = tempfile.TemporaryDirectory(prefix="plumbline-")
-    con = connection(memory, spill.name)
+    keys = [key] if isinstance(key, str) else key
+    ours = Shape(_both(where, where_left), {}, compute_left or {})
+    theirs = Shape(_both(where, where_right), {b: a for a, b in (names or {}).items()}, compute_right or {})
+    hidden = masks(hide, hashed)
+    spill = spill_folder()
+    con = connection(f"{Budget.of(memory).duckdb_bytes}B", spill.name)
     with _closed_on_failure(con, spill):
         chosen = choose(engine, (left, right), lambda: _lake(home))
         frames = _frames(con, left, right, home) if chosen.name == "spark" else None
-        sides = [
-            describe(con, view) if frames else open_side(con, source, view, lambda: _lake(home))
-            for source, view in ((left, "left"), (right, "right"))
-        ]
-        carried = [name for name in lineage_of(*sides) if name not in (*keys, *(columns or ()), *ignore)]
-        rules: dict[str, Any] = {"columns": columns, "ignore": ignore, "tolerances": tolerances, "carry": carried}
-        narrowed = _narrow(con, frames, keys, rules) if frames else None
-        comparison = compare(con, "left", "right", keys, **rules, memory=memory, temp_dir=Path(spill.name))
-        if narrowed is not None:
-            comparison = narrowed.whole(con, comparison)
-    return Diff(con, comparison, spill, chosen)
+        _check_plain(frames is None, keys, tolerances or {}, ours, theirs)
+        sides = [_open(con, left, "left", ours, home, frames), _open(con, right, "right", theirs, home, frames)]
+        _check_names(names or {}, sides[0])
+        repairable = Repairable(names or {}, tuple(compute_right or ()), tolerances or {}, tuple(hidden), sides)
+        limits = parse_fail_if(by_name(fail_if), {name for side in sides for name in side.columns})
+        carried = [name for name in lineage_of(*sides) if name not in (*(keys or ()), *(columns or ()), *ignore)]
+        rules = {"columns": columns, "ignore": ignore, "tolerances": tolerances, "carry": carried}
+        within = {"masks": hidden, "memory": memory, "temp_dir": Path(spill.name)}
+        comparison = _compared(con, keys, frames, rules, within)
+    return Diff(con, comparison, spill, chosen, limits, repairable)
+
+
+def _compared(
+    con: duckdb.DuckDBPyConnection,
+    key: Sequence[str] | None,
+    frames: tuple[DataFrame, DataFrame] | None,
+    rules: dict[str, Any],
+    within: dict[str, Any],
+) -> Comparison:
+    """The comparison of the views `left` and `right`; of `frames`, once Spark has narrowed them down to those."""
+    narrowed = _narrow(con, frames, key or (), rules) if frames else None
+    comparison = compare(con, "left", "right", key, **rules, **within)
+    return narrowed.whole(con, comparison) if narrowed else comparison
+
+
+def _check_plain(
+    by_duckdb: bool, key: Sequence[str] | None, tolerances: Mapping[str, Tolerance], *shapes: Shape
+) -> None:
+    """Spark finds the keys that may differ by the tables as they are."""
+    asked = {
+        "compare without a key": key is None,
+        "overlook anything in a key": any(name in tolerances for name in key or ()),
+        "choose rows, map or compute columns": any(shape != Shape() for shape in shapes),
+    }
+    for what, wanted in asked.items():
+        if wanted and not by_duckdb:
+            raise UsageError(f"the engine spark does not {what}", next_step="use --engine duckdb, or a view in Spark")
 
 
 def _frames(
@@ -164,9 +234,49 @@ def _narrow(
     return narrow(con, *frames, key, **rules)
 
 
+def _open(
+    con: duckdb.DuckDBPyConnection, source: Source, side: str, shape: Shape, home: Home | None, frames: object
+) -> Relation:
+    """The view `side`; with `frames` it is there already, and empty."""
+    if frames:
+        return describe(con, side)
+    return shaped(con, open_side(con, source, f"{side} source", lambda: _lake(home)), side, shape)
+
+
+def _check_names(names: Mapping[str, str], left: Relation) -> None:
+    for name in names:
+        if name not in left.columns:
+            raise UsageError(
+                f"column {name!r} of the map is not on the left side", next_step=nearest(name, left.columns)
+            )
+
+
+def _both(*conditions: str | None) -> str | None:
+    given = [condition for condition in conditions if condition is not None]
+    return " AND ".join(f"(\n{condition}\n)" for condition in given) if len(given) > 1 else "".join(given) or None
+
+
 def lineage_of(*sides: Relation) -> tuple[str, ...]:
     """The lineage columns, if some side has them all: fewer are a stranger's columns of the same name."""
     return LINEAGE if any(set(LINEAGE) <= set(side.columns) for side in sides) else ()
+
+
+@contextmanager
+def _written_whole(target: Path, what: str) -> Iterator[Path]:
+    """Yields the path to write to; what is there at the end takes the target's place, what fails leaves nothing."""
+    waiting = target.with_name(f".{target.name}.writing")
+    try:
+        yield waiting
+        waiting.replace(target)
+    except (duckdb.Error, OSError) as error:
+        raise SetupError(
+            f"the {what} cannot be written: {first_line(error)}",
+            where=str(target),
+            next_step="name a file in a folder that exists and is writable",
+        ) from error
+    finally:
+        with suppress(OSError):
+            waiting.unlink(missing_ok=True)
 
 
 @contextmanager

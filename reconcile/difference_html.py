@@ -1,4 +1,4 @@
-"""How a diff looks in a notebook: the counts, the schema findings, the first differing keys."""
+"""How a diff looks in a notebook: some small tables, the schemas first, every value escaped."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from reconcile.report.card import Grid, card
 
 
 def page(found: Comparison, drift: Sequence[Mapping[str, Any]]) -> str:
-    """The comparison and the given drift rows as HTML without script, every value escaped."""
-    counts = [("left rows", found.left_rows), ("right rows", found.right_rows), *found.counts.items()]
-    grids = [Grid("Rows", [name for name, _ in counts], [[f"{value:,}" for _, value in counts]])]
+    """Schema findings, counts, differing columns and the given drift rows as HTML, every value escaped."""
+    grids = []
     if found.schema:
         rows = [[f[name] for name in ("column", "finding", "left", "right")] for f in found.schema]
         grids.append(Grid("Schema findings", ("column", "finding", "left", "right"), rows))
+    counts = [("left rows", found.left_rows), ("right rows", found.right_rows), *found.counts.items()]
+    grids.append(Grid("Rows", [name for name, _ in counts], [[f"{value:,}" for _, value in counts]]))
+    columns = [[name, *figures.values()] for name, figures in found.by_column().items() if figures["mismatches"]]
+    if columns:
+        grids.append(Grid("Columns", ("column", "agree", "differ", "largest difference"), columns))
     total = sum(found.counts[name] for name in CLASSES)
     if drift:
         caption = f"{len(drift):,} of {total:,} differing keys"

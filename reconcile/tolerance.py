@@ -1,21 +1,26 @@
-"""Tolerances as a command line spells them: `f1=abs:1e-9,rel:1e-6`, `seen_at=round_to:1 ms`, `note=ignore`."""
+"""Tolerances as a command line spells them: `f1=abs:1e-9,rel:1e-6`, `seen_at=round_to:1 ms`, `city=case,space`,
+`tags=order`, `note=ignore`, `price=sql:abs(a - b) < 0.01 * a`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from contract.durations import parse_duration
-from contract.equality import Tolerance
+from contract.equality import FOLDS, Tolerance
 from contract.errors import UsageError
 
-_FORM = "write COLUMN=abs:0.5, COLUMN=rel:1e-9, COLUMN=abs:0.5,rel:1e-9, COLUMN=round_to:1 ms or COLUMN=ignore"
+_FORM = (
+    "write COLUMN=abs:0.5, COLUMN=abs:0.5,rel:1e-9, COLUMN=round_to:1 ms, COLUMN=ignore,"
+    f" COLUMN=sql:abs(a - b) < 1, or COLUMN= and some of {','.join(FOLDS)}"
+)
+_SQL = "=sql:"
 
 
 def parse_tolerances(texts: Iterable[str]) -> dict[str, Tolerance]:
     """Column to tolerance. Raises UsageError that shows the right form, also for a column named twice."""
     found: dict[str, Tolerance] = {}
     for text in texts:
-        column, equals, rule = text.rpartition("=")
+        column, equals, rule = _split(text)
         if not equals or not column or not rule:
             raise UsageError(f"{text!r} is not a tolerance", next_step=_FORM)
         if column in found:
@@ -24,16 +29,31 @@ def parse_tolerances(texts: Iterable[str]) -> dict[str, Tolerance]:
     return found
 
 
+def _split(text: str) -> tuple[str, str, str]:
+    """Column, equals sign, rule. A column's name may hold an equals sign, and so may SQL."""
+    if _SQL in text:
+        column, _, sql = text.partition(_SQL)
+        return column, "=", f"sql:{sql}"
+    return text.rpartition("=")
+
+
 def _tolerance(text: str, rule: str) -> Tolerance:
     if rule.strip() == "ignore":
         return Tolerance(ignore=True)
+    if rule.startswith("sql:"):
+        return Tolerance(sql=rule.removeprefix("sql:"))
     sizes: dict[str, float] = {}
+    folds: list[str] = []
     for part in rule.split(","):
         kind, _, size = (piece.strip() for piece in part.partition(":"))
-        if kind not in ("abs", "rel", "round_to") or kind in sizes:
+        known = ("abs", "rel", "round_to") if size else FOLDS
+        if kind in (*sizes, *folds) or kind not in known:
             raise UsageError(f"{part.strip()!r} in {text!r} is not a tolerance", next_step=_FORM)
-        sizes[kind] = _size(text, kind, size)
-    return Tolerance(abs=sizes.get("abs"), rel=sizes.get("rel"), round_to_ms=sizes.get("round_to"))
+        if not size:
+            folds.append(kind)
+        else:
+            sizes[kind] = _size(text, kind, size)
+    return Tolerance(abs=sizes.get("abs"), rel=sizes.get("rel"), round_to_ms=sizes.get("round_to"), fold=tuple(folds))
 
 
 def _size(text: str, kind: str, size: str) -> float:

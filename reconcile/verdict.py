@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from contract.errors import UsageError
 from contract.findings import LATE
 from reconcile.books import CLASSES, Page
+from reconcile.limits import Limit
 
 CLEAN, DRIFT, INCOMPLETE = "clean", "drift", "incomplete"
 EXIT = {CLEAN: 0, DRIFT: 1, INCOMPLETE: 3}
-_LIMIT = re.compile(r"(>=?) *(\d+(?:\.\d+)?) *(%?)")
 
 
 def verdict(*, drift: bool, complete: bool) -> str:
@@ -20,17 +19,16 @@ def verdict(*, drift: bool, complete: bool) -> str:
     return INCOMPLETE if not complete else DRIFT if drift else CLEAN
 
 
-def limits(fail_when: Mapping[str, str]) -> dict[str, tuple[str, float, bool]]:
-    """`reconcile.fail_when` read: name to (comparison, number, is a percentage). Its names were checked with the
-    contract (contract.findings)."""
+def limits(fail_when: Mapping[str, str]) -> dict[str, Limit]:
+    """`reconcile.fail_when` read. Its names were checked with the contract (contract.findings)."""
     read = {}
     for name, spelled in fail_when.items():
-        match = _LIMIT.fullmatch(spelled.strip())
-        if match is None:
+        limit = Limit.read(spelled)
+        if limit is None:
             raise UsageError(
                 f"reconcile.fail_when {name}: {spelled!r} is not a limit", next_step="write '> 0' or '> 1%'"
             )
-        read[name] = (match[1], float(match[2]), bool(match[3]))
+        read[name] = limit
     return read
 
 
@@ -38,10 +36,9 @@ def alerts(fail_when: Mapping[str, str], total: Page) -> list[dict[str, Any]]:
     """The crossed limits: `{"name", "limit", "count", "of"}`. Percentages are of the batch rows (of an empty table: any
     finding is 100%)."""
     crossed = []
-    for name, (comparison, number, is_percentage) in limits(fail_when).items():
+    for name, limit in limits(fail_when).items():
         count = findings_of(name, total)
-        value = 100 * count / max(total.batch, 1) if is_percentage else count
-        if value > number or (comparison == ">=" and value == number):
+        if limit.crossed(count, total.batch):
             crossed.append({"name": name, "limit": fail_when[name], "count": count, "of": total.batch})
     return crossed
 

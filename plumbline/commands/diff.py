@@ -2,41 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from connect.home import Home
+from contract.errors import UsageError
 from plumbline.options import home_option, json_option
 from plumbline.output import emit, say
+from plumbline.sections import Sectioned
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from reconcile.difference import Diff
-
-SHOWN = 10
+SECTIONS = {
+    "What is compared": (
+        "key", "no_key", "columns", "ignore", "where", "where_left", "where_right", "names", "compute_left",
+        "compute_right",
+    ),
+    "When values are equal": ("tolerances",),
+    "What comes out": ("fail_if", "samples", "hide", "hashed", "out", "repair_sql", "repair_table",
+                       "repair_dialect", "as_json"),
+}  # fmt: skip
 
 
 def _names(_ctx: click.Context, _option: click.Parameter, value: str | None) -> list[str] | None:
     return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
 
 
-@click.command(short_help="Compare any two tables, files or folders by key.")
+def _pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
+    """NAME=VALUE, repeatable, as a mapping."""
+
+    def read(_ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+        pairs: dict[str, str] = {}
+        for text in texts:
+            name, equals, value = text.partition("=")
+            if not (equals and name.strip() and value.strip()):
+                raise UsageError(f"{option.opts[0]} {text!r} is not {form}", next_step=f"write {option.opts[0]} {form}")
+            if name.strip() in pairs:
+                raise UsageError(f"{option.opts[0]} names {name.strip()!r} twice", next_step="name it once")
+            pairs[name.strip()] = value.strip()
+        return pairs
+
+    return read
+
+
+@click.command(short_help="Compare any two tables, files or folders by key.", cls=Sectioned, sections=SECTIONS)
 @click.argument("left", metavar="A")
 @click.argument("right", metavar="B")
-@click.option("--key", "-k", required=True, callback=_names, metavar="K1,K2", help="Columns that identify a row.")
+@click.option("--key", "-k", callback=_names, metavar="K1,K2", help="Columns that identify a row.")
+@click.option("--no-key", is_flag=True, help="Compare whole rows, each as often as it occurs.")
+@click.option("--columns", callback=_names, metavar="C1,C2", help="Compare these columns only.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave this column out. Repeatable.")
+@click.option("--where", metavar="SQL", help="Compare these rows only: day >= '2026-01-01'.")
+@click.option("--where-left", metavar="SQL", help="The same for A only.")
+@click.option("--where-right", metavar="SQL", help="The same for B only.")
+@click.option(
+    "--map",
+    "names",
+    multiple=True,
+    metavar="A=B",
+    callback=_pairs("A=B"),
+    help="Column A of A is named B in B. SQL and output use A's names. Repeatable.",
+)
+@click.option(
+    "--left",
+    "compute_left",
+    multiple=True,
+    metavar="COLUMN=SQL",
+    callback=_pairs("COLUMN=SQL"),
+    help="Take this SQL over A's columns as the column. Repeatable.",
+)
+@click.option(
+    "--right",
+    "compute_right",
+    multiple=True,
+    metavar="COLUMN=SQL",
+    callback=_pairs("COLUMN=SQL"),
+    help="The same for B. Repeatable.",
+)
 @click.option(
     "--tolerance",
     "tolerances",
     multiple=True,
     metavar="COLUMN=RULE",
-    help="abs:1e-9, rel:1e-6, both with a comma, or round_to:'1 ms' for timestamps. Repeatable.",
+    help="Numbers: abs:1e-9 or rel:1e-6, both with a comma. Timestamps: round_to:'1 ms'. Text: case, space (blanks), "
+    "nfc (accents). Lists: order. Your own: sql:abs(a - b) < 1 over the two values. Repeatable.",
 )
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave this column out. Repeatable.")
-@click.option("--columns", callback=_names, metavar="A,B", help="Compare these columns only.")
+@click.option(
+    "--fail-if",
+    multiple=True,
+    metavar="LIMIT",
+    help="Exit 1 only beyond this limit: 'mismatch > 1%', 'drift >= 10', 'price > 0', 'schema > 0'. Repeatable.",
+)
+@click.option("--samples", type=click.IntRange(0), default=10, metavar="N", help="Keys of each class to show: 10.")
+@click.option("--hide", multiple=True, metavar="COLUMN", help="Compare it, show none of its values. Repeatable.")
+@click.option("--hash", "hashed", multiple=True, metavar="COLUMN", help="Show salted hashes of it only. Repeatable.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the differing keys as Parquet.")
+@click.option("--repair-sql", type=click.Path(path_type=Path, dir_okay=False), help="Write SQL that makes B like A.")
+@click.option("--repair-table", metavar="NAME", help="B's name in that SQL, if B is not a table itself.")
+@click.option(
+    "--repair-dialect", default="spark", metavar="SQL", help="Whose SQL: spark, or ansi (DuckDB, Trino, PostgreSQL)."
+)
 @click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
 @click.option(
     "--engine",
@@ -50,15 +115,17 @@ def _names(_ctx: click.Context, _option: click.Parameter, value: str | None) -> 
 def diff(
     left: str,
     right: str,
-    key: list[str],
+    key: list[str] | None,
+    no_key: bool,
     tolerances: tuple[str, ...],
-    ignore: tuple[str, ...],
-    columns: list[str] | None,
+    samples: int,
     out: Path | None,
-    memory: str,
+    repair_sql: Path | None,
+    repair_table: str | None,
+    repair_dialect: str,
     engine: str,
-    home: Home,
     as_json: bool,
+    **options: Any,
 ) -> int:
     """Compare A, the reference, with B by key. Exit code 0 when they agree, 1 when they differ.
 
@@ -69,87 +136,30 @@ def diff(
     Examples:
       plumbline diff batch.parquet stream.parquet --key user_id,event_id
       plumbline diff joined.flights_batch joined.flights_stream@live --key flight_id --json
+      plumbline diff a.csv b.parquet --key id --tolerance price=abs:0.005 --tolerance city=case,space
       plumbline diff joined.batch joined.stream --key id --engine spark
-      plumbline diff a.csv b.parquet --key id --tolerance price=abs:0.005 --ignore note
       plumbline diff 'old/*.parquet' new/ --key id --columns amount,currency --out drift.parquet
+      plumbline diff a.parquet b.parquet --key id --map cost=price --where "day > '2026-01-01'"
+      plumbline diff a.parquet b.parquet --no-key --fail-if 'drift > 0.1%'
     """
     from reconcile.difference import diff as compared
+    from reconcile.terminal_diff import show
     from reconcile.tolerance import parse_tolerances
 
-    found = compared(
-        left, right, key,
-        tolerances=parse_tolerances(tolerances), ignore=ignore, columns=columns, memory=memory, home=home,
-        engine=engine,
-    )  # fmt: skip
+    if (key is None) != no_key:
+        raise UsageError(
+            "both --key and --no-key are given" if no_key else "no key is named",
+            next_step="name the columns that identify a row with --key, or compare whole rows with --no-key",
+        )
+    if repair_sql is not None and repair_table is None and Path(right).exists():
+        raise UsageError(f"{right!r} is a file, not a table", next_step="name the table with --repair-table")
+    found = compared(left, right, key, tolerances=parse_tolerances(tolerances), engine=engine, **options)
     if engine == "auto":
         say(f"engine: {found.engine.name}: {found.engine.why}")
     if out is not None:
         found.write(out)
-    emit(found.summary, as_json, lambda console: show(found, out, console))
-    return 0 if found.clean else 1
-
-
-def show(found: Diff, out: Path | None, console: Console) -> None:
-    """Counts, schema findings and the first differing keys, as a readable page."""
-    figures, counts = found.comparison, found.comparison.counts
-    console.print("clean" if found.clean else "the two sides differ")
-    console.print(f"  A {figures.left_rows:>14,} rows")
-    console.print(f"  B {figures.right_rows:>14,} rows")
-    for name, what in _CLASSES.items():
-        console.print(f"  {name:<10} {counts[name]:>10,}  {what}")
-    if figures.repeated_keys:
-        console.print(f"  note: {figures.repeated_keys:,} keys occur more than once on a side")
-    for finding in figures.schema:
-        console.print(f"  schema: {_spelled(finding)}")
-    for name, count in figures.columns.items():
-        console.print(f"  column {name}: {count:,} keys differ")
-    _show_rows(found, console)
-    if out is not None:
-        console.print(f"differing keys written to {out}")
-
-
-_CLASSES = {
-    "match": "rows of A that B has too",
-    "mismatch": "keys with other values",
-    "missing": "keys only in A",
-    "extra": "keys only in B",
-    "duplicate": "keys that occur another number of times",
-}
-_FINDINGS = {
-    "only_left": "is only in A ({left})",
-    "only_right": "is only in B ({right})",
-    "incomparable": "was not compared: {left} in A, {right} in B",
-    "time_zone": "has a time zone on one side only, taken as UTC: {left} in A, {right} in B",
-    "decimal_scale": "has another scale, compared by value: {left} in A, {right} in B",
-    "type": "has another type, compared by value: {left} in A, {right} in B",
-}
-
-
-def _spelled(finding: dict[str, str | None]) -> str:
-    return f"{finding['column']} " + _FINDINGS[str(finding["finding"])].format_map(finding)
-
-
-def _show_rows(found: Diff, console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from reconcile.difference_html import shown_values
-
-    rows = found.drift(SHOWN).to_pylist()
-    if not rows:
-        return
-    key = found.comparison.key
-    table = Table(title="first differing keys", title_justify="left")
-    for name in ("class", *key, "A", "B"):
-        table.add_column(Text(printable(name)))
-    for row in rows:
-        cells: list[Any] = [row["class"], *(row[name] for name in key)]
-        cells += [shown_values(row, "left"), shown_values(row, "right")]
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    console.print(table)
-
-
-def printable(value: Any) -> str:
-    """A value without characters that would steer the terminal, shortened."""
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
-    return shown if len(shown) <= 120 else shown[:119] + "…"
+    if repair_sql is not None:
+        found.write_repair(repair_sql, repair_table or right.partition("@")[0], repair_dialect)
+    rows = found.samples(samples)
+    emit(found.summary | {"samples": rows}, as_json, lambda console: show(found, rows, out, console))
+    return 1 if found.failed else 0

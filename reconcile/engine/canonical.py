@@ -75,6 +75,14 @@ def is_number(kind: Any) -> bool:
     return kind.id in _INTEGERS | _FLOATS or kind.id == "decimal"
 
 
+def is_text(kind: Any) -> bool:
+    return kind.id in _TEXTS
+
+
+def is_list(kind: Any) -> bool:
+    return kind.id in ("list", "array")
+
+
 def is_moment(kind: Any) -> bool:
     return kind.id in _MOMENTS and kind.id != "date"
 
@@ -164,7 +172,7 @@ def _by_value(kind: Any) -> Form:
 
 
 def _nested(left: Any, right: Any, depth: int) -> Rule | None:
-    if left.id in ("list", "array") and right.id in ("list", "array"):
+    if is_list(left) and is_list(right):
         return _lists(left, right, depth)
     if left.id == right.id == "map":
         return _maps(left, right, depth)

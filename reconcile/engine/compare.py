@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -19,13 +20,15 @@ from contract.equality import Tolerance
 from contract.errors import SetupError
 from reconcile.engine.budget import Budget
 from reconcile.engine.candidates import Batch, Batches, find_candidates
+from reconcile.engine.canonical import Form
 from reconcile.engine.columns import Plan, plan_columns
+from reconcile.engine.custom import create_macros
 from reconcile.engine.exact import Exact
 from reconcile.engine.hashing import spill_hashes
 from reconcile.engine.quoting import text
 from reconcile.engine.schema import UNCOMPARED
 from reconcile.engine.sides import describe, first_line
-from reconcile.engine.statements import DRIFT
+from reconcile.engine.statements import DRIFT, distances, largest_sql
 
 _BYTES_PER_THREAD = 110 * 10**6  # to read a row group of wide Parquet and write one; less made reads fail
 CLASSES = ("mismatch", "missing", "extra", "duplicate")
@@ -37,8 +40,9 @@ class Comparison:
 
     `counts` are keys of the classes mismatch, missing (only left), extra (only right) and duplicate, and under
     `match` the rows of the left side that are in none of them. `columns` counts the mismatches that each column is
-    part of. `schema` lists {column, finding, left, right}. `repeated_keys` are the keys that some side holds more than
-    once, drifting or not. `compared` and `carried` are column names.
+    part of, `largest` has the largest distance among those (moments: in seconds). `schema` lists {column, finding,
+    left, right}. `repeated_keys` are the keys that some side holds more than once, drifting or not. `compared` and
+    `carried` are column names; without a key `key` is empty.
     """
 
     left_rows: int
@@ -50,6 +54,7 @@ class Comparison:
     compared: tuple[str, ...]
     carried: tuple[str, ...]
     repeated_keys: int
+    largest: Mapping[str, int | float]
 
     @property
     def clean(self) -> bool:
@@ -57,28 +62,43 @@ class Comparison:
         drifted = any(self.counts[name] for name in CLASSES)
         return not drifted and not any(found["finding"] in UNCOMPARED for found in self.schema)
 
+    def by_column(self) -> dict[str, dict[str, int | float | None]]:
+        """For each compared column of the rows that both sides hold: how many agree in it, how many differ, and the
+        largest difference (None where it has none, or nothing of it may be shown). Empty without a key."""
+        if not self.key:
+            return {}
+        paired = self.counts["match"] + self.counts["mismatch"]
+        differing = {name: self.columns.get(name, 0) for name in self.compared}
+        return {
+            name: {"matches": paired - count, "mismatches": count, "largest_difference": self.largest.get(name)}
+            for name, count in differing.items()
+        }
+
 
 def compare(
     con: duckdb.DuckDBPyConnection,
     left: str,
     right: str,
-    key: Sequence[str],
+    key: Sequence[str] | None,
     *,
     columns: Sequence[str] | None = None,
     ignore: Collection[str] = (),
     tolerances: Mapping[str, Tolerance] | None = None,
     carry: Sequence[str] = (),
+    masks: Mapping[str, Form] | None = None,
     memory: str = "512MB",
     temp_dir: Path | None = None,
     budget: Budget | None = None,
 ) -> Comparison:
     """Compare the views `left` (the reference) and `right` of `con` by `key`, as multisets of rows per key.
 
+    Without a key (None) whole rows are compared as multisets: they are missing, extra or duplicate, never a mismatch.
+
     Leaves the temp view `drift` in `con`, one row per differing key: `class`, the key columns, `left_count`,
     `right_count`, `columns` (names of the differing columns of a mismatch), the structs `left_row` and `right_row`
     (the compared columns, or the key where none is compared; NULL when absent). `carry` columns are not compared
     but come along as `left_<column>` and `right_<column>`; with them, `left_rows` and `right_rows` list their values
-    for up to 100 rows of a key that occurs more than once.
+    for up to 100 rows of a key that occurs more than once. `masks` has the forms in which columns are shown.
 
     `memory` bounds the whole process: DuckDB's limit on `con` is set from it. Spills go to `temp_dir`, which must
     stay while `drift` is read, else to the system's temporary folder. The views are read twice at most. A further
@@ -94,8 +114,10 @@ def compare(
         ignore=ignore,
         tolerances=tolerances,
         carry=carry,
+        masks=masks,
     )
-    with _foreseen(left, right, memory):
+    create_macros(con, plan)
+    with _foreseen(plan, memory):
         _settle(con, temp_dir, budget)
         rows, batches, exact = _find(con, plan, temp_dir, budget)
         _compare_batches(exact, batches, everything=batches.rows * 2 > sum(rows))
@@ -110,26 +132,31 @@ def _settle(con: duckdb.DuckDBPyConnection, temp_dir: Path | None, budget: Budge
     con.execute("SET preserve_insertion_order = false")
     if temp_dir is not None:
         temp_dir.mkdir(parents=True, exist_ok=True)
-        con.execute(f"SET temp_directory = {text(str(temp_dir))}")
+        [(current,)] = con.execute("SELECT current_setting('temp_directory')").fetchall()
+        if current != str(temp_dir):  # DuckDB refuses even the same folder once it has spilled there
+            con.execute(f"SET temp_directory = {text(str(temp_dir))}")
 
 
 @contextmanager
-def _foreseen(left: str, right: str, memory: str) -> Iterator[None]:
+def _foreseen(plan: Plan, memory: str) -> Iterator[None]:
     """Turn what can go wrong while reading or spilling into errors that say what to do."""
+    sides = f"{plan.left.name}, {plan.right.name}"
     try:
         yield
     except duckdb.OutOfMemoryException as error:
         raise SetupError(
             f"the comparison does not fit into {memory}: {first_line(error)}",
-            where=f"{left}, {right}",
+            where=sides,
             next_step="give more with --memory, or free disk space for spilling",
         ) from error
     except duckdb.Error as error:
+        # DuckDB's own words may hold the value that it stumbled over.
+        told = f"{type(error).__name__}, not told in full as columns are hidden" if plan.masked else first_line(error)
         raise SetupError(
-            f"the comparison stopped: {first_line(error)}",
-            where=f"{left}, {right}",
+            f"the comparison stopped: {told}",
+            where=sides,
             next_step="check that the files of both sides are complete and that the disk has space for spilling",
-        ) from error
+        ) from (None if plan.masked else error)
     except OSError as error:
         raise SetupError(
             f"the row hashes cannot be spilled: {error.strerror or error}",
@@ -155,13 +182,11 @@ def _find(
 
 
 def _compare_batches(exact: Exact, batches: Batches, *, everything: bool) -> None:
-    exact.create_drift()
     cut = batches.cut()
-    if cut:
-        exact.fetch(cut, everything=everything)
-    for batch in cut:
+    exact.fetch(cut, everything=everything)
+    for batch in cut or [Batch(1, 0)]:  # an empty one leaves an empty drift of the right columns
         _compare_within_memory(exact, batch)
-    exact.drop()
+    exact.finish()
 
 
 def _compare_within_memory(exact: Exact, batch: Batch) -> None:
@@ -183,15 +208,26 @@ def _summary(con: duckdb.DuckDBPyConnection, plan: Plan, rows: tuple[int, int], 
     differing = con.execute(
         f"SELECT name, count(*) FROM (SELECT unnest(columns) AS name FROM {DRIFT}) GROUP BY name"
     ).fetchall()
-    order = [value.name for value in plan.values]
+    order = [value.name for value in (plan.keys if plan.keyless else plan.values)]
     return Comparison(
         left_rows=rows[0],
         right_rows=rows[1],
         counts={"match": rows[0] - drifted_rows} | {name: keys.get(name, 0) for name in CLASSES},
         columns=dict(sorted(((n, int(c)) for n, c in differing), key=lambda item: order.index(item[0]))),
         schema=tuple(finding.document() for finding in plan.findings),
-        key=tuple(key.name for key in plan.keys),
+        key=tuple(key.name for key in plan.named_keys),
         compared=tuple(order),
         carried=plan.carry,
         repeated_keys=repeated_keys,
+        largest=_largest(con, plan),
     )
+
+
+def _largest(con: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int | float]:
+    names = distances(plan)
+    found = con.execute(largest_sql(plan)).fetchall()[0] if names else ()
+    return {name: _plain(value) for name, value in zip(names, found, strict=True) if value is not None}
+
+
+def _plain(value: int | float | Decimal) -> int | float:
+    return float(value) if isinstance(value, Decimal) else value

@@ -45,6 +45,7 @@ class Exact:
         self.con = con
         self.plan = plan
         self.repeated_keys = 0
+        self._drift_exists = False
         attach_scratch(con, folder)
         con.execute(f"CREATE TABLE {CANDIDATES} (key_hash UBIGINT)")
 
@@ -61,6 +62,9 @@ class Exact:
         `everything` brings all rows: cheaper than a semi-join when most of them are candidates.
         """
         for side in ("left", "right"):
+            if not batches:
+                self._fetch_none(side)
+                continue
             chosen = f"{key_hash(self.plan.keys, side)} IN (SELECT key_hash FROM {CANDIDATES})"
             chosen = "true" if everything else chosen
             order = "ORDER BY key_hash" if len(batches) > 1 else ""
@@ -83,30 +87,22 @@ class Exact:
     def _fetch_none(self, side: str) -> None:
         self.con.execute(f"CREATE OR REPLACE TABLE {FETCHED[side]} AS {fetch_sql(self.plan, side, 'false')}")
 
-    def create_drift(self) -> None:
-        """Leave an empty drift table of the right columns: what comes out of no rows at all."""
-        for side in ("left", "right"):
-            self._fetch_none(side)
-        self._prepare(Batch(1, 0))
-        self.con.execute(f"CREATE TABLE {DRIFT_ROWS} AS {drift_sql(self.plan)}")
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {DRIFT} AS FROM {DRIFT_ROWS}")
-
     def compare(self, batch: Batch) -> None:
-        """Compare the keys of one batch and append what differs to the drift table."""
-        self._prepare(batch)
-        self.con.execute(f"INSERT INTO {DRIFT_ROWS} {drift_sql(self.plan)}")
+        """Compare the keys of one batch and append what differs to the drift table; the first batch creates it."""
+        self.con.execute(pairs_sql(self.plan, batch))
+        self.con.execute(repeated_sql(self.plan, batch))
+        begin = "INSERT INTO {} {}" if self._drift_exists else "CREATE TABLE {} AS {}"
+        self.con.execute(begin.format(DRIFT_ROWS, drift_sql(self.plan)))
+        self._drift_exists = True
         [(repeated,)] = self.con.execute(f"SELECT count(*) FROM {REPEATED}").fetchall()
         self.repeated_keys += int(repeated)
         self.con.execute(f"CHECKPOINT {SCRATCH}")
 
-    def drop(self) -> None:
-        """Leave nothing but the drift."""
+    def finish(self) -> None:
+        """Leave nothing but the drift, as a view."""
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {DRIFT} AS FROM {DRIFT_ROWS}")
         for table in (CANDIDATES, *FETCHED.values(), PAIRS, REPEATED):
             self.con.execute(f"DROP TABLE {table}")
-
-    def _prepare(self, batch: Batch) -> None:
-        self.con.execute(pairs_sql(self.plan, batch))
-        self.con.execute(repeated_sql(self.plan, batch))
 
 
 def attach_scratch(con: duckdb.DuckDBPyConnection, folder: Path | None) -> None:

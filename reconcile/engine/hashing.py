@@ -7,7 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from reconcile.engine.columns import Compared, Plan, sort_key
+from reconcile.engine.columns import Plan
+from reconcile.engine.compared import Compared, sort_key
 from reconcile.engine.spill import Hashes, HashFile
 
 

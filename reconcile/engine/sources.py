@@ -31,7 +31,8 @@ def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Call
     """Make `source` the view `view` of `con`; `lake` is asked for only when it names an Iceberg table.
 
     `source` is a path, a glob, `namespace.table` or `namespace.table@snapshot` (an id, tag or branch), a pyarrow Table,
-    or a frame that Arrow can take over (pandas, polars). Raises UsageError and SetupError for what cannot be read.
+    or a frame that Arrow can take over (pandas, polars, Spark, a DuckDB relation). Raises UsageError and SetupError for
+    what cannot be read.
     """
     if not isinstance(source, (str, Path)):
         con.register(view, as_arrow(source))
@@ -50,11 +51,13 @@ def as_arrow(source: Any) -> pa.Table:
             return source
         if type(source).__module__.partition(".")[0] == "pandas":
             return pa.Table.from_pandas(source, preserve_index=False)
+        if hasattr(source, "toArrow"):  # Spark's: it brings all rows to this process
+            return source.toArrow()
         return pa.table(source)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise UsageError(
             f"{type(source).__name__} cannot be compared: {first_line(error)}",
-            next_step="give a path, a pyarrow Table or a pandas frame whose columns each have one type",
+            next_step="give a path, a pyarrow Table, a pandas, polars or Spark frame whose columns each have one type",
         ) from error
 
 

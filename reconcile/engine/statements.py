@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reconcile.engine.candidates import Batch
-from reconcile.engine.columns import Compared, Plan, sort_key
+from reconcile.engine.columns import Plan
+from reconcile.engine.compared import Compared, sort_key
 from reconcile.engine.hashing import key_hash
 from reconcile.engine.quoting import column, ident, text
 
@@ -94,10 +95,25 @@ def drift_sql(plan: Plan) -> str:
             FROM {PAIRS} AS pairs
             LEFT JOIN {REPEATED} AS repeated ON pairs.key_hash = repeated.key_hash AND {same_key}
         )
-        SELECT found AS class, {_named_keys(plan)}, left_count, right_count, differing AS columns,
-               ours.row AS left_row, theirs.row AS right_row {_carried(plan)}
+        SELECT found AS class, {_named_keys(plan)} left_count, right_count, differing AS columns,
+               {_shown_row(plan, "ours")} AS left_row, {_shown_row(plan, "theirs")} AS right_row {_carried(plan)}
         FROM classified WHERE found <> 'match'
     """
+
+
+def largest_sql(plan: Plan) -> str:
+    """One row: for each column of `distances(plan)` the largest distance among the mismatches it is part of."""
+    columns = (
+        f"max({distance}) FILTER (list_contains(columns, {text(name)})) AS {ident(name)}"
+        for name, distance in distances(plan).items()
+    )
+    return f"SELECT {', '.join(columns)} FROM {DRIFT} WHERE class = 'mismatch'"
+
+
+def distances(plan: Plan) -> dict[str, str]:
+    """Column to SQL of the distance of its two values, where it has one."""
+    found = ((value.name, value.distance("left_row", "right_row")) for value in plan.values)
+    return {name: distance for name, distance in found if distance is not None}
 
 
 def _key_names(plan: Plan) -> list[str]:
@@ -110,8 +126,8 @@ def _keys(plan: Plan) -> str:
 
 
 def _named_keys(plan: Plan) -> str:
-    named = zip(_key_names(plan), plan.keys, strict=True)
-    return ", ".join(f"{name} AS {ident(key.name)}" for name, key in named)
+    named = zip(_key_names(plan), plan.named_keys, strict=False)
+    return "".join(f"{key.shown(name)} AS {ident(key.name)}, " for name, key in named)
 
 
 def _within(batch: Batch) -> str:
@@ -124,6 +140,15 @@ def _record(plan: Plan, side: str) -> str:
     if not plan.carry:
         return f"{{{row}}}"
     return f"{{'lineage': struct_pack({', '.join(_carried_field(plan, side, c) for c in plan.carry)}), {row}}}"
+
+
+def _shown_row(plan: Plan, record: str) -> str:
+    """The plain values of a record, or what may be shown of them; NULL where the side has no row."""
+    columns = plan.values or plan.keys
+    if not any(value.mask for value in columns):
+        return f"{record}.row"
+    fields = (f"{ident(value.name)} := {value.shown(column(value.name, record + '.row'))}" for value in columns)
+    return f"CASE WHEN {record} IS NOT NULL THEN struct_pack({', '.join(fields)}) END"
 
 
 def _packed(names: list[str]) -> str:

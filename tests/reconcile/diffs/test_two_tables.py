@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -70,6 +71,9 @@ SIDES = {
     "a Parquet file without an ending": as_unnamed_parquet,
     "an Arrow table": lambda _: OURS,
     "a pandas frame": lambda _: OURS.to_pandas().set_index(pd.Index([7, 8, 9])),
+    "a polars frame": lambda _: pl.from_arrow(OURS),
+    "a DuckDB relation of another connection": lambda _: duckdb.connect().from_arrow(OURS),
+    "a stream of Arrow batches": lambda _: OURS.to_reader(),
 }
 
 
@@ -84,6 +88,11 @@ def test_side(side: Any, tmp_path: Path) -> None:
         "schema": [],
         "repeated_keys": 0,
         "engine": {"name": "duckdb", "why": "asked for"},
+        "compared": {
+            "price": {"matches": 1, "mismatches": 1, "largest_difference": 0.5},
+            "city": {"matches": 2, "mismatches": 0, "largest_difference": None},
+        },
+        "alerts": [],
     }
 
 
@@ -101,6 +110,8 @@ def test_an_iceberg_table_at_a_snapshot_a_tag_or_as_it_is(tmp_path: Path) -> Non
         assert found.summary["counts"]["duplicate"] == duplicates, name
     with pytest.raises(UsageError, match="'after' is no snapshot, tag or branch of"):
         reconcile.diff(OURS, "joined.flights@after", "id", home=home)
+    with pytest.raises(SetupError, match=r"snapshot 42 of joined\.flights does not exist: it may have been expired"):
+        reconcile.diff(OURS, "joined.flights@42", "id", home=home)
     with pytest.raises(SetupError, match="joined"):
         reconcile.diff(OURS, "joined.flight", "id", home=home)
 
@@ -117,6 +128,13 @@ def test_a_column_of_a_later_file_is_not_lost(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [2], "v": [1], "w": [5]}), tmp_path / "b.parquet")
     found = reconcile.diff(tmp_path, pa.table({"id": [1, 2], "v": [1, 1], "w": [None, 6]}), "id")
     assert found.summary["columns"] == {"w": 1}
+
+
+def test_many_files(tmp_path: Path) -> None:
+    for i in range(300):
+        pq.write_table(pa.table({"id": [2 * i, 2 * i + 1], "v": [i, i]}), tmp_path / f"{i}.parquet")
+    whole = pa.table({"id": range(600), "v": [i // 2 for i in range(600)]})
+    assert reconcile.diff(tmp_path, whole, "id").summary["counts"]["match"] == 600
 
 
 UNREADABLE = {
@@ -169,6 +187,7 @@ def test_drift_as_arrow_and_as_a_file(files: tuple[str, str], tmp_path: Path) ->
 def test_a_notebook_sees_escaped_values(files: tuple[str, str]) -> None:
     page = reconcile.diff(*files, ["id"])._repr_html_()
     assert "city=&lt;b&gt;" in page
+    assert "<tr><td>price</td><td>1</td><td>1</td><td>0.5</td></tr>" in page
     assert "<b>" not in page
 
 

@@ -1,0 +1,154 @@
+"""One compared column: the form of its values on each side, when two of them are equal, and how they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from contract.equality import Tolerance
+from contract.errors import UsageError
+from reconcile.engine.canonical import (
+    MAX_DECIMAL,
+    Form,
+    Rule,
+    cast,
+    is_float,
+    is_moment,
+    is_number,
+    rule_for,
+)
+from reconcile.engine.folding import folded
+from reconcile.engine.nearness import grid, near, truncated
+from reconcile.engine.quoting import column, ident
+
+_INSTANT = "TIMESTAMP"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A column by its canonical form on each side, and what may still differ between two canonical values.
+
+    `rule` holds all that is done to a value first (types, folding, rounding). `tolerance` forgives numbers, `sql` is
+    the user's own test. `distance_in` is the type in which the difference of two plain values is taken, if they have
+    one. `mask` turns a value into what may be shown of it.
+    """
+
+    name: str
+    rule: Rule
+    tolerance: Tolerance | None = None
+    sql: str | None = None
+    distance_in: str | None = None
+    mask: Form | None = None
+
+    def value(self, side: str, of: str = "") -> str:
+        """SQL of the canonical value of this column on `side`; `of` is the alias or struct that holds it."""
+        return self.rule.form(side)(column(self.name, of))
+
+    def hashed(self, side: str) -> str:
+        """SQL that feeds the row hash: equal for values that are equal, and for most that are within tolerance."""
+        value = self.gridded(side)
+        return sort_key(value) if self.rule.nested else value
+
+    def gridded(self, side: str, of: str = "") -> str:
+        """SQL of the canonical value, on its tolerance's grid where it has one."""
+        value = self.value(side, of)
+        return grid(value, self.tolerance) if self.tolerance and self.distance_in == "DOUBLE" else value
+
+    def differs(self, left: str, right: str) -> str:
+        """SQL that is true when the plain values in the structs `left` and `right` are not equal."""
+        ours, theirs = self.value("left", left), self.value("right", right)
+        unequal = f"{ours} IS DISTINCT FROM {theirs}"
+        if self.sql is not None:
+            agree = f"{self.macro}({column(self.name, left)}, {column(self.name, right)})"
+        elif self.tolerance is not None:
+            agree = near(ours, theirs, self.tolerance, exact_numbers=self.distance_in != "DOUBLE")
+        else:
+            return f"({unequal})"
+        return f"({unequal} AND NOT coalesce({agree}, false))"
+
+    @property
+    def macro(self) -> str:
+        """The name of the macro that holds `sql`."""
+        return ident(f"plumbline_agree_{self.name}")
+
+    def distance(self, left: str, right: str) -> str | None:
+        """SQL of how far apart the plain values in the structs `left` and `right` are: numbers as such, moments in
+        seconds. None for a column without a distance, or of which nothing may be shown."""
+        if self.distance_in is None or self.mask is not None:
+            return None
+        ours, theirs = (f"{column(self.name, side)}::{self.distance_in}" for side in (left, right))
+        if self.distance_in == _INSTANT:
+            apart = f"abs(epoch_us({ours}) - epoch_us({theirs})) / 1e6"
+        else:
+            apart = f"abs({ours} - {theirs})"
+        finite = self.distance_in in ("DOUBLE", _INSTANT)
+        return f"CASE WHEN isfinite({ours}) AND isfinite({theirs}) THEN {apart} END" if finite else apart
+
+    def shown(self, value: str) -> str:
+        """SQL of what may be shown of the SQL `value`."""
+        return self.mask(value) if self.mask else value
+
+
+def sort_key(value: str) -> str:
+    """An injective encoding: DuckDB's hash() of the bare nested value takes [] for NULL and [0] for [0, 0]."""
+    return f"create_sort_key({value}, 'ASC NULLS FIRST')"
+
+
+def compared_column(
+    name: str, ours: Any, theirs: Any, tolerance: Tolerance | None = None, mask: Form | None = None
+) -> Compared | None:
+    """How values of the DuckDB types `ours` and `theirs` are compared; None when they cannot be compared by value.
+
+    Raises UsageError for a tolerance that does not fit the types.
+    """
+    rule = rule_for(ours, theirs)
+    if rule is None:
+        return None
+    tolerance = tolerance or Tolerance()
+    rule = folded(name, rule, ours, theirs, tolerance.fold)
+    if tolerance.round_to_ms:
+        rule = _rounded(name, ours, theirs, rule, tolerance.round_to_ms)
+    near_enough = tolerance if tolerance.abs or tolerance.rel else None
+    distance_in = _distance_type(ours, theirs)
+    if near_enough:
+        _check_numbers(name, ours, theirs)
+        rule = Rule(cast(str(distance_in)), cast(str(distance_in)))
+    return Compared(name, rule, near_enough, tolerance.sql, distance_in, mask)
+
+
+def _rounded(name: str, ours: Any, theirs: Any, rule: Rule, round_to_ms: float) -> Rule:
+    if not (is_moment(ours) and is_moment(theirs)):
+        raise UsageError(
+            f"column {name!r} is {ours}, not a timestamp, and cannot be rounded to {round_to_ms:g} ms",
+            next_step="use round_to for timestamps only; abs and rel are for numbers",
+        )
+    grid_us = max(1, round(round_to_ms * 1000))
+    # Fixed to microseconds first: epoch_us() of a TIMESTAMP_S or _MS is the same, of a zoned one in UTC too.
+    return Rule(_cut(rule.left, grid_us), _cut(rule.right, grid_us))
+
+
+def _cut(form: Form, grid_us: int) -> Form:
+    return lambda value: truncated(f"{form(value)}::TIMESTAMP", grid_us)
+
+
+def _check_numbers(name: str, ours: Any, theirs: Any) -> None:
+    for kind in (ours, theirs):
+        if not is_number(kind):
+            raise UsageError(
+                f"column {name!r} is {kind}, not a number, and cannot have a tolerance",
+                next_step="use abs and rel for numbers only; round_to is for timestamps",
+            )
+
+
+def _distance_type(ours: Any, theirs: Any) -> str | None:
+    """A type in which the difference of any two values of the two types does not overflow; None without one."""
+    if is_moment(ours) and is_moment(theirs):
+        return _INSTANT
+    if not (is_number(ours) and is_number(theirs)):
+        return None
+    kinds = {ours.id, theirs.id}
+    if not (is_float(ours) or is_float(theirs) or kinds & {"decimal", "hugeint", "uhugeint"}):
+        return "HUGEINT"
+    if kinds == {"decimal"} and ours == theirs and int(ours.children[0][1]) < MAX_DECIMAL:
+        return f"DECIMAL({MAX_DECIMAL},{int(ours.children[1][1])})"
+    return "DOUBLE"
