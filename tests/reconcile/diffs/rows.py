@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -30,3 +34,21 @@ def compare_values(left: str, right: str, tolerance: Tolerance | None = None) ->
     con.execute(f"CREATE VIEW ours AS SELECT 1 AS k, {left} AS v")
     con.execute(f"CREATE VIEW theirs AS SELECT 1 AS k, {right} AS v")
     return compare(con, "ours", "theirs", ["k"], tolerances={"v": tolerance} if tolerance else {})
+
+
+IN_SPARK = """
+import sys
+from connect.home import Home
+from connect.lake import Lake
+from connect.spark import session
+home = Home.resolve(sys.argv[1])
+spark = session(home, Lake.open(home), app="statements")
+for statement in sys.argv[2:]:
+    spark.sql(statement)
+"""
+
+
+def run_in_spark(home: Path, statements: Sequence[str]) -> None:
+    """Run SQL on the lake of `home` in a Spark of its own: a session beside the shared one would become the active one,
+    with other settings, for the tests that follow."""
+    subprocess.run([sys.executable, "-c", IN_SPARK, str(home), *statements], check=True, capture_output=True)

@@ -6,16 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+from rows import run_in_spark
 
 from connect.home import Home
 from connect.lake import Lake
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 ROWS = 400_000
 MEASURED = """
@@ -29,9 +26,7 @@ print(found.summary["counts"], found.summary["schema"], int(peak_kb) // 1000)
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_deleted_rows_are_gone_and_memory_is_bounded(tmp_path: Path, spark: SparkSession) -> None:
-    from connect.spark import session
-
+def test_deleted_rows_are_gone_and_memory_is_bounded(tmp_path: Path) -> None:
     home = Home.resolve(tmp_path)
     lake = Lake.open(home)
     rows = duckdb.sql(f"SELECT range AS k, md5(range::VARCHAR) AS a, md5((range + 1)::VARCHAR) AS b FROM range({ROWS})")
@@ -39,10 +34,14 @@ def test_deleted_rows_are_gone_and_memory_is_bounded(tmp_path: Path, spark: Spar
     lake.ensure_table("joined.t", table.schema)
     for start in range(0, ROWS, ROWS // 4):
         lake.append("joined.t", table.slice(start, ROWS // 4))
-    beside = session(home, lake, app="deletes")
-    beside.sql("ALTER TABLE lake.joined.t RENAME COLUMN b TO c")
-    beside.sql("ALTER TABLE lake.joined.t SET TBLPROPERTIES ('write.delete.mode' = 'merge-on-read')")
-    beside.sql("DELETE FROM lake.joined.t WHERE k % 10 = 3")
+    run_in_spark(
+        home.root,
+        [
+            "ALTER TABLE lake.joined.t RENAME COLUMN b TO c",
+            "ALTER TABLE lake.joined.t SET TBLPROPERTIES ('write.delete.mode' = 'merge-on-read')",
+            "DELETE FROM lake.joined.t WHERE k % 10 = 3",
+        ],
+    )
     reference = tmp_path / "reference.parquet"
     duckdb.sql(f"COPY (SELECT k, a, b AS c FROM rows) TO '{reference}' (FORMAT parquet)")
     done = subprocess.run(

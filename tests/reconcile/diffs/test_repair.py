@@ -8,11 +8,12 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rows import run_in_spark
 
 import reconcile
 from connect.home import Home
@@ -20,9 +21,6 @@ from connect.lake import Lake
 from connect.pinned import connection
 from contract.equality import Tolerance
 from contract.errors import UsageError
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 SCHEMA = pa.schema(
     {
@@ -66,18 +64,14 @@ def test_the_script_repairs_a_table_of_duckdb(tmp_path: Path) -> None:
 
 
 @pytest.mark.spark
-def test_the_script_repairs_an_iceberg_table_through_spark(tmp_path: Path, spark: SparkSession) -> None:
-    from connect.spark import session
-
+def test_the_script_repairs_an_iceberg_table_through_spark(tmp_path: Path) -> None:
     home = Home.resolve(tmp_path)
     lake = Lake.open(home)
     lake.ensure_table("joined.t", SCHEMA)
     lake.append("joined.t", RIGHT)
     reconcile.diff(LEFT, "joined.t", "id", home=home).write_repair(tmp_path / "repair.sql", "lake.joined.t")
-    beside = session(home, lake, app="repair")
-    for statement in (tmp_path / "repair.sql").read_text().split(";\n"):
-        if statement.strip():
-            beside.sql(statement)
+    statements = (tmp_path / "repair.sql").read_text().split(";\n")
+    run_in_spark(home.root, [statement for statement in statements if statement.strip()])
     assert reconcile.diff(LEFT, "joined.t", "id", home=home).clean
 
 
