@@ -89,7 +89,15 @@ class Pins:
     @property
     def batch_has_lineage(self) -> bool:
         """Whether every batch row says what it was made from; rows of a query of the team's own need not."""
-        without = f"FROM {BATCH} WHERE _left_offset IS NULL AND _right_offset IS NULL"
+        return self._has_lineage(BATCH)
+
+    @property
+    def stream_has_lineage(self) -> bool:
+        """Whether every stream row does; rows of a team's own job need not."""
+        return self._has_lineage(STREAM)
+
+    def _has_lineage(self, view: str) -> bool:
+        without = f"FROM {view} WHERE _left_offset IS NULL AND _right_offset IS NULL"
         return self.con.execute(f"SELECT 1 {without} LIMIT 1").fetchone() is None
 
     def beside(self, part: TimeRange) -> TimeRange:

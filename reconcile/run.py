@@ -21,6 +21,7 @@ from reconcile.judged import Judged, judge_range
 from reconcile.pins import BATCH, Pins, pin, show
 from reconcile.predict import agrees
 from reconcile.spans import Progress, lay_out, newest_event_us
+from reconcile.unknown import lacking, unknown
 
 if TYPE_CHECKING:
     from connect.home import Home
@@ -152,6 +153,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
         },
         "causes": {name: count for name, count in causes.items() if name != "pending"},
         "unexplained": causes.get("unexplained", 0),
+        "unknown": unknown(lacking(pins, progress)),
         "columns": _columns(pins),
         "schema": list(judged.schema),
         "ledger": [page.as_json() for page in judged.books.pages],

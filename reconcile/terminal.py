@@ -40,6 +40,8 @@ def show(run: Run, facts: Facts, console: Console) -> None:
         console.print(f"alert: {alert['name']} {alert['limit']}: {alert['count']:,} of {alert['of']:,} batch rows")
     for line in record_lines(document):
         console.print(line)
+    if document["unknown"]["causes"] and document["unexplained"]:
+        console.print(_unknown(document["unknown"]))
     console.print(_prediction(run))
     if document["against"]:
         console.print(_third(document["against"]))
@@ -123,6 +125,13 @@ def _prediction(run: Run) -> str:
     figures = ", ".join(f"{name} {count:,}" for name, count in predicted.items())
     ending = {True: ": as found", False: ": NOT as found", None: ""}[agreed]
     return f"predicted from archive and ledger alone: {figures}{ending}"
+
+
+def _unknown(unknown: Mapping[str, Any]) -> str:
+    """What is lacking, and what it leaves open of the unexplained rows."""
+    return (
+        f"without {' and '.join(unknown['lacking'].values())} none of them can be told: {', '.join(unknown['causes'])}"
+    )
 
 
 def _third(against: Mapping[str, Any]) -> str:

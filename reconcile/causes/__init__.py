@@ -16,7 +16,7 @@ class Cause:
     columns of the relation `evidence` (see reconcile.evidence); NULL, that is a missing piece of evidence, proves
     nothing. `evidence` names the columns that a reader needs to check it, `story` is one sentence with `{column}`
     places, filled by reconcile.report.stories. `is_drift` is false for what is no difference yet. `needs` are the
-    sources without which nothing is proven (see reconcile.sources): such a cause is then unknown, not absent.
+    sources without which nothing is proven (see reconcile.unknown): such a cause is then unknown, not absent.
     `remedy` says in one sentence what to do about it, and `repair` by which command: replay, batch, quarantine,
     explain, or wait for none.
     """
