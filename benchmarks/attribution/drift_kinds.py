@@ -51,17 +51,15 @@ def poison(made: Planted, name: str) -> None:
 
 @kind
 def duplicate_delivery(made: Planted, name: str) -> None:
-    """A play is delivered twice with other values, and the stream takes the delivery that the batch does not."""
+    """A play is delivered twice with other values; the stream takes the delivery that the batch does not, for it came
+    first."""
     (first,) = made.with_plays(name, 7.5)
     event = replace(first, id=first.name)
     copy = replace(event, name=f"{first.name} again", partition=1)
     made.plays[name] = [event, copy]
     made.delivered[copy.name] = made.delivered[first.name] - 0.001
-
-    def take_the_other(world: World, row: Row) -> None:
-        _put(world, row, replace(row, right=world.record(copy.name), seconds=99_999.0))
-
-    _spoil(made, name, "duplicate_input", take_the_other)
+    other_value = -99.0
+    _spoil(made, name, "duplicate_input", lambda world, row: _put(world, row, replace(row, seconds=other_value)))
 
 
 @kind

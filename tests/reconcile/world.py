@@ -86,9 +86,14 @@ class Record:
     id: str | None = None
 
     @property
+    def event(self) -> str:
+        """The name of its event: that of the delivery that the batch takes."""
+        return self.id or self.name
+
+    @property
     def is_copy(self) -> bool:
-        """Whether it is another delivery of the event that has the name `id`."""
-        return self.id not in (None, self.name)
+        """Whether it is another delivery of its event."""
+        return self.event != self.name
 
     @property
     def us(self) -> int:
@@ -180,8 +185,8 @@ class World:
                     continue
                 if record.us <= late_ms * 1_000:
                     self.late[record.name] = record.side
-                else:
-                    admitted.append(record)
+                elif record.event not in {other.event for other in admitted}:
+                    admitted.append(replace(record, name=record.event))
                 newest[record.side] = max(newest[record.side] or 0, record.us // 1_000)
             late_ms = closed_ms
             if None not in newest.values():
