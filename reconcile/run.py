@@ -16,6 +16,7 @@ from reconcile import verdict as judge
 from reconcile.attribution import ATTRIBUTED
 from reconcile.books import Books
 from reconcile.coverage import covered, holds
+from reconcile.edges import count_edges
 from reconcile.engine.schema import UNCOMPARED
 from reconcile.judged import Judged, judge_range
 from reconcile.pins import BATCH, Pins, pin, show
@@ -57,14 +58,16 @@ def reconcile(
     out: str | None = None,
     against: str | None = None,
     full: bool = False,
+    edges: bool = False,
 ) -> Run:
     """Compare the stream table with the batch table over the event times in `time_range` and name each cause.
 
     None or a fully open range stands for what the batch runs cover. Days whose inputs are those of an earlier run are
     not read again, unless `full` (see reconcile.verdicts). With `record` the run and its findings go to
     `plumbline.runs` and `plumbline.findings`, once per run id, and verdicts are kept. `out` is a Parquet file for the
-    findings, `against` a third table that a faithful replay of the range wrote: then all is read. Raises SetupError for
-    a missing table, IncompleteError when no batch run covers the range.
+    findings, `against` a third table that a faithful replay of the range wrote: then all is read, and with `edges`,
+    which counts what came out by a hair (see reconcile.edges). Raises SetupError for a missing table, IncompleteError
+    when no batch run covers the range.
     """
     from reconcile.record import export, keep_record
 
@@ -73,12 +76,13 @@ def reconcile(
         _refuse_uncovered(pins)
         pins = pins if against is None else three_way.with_third(pins, against)
         progress = lay_out(pins)
-        question = run_id(pins, progress, require_settled)
-        whole = full or against is not None
+        question = run_id(pins, progress, require_settled, edges)
+        whole = full or edges or against is not None
         judged = judge_range(pins, progress, full=whole, keep_verdicts=record and against is None, run_id=question)
         third = None if against is None else three_way.judge_against(judged.pins, against)
         document = {"run_id": question, **_document(judged, progress, require_settled)}
         document["against"] = third and third.as_json()
+        document["edges"] = count_edges(judged.pins) if edges else None
         if out is not None:
             export(pins, document["run_id"], out)
         if record:
@@ -180,7 +184,7 @@ def _last_us(pins: Pins) -> int | None:
     return newest_event_us(pins, BATCH) if end is None else end - 1
 
 
-def run_id(pins: Pins, progress: Progress, require_settled: bool) -> str:
+def run_id(pins: Pins, progress: Progress, require_settled: bool, edges: bool = False) -> str:
     """The same for the same question about the same data: contract, range, snapshots, last epoch."""
     question = {
         "contract": pins.contract.fingerprint(),
@@ -189,6 +193,7 @@ def run_id(pins: Pins, progress: Progress, require_settled: bool) -> str:
         "require_settled": require_settled,
         "snapshots": dict(pins.snapshots),
         "epoch": [progress.query_id, progress.last_epoch],
+        **({"edges": True} if edges else {}),
     }
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:16]
 

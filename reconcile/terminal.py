@@ -43,6 +43,8 @@ def show(run: Run, facts: Facts, console: Console) -> None:
     if document["unknown"]["causes"] and document["unexplained"]:
         console.print(_unknown(document["unknown"]))
     console.print(_prediction(run))
+    if document["edges"]:
+        console.print(_edges(document["edges"]))
     if document["against"]:
         console.print(_third(document["against"]))
     for line in _what_next(run, facts):
@@ -131,6 +133,15 @@ def _unknown(unknown: Mapping[str, Any]) -> str:
     """What is lacking, and what it leaves open of the unexplained rows."""
     return (
         f"without {' and '.join(unknown['lacking'].values())} none of them can be told: {', '.join(unknown['causes'])}"
+    )
+
+
+def _edges(edges: Mapping[str, Any]) -> str:
+    """What came out by a hair."""
+    forgiven = ", ".join(f"{name} {count:,}" for name, count in edges["tolerance"].items()) or "none"
+    return (
+        f"at the edge: {forgiven} equal only by tolerance, {edges['window']:,} pairs at a bound of the window, "
+        f"{edges['watermark']:,} records at the late watermark"
     )
 
 

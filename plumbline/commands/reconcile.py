@@ -24,6 +24,7 @@ from plumbline.output import emit
     help="A third opinion: a faithful replay of the range (or a table with its rows, NAMESPACE.TABLE).",
 )
 @click.option("--full", is_flag=True, help="Read every day again, also those that nothing has touched.")
+@click.option("--edges", is_flag=True, help="Count what came out by a hair: tolerances, window bounds, watermarks.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the findings as Parquet.")
 @click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
 @home_option
@@ -35,6 +36,7 @@ def reconcile(
     alerts_only: bool,
     against: str | None,
     full: bool,
+    edges: bool,
     out: Path | None,
     memory: str,
     home: Home,
@@ -72,6 +74,7 @@ def reconcile(
         contract, home, time_range,
         memory=memory, require_settled=require_settled, out=None if out is None else str(out), against=table,
         full=full,
+        edges=edges,
     )  # fmt: skip
 
     def page(console: object) -> None:
