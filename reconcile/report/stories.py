@@ -72,9 +72,10 @@ def tell(finding: Finding, contract: Contract | None = None) -> Story:
 
 def late_by(finding: Finding) -> int | None:
     """By how many ms the finding's record was late; None when it was not lateness."""
-    side = {"late_left": "left", "late_right": "right"}.get(finding["cause"])
-    number = _evidence(finding).get(f"{side}_late_by_ms") if side else None
-    return int(number) if number is not None else None
+    sides = {"late_left": ("left",), "late_right": ("right",), "watermark_poisoned": ("left", "right")}
+    evidence = _evidence(finding)
+    numbers = (evidence.get(f"{side}_late_by_ms") for side in sides.get(finding["cause"], ()))
+    return next((int(number) for number in numbers if number is not None), None)
 
 
 def _rank(finding: Finding) -> tuple[int, int, str]:

@@ -12,6 +12,8 @@ from test_causes import Findings, spoil_stream, stream_of
 from world import OUTPUT, START, Record, World, play, show
 
 from contract.ranges import TimeRange
+from reconcile.report.page import predicted_table
+from reconcile.report.stories import late_by
 
 MakeWorld = Callable[..., World]
 MILLISECOND = 1 / 60_000
@@ -151,6 +153,16 @@ def test_the_event_from_the_future_is_named_although_it_lies_outside_the_range(m
         "stamp_delivered_at": "2024-03-03T00:00:00.000000Z",
         "stamp_ahead_by_ms": 86_400_000,
     }
+
+
+def test_the_rules_predict_what_an_event_from_the_future_made_late_as_late(make_world: MakeWorld) -> None:
+    world = from_the_future(make_world(), SIGN, [show("x", 15), play("pa2", "a", 12), show("y", -20)]).write()
+    document = world.reconcile().document
+    assert document["agrees"] is True
+    assert predicted_table(document) == [("stream_rows", 1, 1), ("late", 3, 3), ("pending", 1, 1)]
+    latest = max(world.findings(), key=lambda finding: late_by(finding) or 0)
+    assert (latest["cause"], late_by(latest)) == ("late_left", 40 * 60_000)
+    assert {late_by(f) for f in world.findings() if f["cause"] == "watermark_poisoned"} == {5 * 60_000, 8 * 60_000}
 
 
 def test_the_evidence_of_a_gap_names_the_record_and_its_archived_neighbours(make_world: MakeWorld) -> None:
