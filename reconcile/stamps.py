@@ -31,7 +31,7 @@ def note(pins: Pins) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE late_records AS {_LATE_RECORDS}")
     [(earliest_us,)] = con.execute("SELECT min(event_us) FROM late_records").fetchall()
     for side in SIDES:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_ahead AS {_ahead(pins, side, earliest_us)}")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_lifts AS {_lifts(pins, side, earliest_us)}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE lifted AS {_lifted()}")
     columns = ", ".join(f"coalesce(l.stamp.{ident(name)}, r.stamp.{ident(name)}) AS stamp_{name}" for name in _NAMED)
     con.execute(
@@ -51,8 +51,9 @@ _LATE_RECORDS = " UNION ".join(
 )
 
 
-def _ahead(pins: Pins, side: str, earliest_us: int | None) -> str:
-    """The events of one side that were read and lift the watermark to the earliest late record or beyond.
+def _lifts(pins: Pins, side: str, earliest_us: int | None) -> str:
+    """How far the events of one side lift the watermark, by epoch, as far as that is beyond the earliest late record:
+    `honest_us`, and of those from the future `stamped_us` and the farthest (`stamp`).
 
     The whole archive is asked, whatever the range: an event from the future lies outside it.
     """
@@ -60,6 +61,7 @@ def _ahead(pins: Pins, side: str, earliest_us: int | None) -> str:
     delay_ms = milliseconds(source.watermark)
     after = TimeRange(None if earliest_us is None else from_micros(earliest_us + delay_ms * 1_000))
     archive_view(pins, f"{side}_after", side, None if earliest_us is None else pins.snapshots[source.archive], after)
+    fields = ", ".join(f"{ident(name)} := {ident(name)}" for name in _NAMED)
     return f"""
         WITH read AS (
             SELECT a.*, s.turn, least(a.kafka_timestamp, s.planned_at) AS delivered_at
@@ -68,10 +70,16 @@ def _ahead(pins: Pins, side: str, earliest_us: int | None) -> str:
                 ON a.partition = s.partition AND a."offset" >= s.start_offset
             WHERE a."offset" < s.end_offset
         )
-        SELECT *, epoch_ms(event_time) - epoch_ms(delivered_at) AS ahead_by_ms,
-            (epoch_ms(event_time) - {delay_ms}) * 1000 AS lifts_to_us,
-            coalesce(ahead_by_ms > {delay_ms} + ({_usual_lead(side)}), false) AS stamped
-        FROM read
+        SELECT turn, max(lifts_to_us) FILTER (NOT stamped) AS honest_us,
+            max(lifts_to_us) FILTER (stamped) AS stamped_us,
+            arg_max(struct_pack({fields}), (lifts_to_us, partition, "offset")) FILTER (stamped) AS stamp
+        FROM (
+            SELECT *, epoch_ms(event_time) - epoch_ms(delivered_at) AS ahead_by_ms,
+                (epoch_ms(event_time) - {delay_ms}) * 1000 AS lifts_to_us,
+                coalesce(ahead_by_ms > {delay_ms} + ({_usual_lead(side)}), false) AS stamped
+            FROM read
+        )
+        GROUP BY turn
     """
 
 
@@ -115,17 +123,16 @@ def _honest(side: str) -> str:
     """How far one side's other events would have lifted the watermark, after each epoch."""
     return f"""
         {side}_honest AS (
-            SELECT turn, max(max(lifts_to_us)) OVER (ORDER BY turn) AS lifts_to_us
-            FROM {side}_ahead WHERE NOT stamped GROUP BY turn
+            SELECT turn, max(honest_us) OVER (ORDER BY turn) AS lifts_to_us
+            FROM {side}_lifts WHERE honest_us IS NOT NULL
         )"""
 
 
 def _steps(side: str) -> str:
     """The stamped events of one side that were the farthest ahead when they came."""
-    fields = ", ".join(f"{ident(name)} := {ident(name)}" for name in _NAMED)
     return f"""
         {side}_steps AS (
-            SELECT turn, lifts_to_us, struct_pack({fields}) AS stamp FROM {side}_ahead WHERE stamped
-            QUALIFY lifts_to_us > coalesce(max(lifts_to_us) OVER (
-                ORDER BY turn, partition, "offset" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), -1)
+            SELECT turn, stamped_us AS lifts_to_us, stamp FROM {side}_lifts WHERE stamped_us IS NOT NULL
+            QUALIFY stamped_us > coalesce(max(stamped_us) OVER (
+                ORDER BY turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), -1)
         )"""

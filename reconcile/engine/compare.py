@@ -130,11 +130,8 @@ def _settle(con: duckdb.DuckDBPyConnection, temp_dir: Path | None, budget: Budge
     [(threads,)] = con.execute("SELECT current_setting('threads')").fetchall()
     con.execute(f"SET threads = {max(1, min(int(threads), budget.duckdb_bytes // _BYTES_PER_THREAD))}")
     con.execute("SET preserve_insertion_order = false")
-    # DuckDB refuses to change the folder once it has spilled, even to the same one.
-    if (
-        temp_dir is not None
-        and str(temp_dir) != con.execute("SELECT current_setting('temp_directory')").fetchall()[0][0]
-    ):
+    [(folder,)] = con.execute("SELECT current_setting('temp_directory')").fetchall()
+    if temp_dir is not None and folder != str(temp_dir):  # once it has spilled, DuckDB refuses even the same one
         temp_dir.mkdir(parents=True, exist_ok=True)
         [(current,)] = con.execute("SELECT current_setting('temp_directory')").fetchall()
         if current != str(temp_dir):  # DuckDB refuses even the same folder once it has spilled there
