@@ -36,7 +36,7 @@ def attribute(con: duckdb.DuckDBPyConnection, causes: Sequence[Cause] | None = N
     known = " ".join(f"LEFT JOIN {notes} USING (id)" for notes in NOTES)
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE {ATTRIBUTED} AS
+        CREATE OR REPLACE TABLE {ATTRIBUTED} AS
         SELECT *, coalesce(cause NOT IN ({no_drift}), true) AS is_drift, NULL::VARCHAR AS fault
         FROM (SELECT *, {choice(causes)} AS cause FROM {EVIDENCE} {known})
         """

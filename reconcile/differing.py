@@ -47,8 +47,8 @@ def find(pins: Pins) -> Differing:
     con = pins.con
     con.execute("CREATE OR REPLACE SEQUENCE finding_ids")
     first = compare_rows(pins, BATCH, STREAM, tuple(pins.contract.output.key), LINEAGE)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE several AS {_several_keys(pins)}")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {DIFFERING} AS {_by_key(pins)}")
+    con.execute(f"CREATE OR REPLACE TABLE several AS {_several_keys(pins)}")
+    con.execute(f"CREATE OR REPLACE TABLE {DIFFERING} AS {_by_key(pins)}")
     inside = _by_lineage(pins) if _any(pins, "several") else 0
     return Differing(first.left_rows, first.right_rows, first.counts["match"] + inside, first.schema)
 
@@ -91,7 +91,7 @@ def _by_lineage(pins: Pins) -> int:
     same_key = " AND ".join(f"several.{ident(name)} IS NOT DISTINCT FROM side.{ident(name)}" for name in key)
     for view, table in _SEVERAL.items():
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT side.* FROM {view} side SEMI JOIN several ON {same_key}"
+            f"CREATE OR REPLACE TABLE {table} AS SELECT side.* FROM {view} side SEMI JOIN several ON {same_key}"
         )
     carry = tuple(name for name in LINEAGE if name not in inside)
     second = compare_rows(pins, _SEVERAL[BATCH], _SEVERAL[STREAM], (*key, *inside), carry)
@@ -102,7 +102,7 @@ def _by_lineage(pins: Pins) -> int:
         if name in inside
     )
     lineage = ", ".join(filter(None, [keyed, _lineage_of_drift(carry)]))
-    con.execute(f"CREATE OR REPLACE TEMP TABLE inside AS {_difference(pins, lineage)}")
+    con.execute(f"CREATE OR REPLACE TABLE inside AS {_difference(pins, lineage)}")
     con.execute(_pair_up(pins))
     con.execute(f"INSERT INTO {DIFFERING} BY NAME SELECT * EXCLUDE (other_id) FROM paired")
     con.execute(f"INSERT INTO {DIFFERING} BY NAME {_unpaired()}")
@@ -142,7 +142,7 @@ def _pair_up(pins: Pins) -> str:
         " FROM inside WHERE class = '{kind}' AND {side}_left_offset IS NOT NULL"
     )
     return f"""
-        CREATE OR REPLACE TEMP TABLE paired AS
+        CREATE OR REPLACE TABLE paired AS
         WITH b AS ({ranked.format(side="batch", kind="missing")}),
         s AS ({ranked.format(side="stream", kind="extra")}),
         both_sides AS (

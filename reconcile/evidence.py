@@ -43,7 +43,7 @@ def gather(pins: Pins, progress: Progress) -> None:
     joins, `at_bound` that they lie within a millisecond of a bound of `within`. NULL is unknown: no lineage, not
     archived, no ledger.
     """
-    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE inputs AS {_inputs()}")
+    pins.con.execute(f"CREATE OR REPLACE TABLE inputs AS {_inputs()}")
     for side in SIDES:
         for name, view in PAIRS.items():
             pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {name}_{side}_pairs AS {_pairs(pins, side, view)}")
@@ -51,7 +51,7 @@ def gather(pins: Pins, progress: Progress) -> None:
     for side in SIDES:
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_records AS {_records(pins, side, progress)}")
     _look_into_batch_snapshots(pins)
-    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {EVIDENCE} AS {_evidence(pins, progress)}")
+    pins.con.execute(f"CREATE OR REPLACE TABLE {EVIDENCE} AS {_evidence(pins, progress)}")
 
 
 def _inputs() -> str:
@@ -164,7 +164,7 @@ def _look_into_batch_snapshots(pins: Pins) -> None:
     found = con.execute(f"SELECT 1 FROM inputs WHERE {doubtful} LIMIT 1").fetchone()
     if found is None:
         return
-    con.execute(f"CREATE OR REPLACE TEMP TABLE doubtful AS SELECT * FROM inputs WHERE {doubtful}")
+    con.execute(f"CREATE OR REPLACE TABLE doubtful AS SELECT * FROM inputs WHERE {doubtful}")
     for run in reversed(pins.runs):
         if con.execute("SELECT 1 FROM doubtful LIMIT 1").fetchone() is None:
             return

@@ -103,8 +103,9 @@ def _findings(pins: Pins, matches: str) -> tuple[dict[str, Any], ...]:
     from reconcile.report.stories import tell
 
     keyed = f"SELECT *, unnest(key) FROM {ATTRIBUTED}"
-    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {ATTRIBUTED} AS SELECT * FROM ({keyed}) WHERE {matches}")
-    cursor = pins.con.execute(f'SELECT * EXCLUDE (run_id, "window", event_time) FROM ({findings_sql("")})')
+    pins.con.execute(f"CREATE OR REPLACE TABLE {ATTRIBUTED} AS SELECT * FROM ({keyed}) WHERE {matches}")
+    told = f'SELECT * EXCLUDE (run_id, "window", event_time) FROM ({findings_sql("")}) ORDER BY event_time, evidence'
+    cursor = pins.con.execute(told)
     names = [column[0] for column in cursor.description or ()]
     found = []
     for row in cursor.fetchall():

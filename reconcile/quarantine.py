@@ -35,7 +35,7 @@ def note(pins: Pins) -> None:
     columns = ", ".join(_columns(side, known=found is not None) for side in SIDES)
     pins.con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE {EVIDENCE} AS
+        CREATE OR REPLACE TABLE {EVIDENCE} AS
         WITH known AS (SELECT e.*, {columns} FROM {EVIDENCE} e {joins})
         SELECT *, CASE WHEN left_quarantine IS NOT NULL THEN {_in_words("left")}
             WHEN right_quarantine IS NOT NULL THEN {_in_words("right")} END AS quarantined_record

@@ -17,6 +17,7 @@ from reconcile.attribution import ATTRIBUTED
 from reconcile.books import Books
 from reconcile.coverage import covered, holds
 from reconcile.edges import count_edges
+from reconcile.engine.quoting import text
 from reconcile.engine.schema import UNCOMPARED
 from reconcile.judged import Judged, judge_range
 from reconcile.pins import BATCH, Pins, pin, show
@@ -111,6 +112,9 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
     home.runs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="reconcile-", dir=home.runs) as folder:
         con = connection(f"{budget.duckdb_bytes}B", folder)
+        # Wide rows lie on disk: DuckDB's temp tables keep lists and structs in memory, whatever its limit.
+        con.execute(f"ATTACH {text(f'{folder}/rows.duckdb')} AS kept (RECOVERY_MODE no_wal_writes)")
+        con.execute("USE kept")
         try:
             yield pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
         finally:
