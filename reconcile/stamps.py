@@ -53,7 +53,8 @@ _LATE_RECORDS = " UNION ".join(
 
 def _lifts(pins: Pins, side: str, earliest_us: int | None) -> str:
     """How far the events of one side lift the watermark, by epoch, as far as that is beyond the earliest late record:
-    `honest_us`, and of those from the future `stamped_us` and the farthest (`stamp`).
+    `honest_us`, and of those from the future `stamped_us` and the farthest (`stamp`). `ahead_by_ms` is the most that
+    one is ahead of its delivery.
 
     The whole archive is asked, whatever the range: an event from the future lies outside it.
     """
@@ -70,7 +71,7 @@ def _lifts(pins: Pins, side: str, earliest_us: int | None) -> str:
                 ON a.partition = s.partition AND a."offset" >= s.start_offset
             WHERE a."offset" < s.end_offset
         )
-        SELECT turn, max(lifts_to_us) FILTER (NOT stamped) AS honest_us,
+        SELECT turn, max(ahead_by_ms) AS ahead_by_ms, max(lifts_to_us) FILTER (NOT stamped) AS honest_us,
             max(lifts_to_us) FILTER (stamped) AS stamped_us,
             arg_max(struct_pack({fields}), (lifts_to_us, partition, "offset")) FILTER (stamped) AS stamp
         FROM (

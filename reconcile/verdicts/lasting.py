@@ -88,7 +88,7 @@ def _any_ahead(pins: Pins) -> bool:
     """Whether an event that could have made a record late is ahead of its delivery by more than its source's delay."""
     sources = zip(SIDES, (pins.contract.left, pins.contract.right), strict=True)
     found = " UNION ALL ".join(
-        f"SELECT 1 FROM {side}_ahead WHERE ahead_by_ms > {milliseconds(source.watermark)}" for side, source in sources
+        f"SELECT 1 FROM {side}_lifts WHERE ahead_by_ms > {milliseconds(source.watermark)}" for side, source in sources
     )
     return bool(pins.con.execute(f"{found} LIMIT 1").fetchall())
 
