@@ -53,8 +53,8 @@ def run(
     lake, done = Lake.open(home, contract.catalog), folder.read("run")
     if done and lake.exists(plan.staging_table):
         return done
-    # What was audited once is gone, by `replay gc` or after a publish: what is played now is audited again.
-    folder.forget("audit")
+    # What was played and audited once is gone, by `replay gc` or after a publish: neither says anything of this run.
+    folder.forget("run", "audit")
     spark = spark or session(home, lake, app=f"plumbline-replay-{plan.replay_id}")
     contract = equipped(contract, kept_by(contract, home))
     began = time.monotonic()
