@@ -2,69 +2,109 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scenario import Scenario
 
-PATIENCE_SECONDS = 120
-POINTS = ("after-offset-log", "after-sink-commit", "random")
+PATIENCE_SECONDS = 240
+NAMED = (
+    "before-offset-log",
+    "after-offset-log",
+    "during-state-commit",
+    "after-sink-commit",
+    "during-ledger-write",
+    "during-archive-commit",
+)
+"""Where a job can be killed: between two epochs; an epoch is planned and nothing of it written; its state is being
+written; its rows are in the table and the checkpoint does not say so; it is committed and its record is being written;
+an archiver's rows are in the table and its checkpoint does not say so."""
+
+POINTS = (*NAMED, "random")
 
 
-def run_until_killed(scenario: Scenario, point: str, chance: float) -> str:
-    """Run `plumbline stream run --once` and kill it and its JVM by SIGKILL at `point`; tells the point and the epoch.
+def run_until_killed(scenario: Scenario, point: str, chance: float, *, once: bool = True, span: float = 1.5) -> str:
+    """Run `plumbline stream run` and kill it and its JVM by SIGKILL at `point`; tells the point and the epoch.
 
-    Fails when the job ends before it stood there.
+    `once`: to the end of the topics, else live. `random` is at `chance` (0 to 1) of `span` seconds after the join's
+    first new plan. Fails when the job ends before it stood there.
     """
     assert point in POINTS
-    stands = _Stands(scenario)
-    command = [sys.executable, "-m", "plumbline", "stream", "run", str(scenario.contract_path), "--once"]
-    with (scenario.contract_path.parent / "crashed.log").open("wb") as log:
-        job = subprocess.Popen(
-            [*command, "--home", str(scenario.home.root)], stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        found = _random(job, stands, chance) if point == "random" else _at(job, stands, point)
-    finally:
-        signal_all(job, signal.SIGKILL)
-        job.wait(PATIENCE_SECONDS)
-    assert found is not None, f"the job ended before it stood {point}: {Path(log.name).read_text()}"
+    with started(scenario, once=once) as job:
+        stands = _Stands(scenario)
+        found = _random(job, stands, chance * span) if point == "random" else _at(job, stands, point)
+    assert found is not None, f"the job ended before it stood {point}: {job.said()}"
     return found
 
 
-def _at(job: subprocess.Popen[bytes], stands: _Stands, point: str) -> str | None:
+class Job:
+    """A job in a process group of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process, self.log = process, log
+
+    def runs(self) -> bool:
+        return self.process.poll() is None
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def signal(self, number: signal.Signals) -> None:
+        signal_all(self.process, number)
+
+
+@contextmanager
+def started(scenario: Scenario, *, once: bool) -> Iterator[Job]:
+    """The job runs as a command while the block looks at it; at its end it is killed by SIGKILL."""
+    command = [sys.executable, "-m", "plumbline", "stream", "run", str(scenario.contract_path)]
+    command += ["--home", str(scenario.home.root), *(["--once"] if once else [])]
+    log = scenario.contract_path.parent / "crashed.log"
+    with log.open("wb") as sink:
+        job = Job(subprocess.Popen(command, stdout=sink, stderr=sink, start_new_session=True), log)
+    try:
+        yield job
+    finally:
+        job.signal(signal.SIGKILL)
+        job.process.wait(PATIENCE_SECONDS)
+
+
+def _at(job: Job, stands: _Stands, point: str) -> str | None:
     """Stop the job whenever something new shows, and look: it stays stopped when it stands at `point`."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while job.poll() is None and time.monotonic() < deadline:
-        if stands.at() != point:
-            time.sleep(0.001)
+    while job.runs() and time.monotonic() < deadline:
+        # A record of the ledger is written within milliseconds, by the job itself and not by its JVM.
+        quick = point == "during-ledger-write"
+        if not stands.at(point):
+            time.sleep(0 if quick else 0.001)
             continue
-        signal_all(job, signal.SIGSTOP)
-        if stands.at() == point:
+        job.process.send_signal(signal.SIGSTOP) if quick else job.signal(signal.SIGSTOP)
+        if stands.at(point):
             return f"{point} of epoch {stands.planned()}"
-        signal_all(job, signal.SIGCONT)
+        job.signal(signal.SIGCONT)
     return None
 
 
-def _random(job: subprocess.Popen[bytes], stands: _Stands, chance: float) -> str | None:
-    """Kill at `chance` (0 to 1) of a second and a half after the join's first new plan."""
+def _random(job: Job, stands: _Stands, seconds: float) -> str | None:
+    """Kill so many seconds after the join's first new plan."""
     begun, deadline = stands.planned(), time.monotonic() + PATIENCE_SECONDS
-    while job.poll() is None and stands.planned() == begun and time.monotonic() < deadline:
+    while job.runs() and stands.planned() == begun and time.monotonic() < deadline:
         time.sleep(0.001)
     if stands.planned() == begun:
         return None
-    moment = time.monotonic() + 1.5 * chance
-    while job.poll() is None and time.monotonic() < moment:
+    moment = time.monotonic() + seconds
+    while job.runs() and time.monotonic() < moment:
         time.sleep(0.001)
-    return f"{chance:.2f} of the way, epoch {stands.planned()} {stands.at()}"
+    return f"{seconds:.2f} s after the first plan, epoch {stands.planned()} {stands.where()}"
 
 
 def signal_all(job: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -85,21 +125,57 @@ def _below(pid: int) -> list[int]:
 
 
 class _Stands:
-    """Where a job stands, read from its checkpoint and its table's catalog entry."""
+    """Where a job stands, read from its checkpoints, its ledger and its tables' catalog entries."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self.checkpoint = scenario.job.join
-        self.catalog = scenario.home.lake / "catalog.db"
-        self.namespace, self.table = scenario.contract.output.stream_table.rsplit(".", 1)
-        self.known = {self.committed(): self.metadata()}
+        job, source = scenario.job, scenario.contract.left
+        self.state, self.records = job.join / "state", job.root / "ledger" / "epochs"
+        catalog = scenario.home.lake / "catalog.db"
+        self.join = _Sink(job.join, catalog, scenario.contract.output.stream_table)
+        self.archiver = _Sink(job.archive(scenario.contract.join.left), catalog, source.archive)
+        self.begun, self.left_behind = self.join.committed(), set(_names(self.records))
 
-    def at(self) -> str:
+    def at(self, point: str) -> bool:
+        """Whether the job stands at the named point now."""
+        if point == "during-ledger-write":
+            return any(name.endswith(".tmp") for name in set(_names(self.records)) - self.left_behind)
+        if point == "during-archive-commit":
+            return self.archiver.where() == "after-sink-commit"
+        return self.where() == point
+
+    def where(self) -> str:
+        """The first four of the named points, and `between` epochs before the run's first one."""
+        found = self.join.where()
+        if found == "between" and self.join.committed() > self.begun:
+            return "before-offset-log"
+        if found == "after-offset-log" and self._writes_state(self.planned() + 1):
+            return "during-state-commit"
+        return found
+
+    def planned(self) -> int:
+        return self.join.planned()
+
+    def _writes_state(self, version: int) -> bool:
+        """Whether a file of the state's `version` is there or being written, in any partition."""
+        begins = (f"{version}.", f"{version}_", f".{version}.")
+        return any(path.name.startswith(begins) for path in self.state.glob("0/*/**/*") if path.is_file())
+
+
+class _Sink:
+    """One query's checkpoint and the table that it appends to."""
+
+    def __init__(self, checkpoint: Path, catalog: Path, table: str) -> None:
+        self.checkpoint, self.catalog = checkpoint, catalog
+        self.namespace, self.table = table.rsplit(".", 1)
+        self.known = {self.committed(): self.snapshot()}
+
+    def where(self) -> str:
         """`after-offset-log`, `after-sink-commit` or `between` epochs."""
         planned, committed = self.planned(), self.committed()
-        before = self.known.setdefault(committed, self.metadata())
+        before = self.known.setdefault(committed, self.snapshot())
         if planned == committed:
             return "between"
-        return "after-offset-log" if self.metadata() == before else "after-sink-commit"
+        return "after-offset-log" if self.snapshot() == before else "after-sink-commit"
 
     def planned(self) -> int:
         return _newest(self.checkpoint / "offsets")
@@ -107,8 +183,12 @@ class _Stands:
     def committed(self) -> int:
         return _newest(self.checkpoint / "commits")
 
-    def metadata(self) -> str | None:
-        """Metadata file of the stream table, which each commit to it changes."""
+    def snapshot(self) -> int | None:
+        """The table's current snapshot; None while it has none."""
+        found = self._metadata()
+        return json.loads(Path(found.removeprefix("file:")).read_text()).get("current-snapshot-id") if found else None
+
+    def _metadata(self) -> str | None:
         if not self.catalog.exists():
             return None
         query = "SELECT metadata_location FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?"
@@ -121,6 +201,8 @@ class _Stands:
 
 
 def _newest(folder: Path) -> int:
-    if not folder.is_dir():
-        return -1
-    return max((int(name) for name in os.listdir(folder) if name.isdigit()), default=-1)
+    return max((int(name) for name in _names(folder) if name.isdigit()), default=-1)
+
+
+def _names(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []

@@ -192,13 +192,12 @@ class Scenario:
 
         until(reached, f"the stream has not reached {ends} and watermark {wanted}")
 
-    def crash(self, point: str, chance: float = 0.5) -> str:
+    def crash(self, point: str, chance: float = 0.5, **how: Any) -> str:
         """Run the job in a process of its own and kill its whole group by SIGKILL; says where it stood then.
 
-        `point`: `after-offset-log` (an epoch is planned, not committed to the table), `after-sink-commit` (its rows
-        are in the table, the checkpoint does not say so) or `random` (a moment drawn by `chance` of the work's span).
+        `point` and `how`: see `crashing.run_until_killed`.
         """
-        return run_until_killed(self, point, chance)
+        return run_until_killed(self, point, chance, **how)
 
     def batch(self, time_range: TimeRange | None = None) -> dict[str, Any]:
         from stream_job.batch import run

@@ -11,67 +11,39 @@ when a round fails. A round is repeated by its seed alone: `--rounds 1 --seed SE
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import random
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-for folder in ("tests/replay", "tests", "."):
-    sys.path.insert(0, str(ROOT / folder))
+from rounds import Report, changes, feed, main
 
-from model import Event  # noqa: E402
-from recovering import expect, kill_recovery, lose, outcome, recovered  # noqa: E402
-from scenario import Scenario, within  # noqa: E402
+# isort: split
+from model import Event
+from recovering import expect, kill_recovery, lose, outcome, recovered
+from scenario import Scenario
 
-from connect.broker import start, stop  # noqa: E402
-from connect.home import Home  # noqa: E402
-from contract.errors import SetupError  # noqa: E402
-from stream_job.tables import EPOCHS  # noqa: E402
+from connect.broker import start
+from connect.home import Home
+from contract.errors import SetupError
+from stream_job.tables import EPOCHS
 
 STEPS = 5
 LOSSES = ("none", "checkpoint", "ledger folder", "published ledger", "whole folder")
 
 
-def feed(dice: random.Random, clock: int, name: str, keys: int) -> tuple[list[Event], list[Event]]:
-    """Events of both sides around `clock` (minutes): a few far behind, a few keys more than once."""
-    sides: tuple[list[Event], list[Event]] = ([], [])
-    for number in range(dice.randint(4, 30)):
-        side = dice.randrange(2)
-        behind = dice.choice([0, 0, 0, dice.uniform(0, 15), dice.uniform(0, 200)])
-        minute = round(max(0.1, clock + dice.uniform(-20, 20) - behind), 2)
-        key = f"k{dice.randrange(max(1, keys - 12), keys + 1)}"
-        sides[side].append(Event(key, minute, f"{name}-{number}", partition=dice.randrange(2)))
-    return sides
-
-
-def changes(dice: random.Random) -> dict[str, Any]:
-    """A random join."""
-    low, high = dice.choice([(0, 60), (-30, 60), (-90, -10), (0, 15)])
-    kind = dice.choice(["inner", "left_outer", "left_outer", "right_outer", "full_outer"])
-    return {
-        "join": {"kind": kind, "within": within(low, high)},
-        "stream": {"max_events_per_epoch": dice.choice([6, 20, 1000]), "state": dice.choice(["memory", "rocksdb"])},
-    }
-
-
-def one_round(seed: int, folder: Path, kafka: dict[str, str]) -> dict[str, Any]:
+def one_round(seed: int, folder: Path, home: Home) -> Report:
     """Run a round; returns what happened. Raises AssertionError when a row is wrong."""
     dice = random.Random(seed)
-    made = changes(dice)
+    made = changes(dice, (6, 20, 1000))
+    kafka = {"bootstrap.servers": start(home).bootstrap_servers}
     job = Scenario.begin(folder, kafka, f"r{seed}", made)
     events, seconds, did = Counter[str](), list[float](), list[str]()
     for step in range(STEPS):
-        job.feed(*feed(dice, 60 * (step + 1), f"s{step}", 6 * (step + 1)))
+        job.feed(*feed(dice, 60 * (step + 1), f"s{step}", 6 * (step + 1), dice.randint(4, 30)))
         if dice.random() < 0.4:
             did.append(crash(job, dice))
         else:
@@ -136,42 +108,15 @@ def lives(job: Scenario) -> set[str]:
     return set(job.lake.load(EPOCHS).scan(selected_fields=("query_id",)).to_arrow()["query_id"].to_pylist())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--report", type=Path, help="write the report as JSON here")
-    given = parser.parse_args()
-    reports, failed = [], 0
-    # Spark still writes its log below it at the end.
-    with tempfile.TemporaryDirectory(prefix="recover-", ignore_cleanup_errors=True) as scratch, ExitStack() as last:
-        broker = Home.resolve(Path(scratch) / "broker")
-        kafka = {"bootstrap.servers": start(broker).bootstrap_servers}
-        last.callback(stop, broker)
-        for seed in range(given.seed, given.seed + given.rounds):
-            folder = Path(scratch) / str(seed)
-            folder.mkdir()
-            try:
-                report = one_round(seed, folder, kafka)
-            except Exception as error:
-                failed += 1
-                report = {"seed": seed, "failed": f"{type(error).__name__}: {str(error)[:2000]}"}
-            reports.append(report)
-            print(json.dumps(report), flush=True)
-    times = [s for report in reports for s in report.get("recover_s", []) if s]
-    total = {
-        "rounds": len(reports),
-        "failed": failed,
+def total_of(reports: list[Report]) -> Report:
+    times = sorted(s for report in reports for s in report.get("recover_s", []) if s)
+    return {
         "recoveries": len(times),
-        "seconds": {"median": sorted(times)[len(times) // 2], "most": max(times)} if times else None,
+        "seconds": {"median": times[len(times) // 2], "most": times[-1]} if times else None,
         "rows": sum(report.get("rows", 0) for report in reports),
         "late": sum(report.get("late", 0) for report in reports),
     }
-    print(json.dumps(total))
-    if given.report:
-        given.report.write_text(json.dumps({"total": total, "rounds": reports}, indent=1))
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, one_round, total_of))

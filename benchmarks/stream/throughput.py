@@ -28,6 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from connect.home import Home
 
+os.environ.setdefault("PLUMBLINE_JARS", str(Path(__file__).resolve().parents[2] / ".plumbline" / "jars"))
+
 CONTENDERS = ("plumbline-memory", "plain-memory", "plumbline-rocksdb", "plain-rocksdb")
 PARTITIONS = 2
 STEADY_FROM = 0.3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from model import Event
@@ -38,6 +39,18 @@ def steps(epochs: Sequence[Epoch]) -> list[object]:
     return [(e.start, e.end, e.late_watermark_ms, e.evict_watermark_ms) for e in epochs if not e.no_data]
 
 
+def delete_last_commit(job: Scenario) -> None:
+    """Lose the newest file of the checkpoint, as by a disk that had not written it."""
+    commits = [path for path in (job.job.join / "commits").iterdir() if path.name.isdigit()]
+    max(commits, key=lambda path: int(path.name)).unlink()
+
+
+def written(job: Scenario) -> dict[str, int]:
+    """When each file of the stream table was written, in ns."""
+    files = job.lake.load(job.contract.output.stream_table).inspect.files()["file_path"].to_pylist()
+    return {file: Path(file.removeprefix("file:")).stat().st_mtime_ns for file in files}
+
+
 def test_a_job_killed_again_and_again_ends_with_the_rows_of_one_never_killed(
     new_scenario: Callable[..., Scenario],
 ) -> None:
@@ -45,12 +58,16 @@ def test_a_job_killed_again_and_again_ends_with_the_rows_of_one_never_killed(
     job.feed(*events())
     calm = job.beside("calm")
     calm.epoch()
-    seed = random.randrange(10**6)
-    chances = random.Random(seed)
-    stood = [job.crash("after-sink-commit"), job.crash("after-offset-log")]
-    stood += [job.crash("random", chances.random()) for _ in range(2)]
-    print(f"seed {seed}: killed {stood}")
+    chance = random.random()
+    stood = [job.crash("after-sink-commit")]
+    committed = written(job)
+    stood += [job.crash("during-state-commit")]
+    stood += [job.crash("random", chance), job.crash("during-archive-commit")]
+    delete_last_commit(job)
+    print(f"killed {stood}")
     job.restart()
+    assert committed
+    assert committed.items() <= written(job).items(), "an epoch that was done again wrote over a committed file"
     job.expect()
     calm.expect()
     assert job.rows() == calm.rows()
