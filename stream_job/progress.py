@@ -56,7 +56,6 @@ class Progress:
 
     def __init__(self) -> None:
         self.done = Done()
-        self._query: StreamingQuery | None = None
 
     def look(self, query: StreamingQuery) -> bool:
         """Take in the epochs that ended since the last look; whether there were any."""
@@ -71,7 +70,7 @@ class Progress:
         A report without `addBatch` tells of a look at the topics that found nothing.
         """
         last = query._jsq.lastProgress()
-        if last is None or int(last.batchId()) < self.done.epoch or (int(last.batchId()) == self.done.epoch):
+        if last is None or int(last.batchId()) <= self.done.epoch:
             return []
         reports = [last]
         if int(last.batchId()) > self.done.epoch + 1:
