@@ -8,8 +8,8 @@ random moments; between two lives the newest commit file is deleted, or the tabl
 that may go; and twice the job lives through a fault before it is killed: the broker is restarted, the catalog locked
 for ten seconds. At the end no row may be missing or be there twice, the ledger must have no gap and end where the
 topics end, every record must be archived once, and reconcile must explain every difference from the batch reference.
-Prints a line a round and a table; exits 1 when a round fails. A round is repeated by its seed alone: `--rounds 1
---seed SEED`.
+Prints a line a round and a table; exits 1 when a round fails. A round is repeated by its seed: `--rounds 1 --seed
+SEED`. With `--random N` a round is N kills at random moments instead, with nothing between them.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from rounds import Report, changes, feed, main
+from rounds import Report, changes, feed, main, options
 
 # isort: split
 from crashing import NAMED, started
@@ -37,16 +38,15 @@ from connect.home import Home
 from connect.kafka import end_offsets
 from stream_job.maintain import Limits, maintain
 
-AT_WORK = 3
-"""Kills at random moments after the first epoch of a life was planned."""
-
-ANYWHERE = 3
-"""Kills at random moments of a life, its start included."""
+RANDOM = 6
+"""Kills at random moments among the other faults of a round."""
 
 SPAN_SECONDS = 6.0
 LOCKED_SECONDS = 10.0
 EVENTS_A_STEP = 30
 EVERYTHING = Limits(snapshots=timedelta(0))
+
+Step = Callable[[], None]
 
 
 class Matrix:
@@ -151,16 +151,27 @@ class Matrix:
         return {"rows": found.total(), "late": late, "epochs": len(ledger), "lost": lost, "twice": twice, "gaps": 0}
 
 
-def one_round(seed: int, folder: Path, home: Home) -> Report:
-    """Run a round; returns what happened. Raises AssertionError when a row is wrong."""
-    matrix = Matrix(seed, folder, home)
-    steps: list[Callable[[], None]] = [lambda point=point: matrix.kill(point) for point in NAMED]
-    steps += [lambda: matrix.kill("random")] * AT_WORK
-    steps += [matrix.kill_anywhere] * ANYWHERE
+def every_fault(matrix: Matrix) -> list[Step]:
+    """Every named point, random moments, and the two faults that a living job meets."""
+    steps: list[Step] = [lambda point=point: matrix.kill(point) for point in NAMED]
+    steps += random_kills(matrix, RANDOM)
     steps += [lambda: matrix.live_through("broker restarted", matrix.restart_broker)]
     steps += [lambda: matrix.live_through("catalog locked for 10 s", matrix.lock_catalog)]
+    return steps
+
+
+def random_kills(matrix: Matrix, count: int) -> list[Step]:
+    """Kills at random moments: half of them after the first epoch of a life was planned, half at any moment of it."""
+    anywhere = count // 2
+    return [lambda: matrix.kill("random")] * (count - anywhere) + [matrix.kill_anywhere] * anywhere
+
+
+def one_round(seed: int, folder: Path, home: Home, only_random: int = 0) -> Report:
+    """Run a round; returns what happened. Raises AssertionError when a row is wrong."""
+    matrix = Matrix(seed, folder, home)
+    steps = random_kills(matrix, only_random) if only_random else every_fault(matrix)
     matrix.dice.shuffle(steps)
-    between = [matrix.delete_last_commit, matrix.compact_and_expire] * 2
+    between = [] if only_random else [matrix.delete_last_commit, matrix.compact_and_expire] * 2
     places = matrix.dice.sample(range(1, len(steps)), len(between))
     for number, step in enumerate(steps):
         step()
@@ -186,4 +197,7 @@ def table_of(reports: list[Report]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, one_round, total_of, table_of))
+    parser = options(__doc__)
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="N kills at random moments, nothing else")
+    given = parser.parse_args()
+    sys.exit(main(given, partial(one_round, only_random=given.random), total_of, table_of))

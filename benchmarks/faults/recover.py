@@ -19,7 +19,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from rounds import Report, changes, feed, main
+from rounds import Report, changes, feed, main, options
 
 # isort: split
 from model import Event
@@ -119,4 +119,4 @@ def total_of(reports: list[Report]) -> Report:
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, one_round, total_of))
+    sys.exit(main(options(__doc__).parse_args(), one_round, total_of))

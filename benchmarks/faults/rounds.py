@@ -49,8 +49,18 @@ def changes(dice: random.Random, epochs: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """What every fault script takes from the command line."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--report", type=Path, help="write the report as JSON here")
+    parser.add_argument("--add", type=Path, nargs="*", default=[], help="earlier reports, whose rounds count too")
+    return parser
+
+
 def main(
-    doc: str | None,
+    given: argparse.Namespace,
     one_round: Callable[[int, Path, Home], Report],
     total_of: Callable[[list[Report]], Report],
     table_of: Callable[[list[Report]], str] | None = None,
@@ -59,12 +69,7 @@ def main(
 
     `one_round` gets its seed, its folder and the home of the running broker, and raises when a row is wrong.
     """
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--report", type=Path, help="write the report as JSON here")
-    given = parser.parse_args()
-    reports: list[Report] = []
+    reports: list[Report] = [report for path in given.add for report in json.loads(path.read_text())["rounds"]]
     # Spark still writes its log below it at the end.
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as scratch, ExitStack() as last:
         broker = Home(Path(scratch) / "broker", Home.resolve().jars)
