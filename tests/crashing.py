@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from scenario import Scenario
 
 PATIENCE_SECONDS = 240
+IDLE_SECONDS = 60
+"""A job that has planned no further epoch for so long has read all: it slipped through the point."""
+
 NAMED = (
     "before-offset-log",
     "after-offset-log",
@@ -80,8 +83,10 @@ def started(scenario: Scenario, *, once: bool) -> Iterator[Job]:
 
 def _at(job: Job, stands: _Stands, point: str) -> str | None:
     """Stop the job whenever something new shows, and look: it stays stopped when it stands at `point`."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    planned, deadline = stands.planned(), time.monotonic() + PATIENCE_SECONDS
     while job.runs() and time.monotonic() < deadline:
+        if stands.planned() > planned:
+            planned, deadline = stands.planned(), time.monotonic() + IDLE_SECONDS
         # A record of the ledger is written within milliseconds, by the job itself and not by its JVM.
         quick = point == "during-ledger-write"
         if not stands.at(point):

@@ -41,6 +41,7 @@ from stream_job.maintain import Limits, maintain
 RANDOM = 6
 """Kills at random moments among the other faults of a round."""
 
+TRIES = 3
 SPAN_SECONDS = 6.0
 LOCKED_SECONDS = 10.0
 EVENTS_A_STEP = 30
@@ -72,15 +73,17 @@ class Matrix:
         self.job.feed(*feed(self.dice, 60 * step, f"s{step}", 6 * step, EVENTS_A_STEP))
 
     def kill(self, point: str) -> None:
-        """Feed, run live, kill at `point`; where the job slipped through, it is killed all the same."""
-        self.feed()
-        try:
-            self.job.crash(point, self.dice.random(), once=False, span=SPAN_SECONDS)
-            self.note("random, at work" if point == "random" else point)
-        except AssertionError as slipped:
-            if "error:" in str(slipped):
-                raise
-            self.note(f"slipped through {point}")
+        """Feed, run live, kill at `point`; where the job slips through, it is killed all the same and tried again."""
+        for _ in range(TRIES):
+            self.feed()
+            try:
+                self.job.crash(point, self.dice.random(), once=False, span=SPAN_SECONDS)
+                self.note("random, at work" if point == "random" else point)
+                return
+            except AssertionError as slipped:
+                if "error:" in str(slipped):
+                    raise
+                self.note(f"slipped through {point}")
 
     def kill_anywhere(self) -> None:
         """Kill at a random moment between the start of the process and some seconds after its first epoch."""
