@@ -3,10 +3,11 @@
     python benchmarks/stream/throughput.py [--events 1000000] [--epoch 50000] [--contenders plumbline-memory,...]
 
 Plays (0.6 per impression) within 30 minutes of their impressions, both sides a little out of order, 10 minutes of
-watermark: about 250,000 rows are open at any time. Plumbline runs its whole job (judging, quarantine column, lineage,
-archiver of both topics, epoch ledger); plain Spark runs the same join alone, as its documentation writes it, with two
-shuffle partitions and otherwise default settings. Each contender is a process of its own on the same topics, one after
-the other. `steady` starts when 30 % of the events are joined; CPU is that of the process and of its JVM.
+watermark: about 250,000 rows are open at any time. `plumbline` runs its whole job (judging, quarantine column, lineage,
+archiver of both topics, epoch ledger), `join` the same without its archivers; `plain` Spark runs the same join alone,
+as its documentation writes it, with two shuffle partitions and otherwise default settings. Each contender is a process
+of its own on the same topics, one after the other. `steady` starts when 30 % of the events are joined; CPU is that of
+the process and of its JVM. The JVM's compiler works for minutes; `of_it_compiler` is what a job of hours does not pay.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,7 @@ from connect.home import Home
 
 os.environ.setdefault("PLUMBLINE_JARS", str(Path(__file__).resolve().parents[2] / ".plumbline" / "jars"))
 
-CONTENDERS = ("plumbline-memory", "plain-memory", "plumbline-rocksdb", "plain-rocksdb")
+CONTENDERS = ("plumbline-memory", "join-memory", "plain-memory", "plumbline-rocksdb", "join-rocksdb", "plain-rocksdb")
 PARTITIONS = 2
 STEADY_FROM = 0.3
 MINUTE_US = 60_000_000
@@ -123,16 +126,16 @@ class Meter:
     """CPU of this process and its JVM from a moment on, and events joined since then."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.begun, self.steady = total, (time.monotonic(), _cpu()), (0, 0.0, 0.0)
+        self.total, self.begun, self.steady = total, (time.monotonic(), _cpu()), (0, 0.0, 0.0, 0.0)
 
     def look(self, joined: int) -> None:
         """Note the moment when the steady part begins."""
         if not self.steady[0] and joined >= STEADY_FROM * self.total:
-            self.steady = (joined, time.monotonic(), _cpu())
+            self.steady = (joined, time.monotonic(), _cpu(), _compiler_cpu())
 
     def result(self) -> dict[str, float]:
-        wall, cpu = time.monotonic(), _cpu()
-        joined, since, spent = self.steady
+        wall, cpu, compiler = time.monotonic(), _cpu(), _compiler_cpu()
+        joined, since, spent, compiled = self.steady
         events = self.total - joined
         return {
             "events": self.total,
@@ -140,6 +143,7 @@ class Meter:
             "cpu_per_million": round((cpu - self.begun[1]) / self.total * 1e6, 1),
             "steady_events_per_second": round(events / (wall - since)),
             "steady_cpu_per_million": round((cpu - spent) / events * 1e6, 1),
+            "of_it_compiler": round((compiler - compiled) / events * 1e6, 1),
             "peak_mb": sum(_peak_mb(pid) for pid in _family()),
         }
 
@@ -156,11 +160,23 @@ def _family() -> list[int]:
 
 
 def _cpu() -> float:
-    def of(pid: int) -> float:
-        parts = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return sum(map(int, parts[11:15])) / os.sysconf("SC_CLK_TCK")
+    return sum(_ticks(Path(f"/proc/{pid}/stat"), with_children=True) for pid in _family())
 
-    return sum(of(pid) for pid in _family())
+
+def _compiler_cpu() -> float:
+    """CPU of the JVM's compiler threads, which are among the threads of this process's family."""
+    found = 0.0
+    for task in [task for pid in _family() for task in Path(f"/proc/{pid}/task").iterdir()]:
+        with suppress(OSError):  # Other threads end while we look.
+            if re.match("C[12] Compiler", (task / "comm").read_text()):
+                found += _ticks(task / "stat")
+    return found
+
+
+def _ticks(stat: Path, *, with_children: bool = False) -> float:
+    """CPU seconds by a `stat` file of /proc: user and system, with those of children that have ended."""
+    parts = stat.read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, parts[11 : 15 if with_children else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _peak_mb(pid: int) -> int:
@@ -197,6 +213,17 @@ def plumbline(bootstrap: str, folder: Path, epoch: int, state: str, total: int) 
     if failures:
         raise failures[0]
     return meter.result()
+
+
+def join(bootstrap: str, folder: Path, epoch: int, state: str, total: int) -> dict[str, float]:
+    """Plumbline's job without its archivers, which no user can leave out: what the join alone takes."""
+    from stream_job import queries, service
+
+    def join_alone(*parts: queries.Parts, archive: bool = True, **chosen: bool) -> dict[str, queries.Start]:
+        return queries.starts(*parts, archive=False, **chosen)
+
+    service.starts = join_alone
+    return plumbline(bootstrap, folder, epoch, state, total)
 
 
 def plain(bootstrap: str, folder: Path, epoch: int, state: str, total: int) -> dict[str, float]:
@@ -297,7 +324,7 @@ def main() -> None:
     if given.child:
         name, bootstrap, total = given.child
         who, state = name.split("-")
-        contender = {"plumbline": plumbline, "plain": plain}[who]
+        contender = {"plumbline": plumbline, "join": join, "plain": plain}[who]
         print(json.dumps({"contender": name, **contender(bootstrap, given.folder, given.epoch, state, int(total))}))
         return
     _compare(given.contenders.split(","), given.events, given.epoch)
