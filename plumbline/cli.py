@@ -17,7 +17,10 @@ from contract.shown import shown
 
 DEFECT = "this is a defect; set PLUMBLINE_DEBUG=1 for the traceback"
 THE_MACHINES = frozenset(
-    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.EMFILE)
+    (
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+        *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE),
+    )
 )
 """Refusals of the file system: rights, space, a file where a folder belongs. The machine's matter, not a defect."""
 

@@ -73,7 +73,9 @@ def show_audit(result: dict[str, Any], home: Home, console: Console) -> None:
             f"keep {counts['match']:,} keys"
         )
     if result["order_kept"] is not None:
-        console.print(f"  order kept: {result['order_kept']:.1%} of record pairs were played as they came live")
+        console.print(
+            f"  {result['order_kept']:.1%} of record pairs were played in their live order; a complete replay need not"
+        )
     verdict = "passed" if result["passed"] else "failed: nothing will be published"
     console.print(f"audit {verdict}")
     if result["passed"]:

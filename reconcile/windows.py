@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from contract.ranges import TimeRange
 
 DAY = timedelta(days=1)
-BEFORE_ALL = "0001-01-01T00:00:00+00:00"
+BEFORE_ALL = "0002-01-01T00:00:00+00:00"
+"""A bound that skips every file. Not the calendar's first moment: PyIceberg looks at the partition before the bound."""
 
 
 @dataclass(frozen=True)

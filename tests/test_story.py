@@ -12,7 +12,7 @@ import pytest
 from connect.home import Home
 from connect.kafka import create_topics, end_offsets
 from connect.lake import Lake
-from contract.errors import IncompleteError
+from contract.errors import IncompleteError, UnreachableError
 from contract.loader import load
 from examples.flights import loader
 from plumbline.demo import feed, folder
@@ -86,6 +86,14 @@ def test_the_demo_takes_no_folder_that_is_not_its_own(tmp_path: Path) -> None:
     folder.prepare(tmp_path / "demo", tmp_path / "jars")
     assert sorted(path.name for path in home.root.iterdir()) == [folder.MARK, "flights.yaml", "jars"]
     assert load(contract_path).fingerprint() == FLIGHTS.fingerprint()
+
+
+def test_two_demos_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    with folder.alone(tmp_path / "demo"):
+        with pytest.raises(UnreachableError, match="a demo already works in"), folder.alone(tmp_path / "demo"):
+            pass
+        with folder.alone(tmp_path / "another"):
+            pass
 
 
 @pytest.mark.kafka

@@ -44,23 +44,24 @@ def demo(folder: Path, as_json: bool) -> None:
     from connect.spark import session
     from contract.loader import load
     from examples.flights import loader
-    from plumbline.demo.folder import prepare
+    from plumbline.demo.folder import alone, prepare
     from plumbline.demo.story import TOPIC_PARTITIONS, Stage, tell
 
     find_java()  # before an earlier demo is removed
     jars = Home.resolve()
     ensure_jars(jars, say)
-    home, contract_path = prepare(folder, jars.jars)
-    contract = load(contract_path)
-    say("1/7  set-up: a local Kafka broker, a year of flights, Spark")
-    try:
-        properties = kafka_properties(contract.kafka, home, say)
-        kafka.create_topics(properties, {source.topic: TOPIC_PARTITIONS for source in contract.sources.values()})
-        flights = loader.load()
-        spark = session(home, Lake.open(home, contract.catalog), app="plumbline-demo")
-        result = tell(Stage(home, contract, contract_path, spark, say), flights, properties)
-    finally:
-        broker.stop(home)
+    with alone(folder):
+        home, contract_path = prepare(folder, jars.jars)
+        contract = load(contract_path)
+        say("1/7  set-up: a local Kafka broker, a year of flights, Spark")
+        try:
+            properties = kafka_properties(contract.kafka, home, say)
+            kafka.create_topics(properties, {source.topic: TOPIC_PARTITIONS for source in contract.sources.values()})
+            flights = loader.load()
+            spark = session(home, Lake.open(home, contract.catalog), app="plumbline-demo")
+            result = tell(Stage(home, contract, contract_path, spark, say), flights, properties)
+        finally:
+            broker.stop(home)
     emit(result, as_json, lambda console: _show(result, folder, console))
     if not all(result["holds"].values()):
         raise SystemExit(1)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from connect.home import Home
+from connect.locks import locked
 from contract.errors import UsageError
 
 MARK = ".plumbline-demo"
+
+
+def alone(folder: Path) -> AbstractContextManager[None]:
+    """Hold `folder` for one demo; raises UnreachableError while another works in it. The lock lies beside no folder
+    of the user's, and not in the demo's own, which goes away."""
+    name = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
+    return locked(
+        Path(tempfile.gettempdir()) / f"plumbline-demo-{name}.lock", f"a demo already works in {str(folder)!r}"
+    )
 
 
 def prepare(folder: Path, jars: Path) -> tuple[Home, Path]:

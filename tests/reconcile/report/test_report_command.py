@@ -75,7 +75,7 @@ def test_before_and_after_show_the_replay_between_them(world: World, capsys: pyt
     assert result["verdicts"] == ["drift", "clean"]
     assert result["replays"] == ["20240301-1d-aa"]
     assert "5 rows 1 Mar 2024, from kafka" in page.text
-    assert page.table("The replayed range")["after"][:2] == ["5", "5"]
+    assert page.table("The repaired range")["after"][:2] == ["5", "5"]
 
 
 def test_a_page_is_for_the_range_of_its_run(world: World, capsys: pytest.CaptureFixture[str]) -> None:

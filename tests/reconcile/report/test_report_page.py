@@ -177,7 +177,7 @@ def test_before_and_after_a_replay() -> None:
     before = document(3)
     after = document(1, {}, run_id="ffee", range=day.as_json(), replayed=100)
     page = page_of(before, after, replays=(Replay("20240301-1d-aa", day, "iceberg", 100, 99),))
-    assert page.table("The replayed range, 1 Mar 2024") == {
+    assert page.table("The repaired range, 1 Mar 2024") == {
         "Rows": ["batch", "stream", "match", "missing", "mismatch"],
         "before": ["100", "98", "97", "2", "1"],
         "after": ["100", "100", "100", "0", "0"],
