@@ -126,29 +126,29 @@ class Meter:
     """CPU of this process and its JVM from a moment on, and events joined since then."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.begun, self.steady = total, (time.monotonic(), _cpu()), (0, 0.0, 0.0, 0.0)
+        self.total, self.begun, self.steady = total, (time.monotonic(), cpu()), (0, 0.0, 0.0, 0.0)
 
     def look(self, joined: int) -> None:
         """Note the moment when the steady part begins."""
         if not self.steady[0] and joined >= STEADY_FROM * self.total:
-            self.steady = (joined, time.monotonic(), _cpu(), _compiler_cpu())
+            self.steady = (joined, time.monotonic(), cpu(), _compiler_cpu())
 
     def result(self) -> dict[str, float]:
-        wall, cpu, compiler = time.monotonic(), _cpu(), _compiler_cpu()
+        wall, total, compiler = time.monotonic(), cpu(), _compiler_cpu()
         joined, since, spent, compiled = self.steady
         events = self.total - joined
         return {
             "events": self.total,
             "seconds": round(wall - self.begun[0], 1),
-            "cpu_per_million": round((cpu - self.begun[1]) / self.total * 1e6, 1),
+            "cpu_per_million": round((total - self.begun[1]) / self.total * 1e6, 1),
             "steady_events_per_second": round(events / (wall - since)),
-            "steady_cpu_per_million": round((cpu - spent) / events * 1e6, 1),
+            "steady_cpu_per_million": round((total - spent) / events * 1e6, 1),
             "of_it_compiler": round((compiler - compiled) / events * 1e6, 1),
-            "peak_mb": sum(_peak_mb(pid) for pid in _family()),
+            "peak_mb": sum(peak_mb(pid) for pid in family()),
         }
 
 
-def _family() -> list[int]:
+def family() -> list[int]:
     """This process and all below it but the broker, which no contender starts."""
     found, todo = [], [os.getpid()]
     while todo:
@@ -159,14 +159,15 @@ def _family() -> list[int]:
     return found
 
 
-def _cpu() -> float:
-    return sum(_ticks(Path(f"/proc/{pid}/stat"), with_children=True) for pid in _family())
+def cpu() -> float:
+    """CPU seconds of this process and all below it."""
+    return sum(_ticks(Path(f"/proc/{pid}/stat"), with_children=True) for pid in family())
 
 
 def _compiler_cpu() -> float:
     """CPU of the JVM's compiler threads, which are among the threads of this process's family."""
     found = 0.0
-    for task in [task for pid in _family() for task in Path(f"/proc/{pid}/task").iterdir()]:
+    for task in [task for pid in family() for task in Path(f"/proc/{pid}/task").iterdir()]:
         with suppress(OSError):  # Other threads end while we look.
             if re.match("C[12] Compiler", (task / "comm").read_text()):
                 found += _ticks(task / "stat")
@@ -179,7 +180,8 @@ def _ticks(stat: Path, *, with_children: bool = False) -> float:
     return sum(map(int, parts[11 : 15 if with_children else 13])) / os.sysconf("SC_CLK_TCK")
 
 
-def _peak_mb(pid: int) -> int:
+def peak_mb(pid: int) -> int:
+    """The largest resident size that a process ever had."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
 
