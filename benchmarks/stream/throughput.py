@@ -44,8 +44,6 @@ FIELDS = {
     "plays": "id string, played_at timestamp, user string, seconds double, quality string, stalls bigint, "
     "player string, country string",
 }
-
-
 PLAIN_TABLE = """
     CREATE TABLE lake.joined.plain (id string, at timestamp, user string, campaign bigint, placement string,
         price double, played_at timestamp, seconds double, quality string, stalls bigint)

@@ -196,15 +196,6 @@ def test_a_cluster_gets_the_jars_and_keeps_sparks_checkpoint_rules(
     assert "spark.sql.streaming.checkpointFileManagerClass" not in settings
 
 
-def test_only_a_job_of_hours_takes_the_time_to_compile_well(home: Home, lake: Lake) -> None:
-    options = {
-        long_lived: settings_of(home, lake, app="a", shuffle_partitions=2, memory="1g", long_lived=long_lived)
-        for long_lived in (True, False)
-    }
-    quick = {lived: "TieredStopAtLevel" in made["spark.driver.extraJavaOptions"] for lived, made in options.items()}
-    assert quick == {True: False, False: True}
-
-
 def test_no_two_applications_give_their_tasks_the_same_ids(spark: SparkSession) -> None:
     """Iceberg's streaming sink puts them into the names of its files: an epoch that is done again needs other names."""
     assert spark.sparkContext._jsc.sc().taskScheduler().newTaskId() > 1_700_000_000_000_000
