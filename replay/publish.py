@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
 
     from connect.home import Home
     from connect.lake import Lake
@@ -59,7 +60,7 @@ def publish(
 
     def replacement(table: Table) -> pa.Table:
         _refuse_changed(table, plan, audited)
-        _tag_before(table, plan)
+        _tag_before(lake.load(name), plan, table.current_snapshot())
         return rows
 
     return _result(plan, _replace(lake, name, plan, replacement, {PUBLISHED: plan.replay_id}), changed=True)
@@ -115,19 +116,16 @@ def _replace(
 
     PyIceberg's overwrite rewrites files that the range cuts, keeps concurrent appends outside the range, and refuses
     to commit (ValidationException) when rows inside it were added: these must be looked at again, not lost. So it
-    starts from the very snapshot that `replacement` looked at; a tag set meanwhile brings the newest table along.
+    starts from the very snapshot that `replacement` looked at, and `replacement` must not bring `table` further.
     """
     from pyiceberg.exceptions import CommitFailedException, ValidationException
 
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         table = lake.load(name)
-        seen = table.current_snapshot()
         try:
-            rows = replacement(table)
-            if table.current_snapshot() == seen:
-                table.overwrite(rows, overwrite_filter=_in_range(plan), snapshot_properties=properties)
-                return lake.load(name)
+            table.overwrite(replacement(table), overwrite_filter=_in_range(plan), snapshot_properties=properties)
+            return lake.load(name)
         except (CommitFailedException, ValidationException):
             pass
         if time.monotonic() > deadline:
@@ -167,9 +165,12 @@ def _lineage(table: Table, plan: Plan, snapshot_id: int | None) -> pa.Table:
     return rows.select(columns).sort_by([(name, "ascending") for name in columns])
 
 
-def _tag_before(table: Table, plan: Plan) -> None:
-    """Keep the current snapshot under the replay's tag, so that expiry cannot take what a rollback needs."""
-    snapshot = table.current_snapshot()
+def _tag_before(table: Table, plan: Plan, snapshot: Snapshot | None) -> None:
+    """Keep the snapshot under the replay's tag, so that expiry cannot take what a rollback needs.
+
+    A tag brings `table` to its newest state, so it must not be the one whose rows were looked at: beside a job that
+    appends every half second a publish would begin again and again.
+    """
     if snapshot is None:
         return
     name = tag_name(plan.replay_id)

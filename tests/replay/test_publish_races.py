@@ -67,6 +67,21 @@ def test_an_append_outside_the_range_at_the_commit_survives(
     assert "l1" in labels(day.job)
 
 
+def test_a_job_that_appends_faster_than_publish_looks_does_not_hold_it_up(
+    day: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = publishing._tag_before
+
+    def raced(*args: Any) -> None:
+        append(day.job, "x", OUTSIDE, 900)
+        tag(*args)
+
+    monkeypatch.setattr(publishing, "_tag_before", raced)
+    assert day.publish()["changed"]
+    assert labels(day.job).count("x") == 1, "it began more than once"
+    assert "l1" in labels(day.job)
+
+
 def test_an_append_into_the_range_at_the_commit_is_not_lost(
     day: Replay, at_the_commit: Callable[[Callable[[], None]], None]
 ) -> None:
