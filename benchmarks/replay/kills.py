@@ -3,20 +3,21 @@
     .venv/bin/python benchmarks/replay/kills.py --kills 100 --seed 7
 
 A day with late rows is planned, run, audited, published, rolled back and cleared away, over and over; each command is
-killed, group and all, at a moment drawn over its usual duration, and repeated until it ends. All the while a writer
-appends rows outside the day, and a reader scans the current snapshot: the day must hold either exactly the rows from
-before or exactly the replayed ones, and every appended row once. Prints a line for each step and a report; exits 1
-when any look was wrong or a command could not be repeated.
+a process of its own, forked from one that has only imported the libraries (else most kills would fall into that). It is
+killed at a moment drawn over its usual duration, and repeated until it ends. All the while a writer appends rows
+outside the day, and a reader scans the current snapshot: the day must hold either exactly the rows from before or
+exactly the replayed ones, and every appended row once. Prints a line for each step and a report; exits 1 when any look
+was wrong or a command could not be repeated.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -25,6 +26,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,17 @@ from connect.broker import start, stop  # noqa: E402
 from connect.home import Home  # noqa: E402
 from connect.lake import Lake  # noqa: E402
 from contract.lineage import COORDINATES, EVENT_TIME  # noqa: E402
+from plumbline.cli import main as main_of_plumbline  # noqa: E402
 
 OUTSIDE = START + timedelta(days=2, hours=3)
+COMMANDS = multiprocessing.get_context("forkserver")
+COMMANDS.set_forkserver_preload(
+    ["__main__", "plumbline.cli", "duckdb", "pyspark.sql", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow"]
+)
+
+PAUSE_S = 2.0
+"""Between two appends; the reader looks ten times as often, if it can."""
+
 SHARE = {"plan": 2, "run": 3, "audit": 2, "publish": 3, "rollback": 3, "gc": 2}
 """How often a command is killed each time before it may end."""
 
@@ -92,7 +103,7 @@ class Watch:
 
         lake = Lake.open(self.job.home)
         schema = lake.load("joined.stream").schema().as_arrow()
-        while not self.ended.wait(0.5):
+        while not self.ended.wait(PAUSE_S):
             row = {"id": "w", EVENT_TIME: OUTSIDE, "_left_partition": 0, "_left_offset": 10**6 + self.appended}
             lake.append("joined.stream", pa.Table.from_pylist([row], schema=schema))
             self.appended += 1
@@ -108,7 +119,7 @@ class Watch:
             written = [row["_left_offset"] for row in rows if row["_left_offset"] and row["_left_offset"] >= 10**6]
             if len(written) != len(set(written)) or len(written) < known:
                 self.wrong.append(f"{known} rows were appended, {len(set(written))} are there, {len(written)} in all")
-            time.sleep(0.02)
+            time.sleep(PAUSE_S / 10)
 
 
 def lineage(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -124,29 +135,38 @@ def of_rows(rows: list[Row]) -> list[tuple[Any, ...]]:
     )
 
 
-def command(job: Scenario, step: str) -> list[str]:
+def command(job: Scenario, step: str) -> ForkServerProcess:
+    """The step as a process that has begun."""
     named = [str(job.contract_path)] if step == "plan" else [] if step == "gc" else ["latest"]
     more = EXTRA.get(step, [] if step == "audit" else ["--execute"])
-    return [sys.executable, "-m", "plumbline", "replay", step, *named, *map(str, more), "--home", str(job.home.root)]
+    words = ["replay", step, *named, *more, "--home", str(job.home.root)]
+    process = COMMANDS.Process(target=plumbline, args=(words, job.home.root / "command.log"))
+    process.start()
+    return process
 
 
-def killed(words: list[str], after_s: float) -> bool:
-    """Run a command and kill its group after so long; whether it was still running."""
-    process = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(after_s)
-    alive = process.poll() is None
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(60)
+def plumbline(words: list[str], log: Path) -> None:
+    """What the forked process does: the command line, its output in `log`."""
+    with log.open("w") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    main_of_plumbline(words)
+
+
+def killed(process: ForkServerProcess, after_s: float) -> bool:
+    """Kill a command after so long; whether it was still running."""
+    process.join(after_s)
+    alive = process.is_alive()
+    process.kill()
+    process.join(60)
     return alive
 
 
 class Trial:
     """The kills: how many of each command, how long each usually takes, and what could not be repeated."""
 
-    def __init__(self, job: Scenario, seed: int) -> None:
-        self.job, self.dice = job, random.Random(seed)
+    def __init__(self, watch: Watch, seed: int) -> None:
+        self.job, self.watch, self.dice = watch.job, watch, random.Random(seed)
         self.kills, self.usual_s, self.failed = Counter[str](), dict[str, float](), list[str]()
 
     def cycle(self, most: int) -> None:
@@ -155,16 +175,18 @@ class Trial:
             for _ in range(SHARE[step] if self.kills.total() < most and step in self.usual_s else 0):
                 self.kills[step] += killed(command(self.job, step), self.dice.uniform(0.2, 1.1) * self.usual_s[step])
             self._finish(step)
-            print(json.dumps({"at": f"{datetime.now():%H:%M:%S}", "step": step, **self.kills}), flush=True)
+            seen = {"looks": self.watch.looks, "wrong": len(self.watch.wrong), "failed": len(self.failed)}
+            print(json.dumps({"at": f"{datetime.now():%H:%M:%S}", "step": step, **self.kills, **seen}), flush=True)
 
     def _finish(self, step: str) -> None:
         if step == "gc":
             time.sleep(1.1)
         begun = time.monotonic()
-        done = subprocess.run(command(self.job, step), capture_output=True, text=True)
+        done = command(self.job, step)
+        done.join()
         self.usual_s[step] = time.monotonic() - begun
-        if done.returncode != 0:
-            self.failed.append(f"{step}: {done.stderr.strip().splitlines()[-1:]}")
+        if done.exitcode != 0:
+            self.failed.append(f"{step}: {(self.job.home.root / 'command.log').read_text().splitlines()[-1:]}")
 
 
 def main() -> int:
@@ -173,15 +195,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--report", type=Path, help="write the report as JSON here")
     given = parser.parse_args()
+    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell's background had SIGINT ignored
+        signal.signal(ending, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as scratch, ExitStack() as last:
         broker = Home.resolve(Path(scratch) / "broker")
         kafka = {"bootstrap.servers": start(broker).bootstrap_servers}
         last.callback(stop, broker)
         job = begun(Path(scratch), kafka, given.seed)
         complete = joined(job.contract, job.placed["left"], job.placed["right"], None)
-        trial, watch = Trial(job, given.seed), Watch(job, (of_rows(job.rows()), of_rows(complete)))
+        watch = Watch(job, (of_rows(job.rows()), of_rows(complete)))
+        trial = Trial(watch, given.seed)
         with watch.running(), suppress(KeyboardInterrupt):  # the report tells what was done until then
-            trial.cycle(0)
             while trial.kills.total() < given.kills and not (watch.wrong or trial.failed):
                 trial.cycle(given.kills)
     report = {
