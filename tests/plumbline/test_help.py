@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 
 import click
 import pytest
@@ -38,7 +38,7 @@ def test_a_command_has_two_examples(name: str) -> None:
 
 @pytest.mark.parametrize("line", [line for command in COMMANDS.values() for line in examples(command)])
 def test_an_example_can_be_read(line: str) -> None:
-    words = shlex.split(re.split(r" [>|] ", line)[0].replace("COMMAND", "check"))
+    words = list(takewhile(lambda word: word not in (">", "|"), shlex.split(line.replace("COMMAND", "check"))))
     command: click.Command = cli
     context = click.Context(cli, info_name="plumbline", **cli.context_settings)
     words = words[1:]

@@ -175,7 +175,7 @@ def test_the_page_names_verdict_books_causes_and_the_next_command(
     assert "drift: 1 differences among 6 batch rows, 0 unexplained" in page
     assert "late_right" in page
     assert "2024-02-29" in page
-    assert "plumbline explain KEY" in page
+    assert "plumbline replay plan " in page
     assert "stream_rows 6, late_left 0, late_right 1, pending 0: as found" in page
 
 
