@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contract.shown import shown
 
@@ -161,8 +161,3 @@ def cause_title(name: str, contract: Contract | None = None) -> str:
         source = getattr(contract.join, side) if contract else side
         title = title.replace(f"{side} record", f"{source} record")
     return title
-
-
-def document_value(value: Any) -> str:
-    """A snapshot id or another scalar of a document; `none` for an empty table."""
-    return "none" if value is None else str(value)
