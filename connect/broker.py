@@ -61,6 +61,7 @@ def start(
             files.add_owner(home.broker, *_owner(with_parent, owner))
             return _ready(home, there.port, lambda: files.running(home.broker) is None)
         find_java()
+        broker_jars(home)
         chosen = _choose_port(home.broker, port)
         config = _prepare(home, chosen, say)
         files.clear_owners(home.broker)

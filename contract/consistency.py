@@ -194,4 +194,4 @@ def _tables_differ(contract: Contract) -> None:
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 1, 0.5)
-    return f"{what}; did you mean {near[0]!r}?" if near else f"{what} (known: {', '.join(sorted(known))})"
+    return f"{what}; did you mean {near[0]!r}?" if near else f"{what} (known: {', '.join(sorted(set(known)))})"

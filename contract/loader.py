@@ -20,6 +20,7 @@ from contract.places import Places
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 Path_ = tuple[str | int, ...]
 STEPS = {
+    "literal_error": "write one of these",
     "int_parsing": "write a whole number",
     "int_type": "write a whole number",
     "int_from_float": "write a whole number",
@@ -32,6 +33,10 @@ STEPS = {
     "tuple_type": "write a list, [a, b]",
 }
 """What to do about pydantic's own errors of type."""
+MOST_CHARACTERS = 500_000
+MOST_PARTS = 50_000
+"""Far above any contract; below what a few lines of YAML aliases that multiply would make."""
+DEPTH_STEP = "`plumbline init` writes a contract to start from"
 YAML_STEP = "correct the file there; text with ': ' or ' #' in it belongs in quotes"
 
 
@@ -39,24 +44,30 @@ def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Cont
     """The contract in the file at `path`. Raises ContractError naming file, line, value and next step."""
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open(encoding="utf-8") as stream:
+            text = stream.read(MOST_CHARACTERS + 1)
     except OSError as error:
         raise UsageError(
             f"cannot read the contract {str(path)!r}: {error.strerror}",
             next_step="give the path of a contract file; `plumbline init` writes one to start from",
         ) from None
     except UnicodeDecodeError:
-        raise ContractError("the contract is not UTF-8 text", where=str(file)) from None
+        raise ContractError("the contract is not UTF-8 text", where=str(file), next_step="save it as UTF-8") from None
     return parse(text, str(file), os.environ if environment is None else environment)
 
 
 def parse(text: str, name: str = "<contract>", environment: Mapping[str, str] | None = None) -> Contract:
     """The contract that `text` spells; `name` stands for the file in messages."""
+    if len(text) > MOST_CHARACTERS:
+        what = f"a contract has at most {MOST_CHARACTERS:,} characters; this file has more"
+        raise ContractError(what, where=name, next_step="check that it is the right file")
     node, lines = _compose(text, name), dict[Path_, int]()
     try:
         body = _plain(node, (), lines, name, environment or {})
     except RecursionError:
-        raise ContractError("the contract is nested too deeply, or a part of it holds itself", where=name) from None
+        raise ContractError(
+            "the contract is nested too deeply, or a part of it holds itself", where=name, next_step=DEPTH_STEP
+        ) from None
     if not isinstance(body, dict):
         raise ContractError("the contract is not a mapping", where=name, next_step="start it with 'contract: NAME'")
     try:
@@ -71,7 +82,7 @@ def _compose(text: str, name: str) -> yaml.Node:
     try:
         node = yaml.compose(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader)
     except RecursionError:
-        raise ContractError("the contract is nested too deeply", where=name) from None
+        raise ContractError("the contract is nested too deeply", where=name, next_step=DEPTH_STEP) from None
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ContractError(f"not readable as YAML: {error.problem}", where=name + line, next_step=YAML_STEP) from None
@@ -85,6 +96,8 @@ def _compose(text: str, name: str) -> yaml.Node:
 def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], name: str, environment: Mapping[str, str]) -> Any:
     """`node` as plain values, noting each path's line; `${NAME}` replaced; a key twice is an error."""
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(lines) > MOST_PARTS:
+        raise ContractError(f"the contract has over {MOST_PARTS:,} parts", where=name, next_step="use fewer aliases")
     if isinstance(node, yaml.MappingNode):
         body: dict[str, Any] = {}
         for key_node, value_node in node.value:

@@ -62,6 +62,11 @@ def _as_delay(text: object) -> timedelta:
     return duration
 
 
+def _reversed(low: timedelta, high: timedelta) -> str:
+    low_, high_ = spell_duration(low), spell_duration(high)
+    return f"[{low_}, {high_}] is reversed; write the earlier bound first, [{high_}, {low_}]"
+
+
 def _as_property(value: object) -> object:
     """YAML's bare numbers and booleans as clients spell them."""
     if isinstance(value, bool):
@@ -123,7 +128,7 @@ class Source(_Block):
             raise PartError(("event_id",), f"{self.event_id!r} is not among the fields ({', '.join(self.fields)})")
         low, high = self.event_time_within
         if low > high:
-            raise PartError(("event_time_within",), f"[{spell_duration(low)}, {spell_duration(high)}] is reversed")
+            raise PartError(("event_time_within",), _reversed(low, high))
         return self
 
     @property
@@ -152,7 +157,7 @@ class Join(_Block):
     def _bounds_in_order(self) -> Join:
         low, high = self.within
         if low > high:
-            raise PartError(("within",), f"[{spell_duration(low)}, {spell_duration(high)}] is reversed")
+            raise PartError(("within",), _reversed(low, high))
         return self
 
     @property

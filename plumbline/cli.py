@@ -19,10 +19,11 @@ DEFECT = "this is a defect; set PLUMBLINE_DEBUG=1 for the traceback"
 THE_MACHINES = frozenset(
     (
         *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
-        *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE),
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE),
     )
 )
-"""Refusals of the file system: rights, space, a file where a folder belongs. The machine's matter, not a defect."""
+"""Refusals of the file system: rights, space, a file where a folder belongs, a place where nothing
+can be made. The machine's matter, not a defect."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": (

@@ -130,7 +130,9 @@ def test_a_lock_longer_than_the_time_out_is_waited_for(home: Home, lake: Lake, m
 
 
 def test_an_unreachable_catalog_is_one_line(home: Home) -> None:
-    lake = Lake.open(home, {"type": "sql", "uri": "sqlite:////nowhere/at/all.db", "warehouse": "file:///nowhere/warehouse"})
+    lake = Lake.open(
+        home, {"type": "sql", "uri": "sqlite:////nowhere/at/all.db", "warehouse": "file:///nowhere/warehouse"}
+    )
     with pytest.raises(SetupError, match=r"the catalog does not answer: .*sqlite:////nowhere/at/all\.db"):
         lake.exists("a.b")
 

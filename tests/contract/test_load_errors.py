@@ -11,6 +11,11 @@ from wrong_contracts import CASES
 from contract.errors import ContractError, UsageError
 from contract.loader import load, parse
 
+BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)
+)
+"""Nine lines that YAML's aliases multiply to 43 million parts."""
+
 
 @pytest.mark.parametrize(("old", "new", "at", "what", "more"), CASES.values(), ids=CASES.keys())
 def test_the_error_names_its_line(old: str, new: str, at: str | None, what: str, more: str) -> None:
@@ -36,16 +41,17 @@ def test_two_tables_of_one_name_point_at_the_second() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", "the contract is empty"),
-        ("# only a comment\n", "the contract is empty"),
-        ("- a\n- b\n", "the contract is not a mapping"),
-        ("just text", "the contract is not a mapping"),
-        ("a: &a [*a]\n", "holds itself"),
-        ("[" * 5000, "nested too deeply"),
-        ("contract: \x00x", "not readable as YAML"),
-        ("contract: [a\n", "not readable as YAML.*Next: correct the file there"),
+        pytest.param("", "the contract is empty", id="nothing"),
+        pytest.param("# only a comment\n", "the contract is empty", id="a comment"),
+        pytest.param("- a\n- b\n", "the contract is not a mapping", id="a list"),
+        pytest.param("just text", "the contract is not a mapping", id="a word"),
+        pytest.param("a: &a [*a]\n", "holds itself", id="a part within itself"),
+        pytest.param("[" * 5000, "nested too deeply.*Next: ", id="a tower"),
+        pytest.param("a: " + "x" * 500_000, "at most 500,000 characters", id="a novel"),
+        pytest.param(BOMB, "over 50,000 parts", id="a bomb"),
+        pytest.param("contract: \x00x", "not readable as YAML", id="a control"),
+        pytest.param("contract: [a\n", "not readable as YAML.*Next: correct the file there", id="a broken list"),
     ],
-    ids=["nothing", "a comment", "a list", "a word", "a part within itself", "a tower", "a control", "a broken list"],
 )
 def test_what_is_no_contract_at_all(text: str, what: str) -> None:
     with pytest.raises(ContractError, match=what):
@@ -58,7 +64,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Is a directory"):
         load(tmp_path)
     (tmp_path / "latin.yaml").write_bytes("contract: caf\xe9".encode("latin-1"))
-    with pytest.raises(ContractError, match="not UTF-8"):
+    with pytest.raises(ContractError, match=r"not UTF-8 text.*Next: save it as UTF-8"):
         load(tmp_path / "latin.yaml")
 
 

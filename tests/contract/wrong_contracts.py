@@ -56,6 +56,13 @@ CASES: dict[str, tuple[str, str, str | None, str, str]] = {
         "reconcile.fail_when.unexplaned: 'unexplaned' is neither a cause nor a class",
         "did you mean 'unexplained'?",
     ),
+    "a join of an unknown kind": (
+        "  kind: left_outer",
+        "  kind: letf",
+        "kind: letf",
+        "'inner', 'left_outer', 'right_outer' or 'full_outer' (found 'letf')",
+        "write one of these",
+    ),
     "no duration": ("watermark: 90 s", "watermark: soon", "soon", "'soon' is not a duration", "2 hours"),
     "a duration without a unit": ("watermark: 90 s", "watermark: 90", "watermark: 90", "90 is not a duration", "unit"),
     "a negative watermark": ("watermark: 90 s", "watermark: -90 s", "-90 s", "'-90 s' is negative", "zero or more"),

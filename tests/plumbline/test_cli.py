@@ -129,13 +129,19 @@ def test_a_usage_error_is_one_line_and_exit_2(
             "error: the file system refuses: Permission denied [/there]. "
             "Next: check rights and free space, or another place\n",
         ),
+        (
+            FileNotFoundError(2, "No such file or directory", "/proc/x"),
+            3,
+            "error: the file system refuses: No such file or directory [/proc/x]. "
+            "Next: check rights and free space, or another place\n",
+        ),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
         (click.Abort(), 130, "error: interrupted\n"),
         (1, 1, ""),
         (0, 0, ""),
         (None, 0, ""),
     ],
-    ids=["usage", "setup", "incomplete", "no rights", "Ctrl-C", "abort", "drift", "clean", "done"],
+    ids=["usage", "setup", "incomplete", "no rights", "no place", "Ctrl-C", "abort", "drift", "clean", "done"],
 )
 def test_how_a_command_ends(
     outcome: object, code: int, message: str, failing: Any, capsys: pytest.CaptureFixture[str]
