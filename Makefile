@@ -22,7 +22,7 @@ browser:  ## find Chromium for the browser tests, or install Debian's where apt-
 	@tests/browser/find.sh
 
 test: install browser  ## run all tests, in two processes that have a broker and a Spark each
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed  ## ruff (rules and format) and mypy strict
 	@$(BIN)/ruff check .

@@ -24,6 +24,16 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, then those that need the broker: two processes end together only if the short
+    files come last. `make test` hands the files out in this order."""
+    weights: dict[Path, int] = {}
+    for item in items:
+        weight = 2 if item.get_closest_marker("slow") else 1 if item.get_closest_marker("kafka") else 0
+        weights[item.path] = max(weight, weights.get(item.path, 0))
+    items.sort(key=lambda item: -weights[item.path])
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> BrokerInfo:
     """The process's one local Kafka broker. Topics stay, so give yours names of their own."""

@@ -31,7 +31,7 @@ def test_after_random_edits_a_run_tells_what_a_full_one_tells(seed: int, make_wo
     world = world_of_days(make_world, dice, poisoned=seed == 4)
     done, reused = [], 0
     world.reconcile()
-    for _ in range(8):
+    for _ in range(5):
         done.append(edit(world, dice))
         _, whole = told(world, tmp_path / "full.parquet", full=True, record=False)
         days, some = told(world, tmp_path / "some.parquet")

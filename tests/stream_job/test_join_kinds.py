@@ -30,7 +30,7 @@ KINDS = {"inner": (-20, 40), "left_outer": (-30, -5), "right_outer": (10, 30), "
 """Kind of join to its `within`, in minutes: around zero, both below, both above."""
 
 
-def random_feed(dice: random.Random, side: str, count: int = 240) -> Feed:
+def random_feed(dice: random.Random, side: str, count: int = 160) -> Feed:
     """Events in rising order of a clock of two minutes each, most a little out of order and one in six far behind.
 
     Few ids, so that many match many; times on the minute or a hair beside it, as watermarks and windows are.
@@ -49,11 +49,11 @@ def test_random_epochs_equal_the_model(kind: str, new_scenario: NewScenario) -> 
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     dice = random.Random(seed)
-    job = new_scenario(join={"kind": kind, "within": within(*KINDS[kind])}, stream={"max_events_per_epoch": 24})
+    job = new_scenario(join={"kind": kind, "within": within(*KINDS[kind])}, stream={"max_events_per_epoch": 20})
     # One of the two sides is fed half first: the stream also starts again in the middle of it.
     lefts, rights = random_feed(dice, "o"), random_feed(dice, "p")
-    job.feed(lefts[:120], rights[:120]).epoch()
-    job.feed(lefts[120:], rights[120:]).epoch()
+    job.feed(lefts[:80], rights[:80]).epoch()
+    job.feed(lefts[80:], rights[80:]).epoch()
     job.expect()
     late = job.outcome().late
     assert {name[0] for name in late} == {"o", "p"}

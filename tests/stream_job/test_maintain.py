@@ -45,9 +45,9 @@ def files(job: Scenario, table: str) -> set[Path]:
 def test_a_job_killed_after_its_commit_survives_compaction_and_expiry(new_scenario: Callable[..., Scenario]) -> None:
     job = new_scenario(stream={"max_events_per_epoch": 10})
     stream = job.contract.output.stream_table
-    job.feed(*events(0, 60))
+    job.feed(*events(0, 40))
     job.epoch()
-    job.feed(*events(60, 100))
+    job.feed(*events(40, 60))
     job.crash("after-sink-commit")
     before, rows = snapshots(job, stream), job.rows()
     shown = maintained(job, execute=False)
@@ -110,11 +110,11 @@ def test_an_old_orphan_goes_and_a_young_one_stays(new_scenario: Callable[..., Sc
 def test_beside_a_running_stream(new_scenario: Callable[..., Scenario]) -> None:
     job = new_scenario(stream={"max_events_per_epoch": 10})
     stream = job.contract.output.stream_table
-    job.feed(*events(0, 40))
+    job.feed(*events(0, 20))
     with job.running():
         job.caught_up()
-        for first in (40, 80):
-            job.feed(*events(first, first + 40))
+        for first in (20, 40):
+            job.feed(*events(first, first + 20))
             done = maintained(job)
         job.caught_up()
     assert done[stream]["expire"] > 0
