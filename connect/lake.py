@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import sqlite3
 import time
 import uuid
@@ -224,10 +225,19 @@ def _open_catalog(block: Mapping[str, str]) -> Catalog:
     from pyiceberg.catalog import load_catalog
     from sqlalchemy.exc import SQLAlchemyError
 
+    logging.getLogger("pyiceberg.catalog").addFilter(_tells_news)
     try:
         return load_catalog(NAME, **catalog_block.pyiceberg_properties(block))
     except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
         raise _unreachable(block, getattr(error, "orig", error)) from None
+
+
+def _tells_news(record: logging.LogRecord) -> bool:
+    """Whether a line of PyIceberg's log is worth reading.
+
+    After a commit beside another one it also deletes old metadata files that the other has deleted already.
+    """
+    return not record.getMessage().startswith("Failed to delete metadata file")
 
 
 def _unreachable(block: Mapping[str, str], error: object) -> UnreachableError:

@@ -164,3 +164,16 @@ def test_a_local_catalog_that_is_no_database_says_which_file(home: Home, lake: L
     Path(database(home)).write_text("garbage" * 100)
     with pytest.raises(SetupError, match=r"the catalog does not answer: file is not a database.*the file is whole"):
         Lake.open(home).tables()
+
+
+def test_old_metadata_that_another_commit_has_removed_is_no_news(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
+    kept = {"write.metadata.delete-after-commit.enabled": "true", "write.metadata.previous-versions-max": "1"}
+    lake.ensure_table("joined.t", SCHEMA, properties=kept)
+    for key in (1, 2):
+        lake.append("joined.t", row(key))
+    behind, snapshot = lake.load("joined.t"), lake.load("joined.t").current_snapshot()
+    assert snapshot is not None
+    lake.load("joined.t").manage_snapshots().create_tag(snapshot.snapshot_id, "beside").commit()
+    behind.append(row(3))
+    assert sorted(lake.load("joined.t").scan().to_arrow()["id"].to_pylist()) == [1, 2, 3]
+    assert [line for line in caplog.messages if "Failed to delete" in line] == []
