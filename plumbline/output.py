@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.text import Text
 
-PLAIN_EVERY_S = 5.0
+PLAIN_EVERY_S = 30.0
 _NOT_PLAIN = re.compile(r"[^\n -~]")
 _started = time.monotonic()
 _bar: Progress | None = None
@@ -73,7 +73,10 @@ def say(message: str) -> None:
 
 @contextmanager
 def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
-    """Count up to `total`: yields `advance(n)`. A bar when a terminal watches, else a line every few seconds."""
+    """Count up to `total`: yields `advance(n)`.
+
+    A bar when a terminal watches, else a line for each tenth, and in half a minute at least one.
+    """
     if sys.stderr.isatty():
         with _as_bar(total, label) as advance:
             yield advance
@@ -103,9 +106,9 @@ def _as_lines(total: int, label: str) -> Callable[[int], None]:
 
     def advance(n: int) -> None:
         nonlocal done, spoken
-        done += n
+        before, done = done, done + n
         now = time.monotonic()
-        if done >= total > done - n or now - spoken >= PLAIN_EVERY_S:
+        if 10 * done // total > 10 * before // total or now - spoken >= PLAIN_EVERY_S:
             spoken = now
             say(f"{label}: {done:,} of {total:,}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from connect.home import Home
@@ -27,7 +28,8 @@ def show_plan(body: dict[str, Any], home: Home, console: Console) -> None:
     replaces, estimate = body["replaces"], body["estimate"]
     epochs = len(body["epochs"]) or len(body["boundaries_us"]) + 1
     time = "" if estimate["seconds"] is None else f", about {estimate['seconds']:,} s by {estimate['from']}"
-    console.print(f"  {epochs} epoch(s){time}; publish replaces {replaces['rows']:,} rows of {replaces['table']}")
+    played = "1 epoch" if epochs == 1 else f"{epochs:,} epochs"
+    console.print(f"  {played}{time}; publish replaces {replaces['rows']:,} rows of {replaces['table']}")
     console.print(f"next: plumbline replay run {body['replay_id']}{home.option} --execute")
 
 
@@ -82,7 +84,26 @@ def show_audit(result: dict[str, Any], home: Home, console: Console) -> None:
         console.print(f"next: plumbline replay publish {result['replay_id']}{home.option} --execute")
 
 
-def show_commit(result: dict[str, Any], verb: str, console: Console) -> None:
+def show_run(result: dict[str, Any], home: Home, console: Console) -> None:
+    """What was played."""
+    console.print(f"{result['rows']:,} rows in {result['staging']}")
+    console.print(f"next: plumbline replay audit {result['replay_id']}{home.option}")
+
+
+def show_publish(result: dict[str, Any], made: Any, home: Home, console: Console) -> None:
+    """The commit, and how to see what it mended."""
+    _show_commit(result, "published", console)
+    span = f"--from {made.range['from']} --to {made.range['to']}"
+    console.print(f"next: plumbline reconcile {shlex.quote(made.contract_file)}{home.option} {span}")
+
+
+def show_rollback(result: dict[str, Any], console: Console) -> None:
+    """The commit, and what that means."""
+    _show_commit(result, "rolled back", console)
+    console.print("the range holds again what it held before this replay, its differences too")
+
+
+def _show_commit(result: dict[str, Any], verb: str, console: Console) -> None:
     """A commit to the stream table, or that it was there already."""
     already = "" if result["changed"] else "already "
     console.print(

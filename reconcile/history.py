@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -18,7 +19,8 @@ def history(contract: str, recorded: Iterable[Mapping[str, Any]], last: int | No
     A run has its id, when it was recorded, range, verdict, whether it was settled, rows and findings, findings per
     cause, the limits that it crossed and the snapshots that it read. `trend` maps each cause that occurs to its
     findings per 100 batch rows (`shares`, run by run; null for a run without batch rows), the newest run's (`newest`),
-    the median of those before (`usual`; null without any), and `direction`: risen, fallen or steady.
+    the median of those before over ranges as long as the newest's (`usual`; null without any), and `direction`: risen,
+    fallen or steady.
     """
     runs = [_run(row) for row in recorded][-last if last else None :]
     causes = dict.fromkeys(cause for run in runs for cause in run["causes"])
@@ -47,9 +49,20 @@ def _run(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _trend(cause: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     shares = [100 * run["causes"].get(cause, 0) / run["batch"] if run["batch"] else None for run in runs]
-    before = [share for share in shares[:-1] if share is not None]
+    length = _length(runs[-1]["range"])
+    before = [
+        share
+        for share, run in zip(shares[:-1], runs, strict=False)
+        if share is not None and _length(run["range"]) == length
+    ]
     newest, usual = shares[-1], median(before) if before else None
     return {"shares": shares, "newest": newest, "usual": usual, "direction": _direction(newest, usual)}
+
+
+def _length(time_range: Mapping[str, str | None]) -> timedelta | None:
+    """How long a range is; None for an open one."""
+    start, end = time_range["from"], time_range["to"]
+    return datetime.fromisoformat(end) - datetime.fromisoformat(start) if start and end else None
 
 
 def _direction(newest: float | None, usual: float | None) -> str:

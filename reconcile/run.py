@@ -143,6 +143,8 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
     drift = bool(uncompared) or any(cause != "pending" for cause, _ in total.entries)
     records = quarantine.records(pins, judged.intake)
     balanced = judged.books.balance(judged.match) and quarantine.balanced(records)
+    # A range that nothing has reached yet looks like two equal tables: a stream that died would stay green.
+    told = settled or not (require_settled or total.batch == total.stream == 0)
     causes = {name: sum(kinds.values()) for name, kinds in total.causes().items()}
     predicted = judged.predicted
     return {
@@ -151,7 +153,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
         "snapshots": dict(pins.snapshots),
         "stream": _stream(progress),
         "settled": settled,
-        "verdict": judge.verdict(drift=drift, complete=balanced and (settled or not require_settled)),
+        "verdict": judge.verdict(drift=drift, complete=balanced and told),
         "balanced": balanced,
         "counts": {
             "batch": total.batch,

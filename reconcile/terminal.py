@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconcile.books import CLASSES, PENDING, Page, by_month
 from reconcile.causes import named
+from reconcile.report import spell
 from reconcile.report.answers import answers
 from reconcile.report.facts import Facts
 from reconcile.report.reading import record_lines
@@ -58,7 +59,9 @@ def _headline(run: Run) -> str:
         "clean": f"clean: {total.match:,} of {total.batch:,} batch rows are in the stream with the same values",
         "drift": f"drift: {drift:,} differences among {total.batch:,} batch rows, "
         f"{document['unexplained']:,} unexplained",
-        "incomplete": f"incomplete: {drift:,} differences, {total.count(PENDING):,} rows pending",
+        "incomplete": f"incomplete: {drift:,} differences, {total.count(PENDING):,} rows pending"
+        if total.batch or total.stream
+        else "incomplete: nothing to compare, neither table holds a row of a range that is not settled",
     }[document["verdict"]]
     if not document["balanced"]:
         said += "; the books do not balance, which is a defect of Plumbline"
@@ -69,7 +72,7 @@ def _headline(run: Run) -> str:
 
 def _scope(run: Run) -> str:
     document = run.document
-    spelled = f"[{document['range']['from'] or 'open'}, {document['range']['to'] or 'open'})"
+    spelled = spell.span(document["range"])
     closed = document["stream"]["closed_until"]
     state = "settled" if document["settled"] else "not settled"
     until = f": windows are closed up to {closed}" if closed else ": there is no epoch ledger"
@@ -126,7 +129,8 @@ def _prediction(run: Run) -> str:
         return "without an epoch ledger nothing can be predicted"
     figures = ", ".join(f"{name} {count:,}" for name, count in predicted.items())
     ending = {True: ": as found", False: ": NOT as found", None: ""}[agreed]
-    return f"predicted from archive and ledger alone: {figures}{ending}"
+    replayed = "" if not run.document["replayed"] else " (of the live job; replays are not in it)"
+    return f"predicted from archive and ledger alone: {figures}{ending}{replayed}"
 
 
 def _unknown(unknown: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from contract.errors import PlumblineError, UsageError
 from contract.loader import load
 from contract.model import Contract
 from replay.plan import Plan, read_plan
-from replay.store import ReplayFolder
+from replay.store import LATEST, ReplayFolder
 
 if TYPE_CHECKING:
     from connect.home import Home
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def open_replay(home: Home, name: str) -> tuple[Contract, Plan, ReplayFolder]:
     """Contract, plan and folder of the replay with this id (or plan file).
 
-    Raises UsageError when there is none, or when the contract changed its meaning since the plan was made.
+    Raises UsageError when there is none, when `latest` is a series, or when the contract changed its meaning since the
+    plan was made.
     """
+    _refuse_series(home, name)
     folder = ReplayFolder.find(home, name)
     plan = read_plan(folder)
     contract = load(Path(plan.contract_file))
@@ -30,6 +32,18 @@ def open_replay(home: Home, name: str) -> tuple[Contract, Plan, ReplayFolder]:
             next_step="plan the range again",
         )
     return contract, plan, folder
+
+
+def _refuse_series(home: Home, name: str) -> None:
+    """`latest` is one plan to the steps: of a series they would do a part and look as if all were done."""
+    from replay.series import members
+
+    several = members(home, name) if name == LATEST else [name]
+    if len(several) > 1:
+        raise UsageError(
+            f"the plan made last is a series of {len(several)} replays",
+            next_step=f"plumbline replay finish latest --execute does all of them; or name one, such as {several[0]}",
+        )
 
 
 def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> dict[str, Any]:

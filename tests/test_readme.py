@@ -47,6 +47,11 @@ def commands(page: str) -> Iterator[str]:
                 yield command
 
 
+def printed(page: str) -> list[str]:
+    """What a page shows of a terminal, block by block."""
+    return re.findall(r"^```text\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which `plumbline demo` has run, with two files to compare."""
@@ -61,8 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_demo_ends_with_the_books_that_the_readme_shows(folder: Path) -> None:
     told = (folder / "told.txt").read_text(encoding="utf-8")
-    shown = re.findall(r"^```text\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)[0]
-    assert shown in told
+    assert printed(README)[0] in told
     assert "NO " not in told
 
 
@@ -81,10 +85,13 @@ def test_every_command_of_the_readme_does_what_it_says(folder: Path) -> None:
 
 
 def test_every_command_of_the_tutorial_does_what_it_says(folder: Path) -> None:
+    told = ""
     for command in commands(TUTORIAL):
         if command not in BY_MAKE:
             done = run(command, folder)
             assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+            told += done.stdout
+    assert all(shown in told for shown in printed(TUTORIAL)), told
     assert (folder / "demo" / "nightly" / "flights" / "2013-02-10" / "report.html").exists()
 
 

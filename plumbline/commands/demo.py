@@ -74,16 +74,27 @@ def _show(result: dict[str, Any], folder: Path, console: Console) -> None:
     for name in ("match", *sorted(year["causes"]), "unexplained"):
         number = counts["match"] if name == "match" else year["causes"].get(name, 0)
         console.print(f"  {name:<12} {number:>9,}")
-    for promise, held in result["holds"].items():
-        console.print(f"  {'yes' if held else 'NO '}  {promise}")
+    for promise in [promise for promise, held in result["holds"].items() if not held]:
+        console.print(f"  NO  {promise}")
+    console.print(_outcome(result))
     week, worst = result["week"], result["worst_key"]
     console.print(f"\nReport: {result['report']}")
     console.print("To look further:")
-    for command in (
-        f"explain {worst} --contract {contract} --home {folder}",
-        f"reconcile {contract} --home {folder} --from {week['from']} --to {week['to']}",
-        f"replay rollback {result['replay']['replay_id']} --home {folder} --execute",
-        f"expect {contract} --home {folder}",
-        f"lake --home {folder} --json",
+    for command, why in (
+        (f"explain {worst} --contract {contract} --home {folder}", "why this flight differs"),
+        (f"reconcile {contract} --home {folder} --from {week['from']} --to {week['to']}", "the repaired week again"),
+        (f"expect {contract} --home {folder}", "what both tables promise"),
+        (f"lake --home {folder} --json", "how other tools open them"),
+        (f"replay plan {contract} --home {folder} --from-drift {year['run_id']}", "plans that repair the rest"),
     ):
-        console.print(f"  plumbline {command}")
+        console.print(f"  plumbline {command}  # {why}")
+
+
+def _outcome(result: dict[str, Any]) -> str:
+    """What was found, what of it was repaired, what is left."""
+    found = sum(result["year"]["causes"].values())
+    repaired = sum(result["before"]["causes"].values()) - sum(result["after"]["causes"].values())
+    return (
+        f"\n{found:,} differences, {result['year']['unexplained']:,} of them unexplained: "
+        f"{repaired:,} repaired by replay {result['replay']['replay_id']}, {found - repaired:,} left"
+    )

@@ -27,8 +27,8 @@ def history(contract_path: Path, last: int | None, home: Home, as_json: bool) ->
     """Show the drift ledger over time: each recorded reconcile with its verdict, its findings per cause and the limits
     of reconcile.fail_when that it crossed; then how each cause goes, per 100 batch rows.
 
-    A cause has risen when the newest run has more than 1.5 times what is usual: the median of the runs before. With
-    --json each run also names the snapshots that it read.
+    A cause has risen when the newest run has more than 1.5 times what is usual: the median of the runs before
+    over ranges of the same length. With --json each run also names the snapshots that it read.
 
     \b
     Examples:
@@ -51,8 +51,8 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("recorded", "run", "range", "verdict"):
-        table.add_column(name, no_wrap=True)
+    for name, width in (("recorded", 16), ("run", 16), ("range", None), ("verdict", None)):
+        table.add_column(name, no_wrap=True, min_width=width)
     for name in ("batch", "findings", *document["trend"]):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("alerts", no_wrap=True)

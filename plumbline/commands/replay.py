@@ -26,9 +26,9 @@ def replay() -> None:
       plumbline replay run latest --execute
       plumbline replay audit 20130708-7d-1a2b3c4d
       plumbline replay publish 20130708-7d-1a2b3c4d --execute
-      plumbline replay rollback 20130708-7d-1a2b3c4d --execute
 
-    REPLAY is an id as `replay plan` prints it, the path of a plan file, or `latest`: the plan made last.
+    REPLAY is an id as `replay plan` prints it, the path of a plan file, or `latest`: the plan made last. Only
+    `replay finish` takes a whole series, as --from-drift and --every plan it.
     """
 
 
@@ -116,7 +116,7 @@ def run(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
         )
         return
     result = play(contract, home, made, folder, say=say)
-    emit(result, as_json, lambda console: console.print(f"{result['rows']:,} rows in {result['staging']}"))
+    emit(result, as_json, lambda console: pages.show_run(result, home, console))
 
 
 @replay.command(short_help="Check a finished replay against its plan, the batch reference and the live table.")
@@ -167,7 +167,7 @@ def publish(replay_id: str, accept: tuple[str, ...], execute: bool, home: Home, 
         pages.only_shown(f"would replace {made.replaces['rows']:,} rows of {made.replaces['table']}", made, as_json)
         return
     result = replace(contract, home, made, folder, accept=accept)
-    emit(result, as_json, lambda console: pages.show_commit(result, "published", console))
+    emit(result, as_json, lambda console: pages.show_publish(result, made, home, console))
 
 
 @replay.command(short_help="Bring back what the range held before the replay was published.")
@@ -191,7 +191,7 @@ def rollback(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
         pages.only_shown("would bring back the rows from before the replay", made, as_json)
         return
     result = restore(contract, home, made)
-    emit(result, as_json, lambda console: pages.show_commit(result, "rolled back", console))
+    emit(result, as_json, lambda console: pages.show_rollback(result, console))
 
 
 @replay.command(short_help="How far a replay has come, and the next command.")

@@ -186,6 +186,7 @@ def _repair(stage: Stage, run_id: str) -> Document:
     published: Document = {}
     for body in planned["replays"]:
         contract, plan, folder = open_replay(stage.home, body["replay_id"])
+        stage.say(f"     {plan.time_range} holds them: played again, with nothing late")
         run(contract, stage.home, plan, folder, spark=stage.spark)
         checked = audit(contract, stage.home, plan, folder)
         stage.say(f"     audit {'passed' if checked['passed'] else 'failed'}: {checked['checks'][0]['found']}")

@@ -32,12 +32,12 @@ def test_say_gives_seconds_and_message_on_stderr(capsys: pytest.CaptureFixture[s
     assert shown.err.endswith(" s  working [bold]\n")
 
 
-def test_progress_without_a_terminal_tells_the_end_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_without_a_terminal_tells_each_tenth_once(capsys: pytest.CaptureFixture[str]) -> None:
     with output.progress(1000, "events") as advance:
-        for _ in range(10):
-            advance(100)
+        for _ in range(100):
+            advance(10)
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(" s  ")[1] for line in lines] == ["events: 1,000 of 1,000"]
+    assert [line.split(" s  ")[1] for line in lines] == [f"events: {n:,} of 1,000" for n in range(100, 1001, 100)]
 
 
 def test_progress_without_a_terminal_speaks_now_and_then(

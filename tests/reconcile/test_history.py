@@ -44,6 +44,14 @@ def test_the_trend_of_a_cause(numbers: list[int], usual: float | None, direction
     assert trend == {"shares": numbers, "newest": numbers[-1], "usual": usual, "direction": direction}
 
 
+def test_only_ranges_of_one_length_are_a_trend() -> None:
+    """One bad week is no rise over a whole year, nor is a year a fall after a bad week."""
+    year = late(0)
+    year["range"] = {"from": None, "to": None}
+    trend = history("plays", recorded(year, late(2), year, late(4)))["trend"].get("late_left", {})
+    assert (trend["shares"], trend["usual"], trend["direction"]) == ([0, 2, 0, 4], 2, "risen")
+
+
 def test_a_run_without_batch_rows_has_no_share() -> None:
     empty = late(0)
     empty["counts"] = dict.fromkeys(empty["counts"], 0)

@@ -133,6 +133,7 @@ def test_a_settled_range_is_said_to_be(make_world: MakeWorld) -> None:
     not_reached = TimeRange(START + timedelta(days=30), START + timedelta(days=31))
     empty = world.reconcile(time_range=not_reached).document
     assert (empty["counts"]["batch"], empty["settled"]) == (0, False), "a stream that stands still is never settled"
+    assert empty["verdict"] == "incomplete", "nor is it clean, where neither table has a row yet"
 
 
 EXITS: tuple[tuple[Any, tuple[str, ...], int], ...] = (
@@ -144,7 +145,8 @@ EXITS: tuple[tuple[Any, tuple[str, ...], int], ...] = (
     (lost_match, ("--alerts-only", "--json"), 0),
     (several_at_once, ("--alerts-only",), 1),
     (late_left, ("--date", "2024-02-29"), 0),
-    (nothing, ("--date", "2024-03-30", "--require-settled"), 3),
+    (nothing, ("--date", "2024-03-30"), 3),
+    (nothing, ("--date", "2024-03-30", "--alerts-only"), 3),
 )
 
 
