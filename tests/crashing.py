@@ -55,6 +55,7 @@ class Job:
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process, self.log = process, log
+        self._jvm: int | None = None
 
     def runs(self) -> bool:
         return self.process.poll() is None
@@ -64,6 +65,12 @@ class Job:
 
     def signal(self, number: signal.Signals) -> None:
         signal_all(self.process, number)
+
+    def worker(self) -> int:
+        """The JVM, as soon as there is one: what does the work. Only this process is looked up, as it must be quick."""
+        if self._jvm is None:
+            self._jvm = next(_children(self.process.pid), None)
+        return self._jvm or self.process.pid
 
 
 @contextmanager
@@ -92,10 +99,11 @@ def _at(job: Job, stands: _Stands, point: str) -> str | None:
         if not stands.at(point):
             time.sleep(0 if quick else 0.001)
             continue
-        job.process.send_signal(signal.SIGSTOP) if quick else job.signal(signal.SIGSTOP)
+        stopped = job.process.pid if quick else job.worker()
+        os.kill(stopped, signal.SIGSTOP)
         if stands.at(point):
             return f"{point} of epoch {stands.planned()}"
-        job.signal(signal.SIGCONT)
+        os.kill(stopped, signal.SIGCONT)
     return None
 
 
@@ -121,12 +129,13 @@ def signal_all(job: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 def _below(pid: int) -> list[int]:
     """The processes started by `pid` and by those, parents first."""
-    found: list[int] = []
+    return [found for child in _children(pid) for found in (child, *_below(child))]
+
+
+def _children(pid: int) -> Iterator[int]:
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
-            for child in map(int, tasks.read_text().split()):
-                found += [child, *_below(child)]
-    return found
+            yield from map(int, tasks.read_text().split())
 
 
 class _Stands:
@@ -172,6 +181,7 @@ class _Sink:
     def __init__(self, checkpoint: Path, catalog: Path, table: str) -> None:
         self.checkpoint, self.catalog = checkpoint, catalog
         self.namespace, self.table = table.rsplit(".", 1)
+        self._seen: tuple[str, int | None] = ("", None)
         self.known = {self.committed(): self.snapshot()}
 
     def where(self) -> str:
@@ -191,7 +201,11 @@ class _Sink:
     def snapshot(self) -> int | None:
         """The table's current snapshot; None while it has none."""
         found = self._metadata()
-        return json.loads(Path(found.removeprefix("file:")).read_text()).get("current-snapshot-id") if found else None
+        if found and found != self._seen[0]:
+            # The metadata grows with each commit: read once, as a look may take milliseconds only.
+            snapshot = json.loads(Path(found.removeprefix("file:")).read_text()).get("current-snapshot-id")
+            self._seen = (found, snapshot)
+        return self._seen[1] if found else None
 
     def _metadata(self) -> str | None:
         if not self.catalog.exists():
