@@ -24,8 +24,25 @@ if TYPE_CHECKING:
 
 LOG4J = Path(__file__).parent / "spark_log4j2.xml"
 LOG_BYTES = 20_000_000
+QUICK_COMPILER = " -XX:TieredStopAtLevel=1"
+"""For a JVM that ends within minutes. Measured on 2 loaded cores, a join of 0.3 M events (single runs): 57-63 s CPU,
+1.2-1.5 GB resident with the JVM's defaults, 50 s and 0.8 GB with the serial collector, 34 s and 0.7 GB with the quick
+compiler too. What it compiles runs slower, for ever."""
+PATIENT_COMPILER = "".join(
+    f" -XX:Tier4{name}={calls}"
+    for name, calls in {
+        "InvocationThreshold": 50_000,
+        "MinInvocationThreshold": 6_000,
+        "CompileThreshold": 150_000,
+        "BackEdgeThreshold": 400_000,
+    }.items()
+)
+"""For a JVM that runs for hours: both compilers, but the dear one only for what was called ten times as often as is
+its default. What an event needs is called so often within seconds, what an epoch needs hardly ever."""
 LOCAL_DISK = {
-    # Hadoop forks chmod and the like for each small file on a local disk; these two halve a near-empty batch.
+    # Hadoop starts a chmod for each file and folder that it makes on a local disk; this one sets the mode by itself.
+    "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
+    # Two files less for each small file of a checkpoint, and no look-ups of links.
     "spark.sql.streaming.checkpoint.fileChecksum.enabled": "false",
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
@@ -40,6 +57,7 @@ def session(
     app: str,
     shuffle_partitions: int = 2,
     memory: str = "2g",
+    long_lived: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> SparkSession:
     """A Spark session with the catalog `lake`, in UTC; its log is `<home>/spark.log`. It ends with this process.
@@ -47,12 +65,13 @@ def session(
     `local[2]`, or $PLUMBLINE_SPARK_MASTER; a cluster gets the jars shipped, and Spark's own spark-defaults.conf in
     $SPARK_CONF_DIR says the rest, for example what an executor gets. A second call in one process shares the JVM and
     gets its own session and catalog; `memory`, `app` and the master then stay those of the first. `extra` settings win.
+    `long_lived`: the JVM takes the time to compile well what will run for hours.
     Raises SetupError: Java or jars missing, or Spark does not start.
     """
     find_java()
-    settings = settings_of(home, lake, app=app, shuffle_partitions=shuffle_partitions, memory=memory) | dict(
-        extra or {}
-    )
+    settings = settings_of(
+        home, lake, app=app, shuffle_partitions=shuffle_partitions, memory=memory, long_lived=long_lived
+    ) | dict(extra or {})
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
@@ -62,7 +81,9 @@ def session(
     return SparkSession(_context(home, settings))
 
 
-def settings_of(home: Home, lake: Lake, *, app: str, shuffle_partitions: int, memory: str) -> dict[str, str]:
+def settings_of(
+    home: Home, lake: Lake, *, app: str, shuffle_partitions: int, memory: str, long_lived: bool = False
+) -> dict[str, str]:
     """Every Spark setting that `session` makes."""
     master = os.environ.get("PLUMBLINE_SPARK_MASTER", "local[2]")
     jars = [str(path) for path in spark_jars(home)]
@@ -88,9 +109,8 @@ def settings_of(home: Home, lake: Lake, *, app: str, shuffle_partitions: int, me
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     if not master.startswith("local"):
         return settings | {"spark.jars": ",".join(jars), "spark.executor.extraJavaOptions": "-Duser.timezone=UTC"}
-    # Measured on 2 loaded cores, a join of 0.3 M events (single runs): 57-63 s CPU, 1.2-1.5 GB resident with the JVM's
-    # defaults, 50 s and 0.8 GB with the serial collector, 34 s and 0.7 GB with the quick compiler too.
-    settings["spark.driver.extraJavaOptions"] += " -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+    compiler = PATIENT_COMPILER if long_lived else QUICK_COMPILER
+    settings["spark.driver.extraJavaOptions"] += f" -XX:+UseSerialGC{compiler}"
     return settings | LOCAL_DISK
 
 

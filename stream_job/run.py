@@ -63,7 +63,7 @@ def run(
         kafka = kafka_properties(contract.kafka, home, say)
         _ask_for_topics(contract, kafka, say, patient=life.retry_for != timedelta(0))
         lake = Lake.open(home, contract.catalog)
-        spark = spark or session(home, lake, app=f"plumbline-stream-{contract.contract}")
+        spark = spark or session(home, lake, app=f"plumbline-stream-{contract.contract}", long_lived=not once)
         # After Spark's start, which sets a handler of its own for Ctrl-C.
         with stop_on_signal(stop or threading.Event()) as stopping:
             _settle(lake, contract, job, life, stopping, say)

@@ -54,7 +54,7 @@ def test_a_copied_folder_is_checked_once_and_then_known_at_once(copied: Home) ->
     before = time.perf_counter()
     jars.ensure_jars(copied, said.append)
     assert time.perf_counter() - before < 0.1
-    assert len(jars.spark_jars(copied)) == 7
+    assert len(jars.spark_jars(copied)) == 8
     assert len(jars.broker_jars(copied)) == 44
 
 

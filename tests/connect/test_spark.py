@@ -193,7 +193,28 @@ def test_a_cluster_gets_the_jars_and_keeps_sparks_checkpoint_rules(
     settings = settings_of(home, lake, app="a", shuffle_partitions=4, memory="1g")
     assert settings["spark.master"] == "spark://127.0.0.1:7077"
     assert "iceberg-spark-runtime" in settings["spark.jars"]
-    assert "spark.sql.streaming.checkpointFileManagerClass" not in settings
+    assert not {"spark.sql.streaming.checkpointFileManagerClass", "spark.hadoop.fs.file.impl"} & settings.keys()
+
+
+def test_a_file_on_the_local_disk_gets_its_mode_without_a_program(spark: SparkSession, tmp_path: Path) -> None:
+    """Hadoop's own starts a chmod for each file and folder: hundreds in an epoch."""
+    hadoop = spark._jvm.org.apache.hadoop.fs
+    file = hadoop.Path(f"file://{tmp_path}/a/b")
+    files = file.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    assert files.getClass().getSimpleName() == "BareLocalFileSystem"
+    files.create(file).close()
+    files.setPermission(file, hadoop.permission.FsPermission("640"))
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o640
+    assert files.getFileStatus(file).getPermission().toString() == "rw-r-----"
+
+
+def test_only_a_job_of_hours_takes_the_time_to_compile_well(home: Home, lake: Lake) -> None:
+    options = {
+        long_lived: settings_of(home, lake, app="a", shuffle_partitions=2, memory="1g", long_lived=long_lived)
+        for long_lived in (True, False)
+    }
+    quick = {lived: "TieredStopAtLevel" in made["spark.driver.extraJavaOptions"] for lived, made in options.items()}
+    assert quick == {True: False, False: True}
 
 
 def test_no_two_applications_give_their_tasks_the_same_ids(spark: SparkSession) -> None:
