@@ -206,7 +206,7 @@ class Output(_Block):
 class StreamSettings(_Block):
     """How the streaming job runs; the defaults suit one machine."""
 
-    max_events_per_epoch: int = Field(20_000, gt=0, description="from each source in one epoch (micro-batch)")
+    max_events_per_epoch: int = Field(100_000, gt=0, description="from each source in one epoch (micro-batch)")
     every: Delay = Field(
         timedelta(seconds=10), description="how often an epoch starts", json_schema_extra={"default": "10 seconds"}
     )

@@ -34,9 +34,9 @@ def decoded(raw: DataFrame, contract: Contract, name: str, keep: Sequence[str] =
     texts = raw.select(*(F.col(there).alias(here) for there, here in renamed)).withColumn(
         TEXT, F.expr(text_sql(source))
     )
-    # A generator between the parser and every later filter: Spark would push an inferred isnotnull below the parser
-    # and parse each event twice.
-    read = F.explode(F.array(F.expr(parsed_sql(source))))
+    # Spark would push a later filter, or one of its own, below the parser and parse each event twice; but never below
+    # an expression that it takes for another one each time, as it does a partition's number.
+    read = F.when(F.spark_partition_id() >= 0, F.expr(parsed_sql(source)))
     fields = [F.expr(field_sql(source, field)).alias(field) for field in source.fields]
     typed = texts.withColumn(PARSED, read).select("*", *fields)
     return typed.select("*", *(F.expr(sql).alias(column) for column, sql in source.compute.items()))
