@@ -114,6 +114,8 @@ def configure(spark: SparkSession, contract: Contract) -> None:
     spark.conf.set("spark.sql.shuffle.partitions", str(contract.stream.shuffle_partitions))
     spark.conf.set("spark.sql.streaming.stateStore.providerClass", STATE_PROVIDERS[contract.stream.state])
     spark.conf.set("spark.sql.streaming.join.stateFormatVersion", JOIN_FORMATS[contract.stream.state])
+    # State in memory: the version that the next epoch begins with; one that is done again after a failure reads files.
+    spark.conf.set("spark.sql.streaming.maxBatchesToRetainInMemory", "1")
     for name, value in ROCKSDB.items():
         spark.conf.set(f"spark.sql.streaming.stateStore.rocksdb.{name}", value)
     # What is laid out by the event id alone then also serves to find copies by event id and event time.
