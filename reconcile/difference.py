@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 from connect.home import Home
 from connect.pinned import connection
 from contract.equality import Tolerance
-from contract.errors import SetupError, UsageError
+from contract.errors import UsageError
 from contract.lineage import LINEAGE
 from reconcile.engine.budget import Budget
 from reconcile.engine.compare import CLASSES, Comparison, compare
@@ -22,7 +22,7 @@ from reconcile.engine.masking import masks
 from reconcile.engine.quoting import text
 from reconcile.engine.schema import nearest
 from reconcile.engine.shape import Shape, shaped
-from reconcile.engine.sides import Relation, describe, first_line
+from reconcile.engine.sides import Relation, describe
 from reconcile.engine.sources import open_side
 from reconcile.engine.statements import DRIFT
 from reconcile.fail_if import FailIf, by_name, crossed, parse_fail_if
@@ -30,6 +30,7 @@ from reconcile.repair import Repairable, write_repair
 from reconcile.samples import in_order, plain_json, samples_sql
 from reconcile.spark_engine.choice import Choice, choose
 from reconcile.spill_folder import spill_folder
+from reconcile.written import written_whole
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -107,14 +108,14 @@ class Diff:
 
     def write(self, path: str | Path) -> None:
         """Write the drift as a Parquet file; nothing half-written is ever at `path`. Raises SetupError."""
-        with _written_whole(Path(path), "drift") as waiting:
+        with written_whole(Path(path), "drift") as waiting:
             self._con.execute(f"COPY ({self._ordered()}) TO {text(str(waiting))} (FORMAT parquet)")
 
     def write_repair(self, path: str | Path, table: str, dialect: str = "spark") -> None:
         """Write SQL that makes `table`, the right side, like the left one, in the dialect `spark` or `ansi` (DuckDB,
         Trino, PostgreSQL). Raises UsageError where the findings do not say what to write, SetupError."""
         target = self._repairable.target(self.comparison, table, dialect)
-        with _written_whole(Path(path), "repair script") as waiting, waiting.open("w", encoding="utf-8") as file:
+        with written_whole(Path(path), "repair script") as waiting, waiting.open("w", encoding="utf-8") as file:
             write_repair(self._con, target, file)
 
     def close(self) -> None:
@@ -259,24 +260,6 @@ def _both(*conditions: str | None) -> str | None:
 def lineage_of(*sides: Relation) -> tuple[str, ...]:
     """The lineage columns, if some side has them all: fewer are a stranger's columns of the same name."""
     return LINEAGE if any(set(LINEAGE) <= set(side.columns) for side in sides) else ()
-
-
-@contextmanager
-def _written_whole(target: Path, what: str) -> Iterator[Path]:
-    """Yields the path to write to; what is there at the end takes the target's place, what fails leaves nothing."""
-    waiting = target.with_name(f".{target.name}.writing")
-    try:
-        yield waiting
-        waiting.replace(target)
-    except (duckdb.Error, OSError) as error:
-        raise SetupError(
-            f"the {what} cannot be written: {first_line(error)}",
-            where=str(target),
-            next_step="name a file in a folder that exists and is writable",
-        ) from error
-    finally:
-        with suppress(OSError):
-            waiting.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import SetupError
 from reconcile.attribution import ATTRIBUTED
 from reconcile.engine.quoting import text
 from reconcile.pins import Pins
+from reconcile.written import written_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,20 +77,8 @@ def keep_record(pins: Pins, document: dict[str, Any]) -> bool:
 
 def export(pins: Pins, run_id: str, out: str) -> None:
     """Write the findings to a Parquet file, replaced as a whole. Raises SetupError when it cannot be written."""
-    import duckdb
-
-    target = Path(out)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        pins.con.execute(f"COPY ({findings_sql(run_id)}) TO {text(str(part))} (FORMAT parquet)")
-        part.replace(target)
-    except (duckdb.Error, OSError) as error:
-        part.unlink(missing_ok=True)
-        raise SetupError(
-            f"the findings cannot be written: {str(error).splitlines()[0]}",
-            where=out,
-            next_step="give --out a file in a folder that exists and can be written",
-        ) from None
+    with written_whole(Path(out), "findings") as waiting:
+        pins.con.execute(f"COPY ({findings_sql(run_id)}) TO {text(str(waiting))} (FORMAT parquet)")
 
 
 def findings_sql(run_id: str) -> str:

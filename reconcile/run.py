@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from reconcile.judged import Judged, judge_range
 from reconcile.pins import BATCH, Pins, pin, show
 from reconcile.predict import agrees
 from reconcile.spans import Progress, lay_out, newest_event_us
+from reconcile.spill_folder import spill_folder
 from reconcile.unknown import lacking, unknown
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
     budget = Budget.of(memory)
     lake = Lake.open(home, contract.catalog)
     home.runs.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="reconcile-", dir=home.runs) as folder:
+    with spill_folder("reconcile", home.runs) as folder:
         con = connection(f"{budget.duckdb_bytes}B", folder)
         # Wide rows lie on disk: DuckDB's temp tables keep lists and structs in memory, whatever its limit.
         con.execute(f"ATTACH {text(f'{folder}/rows.duckdb')} AS kept (RECOVERY_MODE no_wal_writes)")

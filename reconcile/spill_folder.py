@@ -1,22 +1,25 @@
-"""The folder that a diff spills to, gone when it ends; what a killed one left is removed by the next."""
+"""The folder that a comparison spills to, gone when it ends; what a killed one left is removed by the next."""
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import tempfile
 from pathlib import Path
 
-_PREFIX = "plumbline-diff-"
 
+def spill_folder(name: str = "plumbline-diff", within: Path | None = None) -> tempfile.TemporaryDirectory[str]:
+    """A new folder `within` one (None: the system's temporary one), named after this machine and process.
 
-def spill_folder() -> tempfile.TemporaryDirectory[str]:
-    """A new folder in the system's temporary one, named after this process."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+    Only folders of this machine are removed: another one that shares the disk has processes of its own.
+    """
+    prefix = f"{name}-{platform.node()}-"
+    for folder in Path(within or tempfile.gettempdir()).glob(f"{prefix}*-*"):
+        owner = folder.name.removeprefix(prefix).partition("-")[0]
         if owner.isdecimal() and not _runs(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
-    return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-")
+    return tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-", dir=within)
 
 
 def _runs(pid: int) -> bool:

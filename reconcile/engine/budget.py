@@ -37,9 +37,9 @@ class Budget:
         spare = total - 150 * 10**6
         return cls(
             duckdb_bytes=int(spare * 0.7),
-            group_rows=max(100_000, spare // 240),
+            group_rows=max(100_000, min(500_000, spare // 240)),
             batch_rows=max(20_000, spare // 2_400),
-            block_rows=max(50_000, min(500_000, spare // 700)),
+            block_rows=max(50_000, min(250_000, spare // 700)),
         )
 
 

@@ -52,7 +52,9 @@ class Exact:
     def add_candidates(self, keys: U64) -> None:
         """Remember distinct key hashes as candidates."""
         if len(keys):
-            self.con.register("plumbline_diff_incoming", pa.table({"key_hash": keys}))
+            # pa.array() of a numpy array would load pandas.
+            column = pa.Array.from_buffers(pa.uint64(), len(keys), [None, pa.py_buffer(keys)])
+            self.con.register("plumbline_diff_incoming", pa.table({"key_hash": column}))
             self.con.execute(f"INSERT INTO {CANDIDATES} FROM plumbline_diff_incoming")
             self.con.unregister("plumbline_diff_incoming")
 

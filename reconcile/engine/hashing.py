@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
 from reconcile.engine.columns import Plan
 from reconcile.engine.compared import Compared, sort_key
-from reconcile.engine.spill import Hashes, HashFile
+from reconcile.engine.spill import U64, Hashes, HashFile
 
 
 def key_hash(keys: tuple[Compared, ...], side: str) -> str:
@@ -44,10 +46,15 @@ def _blocks(con: duckdb.DuckDBPyConnection, sql: str, block_rows: int) -> Iterat
     waiting: list[Hashes] = []
     rows = 0
     for batch in con.sql(sql).to_arrow_reader(min(block_rows, 122_880)):
-        waiting.append(Hashes(batch.column(0).to_numpy(), batch.column(1).to_numpy()))
+        waiting.append(Hashes(*map(_numbers, batch.columns)))
         rows += batch.num_rows
         if rows >= block_rows:
             yield Hashes.concatenate(waiting)
             waiting, rows = [], 0
     if rows:
         yield Hashes.concatenate(waiting)
+
+
+def _numbers(column: pa.Array) -> U64:
+    """The column without a copy. Its own to_numpy() would load pandas."""
+    return np.from_dlpack(column).view(np.uint64)

@@ -1,8 +1,9 @@
 """Which keys may differ: pure arithmetic on row hashes, no rows.
 
-A key is settled when its rows pair off by equal row hash, one on each side. Every other key is a candidate: its rows
-are fetched and compared exactly. So a hash decides only that a key is clean (64 bits of key and 63 of row), never
-that it differs.
+Key hashes fall into slots. A slot is settled when its row hashes add up to the same on both sides; sorting is only for
+the rows of the other slots. There a key is settled when its rows pair off by equal row hash, one on each side. Every
+other key is a candidate: its rows are fetched and compared exactly. So a hash decides only that a key is clean (63
+bits of row hash, beside 64 of key), never that it differs.
 """
 
 from __future__ import annotations
@@ -13,22 +14,53 @@ import numpy.typing as npt
 from reconcile.engine.spill import U64, Hashes
 
 _ONE = np.uint64(1)
-_TABLE_BITS = 22
-_TABLE_MASK = np.uint64((1 << _TABLE_BITS) - 1)
+_SLOT_BITS = 20
+_SLOTS = 1 << _SLOT_BITS
+_SLOT_MASK = np.uint64(_SLOTS - 1)
 
 
 def candidate_keys(left: Hashes, right: Hashes) -> U64:
     """The distinct key hashes, in order, that are not exactly one left and one right row of equal row hash."""
+    ours, theirs = _slots(left.keys), _slots(right.keys)
+    unequal = _balance(left, ours, right, theirs) != 0
+    keys = [_repeated(left.keys, ours)]  # rows that all pair off can still share one key
+    if unequal.any():
+        keys.append(_unpaired_keys(left.where(unequal[ours]), right.where(unequal[theirs])))
+    return np.unique(np.concatenate(keys))
+
+
+def _slots(keys: U64) -> npt.NDArray[np.int64]:
+    """By the lowest bits: the leading ones are alike within a partition."""
+    return (keys & _SLOT_MASK).astype(np.int64)
+
+
+def _balance(left: Hashes, ours: npt.NDArray[np.int64], right: Hashes, theirs: npt.NDArray[np.int64]) -> U64:
+    """Per slot the sum of the left row hashes less that of the right ones, modulo 2^64.
+
+    Odd numbers: copies of one row cancel only against as many copies.
+    """
+    sums = np.zeros(_SLOTS, np.uint64)
+    np.add.at(sums, ours, left.rows | _ONE)
+    np.subtract.at(sums, theirs, right.rows | _ONE)
+    return sums
+
+
+def _repeated(keys: U64, slots: npt.NDArray[np.int64]) -> U64:
+    """The keys that occur several times, each at least once: equal keys meet in one slot, where the last one stays."""
+    last = np.empty(_SLOTS, np.int64)
+    places = np.arange(len(keys))
+    last[slots] = places
+    winners = last[slots]
+    lost = np.flatnonzero(winners != places)
+    losers = keys[lost]
+    ordered = np.sort(losers)
+    return np.concatenate([losers[losers == keys[winners[lost]]], ordered[1:][ordered[1:] == ordered[:-1]]])
+
+
+def _unpaired_keys(left: Hashes, right: Hashes) -> U64:
     unpaired = _unpaired(left.rows, right.rows)
-    return np.unique(
-        np.concatenate(
-            [
-                left.keys[isin(left.rows >> _ONE, unpaired)],
-                right.keys[isin(right.rows >> _ONE, unpaired)],
-                _repeated(left.keys),  # rows that all pair off can still share one key
-            ]
-        )
-    )
+    sides = ((left.keys, left.rows), (right.keys, right.rows))
+    return np.concatenate([keys[isin(rows >> _ONE, unpaired)] for keys, rows in sides])
 
 
 def _unpaired(left: U64, right: U64) -> U64:
@@ -47,11 +79,6 @@ def _unpaired(left: U64, right: U64) -> U64:
     return np.unique(base[lonely])
 
 
-def _repeated(keys: U64) -> U64:
-    ordered = np.sort(keys)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-
-
 def isin(values: U64, members: U64) -> npt.NDArray[np.bool_]:
     """Which `values` are among `members` (distinct, in order).
 
@@ -59,9 +86,9 @@ def isin(values: U64, members: U64) -> npt.NDArray[np.bool_]:
     """
     if not len(members) or not len(values):
         return np.zeros(len(values), np.bool_)
-    table = np.zeros(1 << _TABLE_BITS, np.bool_)
-    table[(members & _TABLE_MASK).astype(np.int64)] = True
-    found = table[(values & _TABLE_MASK).astype(np.int64)]
+    table = np.zeros(_SLOTS, np.bool_)
+    table[_slots(members)] = True
+    found = table[_slots(values)]
     likely = np.flatnonzero(found)
     place = np.searchsorted(members, values[likely])
     place[place == len(members)] = 0

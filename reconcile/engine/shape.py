@@ -13,7 +13,7 @@ import duckdb
 from contract.errors import UsageError
 from reconcile.engine.quoting import ident
 from reconcile.engine.schema import nearest
-from reconcile.engine.sides import Relation, describe, first_line
+from reconcile.engine.sides import Relation, describe, first_line, readable
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ def shaped(con: duckdb.DuckDBPyConnection, side: Relation, view: str, shape: Sha
             if condition is not None:
                 _check(con, side, named, what, condition)
         sql = f"SELECT {_columns(side, shape)} FROM ({named}) WHERE {_whole(shape.where or 'true')}"
-    con.execute(f"CREATE OR REPLACE TEMP VIEW {ident(view)} AS {sql}")
+    with readable(side.name, side.files):
+        con.execute(f"CREATE OR REPLACE TEMP VIEW {ident(view)} AS {sql}")
     return describe(con, view, side.files)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -10,6 +13,8 @@ from duckdb.sqltypes import DuckDBPyType
 
 from contract.errors import SetupError
 from reconcile.engine.quoting import ident
+
+_INNER = re.compile(r'\{"exception_type".*\}')
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,28 @@ class Relation:
 
 def describe(con: duckdb.DuckDBPyConnection, name: str, files: tuple[str, ...] = ()) -> Relation:
     """The relation that the view or table `name` of `con` is. Raises SetupError when it cannot be read."""
-    try:
+    with readable(name, files):
         relation = con.sql(f"FROM {ident(name)}")
-    except duckdb.Error as error:
-        raise SetupError(
-            f"{name!r} cannot be read: {first_line(error)}",
-            where=", ".join(files[:1]) or None,
-            next_step="check that the file or snapshot exists and is complete",
-        ) from error
     return Relation(name, dict(zip(relation.columns, relation.types, strict=True)), files)
 
 
+@contextmanager
+def readable(name: str, files: Sequence[str] = ()) -> Iterator[None]:
+    """What DuckDB or the file system says against reading `name`, of these `files`, as a SetupError."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        raise SetupError(
+            f"{name!r} cannot be read: {first_line(error)}",
+            where=files[0] if len(files) == 1 else f"{len(files)} files" if files else None,
+            next_step="check that it exists, is complete and stays there",
+        ) from error
+
+
 def first_line(error: Exception) -> str:
-    """The first line of a DuckDB error: the rest repeats the query."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    """The first line of a DuckDB error: the rest repeats the query. Of one that wraps another, only that one."""
+    told = str(error).strip()
+    inner = _INNER.search(told)
+    if inner:
+        return str(json.loads(inner[0])["exception_message"])
+    return told.splitlines()[0] if told else type(error).__name__

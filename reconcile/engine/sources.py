@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from contract.errors import SetupError, UsageError
+from contract.errors import UsageError
 from reconcile.engine.quoting import ident, text
-from reconcile.engine.sides import Relation, describe, first_line
+from reconcile.engine.sides import Relation, describe, first_line, readable
 
 if TYPE_CHECKING:
     from connect.lake import Lake
@@ -40,8 +40,8 @@ def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Call
     files = files_of(str(source))
     if files is None:
         return _open_iceberg(con, str(source), view, lake)
-    _open_files(con, files, view, str(source))
-    return describe(con, view, tuple(files) if kind_of(files[0]) == _PARQUET else ())
+    with readable(str(source), files):
+        return _open_files(con, files, view)
 
 
 def as_arrow(source: Any) -> pa.Table:
@@ -113,16 +113,11 @@ def _one_kind(files: list[str], source: str) -> list[str]:
     return files
 
 
-def _open_files(con: duckdb.DuckDBPyConnection, files: list[str], view: str, source: str) -> None:
-    try:
-        reader = _parquet(files) if kind_of(files[0]) == _PARQUET else _csv(con, files)
-        con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS FROM {reader}")
-    except (duckdb.Error, OSError) as error:
-        raise SetupError(
-            f"{source!r} cannot be read: {first_line(error)}",
-            where=files[0] if len(files) == 1 else f"{len(files)} files",
-            next_step="check that it is complete and readable",
-        ) from error
+def _open_files(con: duckdb.DuckDBPyConnection, files: list[str], view: str) -> Relation:
+    kind = kind_of(files[0])
+    reader = _parquet(files) if kind == _PARQUET else _csv(con, files)
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS FROM {reader}")
+    return describe(con, view, tuple(files) if kind == _PARQUET else ())
 
 
 def _parquet(files: list[str]) -> str:
@@ -148,10 +143,20 @@ def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: 
 
 
 def named_snapshot(source: str, lake: Callable[[], Lake]) -> tuple[str, int | None]:
-    """Table and snapshot id that `namespace.table@snapshot` names; the id None is the current one."""
+    """Table and snapshot id that `namespace.table@snapshot` names; the id None is the current one.
+
+    Raises UsageError where not even the namespace is known: a file's name was meant then.
+    """
     match = _IDENTIFIER.fullmatch(source)
     assert match is not None  # files_of said so
-    return match["table"], _snapshot_id(lake(), match["table"], match["snapshot"])
+    table = match["table"]
+    if not lake().exists(table) and _namespace(table) not in map(_namespace, lake().tables()):
+        raise UsageError(f"{source!r} is neither a file here nor a table of the lake", next_step=_FORMS)
+    return table, _snapshot_id(lake(), table, match["snapshot"])
+
+
+def _namespace(table: str) -> str:
+    return table.rpartition(".")[0]
 
 
 def _snapshot_id(lake: Lake, table: str, named: str | None) -> int | None:

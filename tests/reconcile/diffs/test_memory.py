@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import duckdb
@@ -114,6 +115,35 @@ def test_rows_that_pair_off_leave_no_candidate() -> None:
     ours = Hashes(np.array([1, 2, 3], np.uint64), np.array([10, 20, 30], np.uint64))
     theirs = Hashes(np.array([3, 1, 2], np.uint64), np.array([30, 10, 22], np.uint64))
     assert candidate_keys(ours, theirs).tolist() == [2]
+
+
+def test_candidates_are_all_keys_that_do_not_pair_off() -> None:
+    """Against sets and counters, on hashes so crowded that keys share slots, and rows keys."""
+    for seed in range(30):
+        chance = np.random.default_rng(seed)
+        sides = []
+        for _ in range(2):
+            keys = chance.integers(0, 3000, 2000).astype(np.uint64) << np.uint64(chance.integers(0, 40))
+            rows = keys * np.uint64(0x9E3779B97F4A7C15) + (chance.random(2000) < 0.01).astype(np.uint64) * np.uint64(2)
+            sides.append(Hashes(keys, rows))
+        if seed % 2:
+            order = chance.permutation(2000)
+            sides[1] = Hashes(sides[0].keys[order], sides[0].rows[order])
+        by_key: dict[int, tuple[Counter[int], Counter[int]]] = defaultdict(lambda: (Counter(), Counter()))
+        for number, side in enumerate(sides):
+            for key, row in zip(side.keys.tolist(), side.rows.tolist(), strict=True):
+                by_key[key][number][row >> 1] += 1
+        wanted = {key for key, (ours, theirs) in by_key.items() if ours != theirs or ours.total() > 1}
+        assert candidate_keys(*sides).tolist() == sorted(wanted), seed
+
+
+def test_copies_cancel_only_against_as_many() -> None:
+    """A row hash that is a high power of two, so that many copies of it add up to nothing."""
+    row, copies = 1 << 62, 8
+    ours = Hashes(np.full(copies, 7, np.uint64), np.full(copies, row, np.uint64))
+    none = Hashes(np.empty(0, np.uint64), np.empty(0, np.uint64))
+    assert candidate_keys(none, ours).tolist() == [7]
+    assert candidate_keys(ours, none).tolist() == [7]
 
 
 def test_groups_adjoin_and_hold_every_partition() -> None:

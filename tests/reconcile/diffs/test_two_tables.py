@@ -18,9 +18,14 @@ import pytest
 import reconcile
 from connect.home import Home
 from connect.lake import Lake
+from connect.pinned import connection
 from contract.equality import Tolerance
 from contract.errors import PlumblineError, SetupError, UsageError
 from contract.lineage import LINEAGE
+from reconcile.engine import compare
+from reconcile.engine.shape import Shape, shaped
+from reconcile.engine.sides import first_line
+from reconcile.engine.sources import open_side
 from reconcile.tolerance import parse_tolerances
 
 OURS = pa.table({"id": [1, 2, 3], "price": [1.0, 2.0, 3.0], "city": ["a", "b", "<b>"]})
@@ -163,6 +168,30 @@ def test_unreadable(name: str, kind: type[PlumblineError], message: str, tmp_pat
     with pytest.raises(kind, match=message) as raised:
         reconcile.diff(str(tmp_path / name), THEIRS, "id")
     assert raised.value.next_step
+
+
+def test_a_file_that_is_not_there_is_no_table_of_the_lake(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'missing\.txt' is neither a file here nor a table of the lake"):
+        reconcile.diff(OURS, "missing.txt", "id", home=Home.resolve(tmp_path))
+
+
+def test_a_file_that_vanishes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pq.write_table(OURS, tmp_path / f"{name}.parquet")
+    con = connection()
+    side = open_side(con, tmp_path, "left source", lambda: Lake.open(Home.resolve(tmp_path)))
+    view = shaped(con, side, "left", Shape())
+    (tmp_path / "b.parquet").unlink()
+    with pytest.raises(SetupError, match=r"cannot be read: .*b\.parquet"):
+        shaped(con, side, "left", Shape())
+    with pytest.raises(SetupError, match=r"cannot be read: .*b\.parquet"):
+        compare(con, view.name, view.name, ["id"])
+
+
+def test_what_duckdb_wraps_is_told_alone() -> None:
+    wrapped = 'IO Error: Async write failed: {"exception_type":"IO","exception_message":"No space left","errno":"28"}'
+    assert first_line(duckdb.IOException(wrapped)) == "No space left"
+    assert first_line(duckdb.IOException("IO Error: no\n\nLINE 1: SELECT")) == "IO Error: no"
 
 
 def test_a_frame_of_mixed_types_is_refused() -> None:
