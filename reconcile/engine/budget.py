@@ -39,7 +39,7 @@ class Budget:
             duckdb_bytes=int(spare * 0.7),
             group_rows=max(100_000, min(500_000, spare // 240)),
             batch_rows=max(20_000, spare // 2_400),
-            block_rows=max(50_000, min(250_000, spare // 700)),
+            block_rows=max(50_000, min(122_880, spare // 700)),
         )
 
 

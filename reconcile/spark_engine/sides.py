@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from contract.errors import SetupError, UsageError
 from reconcile.engine.quoting import ident
 from reconcile.engine.sides import first_line
@@ -43,7 +45,7 @@ def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> Da
         frame: DataFrame = source
         return frame
     if not isinstance(source, (str, Path)):
-        table = as_arrow(source)
+        table = _without_empty_batches(as_arrow(source))
         # Left alone, Spark takes moments without a zone for ones in its session's zone.
         return spark.createDataFrame(table, from_arrow_schema(table.schema, prefer_timestamp_ntz=True))
     files = files_of(str(source))
@@ -57,6 +59,11 @@ def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> Da
             next_step="give --engine duckdb, or write it as Parquet",
         )
     return _parquet(spark, files, str(source))
+
+
+def _without_empty_batches(table: pa.Table) -> pa.Table:
+    """Spark reads no further in a partition than its first empty batch, and the rows after it would be lost."""
+    return pa.Table.from_batches([batch for batch in table.to_batches() if batch.num_rows], table.schema)
 
 
 def _parquet(spark: SparkSession, files: list[str], source: str) -> DataFrame:

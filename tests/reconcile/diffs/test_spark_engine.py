@@ -102,6 +102,12 @@ def test_only_the_rows_that_may_differ_leave_spark(spark: SparkSession) -> None:
     assert found.comparison.counts["match"] == 999
 
 
+def test_an_empty_batch_takes_no_rows_along(spark: SparkSession) -> None:
+    table = pa.table({"k": [1, 2, 3]})
+    many = pa.concat_tables([table.slice(0, 0), table] * 4)
+    assert open_frame(spark, many, no_lake).count() == many.num_rows == 12
+
+
 def test_files_and_the_settings_of_a_session(spark: SparkSession, tmp_path: Path) -> None:
     before = spark.conf.get("spark.sql.caseSensitive")
     pq.write_table(pa.table({"k": [1, 2], "V": [1, 2], "v": [0, 0]}), tmp_path / "a.parquet")
