@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from contract.errors import SetupError
@@ -12,6 +14,8 @@ from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins, arc
 from reconcile.spans import READ, SPANS, Progress
 
 if TYPE_CHECKING:
+    import duckdb
+
     from reconcile.coverage import BatchRun
 
 EVIDENCE = "evidence"
@@ -51,7 +55,19 @@ def gather(pins: Pins, progress: Progress) -> None:
     for side in SIDES:
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_records AS {_records(pins, side, progress)}")
     _look_into_batch_snapshots(pins)
-    pins.con.execute(f"CREATE OR REPLACE TABLE {EVIDENCE} AS {_evidence(pins, progress)}")
+    with _one_thread(pins.con):
+        pins.con.execute(f"CREATE OR REPLACE TABLE {EVIDENCE} AS {_evidence(pins, progress)}")
+
+
+@contextmanager
+def _one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """For a statement of ten joins: DuckDB holds blocks for every part of every join, for each thread anew."""
+    [(threads,)] = con.execute("SELECT current_setting('threads')").fetchall()
+    con.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        con.execute(f"SET threads = {threads}")
 
 
 def _inputs() -> str:
@@ -115,7 +131,8 @@ _BORROW = "; ".join(
 def _records(pins: Pins, side: str, progress: Progress) -> str:
     """The archived record and the epoch behind each coordinate that `inputs` names on one side.
 
-    Of an event with several deliveries that which the stream took: the first that was not late.
+    Of an event with several deliveries that which the stream took: the first that was not late. Only for those is
+    anything sorted: DuckDB would hold all of it in memory.
     """
     archive = LEFT_ARCHIVE if side == "left" else RIGHT_ARCHIVE
     read = "false" if progress.last_epoch is None else "true"
@@ -126,7 +143,7 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
             UNION SELECT other_partition, other_offset FROM batch_{OTHER[side]}_pairs
         ),
         deliveries AS (
-            SELECT w.partition AS first_partition, w."offset" AS first_offset,
+            SELECT w.partition AS first_partition, w."offset" AS first_offset, c."offset" IS NOT NULL AS copied,
                 coalesce(c.partition, w.partition) AS partition, coalesce(c."offset", w."offset") AS "offset"
             FROM wanted w LEFT JOIN {side}_copies c
                 ON c.first_partition = w.partition AND c.first_offset = w."offset"
@@ -136,19 +153,26 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
                 any_value(kafka_timestamp) AS kafka_time
             FROM {archive} SEMI JOIN deliveries USING (partition, "offset") GROUP BY ALL
         ),
-        spans AS (SELECT * FROM {SPANS} WHERE side = '{side}')
-        SELECT DISTINCT ON (first_partition, first_offset)
-            first_partition AS partition, first_offset AS "offset", a.topic, a.kafka_time,
-            epoch_us(a.event_time) AS event_us,
-            CASE WHEN w."offset" < s.end_offset THEN s.epoch END AS epoch,
-            CASE WHEN w."offset" < s.end_offset THEN s.turn END AS turn,
-            CASE WHEN w."offset" < s.end_offset THEN s.late_watermark_ms END AS late_watermark_ms,
-            CASE WHEN {read} THEN coalesce(w."offset" < r.end_offset, false) END AS read
-        FROM deliveries w
-        ASOF LEFT JOIN spans s ON w.partition = s.partition AND w."offset" >= s.start_offset
-        LEFT JOIN archived a ON w.partition = a.partition AND w."offset" = a."offset"
-        LEFT JOIN {READ} r ON r.side = '{side}' AND r.partition = w.partition
-        ORDER BY epoch_us(a.event_time) > late_watermark_ms * 1000 DESC NULLS LAST, epoch NULLS LAST, w."offset"
+        spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
+        delivered AS (
+            SELECT first_partition AS partition, first_offset AS "offset", a.topic, a.kafka_time,
+                epoch_us(a.event_time) AS event_us,
+                CASE WHEN w."offset" < s.end_offset THEN s.epoch END AS epoch,
+                CASE WHEN w."offset" < s.end_offset THEN s.turn END AS turn,
+                CASE WHEN w."offset" < s.end_offset THEN s.late_watermark_ms END AS late_watermark_ms,
+                CASE WHEN {read} THEN coalesce(w."offset" < r.end_offset, false) END AS read,
+                copied, w."offset" AS place
+            FROM deliveries w
+            ASOF LEFT JOIN spans s ON w.partition = s.partition AND w."offset" >= s.start_offset
+            LEFT JOIN archived a ON w.partition = a.partition AND w."offset" = a."offset"
+            LEFT JOIN {READ} r ON r.side = '{side}' AND r.partition = w.partition
+        ),
+        taken AS (
+            SELECT DISTINCT ON (partition, "offset") * FROM delivered WHERE copied
+            ORDER BY event_us > late_watermark_ms * 1000 DESC NULLS LAST, epoch NULLS LAST, place
+        )
+        SELECT * EXCLUDE (copied, place) FROM delivered WHERE NOT copied
+        UNION ALL SELECT * EXCLUDE (copied, place) FROM taken
     """
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 RUNS, FINDINGS = "plumbline.runs", "plumbline.findings"
-BATCH_OF_FINDINGS = 25_000
+BATCH_OF_FINDINGS = 10_000
 
 
 def runs_schema() -> pa.Schema:

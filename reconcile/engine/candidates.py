@@ -18,10 +18,11 @@ _HEAVY_SHARE = 16
 
 @dataclass(frozen=True)
 class Group:
-    """The candidates among some partitions: distinct key hashes, and the key hash of each of their rows."""
+    """The candidates among some partitions: distinct key hashes, and their rows on each side."""
 
     keys: U64
-    row_keys: U64
+    left: Hashes
+    right: Hashes
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Batches:
     _bounds: list[int] = field(default_factory=list)
     _open: int = 0
 
-    def add(self, row_keys: U64) -> None:
-        ordered = np.sort(row_keys)
+    def add(self, group: Group) -> None:
+        ordered = np.sort(np.concatenate([group.left.keys, group.right.keys]))
         first = self.size - self._open
         ends = ordered[first - 1 :: self.size] if len(ordered) >= first else ordered[:0]
         self._bounds.extend(int(end) for end in ends)
@@ -88,28 +89,30 @@ def groups(counts: npt.NDArray[np.int64], group_rows: int) -> list[tuple[int, in
 
 @dataclass(frozen=True)
 class _Side:
-    """What is held of one side: its light rows in full, of the heavy ones only the key hash."""
+    """What is held of one side: the rows that may pair off, and those of heavy keys."""
 
     light: Hashes
-    heavy_rows: U64
+    heavy: Hashes
+
+    def of(self, keys: U64) -> Hashes:
+        """The rows of `keys` among the light ones, and all heavy ones."""
+        chosen = self.light.where(isin(self.light.keys, keys))
+        return Hashes.concatenate([part for part in (chosen, self.heavy) if len(part)])
 
 
 def _group(left: _Side, right: _Side, heavy: U64) -> Group:
     keys = candidate_keys(left.light, right.light)
-    row_keys = [left.heavy_rows, right.heavy_rows]
-    row_keys += [side.light.keys[isin(side.light.keys, keys)] for side in (left, right)]
-    return Group(np.union1d(keys, heavy), np.concatenate(row_keys))
+    return Group(np.union1d(keys, heavy), left.of(keys), right.of(keys))
 
 
 def _load(file: HashFile, first: int, last: int, heavy: U64) -> _Side:
     if not len(heavy):
-        return _Side(file.load(first, last), np.empty(0, np.uint64))
-    light, heavy_rows = [], []
-    for piece in file.slices(first, last):
-        mask = isin(piece.keys, heavy)
-        light.append(piece.where(~mask))
-        heavy_rows.append(piece.keys[mask])
-    return _Side(Hashes.concatenate(light), np.concatenate([heavy[:0], *heavy_rows]))
+        return _Side(file.load(first, last), Hashes.concatenate([]))
+    pieces = [(piece, isin(piece.keys, heavy)) for piece in file.slices(first, last)]
+    return _Side(
+        Hashes.concatenate([piece.where(~mask) for piece, mask in pieces]),
+        Hashes.concatenate([piece.where(mask) for piece, mask in pieces]),
+    )
 
 
 def _heavy_keys(left: HashFile, right: HashFile, first: int, last: int, group_rows: int) -> U64:

@@ -174,8 +174,8 @@ def _find(
     theirs = spill_hashes(con, plan, "right", folder, budget.block_rows)
     exact, batches = Exact(con, plan, folder), Batches(budget.batch_rows)
     for group in find_candidates(ours, theirs, budget.group_rows):
-        exact.add_candidates(group.keys)
-        batches.add(group.row_keys)
+        exact.add_candidates(group)
+        batches.add(group)
     rows = ours.rows, theirs.rows
     ours.close()
     theirs.close()

@@ -15,19 +15,22 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from reconcile.engine.candidates import Batch
+from reconcile.engine.candidates import Batch, Group
 from reconcile.engine.columns import Plan
 from reconcile.engine.hashing import key_hash
 from reconcile.engine.quoting import text
-from reconcile.engine.spill import U64
+from reconcile.engine.sides import PLACE
+from reconcile.engine.spill import ROW_BITS, U64
 from reconcile.engine.statements import (
     CANDIDATES,
     DRIFT,
     DRIFT_ROWS,
     FETCHED,
     PAIRS,
+    PLACES,
     REPEATED,
     SCRATCH,
+    candidates_sql,
     drift_sql,
     fetch_sql,
     pairs_sql,
@@ -48,14 +51,22 @@ class Exact:
         self._drift_exists = False
         attach_scratch(con, folder)
         con.execute(f"CREATE TABLE {CANDIDATES} (key_hash UBIGINT)")
+        for table in PLACES.values():
+            con.execute(f"CREATE TABLE {table} ({PLACE[0]} UBIGINT, {PLACE[1]} BIGINT)")
 
-    def add_candidates(self, keys: U64) -> None:
-        """Remember distinct key hashes as candidates."""
-        if len(keys):
+    def add_candidates(self, group: Group) -> None:
+        """Remember the group's keys, and where their rows lie."""
+        self._insert(CANDIDATES, "value", group.keys)
+        for side, rows in (("left", group.left), ("right", group.right)):
+            if rows.places is not None:
+                self._insert(PLACES[side], f"value >> {ROW_BITS}, value & {(1 << ROW_BITS) - 1}", rows.places)
+
+    def _insert(self, table: str, columns: str, values: U64) -> None:
+        if len(values):
             # pa.array() of a numpy array would load pandas.
-            column = pa.Array.from_buffers(pa.uint64(), len(keys), [None, pa.py_buffer(keys)])
-            self.con.register("plumbline_diff_incoming", pa.table({"key_hash": column}))
-            self.con.execute(f"INSERT INTO {CANDIDATES} FROM plumbline_diff_incoming")
+            column = pa.Array.from_buffers(pa.uint64(), len(values), [None, pa.py_buffer(values)])
+            self.con.register("plumbline_diff_incoming", pa.table({"value": column}))
+            self.con.execute(f"INSERT INTO {table} SELECT {columns} FROM plumbline_diff_incoming")
             self.con.unregister("plumbline_diff_incoming")
 
     def fetch(self, batches: Sequence[Batch], *, everything: bool) -> None:
@@ -67,8 +78,7 @@ class Exact:
             if not batches:
                 self._fetch_none(side)
                 continue
-            chosen = f"{key_hash(self.plan.keys, side)} IN (SELECT key_hash FROM {CANDIDATES})"
-            chosen = "true" if everything else chosen
+            chosen = "true" if everything else candidates_sql(self.plan, side)
             order = "ORDER BY key_hash" if len(batches) > 1 else ""
             try:
                 rows = f"{fetch_sql(self.plan, side, chosen)} {order}"
@@ -103,7 +113,7 @@ class Exact:
     def finish(self) -> None:
         """Leave nothing but the drift, as a view."""
         self.con.execute(f"CREATE OR REPLACE TEMP VIEW {DRIFT} AS FROM {DRIFT_ROWS}")
-        for table in (CANDIDATES, *FETCHED.values(), PAIRS, REPEATED):
+        for table in (CANDIDATES, *PLACES.values(), *FETCHED.values(), PAIRS, REPEATED):
             self.con.execute(f"DROP TABLE {table}")
 
 

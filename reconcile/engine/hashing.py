@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from reconcile.engine.columns import Plan
 from reconcile.engine.compared import Compared, sort_key
-from reconcile.engine.spill import U64, Hashes, HashFile
+from reconcile.engine.sides import PLACE
+from reconcile.engine.spill import ROW_BITS, U64, Hashes, HashFile
 
 
 def key_hash(keys: tuple[Compared, ...], side: str) -> str:
@@ -21,14 +22,15 @@ def key_hash(keys: tuple[Compared, ...], side: str) -> str:
 
 
 def row_hash_sql(plan: Plan, side: str) -> str:
-    """Two columns per row: the hash of the key, and the hash of key and compared columns.
+    """Two columns per row: the hash of the key, and the hash of key and compared columns; a third where it has a place.
 
     The outer hash() matters: DuckDB combines hashes with XOR, so that sums over rows could cancel without it.
     Hashes never leave one run: DuckDB does not promise them across versions.
     """
     kh = key_hash(plan.keys, side)
     parts = ", ".join((kh, *(value.hashed(side) for value in plan.values)))
-    return f"SELECT {kh} AS key_hash, hash(hash({parts})) AS row_hash FROM {plan.side(side).sql}"
+    place = f", ({PLACE[0]} << {ROW_BITS}) | {PLACE[1]}::UBIGINT AS place" if plan.side(side).placed else ""
+    return f"SELECT {kh} AS key_hash, hash(hash({parts})) AS row_hash{place} FROM {plan.side(side).sql}"
 
 
 def spill_hashes(

@@ -13,7 +13,7 @@ import duckdb
 from contract.errors import UsageError
 from reconcile.engine.quoting import ident
 from reconcile.engine.schema import nearest
-from reconcile.engine.sides import Relation, describe, first_line, readable
+from reconcile.engine.sides import PLACE, Relation, describe, first_line, readable
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _renamed(side: Relation, names: Mapping[str, str]) -> str:
                 f"two columns would be named {name!r}", where=side.name, next_step="map the other one to another name"
             )
     columns = (f"{ident(old)} AS {ident(new)}" for old, new in zip(side.columns, wanted, strict=True))
-    return f"SELECT {', '.join(columns)} FROM {side.sql}"
+    return f"SELECT {', '.join((*columns, *_place(side)))} FROM {side.sql}"
 
 
 def _columns(side: Relation, shape: Shape) -> str:
@@ -64,7 +64,11 @@ def _columns(side: Relation, shape: Shape) -> str:
     present = [shape.names.get(name, name) for name in side.columns]
     names = dict.fromkeys((*present, *shape.compute))
     computed = {name: f"{_whole(sql)} AS {ident(name)}" for name, sql in shape.compute.items()}
-    return ", ".join(computed.get(name, ident(name)) for name in names)
+    return ", ".join([*(computed.get(name, ident(name)) for name in names), *_place(side)])
+
+
+def _place(side: Relation) -> tuple[str, ...]:
+    return PLACE if side.placed else ()
 
 
 def _check(con: duckdb.DuckDBPyConnection, side: Relation, named: str, what: str, sql: str) -> None:

@@ -14,6 +14,9 @@ from duckdb.sqltypes import DuckDBPyType
 from contract.errors import SetupError
 from reconcile.engine.quoting import ident
 
+PLACE = ("plumbline_file", "plumbline_row")
+"""Columns that a view of Parquet files has beside its own: the file's number and the row's number in it."""
+
 _INNER = re.compile(r'\{"exception_type".*\}')
 
 
@@ -22,12 +25,13 @@ class Relation:
     """A view or table of one DuckDB connection.
 
     `columns` maps each column to its DuckDB type, in the table's order. `files` are the Parquet files behind it,
-    empty when the rows come from elsewhere.
+    empty when the rows come from elsewhere. `placed` says that the view has PLACE too, which is no part of `columns`.
     """
 
     name: str
     columns: Mapping[str, DuckDBPyType]
     files: tuple[str, ...] = ()
+    placed: bool = False
 
     @property
     def sql(self) -> str:
@@ -43,7 +47,9 @@ def describe(con: duckdb.DuckDBPyConnection, name: str, files: tuple[str, ...] =
     """The relation that the view or table `name` of `con` is. Raises SetupError when it cannot be read."""
     with readable(name, files):
         relation = con.sql(f"FROM {ident(name)}")
-    return Relation(name, dict(zip(relation.columns, relation.types, strict=True)), files)
+    columns = dict(zip(relation.columns, relation.types, strict=True))
+    placed = columns.keys() >= set(PLACE)
+    return Relation(name, {n: kind for n, kind in columns.items() if n not in PLACE}, files, placed)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from contract.errors import UsageError
 from reconcile.engine.quoting import ident, text
-from reconcile.engine.sides import Relation, describe, first_line, readable
+from reconcile.engine.sides import PLACE, Relation, describe, first_line, readable
 
 if TYPE_CHECKING:
     from connect.lake import Lake
@@ -116,14 +116,15 @@ def _one_kind(files: list[str], source: str) -> list[str]:
 def _open_files(con: duckdb.DuckDBPyConnection, files: list[str], view: str) -> Relation:
     kind = kind_of(files[0])
     reader = _parquet(files) if kind == _PARQUET else _csv(con, files)
-    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS FROM {reader}")
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {reader}")
     return describe(con, view, tuple(files) if kind == _PARQUET else ())
 
 
 def _parquet(files: list[str]) -> str:
     """Columns are matched by name: a file that lacks one gives NULL, and none is dropped without a word."""
     union = ", union_by_name = true" if len(files) > 1 else ""
-    return f"read_parquet([{', '.join(map(text, files))}]{union})"
+    places = f"file_index AS {PLACE[0]}, file_row_number AS {PLACE[1]}"
+    return f"SELECT *, {places} FROM read_parquet([{', '.join(map(text, files))}]{union})"
 
 
 def _csv(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
@@ -131,7 +132,7 @@ def _csv(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
     listed = ", ".join(map(text, files))
     whole = con.sql(f"FROM read_csv([{listed}], sample_size = -1, union_by_name = true)")
     types = ", ".join(f"{text(name)}: {text(str(kind))}" for name, kind in zip(whole.columns, whole.types, strict=True))
-    return f"read_csv([{listed}], union_by_name = true, types = {{{types}}})"
+    return f"FROM read_csv([{listed}], union_by_name = true, types = {{{types}}})"
 
 
 def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: Callable[[], Lake]) -> Relation:

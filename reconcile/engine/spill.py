@@ -17,18 +17,28 @@ PARTITIONS = 1 << PARTITION_BITS
 _SHIFT = np.uint64(64 - PARTITION_BITS)
 
 
+ROW_BITS = 40
+"""The lower bits of a place are the row's number in its file, the upper ones the file's number."""
+
+
 @dataclass(frozen=True)
 class Hashes:
-    """Two arrays of one length: the key hash and the row hash of each row."""
+    """Arrays of one length: the key hash and the row hash of each row and, where it lies in a file, its place."""
 
     keys: U64
     rows: U64
+    places: U64 | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
 
+    @property
+    def arrays(self) -> tuple[U64, ...]:
+        """Those that are there."""
+        return (self.keys, self.rows) if self.places is None else (self.keys, self.rows, self.places)
+
     def where(self, mask: npt.NDArray[np.bool_]) -> Hashes:
-        return Hashes(self.keys[mask], self.rows[mask])
+        return Hashes(*(array[mask] for array in self.arrays))
 
     @staticmethod
     def concatenate(parts: Sequence[Hashes]) -> Hashes:
@@ -36,11 +46,11 @@ class Hashes:
             return parts[0]
         if not parts:
             return Hashes(np.empty(0, np.uint64), np.empty(0, np.uint64))
-        return Hashes(np.concatenate([p.keys for p in parts]), np.concatenate([p.rows for p in parts]))
+        return Hashes(*map(np.concatenate, zip(*(part.arrays for part in parts), strict=True)))
 
 
 class HashFile:
-    """Blocks one after the other, each in order of partition: its key hashes, then its row hashes.
+    """Blocks one after the other, each in order of partition: its key hashes, then its row hashes, then its places.
 
     Append blocks, `finish()`, then `load` ranges of partitions in any order. `counts` are the rows per partition.
     The file has no name on disk and goes away with this object, however the process ends.
@@ -50,7 +60,7 @@ class HashFile:
         self.counts = np.zeros(PARTITIONS, np.int64)
         self._starts: list[npt.NDArray[np.int64]] = []
         self._offsets: list[int] = []
-        self._end = 0
+        self._end = self._arrays = 0
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
 
     @property
@@ -63,9 +73,10 @@ class HashFile:
         counts = np.bincount(partition, minlength=PARTITIONS)
         self._starts.append(np.concatenate([[0], np.cumsum(counts)]))
         self._offsets.append(self._end)
-        self._file.write(block.keys[order].data)
-        self._file.write(block.rows[order].data)
-        self._end += 16 * len(block)
+        for array in block.arrays:
+            self._file.write(array[order].data)
+        self._arrays = len(block.arrays)
+        self._end += 8 * self._arrays * len(block)
         self.counts += counts
 
     def finish(self) -> HashFile:
@@ -77,9 +88,7 @@ class HashFile:
         for offset, starts in zip(self._offsets, self._starts, strict=True):
             low, high, size = int(starts[first]), int(starts[last]), int(starts[-1])
             if high > low:
-                yield Hashes(
-                    self._read(offset + 8 * low, high - low), self._read(offset + 8 * (size + low), high - low)
-                )
+                yield Hashes(*(self._read(offset + 8 * (n * size + low), high - low) for n in range(self._arrays)))
 
     def load(self, first: int, last: int) -> Hashes:
         """The rows of the partitions first..last (last excluded)."""

@@ -7,9 +7,11 @@ from reconcile.engine.columns import Plan
 from reconcile.engine.compared import Compared, sort_key
 from reconcile.engine.hashing import key_hash
 from reconcile.engine.quoting import column, ident, text
+from reconcile.engine.sides import PLACE
 
 SCRATCH = "plumbline_diff"
 CANDIDATES = f"{SCRATCH}.candidates"
+PLACES = {"left": f"{SCRATCH}.left_places", "right": f"{SCRATCH}.right_places"}
 FETCHED = {"left": f"{SCRATCH}.left_rows", "right": f"{SCRATCH}.right_rows"}
 PAIRS, REPEATED = f"{SCRATCH}.pairs", f"{SCRATCH}.repeated"
 DRIFT_ROWS, DRIFT = f"{SCRATCH}.drift", "drift"
@@ -26,6 +28,18 @@ def fetch_sql(plan: Plan, side: str, only: str) -> str:
         FROM {plan.side(side).sql}
         WHERE {only}
     """
+
+
+def candidates_sql(plan: Plan, side: str) -> str:
+    """The condition on the rows of one side that their key is a candidate.
+
+    Where rows have places, those are looked at first: DuckDB then skips all that lies between them.
+    """
+    of_key = f"{key_hash(plan.keys, side)} IN (SELECT key_hash FROM {CANDIDATES})"
+    if not plan.side(side).placed:
+        return of_key
+    file, row = (f"{name} IN (SELECT {name} FROM {PLACES[side]})" for name in PLACE)
+    return f"{file} AND {row} AND {of_key}"
 
 
 def pairs_sql(plan: Plan, batch: Batch) -> str:

@@ -16,7 +16,7 @@ import pytest
 from connect.pinned import connection
 from contract.errors import SetupError
 from reconcile.engine import compare
-from reconcile.engine.candidates import Batch, Batches, groups
+from reconcile.engine.candidates import Batch, Batches, Group, groups
 from reconcile.engine.pairing import candidate_keys, isin
 from reconcile.engine.spill import PARTITIONS, Hashes, HashFile
 
@@ -155,8 +155,8 @@ def test_groups_adjoin_and_hold_every_partition() -> None:
 
 def test_batches_cover_every_hash_once() -> None:
     batches = Batches(size=2)
-    batches.add(np.array([5, 1, 9], np.uint64))
-    batches.add(np.array([20], np.uint64))
+    for left, right in (((5, 1), (9,)), ((), (20,))):
+        batches.add(Group(np.empty(0, np.uint64), hashes(*left), hashes(*right)))
     assert batches.cut() == [Batch(0, 5), Batch(6, 20), Batch(21, 2**64 - 1)]
     assert Batches(size=2).cut() == []
 

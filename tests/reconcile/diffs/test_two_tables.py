@@ -142,6 +142,23 @@ def test_many_files(tmp_path: Path) -> None:
     assert reconcile.diff(tmp_path, whole, "id").summary["counts"]["match"] == 600
 
 
+@pytest.mark.parametrize("where", [None, "id <> 30"])
+def test_differing_rows_are_found_by_their_place_in_many_files(tmp_path: Path, where: str | None) -> None:
+    """A row of file 3 differs, one of file 5 is doubled in another; row numbers are the same in each file."""
+    for i in range(10):
+        pq.write_table(pa.table({"id": [10 * i, 10 * i + 1], "v": [i, i]}), tmp_path / f"{i}.parquet")
+    pq.write_table(pa.table({"id": [50], "v": [5]}), tmp_path / "x.parquet")
+    ids, values = [10 * i + n for i in range(10) for n in (0, 1)], [i for i in range(10) for _ in (0, 1)]
+    values[ids.index(31)] = -1
+    moved = pa.table({"id": ids, "v": values})
+    found = reconcile.diff(moved, tmp_path, "id", where=where)
+    kept = open_side(connection(), tmp_path, "side", lambda: Lake.open(Home.resolve(tmp_path)))
+    assert (kept.placed, list(kept.columns)) == (True, ["id", "v"])
+    assert [(row["id"], row["class"], row["right_count"]) for row in found.drift().to_pylist()] == [
+        (31, "mismatch", 1), (50, "duplicate", 2),
+    ]  # fmt: skip
+
+
 UNREADABLE = {
     "nothing there": ("nowhere.parquet", UsageError, "does not exist"),
     "a glob that matches nothing": ("*.nothing", UsageError, "matches no file"),
