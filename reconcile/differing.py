@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from contract.lineage import COORDINATES, LINEAGE
 from reconcile.engine import compare
+from reconcile.engine.budget import Budget
 from reconcile.engine.quoting import ident, text
 from reconcile.pins import BATCH, STREAM, Pins
 
@@ -67,6 +68,7 @@ def compare_rows(pins: Pins, left: str, right: str, key: tuple[str, ...], carry:
         tolerances={name: rule for name, rule in tolerances.items() if name in columns},
         carry=carry,
         memory=pins.memory,
+        budget=Budget.of(pins.memory),
         temp_dir=pins.scratch,
     )
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from resource import getpagesize
+from typing import TYPE_CHECKING
 
 from contract.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
 
 _UNITS = {"": 1, "B": 1, "K": 10**3, "KB": 10**3, "M": 10**6, "MB": 10**6, "G": 10**9, "GB": 10**9}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _SMALLEST = 256 * 10**6
+_BARE, _MORE = 110 * 10**6, 40 * 10**6
+"""What Python, DuckDB and Arrow take before anything is read, and what they take more while they work."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +35,34 @@ class Budget:
     block_rows: int
 
     @classmethod
-    def of(cls, memory: str) -> Budget:
-        """The budget of a process of `memory`, such as '512MB' or '2GiB'. Raises UsageError below 256 MB."""
+    def of(cls, memory: str, held: int = _BARE) -> Budget:
+        """The budget of a process of `memory`, such as '512MB' or '2GiB', of which `held` bytes are taken already.
+
+        Where those leave next to nothing, as with frames in memory, they are not counted in full. Raises UsageError
+        below 256 MB.
+        """
         total = parse_bytes(memory)
         if total < _SMALLEST:
             raise UsageError(
                 f"memory {memory!r} is too little: Python, DuckDB and Arrow alone take 150 MB",
                 next_step="give at least 256MB",
             )
-        spare = total - 150 * 10**6
+        spare = total - max(_BARE + _MORE, min(held + _MORE, total * 6 // 10))
         return cls(
             duckdb_bytes=int(spare * 0.7),
             group_rows=max(100_000, min(500_000, spare // 240)),
             batch_rows=max(20_000, spare // 2_400),
             block_rows=max(50_000, min(122_880, spare // 700)),
         )
+
+
+def held_beside(con: duckdb.DuckDBPyConnection) -> int:
+    """Bytes that this process holds in memory beside what DuckDB does; 0 where the system does not tell."""
+    with suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        [(own,)] = con.execute("SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory()").fetchall()
+        return pages * getpagesize() - int(own)
+    return 0
 
 
 def parse_bytes(memory: str) -> int:

@@ -18,7 +18,7 @@ import duckdb
 
 from contract.equality import Tolerance
 from contract.errors import SetupError
-from reconcile.engine.budget import Budget
+from reconcile.engine.budget import Budget, held_beside
 from reconcile.engine.candidates import Batch, Batches, find_candidates
 from reconcile.engine.canonical import Form
 from reconcile.engine.columns import Plan, plan_columns
@@ -105,7 +105,7 @@ def compare(
     comparison in `con` replaces `drift`. Raises UsageError for keys, columns and tolerances that do not fit,
     SetupError when a side cannot be read or memory or disk run out.
     """
-    budget = budget or Budget.of(memory)
+    budget = budget or Budget.of(memory, held_beside(con))
     plan = plan_columns(
         describe(con, left),
         describe(con, right),

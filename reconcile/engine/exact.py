@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from reconcile.engine.candidates import Batch, Group
@@ -38,6 +39,7 @@ from reconcile.engine.statements import (
 )
 
 _BATCHES_PER_SCAN = 8
+_KEYS_AT_ONCE = 100_000
 _ROW_GROUP = 16_384  # rows that each thread holds in memory while it writes: DuckDB's own 122,880 are too many
 
 
@@ -49,6 +51,7 @@ class Exact:
         self.plan = plan
         self.repeated_keys = 0
         self._drift_exists = False
+        self._groups: list[Group] = []
         attach_scratch(con, folder)
         con.execute(f"CREATE TABLE {CANDIDATES} (key_hash UBIGINT)")
         for table in PLACES.values():
@@ -56,13 +59,21 @@ class Exact:
 
     def add_candidates(self, group: Group) -> None:
         """Remember the group's keys, and where their rows lie."""
-        self._insert(CANDIDATES, "value", group.keys)
-        for side, rows in (("left", group.left), ("right", group.right)):
-            if rows.places is not None:
-                self._insert(PLACES[side], f"value >> {ROW_BITS}, value & {(1 << ROW_BITS) - 1}", rows.places)
+        self._groups.append(group)
+        if sum(len(waiting.keys) for waiting in self._groups) > _KEYS_AT_ONCE:
+            self._insert_groups()
 
-    def _insert(self, table: str, columns: str, values: U64) -> None:
-        if len(values):
+    def _insert_groups(self) -> None:
+        self._insert(CANDIDATES, "value", [group.keys for group in self._groups])
+        for side in ("left", "right"):
+            rows = [getattr(group, side).places for group in self._groups]
+            place = f"value >> {ROW_BITS}, value & {(1 << ROW_BITS) - 1}"
+            self._insert(PLACES[side], place, [places for places in rows if places is not None])
+        self._groups.clear()
+
+    def _insert(self, table: str, columns: str, arrays: Sequence[U64]) -> None:
+        if any(map(len, arrays)):
+            values = np.concatenate(arrays)
             # pa.array() of a numpy array would load pandas.
             column = pa.Array.from_buffers(pa.uint64(), len(values), [None, pa.py_buffer(values)])
             self.con.register("plumbline_diff_incoming", pa.table({"value": column}))
@@ -74,6 +85,7 @@ class Exact:
 
         `everything` brings all rows: cheaper than a semi-join when most of them are candidates.
         """
+        self._insert_groups()
         for side in ("left", "right"):
             if not batches:
                 self._fetch_none(side)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,5 +99,4 @@ class HashFile:
         self._file.close()
 
     def _read(self, offset: int, count: int) -> U64:
-        self._file.seek(offset)
-        return np.frombuffer(self._file.read(8 * count), np.uint64)
+        return np.frombuffer(os.pread(self._file.fileno(), 8 * count, offset), np.uint64)

@@ -18,7 +18,7 @@ ROWS = 400_000
 MEASURED = """
 import pathlib, re, sys, reconcile
 from connect.home import Home
-found = reconcile.diff(sys.argv[1], "joined.t", "k", memory="512MB", home=Home.resolve(sys.argv[2]))
+found = reconcile.diff(sys.argv[1], "joined.t", "k", memory="384MB", home=Home.resolve(sys.argv[2]))
 peak_kb = re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]
 print(found.summary["counts"], found.summary["schema"], int(peak_kb) // 1000)
 """
@@ -52,4 +52,4 @@ def test_deleted_rows_are_gone_and_memory_is_bounded(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"{counts} [] ")
     peak = re.search(r"(\d+)$", done.stdout.strip())
     assert peak is not None
-    assert int(peak[1]) < 512
+    assert int(peak[1]) < 384
