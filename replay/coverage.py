@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replay.pieces import EMPTY, GONE, READ, Piece, uncovered
+from replay.pieces import EMPTY, GONE, READ, Piece, uncovered, within
 from replay.sourcing import SourcePlan
-from replay.tape_rows import within
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,7 +52,7 @@ def _offsets(pieces: list[Piece], door: str) -> int:
 
 def _on_tape(con: duckdb.DuckDBPyConnection, planned: SourcePlan, tape: Path) -> dict[int, tuple[int, int, int]]:
     """Per partition: records on the tape, how many are there more than once, how many lie in no piece."""
-    known = within(planned.read, '"offset"')
+    known = within(planned.read)
     found = con.execute(
         f"""
         SELECT partition, count(*), count(*) - count(DISTINCT "offset"), count(*) FILTER (NOT ({known}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from connect.iceberg_types import text
@@ -55,26 +55,28 @@ def feed(
     name = f"feed-{hashlib.sha256(json.dumps(sorted(topics.items())).encode()).hexdigest()[:8]}"
     transactions = Transactions(kafka, f"plumbline-{plan.replay_id}-{name}")
     before = _sent(kafka, _starts(kafka, folder, name, topics), plan.replay_id)
-    pace, sent, waiting = _Pace(speed), before, list[Record]()
-    for number, row in enumerate(_rows(plan, folder, list(topics))):
-        if number < before:
-            continue
-        if waiting and (len(waiting) == AT_ONCE or pace.wait_for(row[2]) > 0):
-            transactions.send(waiting)
-            sent, waiting = sent + len(waiting), []
-            say(f"replay: {sent:,} records sent")
-        pace.sleep_for(row[2])
-        waiting.append(_record(plan.replay_id, number, row, topics, counts))
+    numbered = enumerate(_rows(plan, folder, list(topics)))
+    left = (_record(plan.replay_id, number, row, topics, counts) for number, row in numbered if number >= before)
+    sent = 0
+    for records in _together(left, _Pace(speed)):
+        transactions.send(records)
+        sent += len(records)
+        say(f"replay: {before + sent:,} records sent")
+    total = before + sent
+    return {"replay_id": plan.replay_id, "topics": dict(topics), "records": total, "sent": sent, "before": before}
+
+
+def _together(records: Iterable[Record], pace: _Pace) -> Iterator[list[Record]]:
+    """Records of one transaction each, once all of them are due: up to AT_ONCE, and never with a wait in between."""
+    waiting: list[Record] = []
+    for record in records:
+        if waiting and (len(waiting) == AT_ONCE or pace.wait_for(record.timestamp_ms) > 0):
+            yield waiting
+            waiting = []
+        pace.sleep_for(record.timestamp_ms)
+        waiting.append(record)
     if waiting:
-        transactions.send(waiting)
-    total = sent + len(waiting)
-    return {
-        "replay_id": plan.replay_id,
-        "topics": dict(topics),
-        "records": total,
-        "sent": total - before,
-        "before": before,
-    }
+        yield waiting
 
 
 class _Pace:
@@ -158,7 +160,7 @@ def _rows(plan: Plan, folder: ReplayFolder, names: Sequence[str]) -> Iterator[Ro
         )
         found = con.execute(
             f'SELECT name, partition, epoch_ms(timestamp), headers, "key", "value" FROM ({files}) '
-            'ORDER BY timestamp, name, partition, "offset"'
+            'WHERE "offset" >= 0 ORDER BY timestamp, name, partition, "offset"'
         )
         while rows := found.fetchmany(AT_ONCE):
             yield from rows

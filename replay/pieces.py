@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -66,6 +66,20 @@ def tiled(partition: int, start: int, end: int, held: Held, door: str) -> list[P
     return joined(pieces)
 
 
+def shown(piece: Piece, offsets: Iterable[int]) -> list[Piece]:
+    """A piece of a topic that shows these offsets of it, in order: what lies between them is gone."""
+
+    def parts() -> Iterator[Piece]:
+        reached = piece.start
+        for offset in offsets:
+            yield Piece(GONE, piece.partition, reached, offset)
+            yield Piece(KAFKA, piece.partition, offset, offset + 1)
+            reached = offset + 1
+        yield Piece(GONE, piece.partition, reached, piece.end)
+
+    return joined(parts())
+
+
 def joined(pieces: Iterable[Piece]) -> list[Piece]:
     """Neighbouring pieces of one door as one piece; empty pieces are left out."""
     whole: list[Piece] = []
@@ -79,6 +93,12 @@ def joined(pieces: Iterable[Piece]) -> list[Piece]:
         else:
             whole.append(piece)
     return whole
+
+
+def within(pieces: Sequence[Piece], offset: str = '"offset"') -> str:
+    """The offsets of the pieces as SQL; `offset` is that column as the engine quotes it."""
+    spans = (f"(partition = {p.partition} AND {offset} >= {p.start} AND {offset} < {p.end})" for p in pieces)
+    return " OR ".join(spans) or "false"
 
 
 def uncovered(pieces: Sequence[Piece], partition: int, start: int, end: int) -> list[tuple[int, int]]:

@@ -64,18 +64,24 @@ def run(
     late = _play(spark, lake, contract, plan, folder, say)
     if late and not plan.faithful:
         raise IncompleteError(f"the join dropped {late} rows of a complete tape", where=str(folder.tape))
-    document = {
+    seconds = {"cut": round(ready - began, 1), "play": round(time.monotonic() - ready, 1)}
+    document = _outcome(contract, lake, plan, folder, manifest) | {"late": late, "seconds": seconds}
+    folder.write("run", document)
+    return document
+
+
+def _outcome(
+    contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder, manifest: dict[str, Any]
+) -> dict[str, Any]:
+    """What a run has to show once its tape is played."""
+    return {
         "replay_id": plan.replay_id,
         "staging": plan.staging_table,
         "rows": lake.load(plan.staging_table).scan().count(),
         "tape": {name: sum(file["rows"] for file in files) for name, files in manifest["sources"].items()},
-        "late": late,
         "epochs": manifest["epochs"],
-        "seconds": {"cut": round(ready - began, 1), "play": round(time.monotonic() - ready, 1)},
         "fidelity": _fidelity(contract, lake, plan, folder),
     }
-    folder.write("run", document)
-    return document
 
 
 def _fidelity(contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder) -> dict[str, Any]:

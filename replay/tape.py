@@ -1,7 +1,8 @@
 """The tape: the bounded, ordered, complete input of a replay, one Parquet file per source and epoch.
 
 It is cut from the Iceberg archive at a pinned snapshot or from Kafka by offsets, in either case from rows in the
-archive's own shape, so both give the same files.
+archive's own shape, so both give the same files. DuckDB cuts it: Spark, which only reads a topic here, took as long for
+the cut as for the play.
 """
 
 from __future__ import annotations
@@ -12,21 +13,27 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connect.iceberg_types import quoted, text
 from contract.errors import IncompleteError
 from contract.model import Contract
-from contract.ranges import from_micros, spell_time
+from contract.ranges import TimeRange, from_micros, spell_time
 from replay import sentinel
+from replay.pieces import ARCHIVE, KAFKA, READ
 from replay.plan import Plan
 from replay.sourcing import SourcePlan
 from replay.store import ReplayFolder, write_json
-from replay.tape_rows import RAW_TYPES, needed_rows, refuse_expired
+from replay.tape_rows import RAW_TYPES, Archived, refuse_expired, view_rows
+from replay.topic_rows import topic_rows
+from stream_job.archive import RENAMED
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from connect.home import Home
     from connect.lake import Lake
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
 FIRST_MTIME = 1_600_000_000
 """Spark's file source orders files by modification time alone, so epoch n gets FIRST_MTIME + n seconds."""
 
-SENTINELS = 2
+SENTINELS = 1
 """Epochs at the end of a complete tape that hold nothing but a sentinel."""
 
 PERTURBED_BY = 4.0
@@ -55,19 +62,20 @@ def cut(
     The manifest is written last: a tape without one is cut afresh. Raises IncompleteError when the tape holds fewer
     or more rows than the plan counted, or when an archive's snapshot was expired.
     """
+    from connect.pinned import connection
+
     path = folder.tape / "manifest.json"
     if path.is_file():
         return dict(json.loads(path.read_text()))
     shutil.rmtree(folder.tape, ignore_errors=True)
     files = {}
-    for name, source_plan in plan.sources.items():
-        refuse_expired(lake, name, source_plan)
-        say(f"replay: cutting {name} from {source_plan.door}")
-        rows = needed_rows(spark, home, contract, name, source_plan)
-        files[name] = _write_epochs(_in_epochs(rows, plan, name), plan.tape_epochs, folder.tape / name)
-        if not plan.faithful:
-            _add_sentinels(contract, name, plan, folder.tape / name)
-        _refuse_other_count(name, source_plan, files[name])
+    with connection(temp_dir=folder.scratch) as con:
+        for name, source_plan in plan.sources.items():
+            refuse_expired(lake, name, source_plan)
+            say(f"replay: cutting {name} from {source_plan.door}")
+            _view_needed(con, spark, lake, contract, home, name, source_plan, folder.scratch / f"{name}-kafka")
+            files[name] = _write_epochs(con, contract, plan, name, folder.tape / name)
+            _refuse_other_count(name, source_plan, files[name])
     manifest = {"replay_id": plan.replay_id, "epochs": plan.tape_epochs, "sources": files}
     write_json(path, manifest)
     return manifest
@@ -91,121 +99,133 @@ def tape_stream(spark: SparkSession, folder: Path) -> DataFrame:
     return spark.readStream.schema(RAW_TYPES).option("maxFilesPerTrigger", 1).parquet(str(folder))
 
 
-def _in_epochs(rows: DataFrame, plan: Plan, name: str) -> DataFrame:
-    """The rows with the column `epoch`, their number on the tape: by event time, or as the ledger recorded them."""
-    from pyspark.sql import functions as F
+def _view_needed(
+    con: duckdb.DuckDBPyConnection,
+    spark: SparkSession,
+    lake: Lake,
+    contract: Contract,
+    home: Home,
+    name: str,
+    planned: SourcePlan,
+    scratch: Path,
+) -> None:
+    """Create the view `needed`: the rows that the plan needs of one source, each offset of its pieces once."""
+    from connect.embedded import kafka_properties
 
+    by_door = {door: [piece for piece in planned.read if piece.door == door] for door in READ}
+    topic = None
+    if by_door[KAFKA]:
+        topic = topic_rows(spark, contract, kafka_properties(contract.kafka, home), name, by_door[KAFKA])
+    archive = Archived(planned.table, planned.snapshot_id, by_door[ARCHIVE])
+    view_rows(con, lake, "needed", archive, topic, TimeRange.of_json(planned.needed), scratch)
+
+
+def _write_epochs(
+    con: duckdb.DuckDBPyConnection, contract: Contract, plan: Plan, name: str, folder: Path
+) -> list[dict[str, Any]]:
+    """Write one file per epoch, ordered by partition and offset, and describe each; a complete tape ends in sentinels.
+
+    Two sentinels: the last epoch's lifts the watermark past every window, and Spark evicts by it in the batch after,
+    which AvailableNow runs only when there is data for it: the second, in an epoch of its own.
+    """
+    folder.mkdir(parents=True)
+    _number(con, plan, name)
+    columns = ", ".join(quoted(field.name) for field in _tape_fields().values())
+    selects = [f"SELECT {columns} FROM numbered WHERE epoch = {number}" for number in range(plan.tape_epochs)]
     if not plan.faithful:
-        epoch = F.lit(0)
-        for boundary in plan.boundaries_us:
-            epoch = epoch + F.when(F.col("event_time") >= F.lit(from_micros(boundary)), 1).otherwise(0)
-        return rows.withColumn("epoch", epoch)
+        con.register("sentinel", _sentinel(contract, name, plan))
+        selects[-1] += " UNION ALL FROM sentinel"
+        selects.append("FROM sentinel")
+    files = [_write(con, select, folder, number) for number, select in enumerate(selects)]
+    digests, extents = [_digest(file) for file in files[: plan.tape_epochs]], _extents(con)
+    return [{"epoch": n, "sha256": digest, **extents.get(n, NO_ROWS)} for n, digest in enumerate(digests)]
+
+
+def _write(con: duckdb.DuckDBPyConnection, rows: str, folder: Path, number: int) -> Path:
+    target = epoch_file(folder, number)
+    ordered = f'SELECT * FROM ({rows}) ORDER BY partition, "offset"'
+    con.execute(f"COPY ({ordered}) TO {text(str(target))} (FORMAT parquet, COMPRESSION zstd)")
+    os.utime(target, (FIRST_MTIME + number, FIRST_MTIME + number))
+    return target
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _number(con: duckdb.DuckDBPyConnection, plan: Plan, name: str) -> None:
+    """Fill the table `numbered`: the needed rows as a tape has them, each with the number of its `epoch` on it."""
+    columns = ", ".join(f"n.{quoted(kept)} AS {quoted(field.name)}" for kept, field in _tape_fields().items())
+    # No headers are null from Kafka and may be an empty list in an archive that was rewritten.
+    columns = columns.replace('n."headers"', 'CASE WHEN len(n."headers") > 0 THEN n."headers" END')
+    if plan.faithful:
+        _register_spans(con, plan, name)
+        numbered = f"""
+            SELECT {columns}, s.epoch AS epoch FROM needed n
+            ASOF JOIN spans s ON s.partition = n.partition AND n."offset" >= s.start
+            WHERE n."offset" < s.stop
+        """
+    else:
+        edges = (f"(event_time >= TIMESTAMPTZ '{spell_time(from_micros(us))}')::INTEGER" for us in plan.boundaries_us)
+        numbered = f"SELECT {columns}, {' + '.join(['0', *edges])} AS epoch FROM needed n"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS {numbered}")
+
+
+def _register_spans(con: duckdb.DuckDBPyConnection, plan: Plan, name: str) -> None:
+    """The table `spans`: which offsets of a partition each recorded epoch read, and its place on the tape."""
+    import pyarrow as pa
+
     reached: dict[str, int] = {}
     spans = []
     for number, epoch_of in zip(order(len(plan.epochs), plan.perturb), plan.epochs, strict=True):
         for partition, end in epoch_of["ends"][name].items():
-            spans.append((int(partition), reached.get(partition, 0), end, number))
+            if reached.get(partition, 0) < end:
+                spans.append({"partition": int(partition), "start": reached.get(partition, 0), "stop": end})
+                spans[-1]["epoch"] = number
             reached[partition] = end
-    read = rows.sparkSession.createDataFrame(spans, "of int, start bigint, stop bigint, epoch int")
-    within = (
-        (F.col("partition") == F.col("of")) & (F.col("offset") >= F.col("start")) & (F.col("offset") < F.col("stop"))
-    )
-    return rows.join(F.broadcast(read), within).drop("of", "start", "stop")
+    kinds = pa.schema([(column, pa.int64()) for column in ("partition", "start", "stop", "epoch")])
+    con.register("spans", pa.Table.from_pylist(spans, schema=kinds))
 
 
-def _write_epochs(rows: DataFrame, epochs: int, folder: Path) -> list[dict[str, Any]]:
-    """Write one file per epoch, ordered by partition and offset, and describe each."""
-    scratch = folder.with_name(f".{folder.name}.scratch")
-    raw = rows.select(*_tape_columns(), "epoch")
-    ordered = raw.repartition("epoch").sortWithinPartitions("epoch", "partition", "offset")
-    ordered.write.mode("overwrite").option("compression", "zstd").partitionBy("epoch").parquet(str(scratch))
-    folder.mkdir(parents=True)
-    described = [_take_epoch(scratch / f"epoch={n}", folder, n) for n in range(epochs)]
-    shutil.rmtree(scratch)
-    return described
-
-
-def _add_sentinels(contract: Contract, name: str, plan: Plan, folder: Path) -> None:
-    """Two last epochs of one row far ahead, so that all open rows come out.
-
-    The first lifts the watermark past every window; Spark evicts by it in the batch after, which AvailableNow runs
-    only when there is data for it: the second.
-    """
+def _sentinel(contract: Contract, name: str, plan: Plan) -> pa.Table:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     row = sentinel.record(contract, name, plan.time_range)
-    rows = pa.Table.from_pylist([row], schema=_empty_file().schema)
-    for number in range(plan.tape_epochs, plan.tape_epochs + SENTINELS):
-        target = epoch_file(folder, number)
-        pq.write_table(rows, target)
-        os.utime(target, (FIRST_MTIME + number, FIRST_MTIME + number))
+    return pa.Table.from_pylist([row], schema=pa.schema(list(_tape_fields().values())))
 
 
-def _tape_columns() -> list[Column]:
-    """The archive's columns under the tape's names, so that every door gives the same bytes.
-
-    Spark writes column comments into its files, and only an archive has them: they are left out. No headers are null
-    from Kafka and may be an empty list in an archive that was rewritten.
-    """
-    from pyspark.sql import functions as F
-
-    values = {"headers": F.when(F.size("headers") > 0, F.col("headers"))}
-    return [values.get(kept.name, F.col(kept.name)).alias(field.name, metadata={}) for kept, field in _tape_fields()]
+NO_ROWS: dict[str, Any] = {"rows": 0, "offsets": {}, "min_event_time": None, "max_event_time": None}
 
 
-def _take_epoch(written: Path, folder: Path, number: int) -> dict[str, Any]:
-    """Move one written epoch into place (a file without rows when there were none) and describe it."""
-    import pyarrow.parquet as pq
-
-    target = epoch_file(folder, number)
-    parts = sorted(written.glob("*.parquet")) if written.is_dir() else []
-    if len(parts) > 1:
-        raise IncompleteError(f"epoch {number} of the tape came out in {len(parts)} files", where=str(written))
-    if parts:
-        parts[0].rename(target)
-    else:
-        pq.write_table(_empty_file(), target)
-    os.utime(target, (FIRST_MTIME + number, FIRST_MTIME + number))
-    return {"epoch": number, "sha256": hashlib.sha256(target.read_bytes()).hexdigest(), **_extent(target)}
-
-
-def _extent(file: Path) -> dict[str, Any]:
-    """Rows, event times and offsets per partition of one tape file."""
-    from connect.pinned import connection
-
-    found = (
-        connection()
-        .execute(
-            """
-        SELECT partition, count(*), min("offset"), max("offset"), epoch_us(min(event_time)), epoch_us(max(event_time))
-        FROM read_parquet(?) GROUP BY partition ORDER BY partition
-        """,
-            [str(file)],
-        )
-        .fetchall()
-    )
-    return {
-        "rows": sum(row[1] for row in found),
-        "offsets": {str(row[0]): [row[2], row[3]] for row in found},
-        "min_event_time": spell_time(from_micros(min(row[4] for row in found))) if found else None,
-        "max_event_time": spell_time(from_micros(max(row[5] for row in found))) if found else None,
-    }
+def _extents(con: duckdb.DuckDBPyConnection) -> dict[int, dict[str, Any]]:
+    """Of each epoch with rows: how many, their offsets per partition and event times."""
+    found = con.execute(
+        """
+        SELECT epoch, partition, count(*), min("offset"), max("offset"),
+            epoch_us(min(event_time)), epoch_us(max(event_time))
+        FROM numbered GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    extents: dict[int, dict[str, Any]] = {}
+    for epoch, parts in groupby(found, key=lambda row: row[0]):
+        rows = list(parts)
+        extents[epoch] = {
+            "rows": sum(row[2] for row in rows),
+            "offsets": {str(row[1]): [row[3], row[4]] for row in rows},
+            "min_event_time": spell_time(from_micros(min(row[5] for row in rows))),
+            "max_event_time": spell_time(from_micros(max(row[6] for row in rows))),
+        }
+    return extents
 
 
-def _empty_file() -> Any:
-    import pyarrow as pa
-
-    return pa.schema([field for _, field in _tape_fields()]).empty_table()
-
-
-def _tape_fields() -> list[tuple[pa.Field, pa.Field]]:
-    """Each field that a tape takes from the archive, and as it is called on the tape."""
+def _tape_fields() -> dict[str, pa.Field]:
+    """The columns that a tape takes from the archive, and each as it is called on the tape."""
     from stream_job.tables import ARCHIVE_SCHEMA
 
-    renamed = {"kafka_timestamp": "timestamp", "kafka_timestamp_type": "timestampType"}
+    renamed = {kept: raw for raw, kept in RENAMED.items()}
     kept = [field for field in ARCHIVE_SCHEMA if field.name not in ("schema_id", "quarantine_reason", "event_id")]
-    return [(field, field.with_name(renamed.get(field.name, field.name))) for field in kept]
+    return {field.name: field.with_name(renamed.get(field.name, field.name)) for field in kept}
 
 
 def _refuse_other_count(name: str, source_plan: SourcePlan, files: list[dict[str, Any]]) -> None:

@@ -2,37 +2,89 @@
 
 from __future__ import annotations
 
-import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connect.iceberg_types import quoted, text
 from contract.errors import IncompleteError
-from contract.model import Contract
 from contract.ranges import TimeRange
-from replay.pieces import ARCHIVE, KAFKA, Piece
+from replay.pieces import ARCHIVE, Piece, within
 from replay.sourcing import SourcePlan
-from stream_job.archive import archived
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import duckdb
+    from pyspark.sql import DataFrame
 
-    from pyspark.sql import DataFrame, SparkSession
-
-    from connect.home import Home
     from connect.lake import Lake
 
+RAW_TYPES = (
+    "topic string, partition int, offset bigint, timestamp timestamp, timestampType int, "
+    "headers array<struct<key: string, value: binary>>, key binary, value binary"
+)
+"""A Kafka row as Spark's Kafka source reads it with headers."""
 
-def needed_rows(spark: SparkSession, home: Home, contract: Contract, name: str, planned: SourcePlan) -> DataFrame:
-    """The rows that the plan needs of one source: each offset of its pieces once, without what enters no join."""
-    needed = TimeRange.of_json(planned.needed)
-    rows = _from_archive(spark, contract, name, planned, [p for p in planned.read if p.door == ARCHIVE])
-    topic = [piece for piece in planned.read if piece.door == KAFKA]
-    if topic:
-        columns = rows.columns if rows is not None else None
-        read = _from_kafka(spark, home, contract, name, topic)
-        rows = read if rows is None or columns is None else rows.unionByName(read.select(*columns))
-    if rows is None:
-        rows = archived(spark.createDataFrame([], RAW_TYPES), contract, name)
-    return rows.where(needed.sql("event_time")).where("quarantine_reason IS NULL")
+
+@dataclass(frozen=True)
+class Archived:
+    """Pieces of an archive at a pinned snapshot. `once`: it holds offsets twice, of which one is taken."""
+
+    table: str
+    snapshot_id: int | None
+    pieces: Sequence[Piece]
+    once: bool = False
+
+
+def view_rows(
+    con: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    view: str,
+    archive: Archived,
+    topic: DataFrame | None,
+    moments: TimeRange,
+    scratch: Path,
+) -> None:
+    """Create `view`, with the archive's columns: the archive's pieces and the rows of `topic`, which are written to
+    `scratch` first; of both what has its event time in `moments` and is not in quarantine."""
+    from stream_job.tables import ARCHIVE_SCHEMA
+
+    names = ", ".join(quoted(name) for name in ARCHIVE_SCHEMA.names)
+    # Gives the view its columns and their types where there is nothing to read.
+    con.register(f"{view} none", ARCHIVE_SCHEMA.empty_table())
+    parts = [f"SELECT {names} FROM {quoted(f'{view} none')}"]
+    if archive.pieces:
+        _view_archive(con, lake, f"{view} archive", archive, moments)
+        parts.append(f"SELECT {names} FROM {quoted(f'{view} archive')}")
+    if topic is not None:
+        shutil.rmtree(scratch, ignore_errors=True)
+        kept = topic.where(moments.sql("event_time")).where("quarantine_reason IS NULL")
+        kept.write.option("compression", "zstd").parquet(str(scratch))
+        if list(scratch.glob("*.parquet")):
+            parts.append(f"SELECT {names} FROM read_parquet({text(str(scratch / '*.parquet'))})")
+    con.execute(
+        f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT * FROM ({' UNION ALL '.join(parts)}) "
+        f"WHERE {moments.sql('event_time')} AND quarantine_reason IS NULL"
+    )
+
+
+def _view_archive(con: duckdb.DuckDBPyConnection, lake: Lake, view: str, archive: Archived, moments: TimeRange) -> None:
+    """The archive's pieces; columns that an older archive has not are null."""
+    from connect.pinned import scan
+    from stream_job.tables import ARCHIVE_SCHEMA
+
+    held = lake.load(archive.table).schema().column_names
+    columns = [name for name in ARCHIVE_SCHEMA.names if name in held]
+    absent = "".join(f", NULL AS {quoted(name)}" for name in ARCHIVE_SCHEMA.names if name not in held)
+    files = f"{view} files"
+    moments_filter = moments.iceberg("event_time")
+    scan(con, lake, archive.table, archive.snapshot_id, view=files, row_filter=moments_filter, columns=columns)
+    once = 'QUALIFY row_number() OVER (PARTITION BY partition, "offset") = 1' if archive.once else ""
+    con.execute(
+        f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT *{absent} FROM {quoted(files)} "
+        f"WHERE {within(archive.pieces)} {once}"
+    )
 
 
 def refuse_expired(lake: Lake, name: str, planned: SourcePlan) -> None:
@@ -45,54 +97,3 @@ def refuse_expired(lake: Lake, name: str, planned: SourcePlan) -> None:
             where=planned.table,
             next_step="plan the range again",
         )
-
-
-RAW_TYPES = (
-    "topic string, partition int, offset bigint, timestamp timestamp, timestampType int, "
-    "headers array<struct<key: string, value: binary>>, key binary, value binary"
-)
-"""A Kafka row as Spark's Kafka source reads it with headers."""
-
-
-def _from_archive(
-    spark: SparkSession, contract: Contract, name: str, planned: SourcePlan, pieces: Sequence[Piece]
-) -> DataFrame | None:
-    if not pieces:
-        return None
-    table = f"lake.{contract.sources[name].archive}"
-    rows = spark.read.option("versionAsOf", str(planned.snapshot_id)).table(table)
-    return rows.where(within(pieces))
-
-
-def _from_kafka(spark: SparkSession, home: Home, contract: Contract, name: str, pieces: Sequence[Piece]) -> DataFrame:
-    """A bounded batch read by exact offsets; a partition that the plan does not need starts where it ends.
-
-    A partition may have a piece below the archive's and one above: what lies between is read and left out again.
-    """
-    from connect.embedded import kafka_properties
-    from connect.kafka import earliest_offsets, spark_options
-
-    kafka, topic = kafka_properties(contract.kafka, home), contract.sources[name].topic
-    start = {str(partition): offset for partition, offset in earliest_offsets(kafka, topic).items()}
-    end = dict(start)
-    for piece in pieces:
-        own = [other for other in pieces if other.partition == piece.partition]
-        start[str(piece.partition)] = min(other.start for other in own)
-        end[str(piece.partition)] = max(other.end for other in own)
-    raw = (
-        spark.read.format("kafka")
-        .options(**spark_options(kafka))
-        .option("subscribe", topic)
-        .option("startingOffsets", json.dumps({topic: start}))
-        .option("endingOffsets", json.dumps({topic: end}))
-        .option("includeHeaders", "true")
-        .option("failOnDataLoss", "true")
-        .load()
-    )
-    return archived(raw.where(within(pieces)), contract, name)
-
-
-def within(pieces: Sequence[Piece], offset: str = "offset") -> str:
-    """The offsets of the pieces as SQL; `offset` is that column as the engine quotes it."""
-    spans = (f"(partition = {p.partition} AND {offset} >= {p.start} AND {offset} < {p.end})" for p in pieces)
-    return " OR ".join(spans) or "false"

@@ -12,6 +12,7 @@ from contract.model import Contract
 from contract.ranges import TimeRange, from_micros, spell_time
 from reconcile.pins import LEDGER
 from replay import needs
+from replay.pieces import Piece
 from replay.recover.border import Border, Ends
 from replay.recover.past import Past
 from stream_job.lateness import state_reach_us
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from connect.lake import Lake
 
 SIDES = ("left", "right")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Offsets `start <= offset < end` of one partition, read through one door: kafka or archive."""
-
-    door: str
-    partition: int
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)

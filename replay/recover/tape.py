@@ -6,7 +6,6 @@ largest event time of each source only since the last start.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +17,16 @@ from contract.model import Contract
 from replay.recover.border import LINEAGE_NEAR
 from replay.recover.past import Past
 from replay.recover.plan import SIDES, SourcePlan, reach
-from stream_job.archive import RENAMED, archived
+from replay.tape_rows import Archived, view_rows
+from replay.topic_rows import topic_rows
+from stream_job.archive import RENAMED
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
     from connect.lake import Lake
 
 COLUMNS = ("topic", "partition", "offset", "timestamp", "timestampType", "headers", "key", "value")
-JUDGED = ("event_time", "event_id", "quarantine_reason")
 
 
 @dataclass(frozen=True)
@@ -83,92 +83,19 @@ def _view_raw(
 ) -> None:
     """Make the view `<side>_raw`: all rows in the plan's pieces that can enter the join; a Kafka row's columns, the
     event time and the event id."""
-    from connect.pinned import scan
-
-    names = ", ".join([*(f'"{_archived(name)}" AS "{name}"' for name in COLUMNS), *JUDGED])
-    parts = [f"SELECT {names} FROM read_parquet({text(str(_empty(folder, side)))})"]
-    if any(piece.door == "archive" for piece in plan.pieces):
-        view = f"{side}_archive"
-        held = lake.load(plan.table).schema().column_names
-        columns = tuple(name for name in (*map(_archived, COLUMNS), *JUDGED) if name in held)
-        absent = "".join(f", NULL::VARCHAR AS {name}" for name in JUDGED if name not in held)
-        scan(
-            past.con,
-            lake,
-            plan.table,
-            plan.snapshot_id,
-            view=view,
-            row_filter=reach(plan).iceberg("event_time"),
-            columns=columns,
-        )
-        once = 'QUALIFY row_number() OVER (PARTITION BY partition, "offset") = 1' if _doubled(past, side) else ""
-        parts.append(f"SELECT {names} FROM (SELECT *{absent} FROM {view}) WHERE {_within(plan, 'archive')} {once}")
-    if any(piece.door == "kafka" for piece in plan.pieces):
-        scratch = folder / f"{side}-kafka"
-        rows = _from_kafka(spark, contract, plan, kafka).where(reach(plan).sql("event_time"))
-        rows.write.mode("overwrite").option("compression", "zstd").parquet(str(scratch))
-        if list(scratch.glob("*.parquet")):
-            parts.append(f"SELECT {names} FROM read_parquet({text(str(scratch / '*.parquet'))})")
-    where = f"epoch_us(event_time) >= {plan.since_us} AND quarantine_reason IS NULL"
-    union = " UNION ALL ".join(parts)
-    past.con.execute(f"CREATE OR REPLACE VIEW {side}_raw AS SELECT * FROM ({union}) WHERE {where}")
-
-
-def _archived(name: str) -> str:
-    return RENAMED.get(name, name)
-
-
-def _empty(folder: Path, side: str) -> Path:
-    """A file without rows that has the archive's columns: gives the view its types when there is nothing to read."""
-    import pyarrow.parquet as pq
-
-    from stream_job.tables import ARCHIVE_SCHEMA
-
-    path = folder / f"{side}-none.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(ARCHIVE_SCHEMA.empty_table(), path)
-    return path
+    by_door = {door: [piece for piece in plan.pieces if piece.door == door] for door in ("archive", "kafka")}
+    topic = topic_rows(spark, contract, kafka, plan.name, by_door["kafka"]) if by_door["kafka"] else None
+    archive = Archived(plan.table, plan.snapshot_id, by_door["archive"], once=_doubled(past, side))
+    rows = f"{side}_rows"
+    view_rows(past.con, lake, rows, archive, topic, reach(plan), folder / f"{side}-kafka")
+    names = ", ".join(f'"{RENAMED.get(name, name)}" AS "{name}"' for name in COLUMNS)
+    past.con.execute(f"CREATE OR REPLACE VIEW {side}_raw AS SELECT {names}, event_time, event_id FROM {rows}")
 
 
 def _doubled(past: Past, side: str) -> bool:
     """Whether the archive holds an offset twice."""
     found = past.con.execute(f'SELECT 1 FROM {side}_index GROUP BY partition, "offset" HAVING count(*) > 1 LIMIT 1')
     return found.fetchone() is not None
-
-
-def _within(plan: SourcePlan, door: str) -> str:
-    """The pieces of one door as SQL."""
-    return " OR ".join(
-        f'(partition = {p.partition} AND "offset" >= {p.start} AND "offset" < {p.end})'
-        for p in plan.pieces
-        if p.door == door
-    )
-
-
-def _from_kafka(spark: SparkSession, contract: Contract, plan: SourcePlan, kafka: Mapping[str, str]) -> DataFrame:
-    """The rows of the Kafka pieces, in the archive's shape: one bounded read by exact offsets."""
-    from connect.kafka import earliest_offsets, spark_options
-
-    pieces = [piece for piece in plan.pieces if piece.door == "kafka"]
-    untouched = {str(partition): offset for partition, offset in earliest_offsets(kafka, plan.topic).items()}
-    starts, ends = dict(untouched), dict(untouched)
-    for piece in pieces:
-        # A partition may have a piece below the archive and one above it: what lies between is filtered out again.
-        own = [other for other in pieces if other.partition == piece.partition]
-        starts[str(piece.partition)] = min(other.start for other in own)
-        ends[str(piece.partition)] = max(other.end for other in own)
-    raw = (
-        spark.read.format("kafka")
-        .options(**spark_options(dict(kafka)))
-        .option("subscribe", plan.topic)
-        .option("startingOffsets", json.dumps({plan.topic: starts}))
-        .option("endingOffsets", json.dumps({plan.topic: ends}))
-        .option("includeHeaders", "true")
-        .option("failOnDataLoss", "true")
-        .load()
-    )
-    within = _within(plan, "kafka").replace('"offset"', "offset")
-    return archived(raw.where(within), contract, plan.name)
 
 
 def _judge(past: Past, side: str) -> int:

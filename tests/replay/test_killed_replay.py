@@ -1,4 +1,4 @@
-"""A replay killed by SIGKILL while it cuts its tape and while it plays it, then repeated: nothing twice or lost."""
+"""A replay cut off while it cuts its tape and killed while it plays it, then repeated: nothing twice or lost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from model import named
@@ -22,8 +23,8 @@ pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 
 @pytest.fixture
 def day(shop: Scenario, monkeypatch: pytest.MonkeyPatch) -> Replay:
-    """A replay of fourteen rows in seven epochs."""
-    monkeypatch.setattr("replay.plan.ROWS_PER_EPOCH", 2)
+    """A replay of fourteen rows in four epochs."""
+    monkeypatch.setattr("replay.plan.ROWS_PER_EPOCH", 4)
     return planned(shop, SECOND_DAY)
 
 
@@ -50,16 +51,23 @@ def newest(folder: Path) -> int:
     return max((int(path.name) for path in folder.glob("[0-9]*")), default=-1)
 
 
-def test_killed_while_cutting_and_while_playing(day: Replay) -> None:
+def interrupted(*args: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_killed_while_cutting_and_while_playing(day: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     second = day.folder.tape / "payments"
-    run_until(day, lambda: second.with_name(".payments.scratch").exists())
+    with monkeypatch.context() as before_the_manifest:
+        before_the_manifest.setattr("replay.tape.write_json", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            day.run()
+    assert list(second.glob("*.parquet"))
     assert day.folder.read("tape/manifest") is None
-    run_until(day, lambda: newest(day.folder.checkpoint / "commits") >= 1)
+    run_until(day, lambda: newest(day.folder.checkpoint / "offsets") >= 2)
     cut = digests(day)
-    run_until(day, lambda: newest(day.folder.checkpoint / "offsets") >= 4)
     assert day.state == "planned"
     result = day.run()
-    assert (result["rows"], result["late"], result["epochs"]) == (8, 0, 7)
+    assert (result["rows"], result["late"], result["epochs"]) == (8, 0, 4)
     assert digests(day) == cut
     assert named(day.staged()) == ["b+p-b", "c+p-c", "d+p-d", "l1+p-l1", "l2", "lone", "two+p-one", "two+p-two"]
     assert day.audit()["passed"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.pieces import Held, Piece, Run, tiled, uncovered
+from replay.pieces import Held, Piece, Run, shown, tiled, uncovered
 
 ARCHIVED = (10, 50)
 
@@ -95,3 +95,15 @@ def test_each_offset_lies_in_exactly_one_piece_and_no_two_neighbours_are_alike(
 )
 def test_what_is_not_covered_once_is_named(pieces: list[tuple[int, int]], wrong: list[tuple[int, int]]) -> None:
     assert uncovered([Piece("kafka", 0, a, b) for a, b in pieces], 0, 0, 9) == wrong
+
+
+@pytest.mark.parametrize(
+    ("offsets", "found"),
+    [
+        pytest.param([3, 4, 5], [("kafka", 3, 6)], id="all are there"),
+        pytest.param([], [("gone", 3, 6)], id="none is"),
+        pytest.param([4], [("gone", 3, 4), ("kafka", 4, 5), ("gone", 5, 6)], id="one in the middle"),
+    ],
+)
+def test_a_compacted_topic_shows_what_is_gone(offsets: list[int], found: list[tuple[str, int, int]]) -> None:
+    assert doors(shown(Piece("kafka", 0, 3, 6), offsets)) == found

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.pieces import Piece
 from replay.recover.border import Border
 from replay.recover.checkpoint import due
 from replay.recover.gap import Judged, epochs_of
-from replay.recover.plan import Piece, Reach, pieces_of
+from replay.recover.plan import Reach, pieces_of
 from stream_job.ledger import Epoch
 from stream_job.recovered import Exchange, JobFolder, _broken_stores
 

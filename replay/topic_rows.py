@@ -1,0 +1,43 @@
+"""A bounded read of a topic by exact offsets, in the archive's own shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from contract.model import Contract
+from replay.pieces import Piece, within
+from stream_job.archive import archived
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def topic_rows(
+    spark: SparkSession, contract: Contract, kafka: Mapping[str, str], name: str, pieces: Sequence[Piece]
+) -> DataFrame:
+    """The records of these pieces as the archiver would keep them; a partition without a piece starts where it ends.
+
+    A partition may have a piece below the archive's and one above: what lies between is read and left out again.
+    """
+    from connect.kafka import earliest_offsets, spark_options
+
+    topic = contract.sources[name].topic
+    start = {str(partition): offset for partition, offset in earliest_offsets(kafka, topic).items()}
+    end = dict(start)
+    for piece in pieces:
+        own = [other for other in pieces if other.partition == piece.partition]
+        start[str(piece.partition)] = min(other.start for other in own)
+        end[str(piece.partition)] = max(other.end for other in own)
+    raw = (
+        spark.read.format("kafka")
+        .options(**spark_options(dict(kafka)))
+        .option("subscribe", topic)
+        .option("startingOffsets", json.dumps({topic: start}))
+        .option("endingOffsets", json.dumps({topic: end}))
+        .option("includeHeaders", "true")
+        .option("failOnDataLoss", "true")
+        .load()
+    )
+    return archived(raw.where(within(pieces, "offset")), contract, name)
