@@ -16,6 +16,7 @@ PROGRESS_EVERY = 10_000
 __all__ = [
     "Record",
     "client_config",
+    "compacted",
     "create_topics",
     "earliest_offsets",
     "end_offsets",
@@ -85,6 +86,20 @@ def topic_partitions(properties: Mapping[str, str], topic: str) -> int:
             next_step=f"did you mean {near[0]}?" if near else "create it, or correct the contract's topic",
         )
     return there[topic]
+
+
+def compacted(properties: Mapping[str, str], topic: str) -> bool:
+    """Whether the broker removes records that have a newer one of their key (Kafka's `cleanup.policy`); False where it
+    does not tell."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import ConfigResource, ResourceType
+
+    asked = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        settings = _admin(properties).describe_configs([asked], request_timeout=ANSWER_SECONDS)[asked].result()
+    except KafkaException:
+        return False
+    return "compact" in settings["cleanup.policy"].value
 
 
 def end_offsets(properties: Mapping[str, str], topic: str) -> dict[int, int]:

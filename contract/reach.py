@@ -1,4 +1,4 @@
-"""Which input events decide the output rows of a range."""
+"""Which input events decide the output rows of a range, and which output rows input events decide."""
 
 from __future__ import annotations
 
@@ -21,3 +21,17 @@ def input_range(contract: Contract, name: str, time_range: TimeRange) -> TimeRan
     if name == contract.join.right:
         return time_range.widened(min(zero, low), max(zero, high))
     return time_range.widened(min(zero, -high), max(zero, -low))
+
+
+def output_range(contract: Contract, name: str, time_range: TimeRange) -> TimeRange:
+    """The event times of the output rows that a source's events with event time in `time_range` decide.
+
+    The reverse of `input_range`.
+    """
+    low, high = contract.join.within
+    zero = timedelta(0)
+    if not contract.join.keeps_right:
+        return time_range.widened(-high, -low) if name == contract.join.right else time_range
+    if name == contract.join.right:
+        return time_range.widened(min(zero, -high), max(zero, -low))
+    return time_range.widened(min(zero, low), max(zero, high))

@@ -59,8 +59,10 @@ def show_series(several: dict[str, Any], home: Home, console: Console) -> None:
         )
     if several["series"]:
         console.print(f"next: plumbline replay finish {several['series']}{home.option} --execute")
-    else:
+    elif several["run_id"]:
         console.print("nothing that a replay repairs")
+    else:
+        console.print("nothing came in that time for rows that the live stream has closed")
 
 
 def show_audit(result: dict[str, Any], home: Home, console: Console) -> None:

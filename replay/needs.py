@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from contract.model import Contract
@@ -55,6 +56,24 @@ def archive_spans(con: duckdb.DuckDBPyConnection, view: str, needed: TimeRange) 
         """
     ).fetchall()
     return [Span(*row) for row in found]
+
+
+def stretches(con: duckdb.DuckDBPyConnection, view: str, condition: str, apart: timedelta) -> list[tuple[int, int]]:
+    """(oldest, newest) event times in us of the rows in an archive view that satisfy `condition`, those in quarantine
+    aside; a new pair begins where none has come for `apart`."""
+    apart_us = apart // timedelta(microseconds=1)
+    found = con.execute(
+        f"""
+        WITH moments AS (
+            SELECT epoch_us(event_time) AS us FROM {view}
+            WHERE ({condition}) AND quarantine_reason IS NULL AND event_time IS NOT NULL
+        ),
+        begun AS (SELECT us, coalesce(us - lag(us) OVER (ORDER BY us) >= {apart_us}, true) AS begins FROM moments),
+        placed AS (SELECT us, count(*) FILTER (begins) OVER (ORDER BY us) AS stretch FROM begun)
+        SELECT min(us), max(us) FROM placed GROUP BY stretch ORDER BY 1
+        """
+    ).fetchall()
+    return [(int(start), int(last)) for start, last in found]
 
 
 def archive_holes(con: duckdb.DuckDBPyConnection, view: str, spans: list[Span]) -> list[Holes]:

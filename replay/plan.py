@@ -15,7 +15,7 @@ from contract.errors import UsageError
 from contract.lineage import EVENT_TIME
 from contract.model import Contract
 from contract.ranges import TimeRange, from_micros
-from replay import needs, recorded, sourcing
+from replay import looking, needs, recorded, sourcing
 from replay.estimate import estimated
 from replay.settled import refuse_unsettled, settled_us
 from replay.sourcing import SourcePlan
@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def tape_epochs(self) -> int:
-        """Epochs of the tape, without the two that only flush a complete one."""
+        """Epochs of the tape, without the last one that only flushes a complete one."""
         return len(self.epochs) if self.faithful else len(self.boundaries_us) + 1
 
     @property
@@ -95,59 +95,57 @@ class Plan:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of a plan: where the events come from, what happens to late rows, whether gaps are accepted, and
-    the seed of another order (faithful only)."""
+    """What is asked of a plan: where the events come from, what happens to late rows, whether gaps are accepted, the
+    seed of another order (faithful only), and by which times the range was found (`replay.time_basis`)."""
 
     source: str = "auto"
     late: str = COMPLETE
     accept_gaps: bool = False
     perturb: int | None = None
+    time_basis: str = "event"
 
 
-def make_plan(
-    contract: Contract,
-    contract_file: str | Path,
-    home: Home,
-    time_range: TimeRange,
-    *,
-    source: str = "auto",
-    late: str = COMPLETE,
-    accept_gaps: bool = False,
-    perturb: int | None = None,
-) -> Plan:
+def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_range: TimeRange, **wanted: Any) -> Plan:
     """Plan the replay of `time_range` and keep the plan in the home; the same inputs give the same plan.
 
-    Raises UsageError for an open range, IncompleteError for a range that the live stream has not closed yet or whose
-    input is not complete, SetupError for missing tables.
+    `wanted`: see `Wanted`. Raises UsageError for an open range, IncompleteError for a range that the live stream has
+    not closed yet or whose input is not complete, SetupError for missing tables.
     """
     from connect.lake import Lake
 
-    wanted = Wanted(source, late, accept_gaps, perturb)
-    _refuse_senseless(time_range, wanted)
+    asked = Wanted(**wanted)
+    _refuse_senseless(time_range, asked)
     lake = Lake.open(home, contract.catalog)
     refuse_unsettled(lake, contract, time_range)
-    sources, epochs = _sources(lake, home, contract, time_range, wanted)
-    rows = sum(planned.most_rows for planned in sources.values())
-    cut = [] if late == FAITHFUL else boundaries(contract, time_range, rows)
-    decided: dict[str, Any] = {
-        "contract": contract.contract,
-        "fingerprint": contract.fingerprint(),
-        "range": time_range.as_json(),
-        "late": late,
-        "time_basis": "event",
-        "sources": sources,
-        "boundaries_us": cut,
-        "epochs": epochs,
-        "perturb": perturb,
-    }
+    decided, rows = _decided(lake, home, contract, time_range, asked)
     made = Plan(
         replay_id=_replay_id(time_range, decided),
         contract_file=str(Path(contract_file).resolve()),
         replaces=_replaced(lake, contract, time_range),
-        estimate=estimated(home, late, rows, len(epochs) or len(cut) + 1),
+        estimate=estimated(home, asked.late, rows, len(decided["epochs"]) or len(decided["boundaries_us"]) + 1),
         **decided,
     )
     return _kept(home, made)
+
+
+def _decided(
+    lake: Lake, home: Home, contract: Contract, time_range: TimeRange, wanted: Wanted
+) -> tuple[dict[str, Any], int]:
+    """All of a plan that its id stands for, and how many rows it plays at most."""
+    sources, epochs = _sources(lake, home, contract, time_range, wanted)
+    rows = sum(planned.most_rows for planned in sources.values())
+    decided = {
+        "contract": contract.contract,
+        "fingerprint": contract.fingerprint(),
+        "range": time_range.as_json(),
+        "late": wanted.late,
+        "time_basis": wanted.time_basis,
+        "sources": sources,
+        "boundaries_us": [] if wanted.late == FAITHFUL else boundaries(contract, time_range, rows),
+        "epochs": epochs,
+        "perturb": wanted.perturb,
+    }
+    return decided, rows
 
 
 def _refuse_senseless(time_range: TimeRange, wanted: Wanted) -> None:
@@ -172,7 +170,7 @@ def _sources(
     from connect.pinned import connection
 
     con = connection(temp_dir=home.replays / "scratch")
-    looks = {name: sourcing.look(con, lake, home, contract, name, wanted.source) for name in contract.sources}
+    looks = {name: looking.look(con, lake, home, contract, name, wanted.source) for name in contract.sources}
     ranges = needs.needed_ranges(contract, time_range)
     gaps = wanted.accept_gaps
     if wanted.late == COMPLETE:
@@ -186,7 +184,7 @@ def _sources(
 
 
 def _played(
-    lake: Lake, contract: Contract, time_range: TimeRange, looks: Mapping[str, sourcing.Look], since_us: int
+    lake: Lake, contract: Contract, time_range: TimeRange, looks: Mapping[str, looking.Look], since_us: int
 ) -> list[recorded.Recorded]:
     """The recorded epochs that a faithful replay of the range plays."""
     epochs = recorded.read_recorded(lake, contract)

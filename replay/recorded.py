@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import IncompleteError
@@ -25,6 +26,7 @@ class Recorded:
     epoch: int
     query_id: str
     run_id: str
+    planned_at: datetime
     late_watermark_ms: int
     evict_watermark_ms: int
     spans: dict[str, dict[int, tuple[int, int]]]
@@ -58,6 +60,7 @@ def read_recorded(lake: Lake, contract: Contract) -> list[Recorded]:
                 row["epoch"],
                 row["query_id"],
                 row["run_id"],
+                row["planned_at"],
                 row["late_watermark_ms"],
                 row["evict_watermark_ms"],
                 {name: {} for name in contract.sources},

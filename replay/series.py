@@ -16,6 +16,7 @@ from contract.ranges import TimeRange
 from replay.plan import Plan, make_plan
 from replay.settled import settled_end
 from replay.store import LATEST, ReplayFolder, write_json
+from replay.time_basis import EVENT, touched
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -27,11 +28,15 @@ FOLDER = "series"
 
 @dataclass(frozen=True)
 class Several:
-    """What is to be planned: a range, or what repairs a reconcile run; with `every` split into windows."""
+    """What is to be planned: a range, or what repairs a reconcile run; with `every` split into windows.
+
+    The range is of event times, unless `time_basis` says otherwise (`replay.time_basis`).
+    """
 
     time_range: TimeRange
     run_id: str | None = None
     every: timedelta | None = None
+    time_basis: str = EVENT
 
 
 def plan_several(
@@ -44,17 +49,20 @@ def plan_several(
     from connect.lake import Lake
     from replay.drift import drifted, windows
 
-    run_id, ranges = None, [several.time_range]
+    run_id, ranges, basis = None, [several.time_range], several.time_basis
     if several.run_id is not None:
-        if several.time_range != TimeRange():
-            raise UsageError("--from-drift finds the ranges itself", next_step="leave out --from, --to, --date, --last")
+        if several.time_range != TimeRange() or basis != EVENT:
+            step = "leave out --from, --to, --date, --last and --time-basis"
+            raise UsageError("--from-drift finds the ranges itself", next_step=step)
         lake = Lake.open(home, contract.catalog)
         run_id, ranges = drifted(lake, contract, several.run_id, settled_end(lake, contract))
     elif several.time_range.is_open:
         raise UsageError("a replay needs both ends of its range", next_step="give --from and --to, or --date")
+    elif basis != EVENT:
+        ranges = touched(contract, home, several.time_range, basis, wanted.get("source", "auto"))
     if several.every is not None:
         ranges = [window for time_range in ranges for window in windows(time_range, several.every)]
-    plans = [make_plan(contract, contract_path, home, time_range, **wanted) for time_range in ranges]
+    plans = [make_plan(contract, contract_path, home, found, time_basis=basis, **wanted) for found in ranges]
     name = keep(home, [plan.replay_id for plan in plans]) if plans else None
     return {"series": name, "run_id": run_id, "replays": [plan.as_json() for plan in plans]}
 

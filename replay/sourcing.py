@@ -1,25 +1,17 @@
-"""Where the rows of one source lie: a look into its archive and its topic, and the pieces that hold what is needed."""
+"""Where the rows of one source lie: the pieces that hold what is needed, and the door of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contract.durations import milliseconds
-from contract.errors import IncompleteError, SetupError
-from contract.model import Contract
+from contract.errors import IncompleteError
 from contract.ranges import TimeRange
 from replay import needs
-from replay.pieces import ARCHIVE, DOUBLED, GONE, KAFKA, READ, Held, Piece, Run, tiled
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from connect.home import Home
-    from connect.lake import Lake
-
-Spans = Mapping[int, tuple[int, int]]
+from replay.looking import Look, Spans
+from replay.pieces import ARCHIVE, DOUBLED, GONE, KAFKA, READ, Piece, Run, shown, tiled
 
 
 @dataclass(frozen=True)
@@ -59,65 +51,6 @@ class SourcePlan:
         return sum(piece.end - piece.start if piece.rows is None else piece.rows for piece in self.read)
 
 
-@dataclass(frozen=True)
-class Look:
-    """What is known of one source: the archive's index as view `view` in `con`, and how far topic and archive reach.
-
-    `topic` is None when Kafka is not asked (`--source iceberg`). `faults` leaves out the offsets in `empty`.
-    """
-
-    con: duckdb.DuckDBPyConnection
-    view: str
-    contract: Contract
-    name: str
-    door: str
-    snapshot_id: int | None
-    archived: Spans
-    faults: Mapping[int, Sequence[needs.Fault]]
-    topic: Spans | None
-    empty: Mapping[int, Sequence[Run]]
-
-    def held(self, partition: int) -> Held:
-        """What is known of one partition."""
-        runs = tuple(fault.run for fault in self.faults.get(partition, ()))
-        topic = None if self.topic is None else self.topic.get(partition, (0, 0))
-        return Held(self.archived.get(partition), runs, topic)
-
-    def unknown(self) -> list[tuple[int, int, int]]:
-        """(partition, start, end) of offsets whose event times the archive does not tell; they may be any."""
-        inside = [(p, f.run.start, f.run.end) for p, faults in self.faults.items() for f in faults if not f.run.copies]
-        below = [(p, earliest, self.archived[p][0]) for p, (earliest, _) in self._in_topic() if p in self.archived]
-        above = [(p, self.archived.get(p, (0, 0))[1], end) for p, (_, end) in self._in_topic()]
-        return [stretch for stretch in (*inside, *below, *above) if stretch[1] < stretch[2]]
-
-    def _in_topic(self) -> Iterable[tuple[int, tuple[int, int]]]:
-        return (self.topic or {}).items()
-
-
-def look(con: duckdb.DuckDBPyConnection, lake: Lake, home: Home, contract: Contract, name: str, door: str) -> Look:
-    """Look into the archive's index and, unless `door` is iceberg, into the topic.
-
-    Raises SetupError without the archive that `door` asks for, IncompleteError for a topic that was made anew.
-    """
-    from connect.pinned import scan
-
-    source, view, snapshot_id = contract.sources[name], f"archive of {name}", None
-    quoted = f'"{view}"'
-    if lake.exists(source.archive):
-        columns = ["partition", "offset", "event_time", "quarantine_reason"]
-        snapshot_id = scan(con, lake, source.archive, view=view, columns=columns).snapshot_id
-    if snapshot_id is None:
-        if door == ARCHIVE:
-            raise SetupError(f"source {name!r} has no archive: {source.archive}", next_step="use --source kafka")
-        con.execute(
-            f'CREATE OR REPLACE VIEW {quoted} AS SELECT NULL::INTEGER AS partition, NULL::BIGINT AS "offset", '
-            "NULL::TIMESTAMPTZ AS event_time, NULL::VARCHAR AS quarantine_reason WHERE false"
-        )
-    archived, faults = needs.archive_extents(con, quoted), needs.archive_faults(con, quoted)
-    found = Look(con, quoted, contract, name, door, snapshot_id, archived, faults, None, {})
-    return found if door == ARCHIVE else _asked(found, home)
-
-
 def complete(found: Look, needed: TimeRange, *, accept_gaps: bool) -> SourcePlan:
     """The plan of all records with event time in `needed`, late or not, and of what may be one."""
     slack_us = milliseconds(found.contract.sources[found.name].watermark) * 1_000
@@ -143,30 +76,19 @@ def recorded(found: Look, spans: Spans, *, accept_gaps: bool) -> SourcePlan:
     return _planned(found, _begun(found, spans), TimeRange(), accept_gaps=accept_gaps)
 
 
-def _asked(found: Look, home: Home) -> Look:
-    """The look with what the topic says: its reach, and which offsets that the archive lacks never were a record."""
-    from connect.embedded import kafka_properties
-    from connect.kafka import earliest_offsets, end_offsets
+def _without_removed(found: Look, pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces, those of a compacted topic read through: what it does not show any more is gone."""
     from connect.kafka_read import Reader
 
-    kafka, topic = kafka_properties(found.contract.kafka, home), found.contract.sources[found.name].topic
-    earliest, latest = earliest_offsets(kafka, topic), end_offsets(kafka, topic)
-    reach = {partition: (earliest[partition], end) for partition, end in sorted(latest.items())}
-    for partition, (_, end) in found.archived.items():
-        if reach.get(partition, (0, 0))[1] < end:
-            raise IncompleteError(
-                f"topic {topic} ends at offset {reach.get(partition, (0, 0))[1]} of partition {partition}, its archive "
-                f"holds offsets up to {end - 1}: the topic was made anew",
-                where=found.contract.sources[found.name].archive,
-                next_step="use --source iceberg",
-            )
-    empty: dict[int, list[Run]] = {}
-    with Reader(kafka) as reader:
-        for partition, faults in found.faults.items():
-            runs = [fault.run for fault in faults if not fault.run.copies and fault.run.start >= reach[partition][0]]
-            empty[partition] = [run for run in runs if not reader.shows(topic, partition, run.start, run.end)]
-    left = {p: [fault for fault in faults if fault.run not in empty[p]] for p, faults in found.faults.items()}
-    return replace(found, topic=reach, faults=left, empty=empty)
+    topic, whole = found.contract.sources[found.name].topic, list[Piece]()
+    with Reader(found.kafka) as reader:
+        for piece in pieces:
+            if piece.door != KAFKA:
+                whole.append(piece)
+                continue
+            records = reader.records(topic, {piece.partition: (piece.start, piece.end)})
+            whole += shown(piece, (int(record.offset()) for record in records))
+    return whole
 
 
 def _begun(found: Look, spans: Spans) -> Spans:
@@ -182,14 +104,21 @@ def _planned(found: Look, spans: Spans, needed: TimeRange, *, accept_gaps: bool)
     pieces = []
     for partition, (start, end) in spans.items():
         pieces += tiled(partition, start, end, found.held(partition), found.door)
+    if found.compacted and not accept_gaps:
+        pieces = _without_removed(found, pieces)
     _refuse_missing(found, pieces, accept_gaps=accept_gaps)
+    # What a compacted topic still has of these nobody has counted.
+    uncounted = [KAFKA] if found.compacted and accept_gaps else []
     source = found.contract.sources[found.name]
     return SourcePlan(
         topic=source.topic,
         table=source.archive,
         snapshot_id=found.snapshot_id,
         needed=needed.as_json(),
-        pieces=[asdict(replace(piece, rows=_rows(found, piece, needed))) for piece in pieces],
+        pieces=[
+            asdict(replace(piece, rows=None if piece.door in uncounted else _rows(found, piece, needed)))
+            for piece in pieces
+        ],
         empty={str(p): count for p, span in spans.items() if (count := _empty_in(found.empty.get(p, ()), span))},
     )
 

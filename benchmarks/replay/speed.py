@@ -1,12 +1,12 @@
 """Events per second and CPU of a complete replay beside the live job catching up on the same data, in one run.
 
-    .venv/bin/python benchmarks/replay/speed.py --events 60000
+    .venv/bin/python benchmarks/replay/speed.py --events 250000
 
 A day of impressions, 0.6 plays for each within 25 minutes, a little out of order. The live job reads it all (join,
 archivers, ledger) and ends; then ranges of the day are replayed from the archive, each cut and played, with different
 sizes of epoch. Both are processes of their own with Spark started before the clock; `live` is timed from the start of
 the query to the last event joined. CPU is that of the process and of its JVM. The first replay is the one to compare
-with `live`: both begin on a JVM that has compiled nothing yet. Prints one JSON document.
+with `live`: both begin on a JVM that has compiled nothing yet. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 for folder in ("benchmarks/stream", "."):
     sys.path.insert(0, str(ROOT / folder))
 
-from throughput import FIELDS, MINUTE_US, PARTITIONS, _cpu, contract_text, impression, play  # noqa: E402
+from throughput import FIELDS, MINUTE_US, PARTITIONS, contract_text, cpu, impression, play  # noqa: E402
 
 from connect.broker import start, stop  # noqa: E402
 from connect.home import Home  # noqa: E402
@@ -41,7 +41,7 @@ from contract.ranges import TimeRange, from_micros  # noqa: E402
 START_US = 1_700_006_400_000_000
 DAY_US = 24 * 60 * MINUTE_US
 EPOCH = 50_000
-REPLAYS = ((24, 500_000), (12, 500_000), (3, 500_000), (24, 50_000), (24, 20_000))
+REPLAYS = ((24, 500_000), (24, 500_000), (12, 500_000), (3, 500_000), (24, 100_000), (24, 40_000))
 """Hours of the range, rows per epoch."""
 
 
@@ -79,13 +79,13 @@ def live(path: Path, home: Home, total: int) -> dict[str, Any]:
     thread.start()
     while thread.is_alive() and not (ledger.folder / "runs").exists():
         time.sleep(0.02)
-    begun, cpu, joined, done = time.monotonic(), _cpu(), 0, None
+    begun, spent, joined, done = time.monotonic(), cpu(), 0, None
     while thread.is_alive() and not ended.is_set():
         time.sleep(0.1)
         last = ledger.read(ledger.last_epoch()) if ledger.last_epoch() >= 0 else None
         joined = sum(sum(side.values()) for side in last.end) if last else 0
         if joined >= total and done is None:
-            done = (time.monotonic() - begun, _cpu() - cpu)
+            done = (time.monotonic() - begun, cpu() - spent)
         if last and done and last.evict_watermark_ms * 1000 >= START_US + DAY_US + 60 * MINUTE_US:
             ended.set()
     thread.join()
@@ -109,9 +109,10 @@ def replays(path: Path, home: Home) -> Iterator[dict[str, Any]]:
         planning.ROWS_PER_EPOCH = rows_per_epoch
         begin = from_micros(START_US)
         plan = planning.make_plan(contract, path, home, TimeRange(begin, begin + timedelta(hours=hours)))
-        begun, cpu = time.monotonic(), _cpu()
-        ran = run(contract, home, plan, ReplayFolder.of(home, plan.replay_id), spark=spark)
-        spent, count = (time.monotonic() - begun, _cpu() - cpu), sum(ran["tape"].values())
+        folder = ReplayFolder.of(home, plan.replay_id)
+        begun, before = time.monotonic(), cpu()
+        ran = run(contract, home, plan, folder, spark=spark)
+        spent, count = (time.monotonic() - begun, cpu() - before), sum(ran["tape"].values())
         yield {
             "what": "replay",
             "hours": hours,
@@ -124,14 +125,15 @@ def replays(path: Path, home: Home) -> Iterator[dict[str, Any]]:
             "play_s": ran["seconds"]["play"],
             **_figures(count, *spent),
         }
+        folder.remove()
 
 
-def _figures(count: int, seconds: float, cpu: float) -> dict[str, Any]:
+def _figures(count: int, seconds: float, spent: float) -> dict[str, Any]:
     return {
         "seconds": round(seconds, 1),
-        "cpu_seconds": round(cpu, 1),
+        "cpu_seconds": round(spent, 1),
         "events_per_second": round(count / seconds),
-        "cpu_per_million": round(cpu / count * 1e6, 1),
+        "cpu_per_million": round(spent / count * 1e6, 1),
     }
 
 
@@ -152,9 +154,32 @@ def _lines(path: Path, home: Home, total: int) -> Iterator[dict[str, Any]]:
             raise SystemExit(f"{what} failed")
 
 
+def table(lines: list[dict[str, Any]]) -> str:
+    """The lines as a table in Markdown."""
+    columns = {
+        "": "what",
+        "hours": "hours",
+        "epochs": "epochs",
+        "events": "events",
+        "cut s": "cut_s",
+        "play s": "play_s",
+        "events/s": "events_per_second",
+        "times live": "times_live",
+        "CPU s per million": "cpu_per_million",
+        "of live": "cpu_share",
+    }
+
+    def cell(value: Any) -> str:
+        return f"{value:,}" if isinstance(value, int | float) else value or ""
+
+    rows = [list(columns), ["---"] * len(columns)]
+    rows += [[cell(line.get(name)) for name in columns.values()] for line in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=60_000, help="impressions; there are 0.6 plays for each")
+    parser.add_argument("--events", type=int, default=250_000, help="impressions; there are 0.6 plays for each")
     parser.add_argument("--child", nargs=4, metavar=("WHAT", "CONTRACT", "HOME", "TOTAL"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -174,7 +199,7 @@ def main() -> None:
             lines = list(_lines(path, home, total))
         finally:
             stop(home)
-    print(json.dumps(lines, indent=1))
+    print(table(lines))
 
 
 if __name__ == "__main__":

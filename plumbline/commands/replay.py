@@ -55,6 +55,13 @@ def replay() -> None:
     show_default=True,
     help="complete: nothing is late. faithful: the recorded epochs again, drops included.",
 )
+@click.option(
+    "--time-basis",
+    type=click.Choice(["event", "record", "commit"]),
+    default="event",
+    show_default=True,
+    help="What the range is of: when something happened, when Kafka got its record, or when the live job committed it.",
+)
 @click.option("--accept-gaps", is_flag=True, help="Plan without offsets that are gone from archive and topic.")
 @click.option("--perturb", metavar="SEED", type=int, help="Play recorded epochs in another order; never published.")
 @home_option
@@ -64,6 +71,7 @@ def plan(
     time_range: TimeRange,
     from_drift: str | None,
     every: timedelta | None,
+    time_basis: str,
     home: Home,
     as_json: bool,
     **wanted: Any,
@@ -71,13 +79,15 @@ def plan(
     """Plan a replay and keep the plan. The same range over the same data gives the same plan and id.
 
     The range is of left event times. Refused while the live stream can still emit rows of it, and when input is gone.
-    With --from-drift or --every there may be several plans; their series has a name for `replay finish`.
+    With --from-drift, --every or another --time-basis there may be several plans; their series has a name for
+    `replay finish`.
 
     \b
     Examples:
       plumbline replay plan flights.yaml --from 2013-07-08T00:00Z --to 2013-07-15T00:00Z
       plumbline replay plan flights.yaml --date 2013-07-08 --source kafka --json
       plumbline replay plan flights.yaml --from-drift latest
+      plumbline replay plan flights.yaml --from 2013-07-08T03:00Z --to 2013-07-08T04:00Z --time-basis record
       plumbline replay plan flights.yaml --from 2013-01-01T00:00Z --to 2013-07-01T00:00Z --every 7d
     """
     from contract.loader import load
@@ -85,11 +95,11 @@ def plan(
     from replay.series import Several, plan_several
 
     contract = load(contract_path)
-    if from_drift is None and every is None:
+    if from_drift is None and every is None and time_basis == "event":
         made = make_plan(contract, contract_path, home, time_range, **wanted)
         emit(made.as_json(), as_json, lambda console: pages.show_plan(made.as_json(), home, console))
         return
-    several = plan_several(contract, contract_path, home, Several(time_range, from_drift, every), **wanted)
+    several = plan_several(contract, contract_path, home, Several(time_range, from_drift, every, time_basis), **wanted)
     emit(several, as_json, lambda console: pages.show_series(several, home, console))
 
 

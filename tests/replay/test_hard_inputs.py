@@ -7,105 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pytest
-import yaml
-from scenario import contract_body
+from scenario import until
+from shops import Shop, record
 
-from connect.home import Home
-from connect.kafka import Record, create_topics, end_offsets, hand_over, produce
+from connect.kafka import Record, create_topics, hand_over, produce
 from connect.kafka_read import Reader
 from connect.kafka_transactions import Transactions
-from connect.lake import Lake
 from contract.errors import IncompleteError, PlumblineError, UsageError
-from contract.lineage import EVENT_TIME
-from contract.loader import load
-from contract.ranges import TimeRange
-from replay.plan import Plan, make_plan
+from replay.plan import Plan
 from replay.tape_rows import refuse_expired
-from stream_job.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA, UTC_MICROS
 
 pytestmark = pytest.mark.kafka
-
-T0 = datetime(2024, 3, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-numbers = count()
-
-
-class Shop:
-    """Ten orders and ten payments an hour apart, in one partition of one topic each, archived up to now."""
-
-    def __init__(self, folder: Path, kafka: dict[str, str]) -> None:
-        self.kafka, self.home = kafka, Home.resolve(folder / "home")
-        self.path = folder / "shop.yaml"
-        self.path.write_text(yaml.safe_dump(contract_body(f"hard{next(numbers)}", kafka)))
-        self.contract = load(self.path)
-        self.lake = Lake.open(self.home)
-        self.topics = {name: source.topic for name, source in self.contract.sources.items()}
-        create_topics(kafka, dict.fromkeys(self.topics.values(), 1))
-        self.lake.ensure_table("joined.stream", pa.schema([pa.field(EVENT_TIME, UTC_MICROS)]))
-        for topic in self.topics.values():
-            produce(kafka, [record(topic, hour) for hour in range(10)])
-
-    def archive(self, below: int | None = None) -> None:
-        """Append to both archives what the topics hold and they do not, as the archiver does."""
-        for name, source in self.contract.sources.items():
-            table = self.lake.ensure_table(source.archive, ARCHIVE_SCHEMA)
-            held = set(table.scan(selected_fields=("offset",)).to_arrow()["offset"].to_pylist())
-            with Reader(self.kafka) as reader:
-                span = (0, end_offsets(self.kafka, source.topic)[0] if below is None else below)
-                rows = [archived(name, m) for m in reader.records(source.topic, {0: span}) if m.offset() not in held]
-            table.append(pa.Table.from_pylist(rows, schema=ARCHIVE_SCHEMA))
-
-    def plan(self, source: str = "auto", hours: tuple[int, int] = (2, 6), **wanted: Any) -> Plan:
-        time_range = TimeRange(T0 + hours[0] * HOUR, T0 + hours[1] * HOUR)
-        return make_plan(self.contract, self.path, self.home, time_range, source=source, **wanted)
-
-    def forget_before(self, offset: int) -> None:
-        """Retention passed: the topics lose their records below `offset`."""
-        from confluent_kafka import TopicPartition
-        from confluent_kafka.admin import AdminClient
-
-        gone = [TopicPartition(topic, 0, offset) for topic in self.topics.values()]
-        admin = AdminClient(self.kafka)
-        for future in admin.delete_records(gone).values():
-            future.result(10)
-
-    def closed_until(self, hour: float) -> None:
-        """The ledger says that the stream has closed all before this hour."""
-        evict = T0 + hour * HOUR + timedelta(minutes=60, milliseconds=1)
-        epoch = {
-            "contract": self.contract.contract,
-            "query_id": "q",
-            "run_id": "r",
-            "epoch": 0,
-            "source": "orders",
-            "topic": self.topics["orders"],
-            "partition": 0,
-            "start_offset": 0,
-            "end_offset": 1,
-            "late_watermark_ms": 0,
-            "evict_watermark_ms": int(evict.timestamp() * 1000),
-            "no_data": False,
-            "planned_at": T0,
-        }
-        self.lake.ensure_table(EPOCHS, EPOCHS_SCHEMA).append(pa.Table.from_pylist([epoch], schema=EPOCHS_SCHEMA))
-
-
-def record(topic: str, hour: float) -> Record:
-    moment = T0 + hour * HOUR
-    return Record(topic, b"k", moment.isoformat().encode(), int(moment.timestamp() * 1000), partition=0)
-
-
-def archived(name: str, message: Any) -> dict[str, Any]:
-    moment = datetime.fromisoformat(message.value().decode()) if message.value() != b"poison" else None
-    reason = None if moment else "not_json"
-    kept = {"topic": message.topic(), "partition": 0, "offset": message.offset(), "value": message.value()}
-    return kept | {"event_time": moment, "quarantine_reason": reason, "schema_id": 0}
 
 
 @pytest.fixture
@@ -234,6 +149,49 @@ def test_refused(shop: Shop, made: Callable[[Shop], None], source: str, error: s
         assert [p[0] for p in pieces(shop.plan(source, accept_gaps=True))].count("gone") == 1
 
 
+def compact(shop: Shop) -> None:
+    """The cleaner removes all orders but the last: each has the same key, and a new segment ends the old one."""
+    from confluent_kafka.admin import (
+        AdminClient,
+        AlterConfigOpType,
+        ConfigEntry,
+        ConfigResource,
+        ResourceType,
+    )
+
+    def changed(kind: ResourceType, name: str, settings: dict[str, str]) -> None:
+        entries = [ConfigEntry(key, to, incremental_operation=AlterConfigOpType.SET) for key, to in settings.items()]
+        for future in admin.incremental_alter_configs(
+            [ConfigResource(kind, name, incremental_configs=entries)]
+        ).values():
+            future.result(10)
+
+    admin, topic = AdminClient(shop.kafka), shop.topics["orders"]
+    changed(ResourceType.BROKER, "1", {"log.cleaner.backoff.ms": "50"})
+    changed(
+        ResourceType.TOPIC, topic, {"cleanup.policy": "compact", "segment.ms": "1", "min.cleanable.dirty.ratio": "0.01"}
+    )
+    produce(shop.kafka, [record(topic, 10)])
+    with Reader(shop.kafka) as reader:
+        until(lambda: not reader.shows(topic, 0, 2, 6), "the topic was not compacted")
+
+
+def test_a_compacted_topic(shop: Shop) -> None:
+    """What the cleaner took is gone from the topic, and never counts as an offset that was no record."""
+    shop.archive()
+    compact(shop)
+    assert pieces(shop.plan()) == [("iceberg", 2, 10, 4), ("kafka", 10, 11, None)]
+    with pytest.raises(IncompleteError, match=r"topic .*orders no longer has offsets 2 to 8 of .*--source auto"):
+        shop.plan("kafka")
+    assert pieces(shop.plan("kafka", accept_gaps=True)) == [("kafka", 2, 11, None)]
+    shop.lake.load("raw.orders").delete("offset >= 3 and offset < 5")
+    with pytest.raises(IncompleteError, match=r"neither the archive .* has offsets 3 to 4 of .*--accept-gaps"):
+        shop.plan()
+    shop.lake.catalog().drop_table("raw.orders")
+    with pytest.raises(IncompleteError, match=r"neither the archive .* has offsets 0 to 8 of"):
+        shop.plan()
+
+
 def test_retention_without_an_archive_is_known_by_the_topic_alone(shop: Shop) -> None:
     """Nothing tells what was below the topic's first offset; the tape holds what there is."""
     retention_without_archive(shop)
@@ -262,13 +220,13 @@ def test_a_topic_made_anew_with_more_partitions(shop: Shop) -> None:
 def test_ranges_beyond_the_data(shop: Shop) -> None:
     shop.archive()
     shop.closed_until(8)
-    assert shop.plan(hours=(-9, -5)).estimate["rows"] == 0, "a range without any row"
+    assert shop.plan(of=(-9, -5)).estimate["rows"] == 0, "a range without any row"
     with pytest.raises(IncompleteError, match=r"has not closed the range.*an end up to 2024-03-01T08:00:00"):
-        shop.plan(hours=(2, 9))
+        shop.plan(of=(2, 9))
     with pytest.raises(IncompleteError, match="has not closed the range"):
-        shop.plan(hours=(24 * 365, 24 * 366))
+        shop.plan(of=(24 * 365, 24 * 366))
     with pytest.raises(UsageError, match="reversed or empty"):
-        shop.plan(hours=(2, 2))
+        shop.plan(of=(2, 2))
 
 
 def test_faithful_needs_the_epochs_of_the_range(shop: Shop) -> None:

@@ -14,6 +14,7 @@ from connect.pinned import connection
 from contract.loader import parse
 from contract.model import Contract
 from contract.ranges import TimeRange, micros
+from contract.reach import input_range, output_range
 from replay.needs import (
     Fault,
     Holes,
@@ -23,6 +24,7 @@ from replay.needs import (
     archive_holes,
     archive_spans,
     needed_ranges,
+    stretches,
 )
 from replay.pieces import Run
 
@@ -72,6 +74,32 @@ def test_unmatched_rights_need_the_lefts_that_may_match_them(
 ) -> None:
     found = needed_ranges(contract(*bounds, kind=kind), minutes(100, 200))
     assert found == {"orders": minutes(*left), "payments": minutes(*right)}
+
+
+@pytest.mark.parametrize("name", ["orders", "payments"])
+@pytest.mark.parametrize("kind", ["left_outer", "full_outer"])
+@pytest.mark.parametrize("bounds", [(0, 60), (-30, 60), (5, 10), (-30, -10)])
+def test_an_event_touches_the_rows_that_need_it(kind: str, bounds: tuple[int, int], name: str) -> None:
+    joined, event = contract(*bounds, kind=kind), minutes(100, 101)
+    touched = output_range(joined, name, event)
+    for minute in range(250):
+        row = minutes(minute, minute + 1)
+        needs_it = input_range(joined, name, row).intersect(event) is not None
+        assert needs_it == (touched.intersect(row) is not None), minute
+
+
+def test_stretches_of_event_times() -> None:
+    """Quarantined rows and rows without a time do not count; a stretch ends where nothing comes for the time given."""
+    times = [(3, None), (0, None), (3, None), (13, None), (14, None), (8, "poison"), (None, None)]
+    con = connection()
+    con.execute('CREATE TABLE a (event_time TIMESTAMPTZ, quarantine_reason VARCHAR, "offset" BIGINT)')
+    for offset, (minute, reason) in enumerate(times):
+        moment = None if minute is None else T0 + minute * MINUTE
+        con.execute("INSERT INTO a VALUES (?, ?, ?)", [moment, reason, offset])
+    edges = [[(us - micros(T0)) // 60_000_000 for us in pair] for pair in stretches(con, "a", "true", 10 * MINUTE)]
+    assert edges == [[0, 3], [13, 14]]
+    assert len(stretches(con, "a", "true", 11 * MINUTE)) == 1
+    assert stretches(con, "a", '"offset" > 4', MINUTE) == []
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from contract.errors import IncompleteError
 from replay.fidelity import watermarks
 from replay.play import segments
 from replay.recorded import Recorded, first_unknown, offsets, restarts, stretch
+
+T0 = datetime(2024, 3, 1, tzinfo=UTC)
 
 
 def epochs(*evict_ms: int, runs: str = "", queries: str = "", numbers: list[int] | None = None) -> list[Recorded]:
@@ -20,6 +24,7 @@ def epochs(*evict_ms: int, runs: str = "", queries: str = "", numbers: list[int]
             epoch=(numbers or list(range(count)))[i],
             query_id=(queries or "q" * count)[i],
             run_id=(runs or "a" * count)[i],
+            planned_at=T0 + i * timedelta(minutes=1),
             late_watermark_ms=0,
             evict_watermark_ms=ms,
             spans={"orders": {0: (2 * i, 2 * i + 2)}},
@@ -56,7 +61,7 @@ def test_a_lost_checkpoint_inside_cannot_be_played_again(lived: list[Recorded]) 
 
 def test_nor_can_epochs_that_a_recovery_wrote() -> None:
     one = epochs(30)[0]
-    recovered = Recorded(0, "q", "recover-2024", 0, 30, one.spans)
+    recovered = replace(one, run_id="recover-2024")
     with pytest.raises(IncompleteError, match="lost its checkpoint"):
         stretch([recovered], 0, lambda ms: ms >= 30)
 
