@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from contract import avro
 from contract.fields import is_decimal, spark_decoded, spark_type
-from contract.lineage import CORRUPT, OFFSET, PARSED, RECORD_TIME, TEXT, VALUE
+from contract.lineage import CORRUPT, PARSED, RECORD_TIME, TEXT, VALUE
 
 if TYPE_CHECKING:
     from contract.model import Source
@@ -57,22 +57,21 @@ def text_sql(source: Source) -> str:
     from_json reads one value and ignores what comes after it. Inside an array, trailing garbage breaks the syntax and
     a second document is a second element.
     """
+    if source.format == "avro":
+        return "CAST(NULL AS STRING)"
     text = f"CAST({VALUE} AS STRING)"
     wrapped = f"concat('{{\"{_RECORDS}\":[', {text}, ']}}')"
     bomb = _bomb(source, text, wrapped)
     readable = f"octet_length({VALUE}) <= {source.max_bytes} AND is_valid_utf8({text})"
-    # An Avro source has JSON in a tape's sentinels only.
-    given = f"{OFFSET} < 0 AND {readable}" if source.format == "avro" else readable
-    return f"CASE WHEN {given}{f' AND NOT ({bomb})' if bomb else ''} THEN {wrapped} END"
+    return f"CASE WHEN {readable}{f' AND NOT ({bomb})' if bomb else ''} THEN {wrapped} END"
 
 
 def parsed_sql(source: Source) -> str:
     """What is made of a record's value: `struct<records: array<struct<fields>>, _corrupt: string>`."""
+    if source.format == "avro":
+        return avro.decoded_sql(source)
     options = ", ".join(f"'{option}', '{value}'" for option, value in PARSE_OPTIONS.items())
-    read = f"from_json({TEXT}, '{parsed_schema(source)}', map({options}))"
-    return (
-        f"CASE WHEN {OFFSET} < 0 THEN {read} ELSE {avro.decoded_sql(source)} END" if source.format == "avro" else read
-    )
+    return f"from_json({TEXT}, '{parsed_schema(source)}', map({options}))"
 
 
 def schema_id_sql(source: Source) -> str:

@@ -26,9 +26,9 @@ def show_plan(body: dict[str, Any], home: Home, console: Console) -> None:
     for name, source in body["sources"].items():
         _show_source(name, source, console)
     replaces, estimate = body["replaces"], body["estimate"]
-    epochs = len(body["epochs"]) or len(body["boundaries_us"]) + 1
+    epochs = len(body["epochs"])
+    played = "joined at once" if not epochs else "1 epoch" if epochs == 1 else f"{epochs:,} epochs"
     time = "" if estimate["seconds"] is None else f", about {estimate['seconds']:,} s by {estimate['from']}"
-    played = "1 epoch" if epochs == 1 else f"{epochs:,} epochs"
     console.print(f"  {played}{time}; publish replaces {replaces['rows']:,} rows of {replaces['table']}")
     console.print(f"next: plumbline replay run {body['replay_id']}{home.option} --execute")
 

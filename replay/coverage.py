@@ -56,7 +56,7 @@ def _on_tape(con: duckdb.DuckDBPyConnection, planned: SourcePlan, tape: Path) ->
     found = con.execute(
         f"""
         SELECT partition, count(*), count(*) - count(DISTINCT "offset"), count(*) FILTER (NOT ({known}))
-        FROM read_parquet(?) WHERE "offset" >= 0 GROUP BY partition
+        FROM read_parquet(?) GROUP BY partition
         """,
         [str(tape / "e*.parquet")],
     ).fetchall()

@@ -160,7 +160,7 @@ def _rows(plan: Plan, folder: ReplayFolder, names: Sequence[str]) -> Iterator[Ro
         )
         found = con.execute(
             f'SELECT name, partition, epoch_ms(timestamp), headers, "key", "value" FROM ({files}) '
-            'WHERE "offset" >= 0 ORDER BY timestamp, name, partition, "offset"'
+            'ORDER BY timestamp, name, partition, "offset"'
         )
         while rows := found.fetchmany(AT_ONCE):
             yield from rows

@@ -80,7 +80,7 @@ def order_kept(tape: Path, epochs: Sequence[Recorded], names: Sequence[str]) -> 
     _register(con, spans)
     files = " UNION ALL ".join(
         f'SELECT {text(name)} AS name, filename, partition, "offset" FROM '
-        f'read_parquet({text(str(tape / name / "e*.parquet"))}, filename = true) WHERE "offset" >= 0'
+        f"read_parquet({text(str(tape / name / 'e*.parquet'))}, filename = true)"
         for name in names
     )
     [(pairs, kept)] = con.execute(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,16 +28,13 @@ if TYPE_CHECKING:
 COMPLETE, FAITHFUL = "complete", "faithful"
 STAGING = "plumbline_staging"
 
-ROWS_PER_EPOCH = 500_000
-"""Rows of both sources in one epoch of a complete tape. An epoch costs two to three seconds whatever its size."""
-
 
 @dataclass(frozen=True)
 class Plan:
     """A whole replay, decided before anything runs.
 
-    A complete one is cut at `boundaries_us`, event times between epochs. A faithful one plays `epochs`, as
-    `Recorded.as_json` gives them; with a seed in `perturb` in another order, which is never published.
+    A complete one joins all that it needs at once. A faithful one plays `epochs`, as `Recorded.as_json` gives them;
+    with a seed in `perturb` in another order, which is never published.
     """
 
     replay_id: str
@@ -48,7 +45,6 @@ class Plan:
     late: str
     time_basis: str
     sources: dict[str, SourcePlan]
-    boundaries_us: list[int]
     epochs: list[dict[str, Any]]
     perturb: int | None
     replaces: dict[str, Any]
@@ -66,8 +62,8 @@ class Plan:
 
     @property
     def tape_epochs(self) -> int:
-        """Epochs of the tape, without the last one that only flushes a complete one."""
-        return len(self.epochs) if self.faithful else len(self.boundaries_us) + 1
+        """Epochs of the tape."""
+        return len(self.epochs) if self.faithful else 1
 
     @property
     def staging_table(self) -> str:
@@ -122,7 +118,7 @@ def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_ra
         replay_id=_replay_id(time_range, decided),
         contract_file=str(Path(contract_file).resolve()),
         replaces=_replaced(lake, contract, time_range),
-        estimate=estimated(home, asked.late, rows, len(decided["epochs"]) or len(decided["boundaries_us"]) + 1),
+        estimate=estimated(home, asked.late, rows, len(decided["epochs"]) or 1),
         **decided,
     )
     return _kept(home, made)
@@ -141,7 +137,6 @@ def _decided(
         "late": wanted.late,
         "time_basis": wanted.time_basis,
         "sources": sources,
-        "boundaries_us": [] if wanted.late == FAITHFUL else boundaries(contract, time_range, rows),
         "epochs": epochs,
         "perturb": wanted.perturb,
     }
@@ -207,8 +202,9 @@ def read_plan(folder: ReplayFolder) -> Plan:
         )
     try:
         body["sources"] = {name: SourcePlan(**spec) for name, spec in body["sources"].items()}
-        return Plan(**body)
-    except TypeError:
+        # A plan of an earlier version may hold more, and can still be rolled back.
+        return Plan(**{field.name: body[field.name] for field in fields(Plan)})
+    except (KeyError, TypeError):
         raise UsageError(
             "the plan was made by another version", where=str(folder.plan), next_step="plan the range again"
         ) from None
@@ -217,18 +213,6 @@ def read_plan(folder: ReplayFolder) -> Plan:
 def body_hash(body: dict[str, Any]) -> str:
     """Hex digest of a plan's body."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=asdict).encode()).hexdigest()[:16]
-
-
-def boundaries(contract: Contract, time_range: TimeRange, rows: int) -> list[int]:
-    """Event times (us) at which both sides are cut into epochs of about ROWS_PER_EPOCH rows.
-
-    Both sides use the same boundaries, so whatever the delays are no row of a later epoch can be late: the watermark
-    after an epoch lies before its end.
-    """
-    needed = needs.needed_ranges(contract, time_range).values()
-    start, end = min(r.start_us or 0 for r in needed), max(r.end_us or 0 for r in needed)
-    count = max(1, math.ceil(rows / ROWS_PER_EPOCH))
-    return [start + (end - start) * i // count for i in range(1, count)]
 
 
 def _replaced(lake: Lake, contract: Contract, time_range: TimeRange) -> dict[str, Any]:

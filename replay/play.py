@@ -17,7 +17,7 @@ from replay import fidelity
 from replay.plan import Plan
 from replay.recorded import read_recorded
 from replay.store import ReplayFolder
-from replay.tape import SENTINELS, cut, epoch_file, tape_stream
+from replay.tape import cut, epoch_file, tape_stream, whole_tape
 from stream_job.join import join
 from stream_job.queries import configure, ensure_output, write_stream
 
@@ -43,8 +43,7 @@ def run(
     """Cut the tape of `plan` and play it into its staging table. Resumes where a killed run stopped.
 
     Returns `{"replay_id", "staging", "rows", "tape", "late", "epochs", "seconds", "fidelity"}`.
-    Raises IncompleteError when the two sides of the tape ran apart or the join dropped a row (a complete tape has no
-    late rows).
+    Raises IncompleteError when the two sides of a faithful tape ran apart.
     """
     from connect.lake import Lake
     from connect.registry import equipped, kept_by
@@ -60,10 +59,14 @@ def run(
     began = time.monotonic()
     manifest = cut(spark, lake, contract, home, plan, folder, say)
     ready = time.monotonic()
-    say(f"replay: playing {manifest['epochs']} epochs into {plan.staging_table}")
-    late = _play(spark, lake, contract, plan, folder, say)
-    if late and not plan.faithful:
-        raise IncompleteError(f"the join dropped {late} rows of a complete tape", where=str(folder.tape))
+    configure(spark, contract)
+    late = 0
+    if plan.faithful:
+        say(f"replay: playing {manifest['epochs']} epochs into {plan.staging_table}")
+        late = _play(spark, lake, contract, plan, folder, say)
+    else:
+        say(f"replay: joining the tape into {plan.staging_table}")
+        _join_whole(spark, lake, contract, plan, folder)
     seconds = {"cut": round(ready - began, 1), "play": round(time.monotonic() - ready, 1)}
     document = _outcome(contract, lake, plan, folder, manifest) | {"late": late, "seconds": seconds}
     folder.write("run", document)
@@ -135,26 +138,39 @@ def segments(plan: Plan) -> list[int]:
     what is dropped later.
     """
     starts = [number for number, epoch in enumerate(plan.epochs) if epoch["restart"]]
-    return [*starts, len(plan.epochs)] if plan.faithful else [plan.tape_epochs + SENTINELS]
+    return [*starts, len(plan.epochs)]
+
+
+def _join_whole(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder) -> None:
+    """Join a complete tape at once, in one commit: nothing of it may be late, so no watermark and no state is needed.
+
+    The plan is the live job's. What a killed run has staged is not of this one.
+    """
+    if lake.exists(plan.staging_table):
+        lake.catalog().purge_table(plan.staging_table)
+    left, right = (whole_tape(spark, folder.tape / name) for name in (contract.join.left, contract.join.right))
+    rows = join(contract, left, right, plan.replay_id).where(plan.time_range.sql(EVENT_TIME))
+    fitted = ensure_output(lake, contract, plan.staging_table, rows)
+    with _set(spark, _of_joining(contract)):
+        fitted.writeTo(f"lake.{plan.staging_table}").option("fanout-enabled", "true").append()
 
 
 def _play(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, say: Say) -> int:
-    """Play the tape to its end; returns how many rows the join dropped in this process."""
-    configure(spark, contract)
+    """Play a faithful tape to its end; returns how many rows the join dropped in this process."""
     _forget_earlier_run(lake, plan, folder)
     late, ends = 0, segments(plan)
     planned, played = (_reached(folder.checkpoint / log) for log in ("offsets", "commits"))
-    if plan.faithful and (planned != played or played not in (0, *ends)):
+    if planned != played or played not in (0, *ends):
         # A kill between two restarts of the live job is a restart that the live job did not have: begin again.
         folder.forget("checkpoint", "playing")
         _forget_earlier_run(lake, plan, folder)
         played = 0
-    with _settings(spark, plan):
+    with _set(spark, _of_playing(plan)):
         for end in ends:
             if played < end or end == ends[-1]:
                 _show(plan, folder, end)
                 late += _play_shown(spark, lake, contract, plan, folder)
-                say(f"replay: {min(end, plan.tape_epochs):,} of {plan.tape_epochs:,} epochs played")
+                say(f"replay: {end:,} of {plan.tape_epochs:,} epochs played")
     return late
 
 
@@ -162,7 +178,7 @@ def _play_shown(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan,
     """Play the epochs that are shown to the query, in one run of it."""
     left, right = (tape_stream(spark, folder.playing / name) for name in (contract.join.left, contract.join.right))
     rows = join(contract, left, right, plan.replay_id)
-    # By event time only: Spark pushes any other condition below the watermark, which the sentinel would then not lift.
+    # By event time only: Spark pushes any other condition below the watermark, which what it drops then does not move.
     kept = rows.where(plan.time_range.sql(EVENT_TIME))
     ensure_output(lake, contract, plan.staging_table, kept)
     forget_unplanned(folder.checkpoint)
@@ -182,15 +198,29 @@ def _play_shown(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan,
     )
 
 
-@contextmanager
-def _settings(spark: SparkSession, plan: Plan) -> Iterator[None]:
-    """What only a replay sets: no epochs of Spark's own among recorded ones, and logs that keep all of its epochs."""
+def _of_playing(plan: Plan) -> dict[str, str]:
+    """What playing sets: no epochs of Spark's own among recorded ones, and logs that keep all of its epochs."""
     kept = str(max(100, plan.tape_epochs + 10))
-    wanted = {
-        "spark.sql.streaming.noDataMicroBatches.enabled": str(not plan.faithful).lower(),
+    return {
+        "spark.sql.streaming.noDataMicroBatches.enabled": "false",
         "spark.sql.streaming.minBatchesToRetain": kept,
         "spark.sql.streaming.numRecentProgressUpdates": kept,
     }
+
+
+def _of_joining(contract: Contract) -> dict[str, str]:
+    """What joining at once sets where events have ids: each file in one piece.
+
+    Of an event's copies Spark then takes the first by partition and offset, as the batch reference does.
+    """
+    named = any(source.event_id for source in contract.sources.values())
+    whole = str(2**50)
+    return {f"spark.sql.files.{name}": whole for name in ("maxPartitionBytes", "openCostInBytes")} if named else {}
+
+
+@contextmanager
+def _set(spark: SparkSession, wanted: dict[str, str]) -> Iterator[None]:
+    """Spark's settings as wanted, and as they were afterwards."""
     before = {name: spark.conf.get(name) for name in wanted}
     for name, value in wanted.items():
         spark.conf.set(name, value)

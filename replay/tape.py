@@ -21,7 +21,6 @@ from connect.iceberg_types import quoted, text
 from contract.errors import IncompleteError
 from contract.model import Contract
 from contract.ranges import TimeRange, from_micros, spell_time
-from replay import sentinel
 from replay.pieces import ARCHIVE, KAFKA, READ
 from replay.plan import Plan
 from replay.sourcing import SourcePlan
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
 
 FIRST_MTIME = 1_600_000_000
 """Spark's file source orders files by modification time alone, so epoch n gets FIRST_MTIME + n seconds."""
-
-SENTINELS = 1
-"""Epochs at the end of a complete tape that hold nothing but a sentinel."""
 
 PERTURBED_BY = 4.0
 """How many places an epoch may move in another order."""
@@ -74,7 +70,7 @@ def cut(
             refuse_expired(lake, name, source_plan)
             say(f"replay: cutting {name} from {source_plan.door}")
             _view_needed(con, spark, lake, contract, home, name, source_plan, folder.scratch / f"{name}-kafka")
-            files[name] = _write_epochs(con, contract, plan, name, folder.tape / name)
+            files[name] = _write_epochs(con, plan, name, folder.tape / name)
             _refuse_other_count(name, source_plan, files[name])
     manifest = {"replay_id": plan.replay_id, "epochs": plan.tape_epochs, "sources": files}
     write_json(path, manifest)
@@ -92,6 +88,11 @@ def order(epochs: int, seed: int | None) -> list[int]:
     keys = [number + (0.0 if seed is None else drawn.uniform(0, PERTURBED_BY)) for number in range(epochs)]
     places = {number: place for place, number in enumerate(sorted(range(epochs), key=lambda number: keys[number]))}
     return [places[number] for number in range(epochs)]
+
+
+def whole_tape(spark: SparkSession, folder: Path) -> DataFrame:
+    """One source's tape as raw rows, all at once."""
+    return spark.read.schema(RAW_TYPES).parquet(str(folder))
 
 
 def tape_stream(spark: SparkSession, folder: Path) -> DataFrame:
@@ -120,31 +121,20 @@ def _view_needed(
     view_rows(con, lake, "needed", archive, topic, TimeRange.of_json(planned.needed), scratch)
 
 
-def _write_epochs(
-    con: duckdb.DuckDBPyConnection, contract: Contract, plan: Plan, name: str, folder: Path
-) -> list[dict[str, Any]]:
-    """Write one file per epoch, ordered by partition and offset, and describe each; a complete tape ends in sentinels.
-
-    Two sentinels: the last epoch's lifts the watermark past every window, and Spark evicts by it in the batch after,
-    which AvailableNow runs only when there is data for it: the second, in an epoch of its own.
-    """
+def _write_epochs(con: duckdb.DuckDBPyConnection, plan: Plan, name: str, folder: Path) -> list[dict[str, Any]]:
+    """Write one file per epoch, ordered by partition and offset, and describe each."""
     folder.mkdir(parents=True)
     _number(con, plan, name)
+    files = [_write(con, folder, number) for number in range(plan.tape_epochs)]
+    extents = _extents(con)
+    return [{"epoch": n, "sha256": _digest(file), **extents.get(n, NO_ROWS)} for n, file in enumerate(files)]
+
+
+def _write(con: duckdb.DuckDBPyConnection, folder: Path, number: int) -> Path:
     columns = ", ".join(quoted(field.name) for field in _tape_fields().values())
-    selects = [f"SELECT {columns} FROM numbered WHERE epoch = {number}" for number in range(plan.tape_epochs)]
-    if not plan.faithful:
-        con.register("sentinel", _sentinel(contract, name, plan))
-        selects[-1] += " UNION ALL FROM sentinel"
-        selects.append("FROM sentinel")
-    files = [_write(con, select, folder, number) for number, select in enumerate(selects)]
-    digests, extents = [_digest(file) for file in files[: plan.tape_epochs]], _extents(con)
-    return [{"epoch": n, "sha256": digest, **extents.get(n, NO_ROWS)} for n, digest in enumerate(digests)]
-
-
-def _write(con: duckdb.DuckDBPyConnection, rows: str, folder: Path, number: int) -> Path:
+    rows = f'SELECT {columns} FROM numbered WHERE epoch = {number} ORDER BY partition, "offset"'
     target = epoch_file(folder, number)
-    ordered = f'SELECT * FROM ({rows}) ORDER BY partition, "offset"'
-    con.execute(f"COPY ({ordered}) TO {text(str(target))} (FORMAT parquet, COMPRESSION zstd)")
+    con.execute(f"COPY ({rows}) TO {text(str(target))} (FORMAT parquet, COMPRESSION zstd)")
     os.utime(target, (FIRST_MTIME + number, FIRST_MTIME + number))
     return target
 
@@ -167,8 +157,7 @@ def _number(con: duckdb.DuckDBPyConnection, plan: Plan, name: str) -> None:
             WHERE n."offset" < s.stop
         """
     else:
-        edges = (f"(event_time >= TIMESTAMPTZ '{spell_time(from_micros(us))}')::INTEGER" for us in plan.boundaries_us)
-        numbered = f"SELECT {columns}, {' + '.join(['0', *edges])} AS epoch FROM needed n"
+        numbered = f"SELECT {columns}, 0 AS epoch FROM needed n"
     con.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS {numbered}")
 
 
@@ -186,13 +175,6 @@ def _register_spans(con: duckdb.DuckDBPyConnection, plan: Plan, name: str) -> No
             reached[partition] = end
     kinds = pa.schema([(column, pa.int64()) for column in ("partition", "start", "stop", "epoch")])
     con.register("spans", pa.Table.from_pylist(spans, schema=kinds))
-
-
-def _sentinel(contract: Contract, name: str, plan: Plan) -> pa.Table:
-    import pyarrow as pa
-
-    row = sentinel.record(contract, name, plan.time_range)
-    return pa.Table.from_pylist([row], schema=pa.schema(list(_tape_fields().values())))
 
 
 NO_ROWS: dict[str, Any] = {"rows": 0, "offsets": {}, "min_event_time": None, "max_event_time": None}

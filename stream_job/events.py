@@ -55,9 +55,8 @@ def events(raw: DataFrame, contract: Contract, name: str) -> DataFrame:
     from pyspark.sql import functions as F
 
     source = contract.sources[name]
-    # A row below offset 0 is a tape's sentinel: it only moves the watermark, so no condition may drop it.
     good = f"({reason(contract, name)}) IS NULL" + (f" AND ({source.where})" if source.where else "")
-    kept = decoded(raw, contract, name).where(f"{OFFSET} < 0 OR {good}")
+    kept = decoded(raw, contract, name).where(good)
     return kept.select(*source.columns, F.col(source.event_time).alias(EVENT_TIME), PARTITION, OFFSET)
 
 

@@ -1,12 +1,13 @@
-"""Events per second and CPU of a complete replay beside the live job catching up on the same data, in one run.
+"""Events per second and CPU of replays beside the live job catching up on the same data, in one run.
 
     .venv/bin/python benchmarks/replay/speed.py --events 250000
 
 A day of impressions, 0.6 plays for each within 25 minutes, a little out of order. The live job reads it all (join,
-archivers, ledger) and ends; then ranges of the day are replayed from the archive, each cut and played, with different
-sizes of epoch. Both are processes of their own with Spark started before the clock; `live` is timed from the start of
-the query to the last event joined. CPU is that of the process and of its JVM. The first replay is the one to compare
-with `live`: both begin on a JVM that has compiled nothing yet. Prints a table in Markdown.
+archivers, ledger) and ends; then ranges of the day are replayed from the archive, each cut and played: complete ones,
+which join at once, and faithful ones, which play the recorded epochs. Both are processes of their own with Spark
+started before the clock; `live` is timed from the start of the query to the last event joined. CPU is that of the
+process and of its JVM. The first replay is the one to compare with `live`: both begin on a JVM that has compiled
+nothing yet. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from contract.ranges import TimeRange, from_micros  # noqa: E402
 START_US = 1_700_006_400_000_000
 DAY_US = 24 * 60 * MINUTE_US
 EPOCH = 50_000
-REPLAYS = ((24, 500_000), (24, 500_000), (12, 500_000), (3, 500_000), (24, 100_000), (24, 40_000))
-"""Hours of the range, rows per epoch."""
+REPLAYS = ((24, "complete"), (24, "complete"), (12, "complete"), (3, "complete"), (24, "faithful"), (3, "faithful"))
+"""Hours of the range, and what becomes of late rows."""
 
 
 def events(count: int) -> Iterator[Record]:
@@ -96,30 +97,27 @@ def live(path: Path, home: Home, total: int) -> dict[str, Any]:
 
 
 def replays(path: Path, home: Home) -> Iterator[dict[str, Any]]:
-    """Each replay of REPLAYS, planned, cut and played from the archive."""
-    import replay.plan as planning
+    """Each replay of REPLAYS, planned, cut and played."""
     from connect.lake import Lake
     from connect.spark import session
+    from replay.plan import make_plan
     from replay.play import run
     from replay.store import ReplayFolder
 
     contract = load(path)
     spark = session(home, Lake.open(home, contract.catalog), app="replay")
-    for hours, rows_per_epoch in REPLAYS:
-        planning.ROWS_PER_EPOCH = rows_per_epoch
+    for hours, late in REPLAYS:
         begin = from_micros(START_US)
-        plan = planning.make_plan(contract, path, home, TimeRange(begin, begin + timedelta(hours=hours)))
+        plan = make_plan(contract, path, home, TimeRange(begin, begin + timedelta(hours=hours)), late=late)
         folder = ReplayFolder.of(home, plan.replay_id)
         begun, before = time.monotonic(), cpu()
         ran = run(contract, home, plan, folder, spark=spark)
         spent, count = (time.monotonic() - begun, cpu() - before), sum(ran["tape"].values())
         yield {
-            "what": "replay",
+            "what": late,
             "hours": hours,
-            "rows_per_epoch": rows_per_epoch,
             "epochs": plan.tape_epochs,
             "events": count,
-            "door": plan.sources["plays"].door,
             "rows": ran["rows"],
             "cut_s": ran["seconds"]["cut"],
             "play_s": ran["seconds"]["play"],

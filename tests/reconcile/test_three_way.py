@@ -107,7 +107,7 @@ def test_rows_that_do_not_say_what_they_were_made_from_are_refused(make_world: M
 def planned(world: World, late: str) -> Path:
     """A plan whose staging table is THIRD, and the contract file; returns the latter."""
     range_ = TimeRange(START, START.replace(day=2)).as_json()
-    known = {"replay_id": "day", "contract": "plays", "range": range_, "late": late, "boundaries_us": []}
+    known = {"replay_id": "day", "contract": "plays", "range": range_, "late": late}
     plan = Plan(**{field.name: known.get(field.name, {}) for field in fields(Plan)})
     assert plan.staging_table == THIRD
     ReplayFolder.of(world.home, "day").write("plan", plan.as_json())

@@ -9,68 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given
-from hypothesis import strategies as st
-from scenario import contract_body, within
 
 from contract.errors import UsageError
-from contract.loader import parse
-from contract.model import Contract
-from contract.ranges import TimeRange, micros
-from replay import sentinel
-from replay.plan import ROWS_PER_EPOCH, Plan, boundaries, read_plan
+from contract.ranges import TimeRange
+from replay.plan import Plan, body_hash, read_plan
 from replay.play import forget_unplanned, sides_apart
 from replay.sourcing import SourcePlan
 from replay.store import ReplayFolder
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
-MINUTE_US = 60_000_000
-
-
-def contract(low: int = 0, high: int = 60, delay: str = "10 minutes") -> Contract:
-    body = contract_body("shop", {"bootstrap.servers": "127.0.0.1:1"})
-    body["join"]["within"] = within(low, high)
-    for source in body["sources"].values():
-        source["watermark"] = delay
-    return parse(yaml.safe_dump(body))
-
-
-def hours(start: int, end: int) -> TimeRange:
-    return TimeRange(T0 + timedelta(hours=start), T0 + timedelta(hours=end))
-
-
-def test_few_rows_are_one_epoch() -> None:
-    assert boundaries(contract(), hours(0, 24), ROWS_PER_EPOCH) == []
-    assert boundaries(contract(), hours(0, 24), 0) == []
-
-
-def test_many_rows_are_cut_at_even_event_times_over_all_that_is_needed() -> None:
-    cut = boundaries(contract(-60, 120), hours(0, 24), 3 * ROWS_PER_EPOCH)
-    start, end = micros(T0 - timedelta(hours=1)), micros(T0 + timedelta(hours=26))
-    assert cut == [start + (end - start) // 3, start + (end - start) * 2 // 3]
-
-
-@given(
-    low=st.integers(-90, 30),
-    width=st.integers(0, 90),
-    epochs=st.integers(2, 6),
-    delay=st.sampled_from(["0 seconds", "10 minutes"]),
-    lefts=st.lists(st.integers(0, 24 * 60 - 1), min_size=1, max_size=12),
-    rights=st.lists(st.integers(-120, 26 * 60), min_size=1, max_size=12),
-)
-def test_no_row_of_a_tape_so_cut_is_late(
-    low: int, width: int, epochs: int, delay: str, lefts: list[int], rights: list[int]
-) -> None:
-    """By Spark's rule, even if the watermark followed at once: an epoch drops by the newest time of those before it."""
-    cut = boundaries(contract(low, low + width, delay), hours(0, 24), epochs * ROWS_PER_EPOCH)
-    assert len(cut) == epochs - 1
-    assert cut == sorted(cut)
-    tolerated = 600_000_000 if delay == "10 minutes" else 0
-    placed = [(sum(us >= edge for edge in cut), us) for us in (micros(T0) + m * MINUTE_US for m in (*lefts, *rights))]
-    for epoch, us in placed:
-        before = [other for number, other in placed if number < epoch]
-        assert not before or us > max(before) - tolerated
 
 
 @pytest.fixture
@@ -86,7 +33,6 @@ def folder(tmp_path: Path) -> ReplayFolder:
         late="complete",
         time_basis="event",
         sources={"orders": source},
-        boundaries_us=[5],
         epochs=[],
         perturb=None,
         replaces={},
@@ -98,15 +44,26 @@ def folder(tmp_path: Path) -> ReplayFolder:
 
 def test_a_plan_is_read_as_it_was_made(folder: ReplayFolder) -> None:
     plan = read_plan(folder)
-    assert (plan.replay_id, plan.boundaries_us, plan.sources["orders"].snapshot_id) == (folder.id, [5], 7)
+    assert (plan.replay_id, plan.sources["orders"].snapshot_id) == (folder.id, 7)
     assert plan.time_range == TimeRange(T0, T0 + timedelta(days=1))
     assert plan.staging_table == "plumbline_staging.r_20240301_1d_12345678"
 
 
-@pytest.mark.parametrize("change", [{"boundaries_us": [6]}, {"range": {"from": None, "to": None}}, {"hash": "0"}])
+@pytest.mark.parametrize("change", [{"late": "faithful"}, {"range": {"from": None, "to": None}}, {"hash": "0"}])
 def test_a_plan_changed_by_hand_is_refused(folder: ReplayFolder, change: dict[str, Any]) -> None:
     folder.plan.write_text(json.dumps(json.loads(folder.plan.read_text()) | change))
     with pytest.raises(UsageError, match=r"the plan was changed after it was made.*plan the range again"):
+        read_plan(folder)
+
+
+def test_a_plan_of_another_version_is_read_while_it_holds_all_that_is_needed(folder: ReplayFolder) -> None:
+    body = {name: value for name, value in json.loads(folder.plan.read_text()).items() if name != "hash"}
+    older = body | {"boundaries_us": [5]}
+    folder.write("plan", older | {"hash": body_hash(older)})
+    assert read_plan(folder).as_json()["hash"] == body_hash(body)
+    del older["late"]
+    folder.write("plan", older | {"hash": body_hash(older)})
+    with pytest.raises(UsageError, match=r"made by another version.*plan the range again"):
         read_plan(folder)
 
 
@@ -162,26 +119,3 @@ def test_sides_at_different_epochs_are_found(checkpoint: Path) -> None:
     plan_batch(checkpoint, 2, 3, 2)
     plan_batch(checkpoint, 3, 4, None)
     assert sides_apart(checkpoint) == [2, 3]
-
-
-def test_a_sentinel_has_a_value_in_every_field_and_its_time() -> None:
-    source = contract().left.model_copy(
-        update={
-            "fields": {
-                "at": "timestamp",
-                "millis": "timestamp_millis",
-                "micros": "timestamp_micros",
-                "day": "date",
-                "text": "string",
-                "blob": "binary",
-                "flag": "boolean",
-                "whole": "long",
-                "exact": "decimal(10, 2)",
-            }
-        }
-    )
-    event = sentinel.event(source, micros(T0) + 1_234_567)
-    assert event["at"] == "2024-03-01T00:00:01.234567Z"
-    assert (event["millis"], event["micros"]) == (micros(T0) // 1000 + 1_234, micros(T0) + 1_234_567)
-    assert list(event) == list(source.fields)
-    assert None not in event.values()
