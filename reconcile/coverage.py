@@ -71,10 +71,16 @@ def _touch(first: TimeRange, second: TimeRange) -> bool:
     return first.end is None or second.start is None or second.start <= first.end
 
 
+def range_noted(properties: Mapping[str, str]) -> TimeRange:
+    """The range of the batch run that made a commit, from the commit's properties."""
+    return TimeRange(
+        *(None if properties[name] == "open" else parse_time(properties[name], name) for name in (FROM, TO))
+    )
+
+
 def _run(snapshot_id: int, properties: Mapping[str, str], contract: Contract) -> BatchRun:
     def archive(source: str) -> int | None:
         noted = properties.get(f"plumbline.archive.{source}.snapshot-id")
         return int(noted) if noted else None
 
-    bounds = (None if properties[name] == "open" else parse_time(properties[name], name) for name in (FROM, TO))
-    return BatchRun(snapshot_id, TimeRange(*bounds), archive(contract.join.left), archive(contract.join.right))
+    return BatchRun(snapshot_id, range_noted(properties), archive(contract.join.left), archive(contract.join.right))

@@ -10,12 +10,13 @@ from contract.errors import UsageError
 from contract.ranges import TimeRange, from_micros
 from reconcile.attribution import ATTRIBUTED
 from reconcile.commits import EPOCH, REPLAY, commit_of, committed
-from reconcile.coverage import FROM, TO
+from reconcile.coverage import FROM, range_noted
 from reconcile.engine.quoting import ident, text
 from reconcile.judged import judge_rows
 from reconcile.pins import BATCH, LEDGER, STREAM, Pins
 from reconcile.record import findings_sql
 from reconcile.records import find_records
+from reconcile.report import spell
 from reconcile.run import opened
 from reconcile.spans import Progress, lay_out
 from reconcile.story import DROPPED, Delivered, Moment, Story, Written, in_order, moment_of, moments_of
@@ -147,7 +148,7 @@ def _written(pins: Pins, view: str, matches: str) -> list[Written]:
                 at=commit.at if commit else None,
                 snapshot_id=commit.snapshot_id if commit else None,
                 epoch=properties.get(EPOCH),
-                batch_range=f"[{properties[FROM]}, {properties[TO]})" if FROM in properties else None,
+                batch_range=spell.span(range_noted(properties).as_json()) if FROM in properties else None,
             )
         )
     return found
@@ -159,8 +160,6 @@ def _literal(number: int | None) -> str:
 
 def _windows(pins: Pins, progress: Progress, records: tuple[Delivered, ...]) -> Iterator[Moment]:
     """When the window of each admitted record that may come out alone closed, or that it is still open."""
-    from contract.ranges import spell_time
-
     join, (low, high) = pins.contract.join, pins.within_ms
     shifts = {join.left: (-high, progress.closed_until_us)}
     if join.keeps_right:
@@ -178,11 +177,11 @@ def _windows(pins: Pins, progress: Progress, records: tuple[Delivered, ...]) -> 
             [progress.query_id],
         ).fetchone()
         if found is not None:
-            watermark = spell_time(from_micros(found[2] * 1000))
+            watermark = spell.moment(from_micros(found[2] * 1000))
             said = f"window of {record.place} closed in epoch {found[0]}, evict watermark {watermark}"
             yield Moment(from_micros(found[1]), "closed", said)
         elif until_us is not None:
-            until = spell_time(from_micros(until_us))
+            until = spell.moment(from_micros(until_us))
             yield Moment(None, "open", f"window of {record.place} is open: windows are closed up to {until}")
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contract.ranges import spell_time
 from reconcile.report import spell
 from stream_job.lateness import is_late
 
@@ -96,7 +95,7 @@ def moments_of(record: Delivered) -> Iterable[Moment]:
     if record.kafka_time and record.event_time and record.kafka_time > record.event_time:
         delay = (record.kafka_time - record.event_time).total_seconds()
         after = f", {spell.delay(round(delay * 1000))} after its event time"
-    said = f"event time {spell_time(record.event_time)}" if record.event_time else "without a readable event time"
+    said = f"event time {spell.moment(record.event_time)}" if record.event_time else "without a readable event time"
     yield Moment(record.kafka_time, "delivered", f"{record.source} record at {record.place}, {said}{after}")
     yield Moment(record.planned_at, record.fate, _fate(record))
     if record.archive_snapshot is not None:
@@ -110,7 +109,7 @@ def _fate(record: Delivered) -> str:
         return f"{record.place}: the epoch ledger does not say which epoch read it"
     from contract.ranges import from_micros
 
-    watermark = spell_time(from_micros(record.late_watermark_ms * 1000)) if record.late_watermark_ms else "none yet"
+    watermark = spell.moment(from_micros(record.late_watermark_ms * 1000)) if record.late_watermark_ms else "none yet"
     where = f"{record.place} read in epoch {record.epoch}, late watermark {watermark}"
     if record.late_by_ms is not None:
         return f"{where}: late by {spell.delay(record.late_by_ms)}, dropped"

@@ -21,6 +21,6 @@ CAUSE = Cause(
     story="{right_topic} partition {right_partition} offset {right_offset}, event time {right_event_time}, was read in "
     "epoch {right_epoch} behind its late watermark {right_late_watermark}, by {right_late_by}, and dropped",
     needs=("lineage", "archive", "ledger"),
-    remedy="Replay the range that drifted most. If it comes back, a longer watermark loses fewer rows.",
+    remedy="Replay the range; if it comes back, a longer watermark loses fewer rows.",
     repair="replay",
 )  # fmt: skip

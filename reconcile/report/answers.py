@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.ranges import TimeRange
 from reconcile.report import reading, spell
 from reconcile.report.commands import Commands
+from reconcile.report.lateness import choices
 from reconcile.report.reading import PENDING, CauseLine, Document
+from reconcile.report.repaired import Repaired
 
 if TYPE_CHECKING:
     from reconcile.report.facts import Facts
@@ -49,13 +51,13 @@ class Answers:
 def answers(documents: Sequence[Document], facts: Facts, stories: Sequence[Story] = ()) -> Answers:
     """What the first document says; the documents after it tell what a replay has repaired since."""
     first = documents[0]
-    clean = [reading.range_of(d) for d in documents[1:] if d["verdict"] == "clean"]
+    done = Repaired.since(documents)
     return Answers(
-        Answer("Is the stream true?", _yes_or_no(first), reading.headline(first)),
-        Answer("How much differs?", *_how_much(first)),
+        Answer("Is the stream true?", *_is_true(first, done)),
+        Answer("How much differs?", *_how_much(first, done)),
         Answer("Why?", *_why(first, facts)),
-        _what_to_do(first, facts, stories, clean),
-        _repaired(first, documents[-1]) if len(documents) > 1 else None,
+        _what_to_do(first, facts, stories, done),
+        _repaired(documents, facts, done) if len(documents) > 1 else None,
     )
 
 
@@ -66,6 +68,29 @@ def deciding(document: Document) -> CauseLine | None:
     return next(iter([*grave, *lines]), None)
 
 
+def all_left(document: Document, facts: Facts, done: Repaired) -> tuple[str, ...]:
+    """The commands that repair everything that is left at once; none where no replay is the answer."""
+    cause = deciding(document)
+    if cause is None or spell.cause(cause.name).repair != "replay" or reading.drift(document) == done.differences:
+        return ()
+    commands = Commands(facts.contract_path, facts.home_option)
+    if not done.ranges:
+        return commands.replay_all(str(document["run_id"]))
+    again = commands.reconcile(reading.range_of(document))
+    return (again, *commands.replay_all("latest"))
+
+
+def _is_true(document: Document, done: Repaired) -> tuple[str, str]:
+    """The verdict's word, and its numbers: what is left where later runs found a part repaired."""
+    found = reading.drift(document)
+    if not done.differences:
+        return _yes_or_no(document), reading.headline(document)
+    if found == done.differences:
+        return "Repaired", f"No difference left ({spell.count(found)} found, all repaired since)."
+    left = f"{spell.counted(found - done.differences, 'difference')} left"
+    return "No", f"{left} ({spell.count(found)} found, {spell.count(done.differences)} repaired since)."
+
+
 def _yes_or_no(document: Document) -> str:
     counts = document["counts"]
     if counts["batch"] == counts["stream"] == 0:
@@ -74,7 +99,7 @@ def _yes_or_no(document: Document) -> str:
     return {"clean": "Yes", "drift": "No"}.get(document["verdict"], waits)
 
 
-def _how_much(document: Document) -> tuple[str, str]:
+def _how_much(document: Document, done: Repaired) -> tuple[str, str]:
     counts, found = document["counts"], reading.drift(document)
     wait = f"{spell.counted(counts[PENDING], 'row')} still wait for their window to close." if counts[PENDING] else ""
     if not found:
@@ -84,11 +109,13 @@ def _how_much(document: Document) -> tuple[str, str]:
     worst = reading.worst(bars)
     most = ""
     if worst and len([bar for bar in bars if bar.drift]) > 1:
-        most = f"Most in the {unit} {spell.range_days(TimeRange(worst.start, worst.end))}: {spell.count(worst.drift)}."
-    share, kinds = f"{spell.share(found, counts['batch'])} of the batch rows", ", ".join(parts)
+        where = spell.range_days(TimeRange(worst.start, worst.end))
+        since = " (repaired)" if done.holds(worst.start, worst.end) else ""
+        most = f"Most in the {unit} {where}: {spell.count(worst.drift)}{since}."
+    kinds, before = ", ".join(parts), "As found before the repair." if done.differences else ""
     if len(parts) > 2:
-        return spell.counted(found, "difference"), " ".join(filter(None, (f"{share}: {kinds}.", most, wait)))
-    return kinds, " ".join(filter(None, (f"{share}.", most, wait)))
+        return spell.counted(found, "difference"), " ".join(filter(None, (f"{kinds}.", before, most, wait)))
+    return kinds, " ".join(filter(None, (before, most, wait)))
 
 
 def _why(document: Document, facts: Facts) -> tuple[str, str]:
@@ -102,7 +129,7 @@ def _why(document: Document, facts: Facts) -> tuple[str, str]:
     return short, "; ".join(told) + more + "."
 
 
-def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], repaired: Sequence[TimeRange]) -> Answer:
+def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: Repaired) -> Answer:
     question, commands = "What to do?", Commands(facts.contract_path, facts.home_option)
     again, cause = commands.reconcile(reading.range_of(first)), deciding(first)
     if not reading.balanced(first):
@@ -113,9 +140,10 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], repaire
         return Answer(question, "Nothing", "Nothing differs.")
     meant = spell.cause(cause.name)
     alike = [line.name for line in reading.cause_lines(first) if spell.cause(line.name).repair == meant.repair]
-    stretch = worst_stretch(first, alike, repaired)
+    stretch = worst_stretch(first, alike, done)
     if meant.repair == "replay" and stretch:
-        return Answer(question, f"Replay {spell.range_days(stretch)}", meant.remedy, commands.replay(stretch))
+        long = " ".join(filter(None, (_most(first, stretch, done), meant.remedy, _longer(cause.name, facts))))
+        return Answer(question, f"Replay {spell.range_days(stretch)}", long, commands.replay(stretch))
     if meant.repair == "replay":
         return Answer(question, "Nothing more", "What differed was replayed, and is clean now.")
     if meant.repair == "batch":
@@ -129,28 +157,44 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], repaire
     return Answer(question, "Look at one key", meant.remedy, (commands.explain(key),))
 
 
-def worst_stretch(document: Document, causes: Collection[str], repaired: Sequence[TimeRange] = ()) -> TimeRange | None:
+def _most(document: Document, stretch: TimeRange, done: Repaired) -> str:
+    """How much lies in the stretch that drifted most; nothing when it holds all there is."""
+    within, left = reading.within(document, stretch), reading.drift(document) - done.differences
+    here = sum(within[kind] for kind in reading.CLASSES)
+    of_the_rest = " of what is left" if done.differences else ""
+    return f"It drifted most{of_the_rest} ({spell.count(here)})." if here < left else ""
+
+
+def _longer(cause: str, facts: Facts) -> str:
+    """What the shortest of the longer delays that halves the loss would have lost of the cause's source."""
+    side = {"late_left": 0, "late_right": 1}.get(cause)
+    if side is None or side >= len(facts.lateness):
+        return ""
+    lost = facts.lateness[side].lost(0)
+    better = ((ms, rows[side]) for ms, rows in choices(facts.lateness) if ms > 0 and rows[side] * 2 <= lost)
+    ms, less = next(better, (0, 0))
+    return f"With +{spell.delay(ms)}: {spell.count(less)} lost instead of {spell.count(lost)}." if ms else ""
+
+
+def worst_stretch(document: Document, causes: Collection[str], done: Repaired) -> TimeRange | None:
     """The day, week, month or year with most findings of the causes, what is repaired left out; None without any."""
     bars, _ = reading.merged(reading.windows(document))
-    found = {
-        bar: sum(bar.causes.get(name, 0) for name in causes)
-        for bar in bars
-        if not any(_inside(bar, done) for done in repaired)
-    }
+    found = {bar: sum(bar.causes.get(name, 0) for name in causes) for bar in bars if not done.holds(bar.start, bar.end)}
     worst = max(found, key=lambda bar: found[bar], default=None)
     return TimeRange(worst.start, worst.end) if worst and found[worst] else None
 
 
-def _inside(bar: reading.Window, done: TimeRange) -> bool:
-    return TimeRange(bar.start, bar.end).intersect(done) == TimeRange(bar.start, bar.end)
-
-
-def _repaired(first: Document, last: Document) -> str:
-    """What the last run says of its range, and what is left outside it."""
+def _repaired(documents: Sequence[Document], facts: Facts, done: Repaired) -> str:
+    """What the last run says of its range, which replays repaired it, and what is left outside it."""
+    first, last = documents[0], documents[-1]
     where = spell.range_days(reading.range_of(last))
     if last["verdict"] != "clean":
         return f"{where}: {reading.headline(last)}"
-    before: Mapping[str, int] = reading.within(first, reading.range_of(last))
-    left = reading.drift(first) - sum(before[kind] for kind in reading.CLASSES)
-    rest = "Nothing else differs." if left <= 0 else f"{spell.counted(left, 'difference')} outside it are left."
-    return f"Repaired since: {where}, now clean with all {spell.count(last['counts']['match'])} rows. {rest}"
+    before = reading.within(first, reading.range_of(last))
+    found = sum(before[kind] for kind in reading.CLASSES)
+    by = ", ".join(dict.fromkeys(spell.range_days(replay.time_range) for replay in facts.replays))
+    which = f"{'the difference' if found == 1 else f'all {spell.count(found)} differences'} of {where}"
+    how = f" by the replay of {by}" if by and by != where else ""
+    left = reading.drift(first) - done.differences
+    rest = f"{spell.counted(left, 'difference')} outside it are left." if left else "Nothing else differs."
+    return f"Repaired since{how}: {which}, now clean with all {spell.count(last['counts']['match'])} rows. {rest}"

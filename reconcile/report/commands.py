@@ -37,6 +37,13 @@ class Commands:
             self.reconcile(time_range),
         )
 
+    def replay_all(self, run_id: str) -> tuple[str, ...]:
+        """Plan and finish of every range that a recorded run found drifted."""
+        return (
+            f"plumbline replay plan {self.contract} --from-drift {word(run_id)}",
+            f"plumbline replay finish latest{self.home} --execute",
+        )
+
     def quarantine(self) -> str:
         return f"plumbline quarantine {self.contract}"
 
@@ -47,8 +54,22 @@ class Commands:
             parts = [word(key[0][1])]
         return f"plumbline explain {' '.join(parts)} --contract {self.contract}"
 
-    def report(self, run_id: str) -> str:
-        return f"plumbline report {self.contract} --run {word(run_id)}"
+    def report(self, run_ids: Sequence[str], page: str = "") -> str:
+        """The page of these runs, written to the file `page` when that is known."""
+        runs = "".join(f" --run {word(run_id)}" for run_id in run_ids)
+        return f"plumbline report {self.contract}{runs}{f' --out {word(page)}' if page else ''}"
+
+
+def pieces(line: str) -> list[str]:
+    """The words of a command as they stay together on a narrow page: an option and its value are one."""
+    found: list[str] = []
+    for part in line.split(" "):
+        opens = bool(found) and found[-1].startswith("--") and " " not in found[-1]
+        if opens and not part.startswith("-"):
+            found[-1] += " " + part
+        else:
+            found.append(part)
+    return found
 
 
 def options(time_range: TimeRange) -> str:

@@ -27,7 +27,8 @@ class Replay:
 
 @dataclass(frozen=True)
 class Facts:
-    """The contract and how commands name it, both sources' lateness, the replays since, and expectations."""
+    """The contract and how commands name it, both sources' lateness, the replays since, and expectations; `page` is the
+    file that the page is written to, as a command names it."""
 
     contract: Contract | None = None
     contract_path: str = "CONTRACT"
@@ -35,4 +36,5 @@ class Facts:
     lateness: Sequence[Lateness] = ()
     replays: Sequence[Replay] = ()
     checks: Sequence[Mapping[str, Any]] = ()
+    page: str = ""
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -15,9 +16,10 @@ from contract.shown import shown
 from reconcile.report import answers as four
 from reconcile.report import checks, plots, reading, spell, stories, watermark
 from reconcile.report import lateness as late
-from reconcile.report.commands import Commands
+from reconcile.report.commands import Commands, pieces
 from reconcile.report.facts import Facts
 from reconcile.report.reading import CLASSES, Document, Window
+from reconcile.report.repaired import Repaired
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -72,16 +74,19 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: shown(value) if type(value) is str else value,
     )
-    made.filters |= {"n": spell.count, "moment": spell.moment, "delay": spell.delay, "shade": spell.shade}
+    made.filters |= {"n": spell.count, "moment": spell.moment, "clock": spell.clock, "delay": spell.delay}
+    made.filters |= {"shade": spell.shade, "pieces": pieces}
     return made
 
 
 def context(documents: Sequence[Document], findings: Sequence[stories.Finding], facts: Facts) -> dict[str, Any]:
     """Everything that page.html shows, as plain values."""
-    first = documents[0]
+    first, done = documents[0], Repaired.since(documents)
     told = stories.worst(findings, MOST_ROWS, facts.contract)
     return {
         "document": first,
+        "repaired": done,
+        "whole": done.differences == reading.drift(first) > 0,
         "contract": facts.contract,
         "answers": four.answers(documents, facts, told),
         "span": reading.covered(first),
@@ -91,33 +96,39 @@ def context(documents: Sequence[Document], findings: Sequence[stories.Finding], 
         "records": reading.record_lines(first),
         "causes": [_cause(line, first, facts.contract) for line in reading.cause_lines(first)],
         "chapters": chapters(documents, facts) if len(documents) > 1 or facts.replays else [],
-        "repair": repair_table(documents),
+        "repair": repair_table(documents, facts),
         "stories": told,
         "found": reading.drift(first),
         "predicted": predicted_table(first),
         "checks": checks.shown(facts.checks, first["snapshots"]),
+        "named": lambda cause: spell.cause_name(cause, facts.contract),
+        "all_left": four.all_left(first, facts, done),
         "columns": sorted(first["columns"].items(), key=lambda item: -item[1]),
-        "snapshots": [(d["run_id"], d["snapshots"]) for d in documents],
-        "commands": commands(documents, facts),
+        "snapshots": [(_when(i), d["run_id"], d["snapshots"]) for i, d in enumerate(documents)],
+        "commands": commands(documents, facts, done),
         "explain": Commands(facts.contract_path, facts.home_option).explain,
-    } | _plots(first, facts)
+    } | _plots(first, facts, done)
 
 
-def _plots(document: Document, facts: Facts) -> dict[str, Any]:
+def _plots(document: Document, facts: Facts, done: Repaired) -> dict[str, Any]:
     """The three plots and the tables beside them."""
     days = reading.windows(document)
     bars, unit = reading.merged(days)
     replayed = [replay.time_range for replay in facts.replays]
-    rows = [_window_row(bar) for bar in bars if bar.drift]
+    rows = [_window_row(bar, done) for bar in bars if bar.drift]
+    drift = plots.drift_per_window(bars, unit, replayed) if bars else None
+    if drift:
+        drift = replace(drift, legend=tuple((s, spell.cause_name(name, facts.contract)) for s, name in drift.legend))
     return {
         "unit": unit,
         "untimed": next((w for w in days if w.start is None), None),
-        "drift_chart": plots.drift_per_window(bars, unit, replayed) if bars else None,
+        "drift_chart": drift,
         "windows": rows,
         "worst_windows": sorted(rows, key=lambda row: -row["bar"].drift)[:MOST_WINDOWS],
         "lateness": facts.lateness,
         "lateness_chart": plots.lateness_curve(facts.lateness) if any(c.behind for c in facts.lateness) else None,
         "lateness_rows": late.choices(facts.lateness),
+        "costless": list(_costless(document, facts)),
         "watermark_chart": watermark.against_event_time(facts.lateness),
     }
 
@@ -171,29 +182,56 @@ def chapters(documents: Sequence[Document], facts: Facts) -> list[dict[str, str]
     return told
 
 
-def repair_table(documents: Sequence[Document]) -> dict[str, Any] | None:
+def repair_table(documents: Sequence[Document], facts: Facts) -> dict[str, Any] | None:
     """The last document's range before and after: what a row counts, and both rows; None for a single document."""
     if len(documents) < 2:
         return None
     first, last = documents[0], documents[-1]
     before, after = reading.within(first, reading.range_of(last)), last["counts"]
     names = ["batch", "stream", "match", *(name for name in CLASSES if before[name] or after[name])]
-    return {"span": reading.covered(last), "names": names, "rows": [("before", before), ("after", after)]}
+    found, note = sum(before[name] for name in CLASSES), ""
+    within = [reading.within(first, replay.time_range) for replay in facts.replays]
+    if found and found == sum(counts[name] for counts in within for name in CLASSES):
+        note = f"all its differences lay in what was replayed, {_and_days(facts)}"
+    return {"span": reading.covered(last), "names": names, "rows": [("before", before), ("after", after)], "note": note}
 
 
-def commands(documents: Sequence[Document], facts: Facts) -> list[tuple[str, tuple[str, ...]]]:
+def _and_days(facts: Facts) -> str:
+    return ", ".join(spell.range_days(replay.time_range) for replay in facts.replays)
+
+
+def commands(documents: Sequence[Document], facts: Facts, done: Repaired) -> list[tuple[str, tuple[str, ...]]]:
     """`(what for, commands)`: repeat the comparison, repair what drifted most, recompute the reference, this page."""
     known, first = Commands(facts.contract_path, facts.home_option), documents[0]
-    clean = [reading.range_of(d) for d in documents[1:] if d["verdict"] == "clean"]
     causes = [line.name for line in reading.cause_lines(first) if line.name != reading.PENDING]
-    stretch = four.worst_stretch(first, causes, clean)
+    stretch = four.worst_stretch(first, causes, done)
     whole = reading.range_of(first)
     lines: list[tuple[str, tuple[str, ...]]] = [("Compare again", (known.reconcile(whole),))]
     if stretch is not None:
         days = spell.range_days(stretch)
         lines.append((f"Repair {days}: plan, run, audit, publish, compare", known.replay(stretch)))
+        if everything := four.all_left(first, facts, done):
+            lines.append(("Repair all that is left: plan and finish", everything))
         lines.append(("When the batch reference is what is old: recompute it", (known.batch(stretch),)))
-    return [*lines, ("This page", (known.report(str(first["run_id"])),))]
+    page = known.report([str(document["run_id"]) for document in documents], facts.page)
+    return [*lines, ("This page, from the records as they are", (page,))]
+
+
+def _when(place: int) -> str:
+    """What the reader calls a document by its place: the drift first, then what repaired it."""
+    return ("before", "after the repair")[place] if place < 2 else f"after, {place}"
+
+
+def _costless(document: Document, facts: Facts) -> Iterator[str]:
+    """Where fewer rows differ by a source's late records than there were such records: how many, and why."""
+    for cause, curve in zip(("late_left", "late_right"), facts.lateness, strict=False):
+        late, rows = curve.lost(0), document["causes"].get(cause, 0)
+        if document["agrees"] and late > rows:
+            rest = spell.count(late - rows)
+            yield (
+                f"{curve.source}: {spell.count(late)} late = {spell.count(rows)} rows + {rest} whose partner was lost "
+                "too, or is none"
+            )
 
 
 def _cause(line: reading.CauseLine, document: Document, contract: Contract | None) -> dict[str, Any]:
@@ -210,9 +248,10 @@ def _cause(line: reading.CauseLine, document: Document, contract: Contract | Non
     }
 
 
-def _window_row(bar: Window) -> dict[str, Any]:
+def _window_row(bar: Window, done: Repaired) -> dict[str, Any]:
     days = spell.range_days(TimeRange(bar.start, bar.end))
-    return {"days": days, "bar": bar, "share": spell.share(bar.drift, bar.batch)}
+    share = spell.share(bar.drift, bar.batch)
+    return {"days": days, "bar": bar, "share": share, "repaired": done.holds(bar.start, bar.end)}
 
 
 def _closed(document: Document) -> str:
@@ -222,7 +261,7 @@ def _closed(document: Document) -> str:
         return "all closed"
     if until is None:
         return "not known, no epoch ledger"
-    return f"closed before {spell.moment(parse_time(until) + timedelta(milliseconds=1))}"
+    return f"closed before {spell.clock(parse_time(until) + timedelta(milliseconds=1))}"
 
 
 def _epochs(document: Document) -> str:

@@ -14,6 +14,7 @@ from reconcile.report.reading import Window
 
 MOST_TICKS = 13
 LAST_LABEL = 96.0
+LAST_NARROW_LABEL = 89.0
 WIDEST_BAR = 8.0
 
 
@@ -73,15 +74,15 @@ def drift_per_window(bars: Sequence[Window], unit: str, marked: Sequence[TimeRan
     first, last = (timed[0].start, timed[-1].end) if timed else (None, None)
     drawn = [part for bar in timed for part in _stack(bar, causes, top, _scale(first, last))]
     total = sum(sum(bar.causes.values()) for bar in timed)
-    alt = f"Bars: {spell.counted(total, 'finding')} over {spell.counted(len(timed), unit)}, stacked by cause."
+    alt = f"Bars: {spell.counted(total, 'difference')} over {spell.counted(len(timed), unit)}, stacked by cause."
     return Chart(
         alt=alt,
         x_ticks=time_ticks(first, last) if first and last else (),
         y_ticks=value_ticks(top),
         bars=tuple(drawn),
-        bands=tuple(_bands(marked, first, last)),
+        bands=tuple(_bands(marked, timed)),
         legend=tuple((spell.shade(cause), cause) for cause in causes),
-        y_title=f"findings per {unit}",
+        y_title=f"differences per {unit}",
     )
 
 
@@ -134,7 +135,7 @@ def time_ticks(first: datetime, last: datetime) -> tuple[Tick, ...]:
         if not yearly and i > 0 and moment.year != moments[i - 1].year:
             text += moment.strftime(" %Y")
         if scale(moment) <= LAST_LABEL:
-            ticks.append(Tick(scale(moment), text, minor=i % 2 == 1))
+            ticks.append(Tick(scale(moment), text, minor=i % 2 == 1 or scale(moment) > LAST_NARROW_LABEL))
     return tuple(ticks)
 
 
@@ -179,7 +180,7 @@ def _stack(bar: Window, causes: Sequence[str], top: int, scale: Callable[[dateti
     assert bar.start is not None
     assert bar.end is not None
     left, right = scale(bar.start), scale(bar.end)
-    width = min(0.86 * (right - left), WIDEST_BAR)
+    width = min(0.72 * (right - left), WIDEST_BAR)
     x, below, parts = (left + right - width) / 2, 0.0, list[Bar]()
     when = spell.days(bar.start, bar.end)
     for cause in causes:
@@ -192,17 +193,17 @@ def _stack(bar: Window, causes: Sequence[str], top: int, scale: Callable[[dateti
     return parts
 
 
-def _bands(
-    ranges: Sequence[TimeRange], first: datetime | None, last: datetime | None
-) -> list[tuple[float, float, str]]:
-    if first is None or last is None:
-        return []
-    shown, scale = TimeRange(first, last), _scale(first, last)
+def _bands(ranges: Sequence[TimeRange], bars: Sequence[Window]) -> list[tuple[float, float, str]]:
+    """The bars that a range touches, from the first one's start to the last one's end."""
     bands = []
     for time_range in ranges:
-        cut = time_range.intersect(shown)
-        if cut and cut.start and cut.end and cut != shown:
-            bands.append((scale(cut.start), scale(cut.end) - scale(cut.start), "replayed"))
+        touched = [bar for bar in bars if TimeRange(bar.start, bar.end).intersect(time_range)]
+        if touched and len(touched) < len(bars):
+            scale = _scale(bars[0].start, bars[-1].end)
+            start, end = touched[0].start, touched[-1].end
+            assert start is not None
+            assert end is not None
+            bands.append((scale(start), scale(end) - scale(start), "replayed"))
     return bands
 
 
@@ -211,7 +212,7 @@ def _delay_ticks(low: int, high: int) -> list[Tick]:
     step = next((s for s in (spell.MINUTE_MS, 10 * spell.MINUTE_MS, *steps) if (high - low) / s <= MOST_TICKS), None)
     step = step or math.ceil((high - low) / MOST_TICKS / spell.DAY_MS) * spell.DAY_MS
     numbers = range(math.ceil(low / step), high // step + 1)
-    return [Tick(_at(n * step, low, high), _signed(n * step), minor=n % 2 == 1) for n in numbers]
+    return [Tick(_at(n * step, low, high), _signed(n * step), minor=n % 2 == 1 and n != numbers[0]) for n in numbers]
 
 
 def _signed(ms: int) -> str:

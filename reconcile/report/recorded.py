@@ -20,13 +20,15 @@ LATEST = "latest"
 
 
 def documents(contract: Contract, lake: Lake, run_ids: Sequence[str] = (LATEST,)) -> list[Document]:
-    """The recorded documents of these runs of the contract, in the order given; `latest` is the newest run.
+    """The recorded documents of these runs of the contract, in the order given, each with the time at which it was
+    recorded as `recorded_at`; `latest` is the newest run.
 
     Raises SetupError when the contract has no recorded run, UsageError for an unknown run id, naming the nearest.
     """
     rows = runs(contract, lake)
-    known = {row["run_id"]: row["document"] for row in rows} | {LATEST: rows[-1]["document"]}
-    return [json.loads(known[_known(run_id, known)]) for run_id in run_ids]
+    known = {row["run_id"]: row for row in rows} | {LATEST: rows[-1]}
+    chosen = [known[_known(run_id, known)] for run_id in run_ids]
+    return [json.loads(row["document"]) | {"recorded_at": row["recorded_at"].isoformat()} for row in chosen]
 
 
 def runs(contract: Contract, lake: Lake) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -47,13 +48,15 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """`0.19 %`; two significant digits, and `0 %` for nothing only."""
+    """`0.190 %`; three significant digits below 10 %, whole per cents else, and `0 %` for nothing only."""
     if part == 0 or whole == 0:
         return "0 %"
     percent = 100 * part / whole
-    if part == whole or percent >= 10:
+    if percent >= 10 or 100 * part % whole == 0:
         return f"{percent:.0f} %" if part == whole or percent < 99.5 else f"{min(percent, 99.99):.2f} %"
-    return "< 0.0001 %" if percent < 0.0001 else f"{float(f'{percent:.2g}'):f}".rstrip("0").rstrip(".") + " %"
+    if percent < 0.0001:
+        return "< 0.0001 %"
+    return f"{percent:.{2 - math.floor(math.log10(percent))}f} %"
 
 
 def moment(text: str | datetime | None) -> str:
@@ -63,6 +66,12 @@ def moment(text: str | datetime | None) -> str:
     when = (text if isinstance(text, datetime) else datetime.fromisoformat(text)).astimezone(UTC)
     precise = "milliseconds" if when.microsecond else "seconds" if when.second else "minutes"
     return when.replace(tzinfo=None).isoformat(" ", precise) + " UTC"
+
+
+def clock(when: str | datetime) -> str:
+    """`31 Dec 2013 03:59 UTC`, a moment among days that are spelled so; seconds are left out."""
+    at = (when if isinstance(when, datetime) else datetime.fromisoformat(when)).astimezone(UTC)
+    return f"{at:%-d %b %Y %H:%M} UTC"
 
 
 def span(time_range: Mapping[str, str | None]) -> str:
@@ -152,6 +161,12 @@ def cause(name: str) -> Cause:
         return named(name)
     except KeyError:
         return Cause(name, 0, "a cause that this version does not know", "", (), "")
+
+
+def cause_name(name: str, contract: Contract | None = None) -> str:
+    """What a reader calls a cause: `late departures` for late_left where the contract is known, else its own name."""
+    side = {"late_left": "left", "late_right": "right"}.get(name)
+    return f"late {getattr(contract.join, side)}" if contract and side else name
 
 
 def cause_title(name: str, contract: Contract | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconcile.report import spell
@@ -36,6 +37,7 @@ class Story:
     columns: tuple[str, ...]
     batch_row: str | None
     stream_row: str | None
+    window: datetime | None
 
 
 def worst(findings: Iterable[Finding], most: int = 12, contract: Contract | None = None) -> tuple[Story, ...]:
@@ -67,6 +69,7 @@ def tell(finding: Finding, contract: Contract | None = None) -> Story:
         columns=tuple(finding.get("columns") or ()),
         batch_row=_row(finding.get("left_row")),
         stream_row=_row(finding.get("right_row")),
+        window=finding.get("window"),
     )
 
 
@@ -105,7 +108,15 @@ def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract 
         story = spell.cause(finding["cause"]).story.format_map(known)
     except (KeyError, IndexError, ValueError):
         story = ""
-    return f"{title}: {story}." if story else f"{title}."
+    return f"{title}: {story}{_also(finding, known, contract)}." if story else f"{title}."
+
+
+def _also(finding: Finding, known: Mapping[str, str], contract: Contract | None) -> str:
+    """That the partner of a late left record was late too, so that no longer wait for one of them saves the row."""
+    if finding["cause"] != "late_left" or "right_late_by" not in known:
+        return ""
+    partner = contract.join.right if contract else "right"
+    return f"; its {partner} record was late too, by {known['right_late_by']}"
 
 
 def _label(name: str) -> str:

@@ -1,6 +1,6 @@
-"""The watermark against event time: how far before or behind it the records came, along the watermark's own way. Pure.
+"""The watermark against event time: how far ahead of it or behind it the records came, along its own way. Pure.
 
-Up is before the watermark, on a scale of log(1 + minutes) both ways: a day ahead and a minute behind are both seen.
+Up is ahead of the watermark, on a scale of log(1 + minutes) both ways: a day ahead and a minute behind are both seen.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from datetime import datetime, time, timedelta
 from contract.ranges import from_micros
 from reconcile.report import spell
 from reconcile.report.lateness import Epoch, Lateness
-from reconcile.report.plots import LAST_LABEL, MOST_TICKS, Bar, Chart, Tick, time_ticks
+from reconcile.report.plots import LAST_LABEL, LAST_NARROW_LABEL, MOST_TICKS, Bar, Chart, Tick, time_ticks
 
 MOST_BARS = 96
 LEAST_HEIGHT = 1.5
+FLOOR = 1.5
+"""How much deeper than the deepest loss the plot goes, so that its bar is seen to end."""
 SHADES = ("late_left", "late_right")
 HOUR, DAY = 60, 1440
 CLOCK = (1, 5, 10, 30, 60, 120, 180, 360, 720)
@@ -34,7 +36,8 @@ def against_event_time(curves: Sequence[Lateness]) -> Chart | None:
     first, last = min(marks), max(marks)
     joined = [_merged(curve.epochs, first, last) for curve in curves]
     every = [epoch for stretches in joined for epoch in stretches.values()]
-    high, low = max(-min(e.newest for e in every), 10), min(-max(e.oldest for e in every) - 1, -1)
+    high = min(max(-min(e.newest for e in every), 10), DAY)
+    low = -FLOOR * (max(max(e.oldest for e in every), 0) + 1)
     scale = _Scale(_log(low), _log(high))
     bars = [bar for at in range(MOST_BARS) for bar in _stretch(at, curves, joined, scale)]
     start, end = from_micros(first * 1000), from_micros((last + 1) * 1000)
@@ -43,10 +46,13 @@ def against_event_time(curves: Sequence[Lateness]) -> Chart | None:
         x_ticks=_when(start, end),
         y_ticks=tuple(Tick(scale.at(minutes), _signed(minutes)) for minutes in _ticks(low, high)),
         bars=tuple(bars),
-        legend=(("in_time", "in time"), *((s, f"{c.source}, dropped") for s, c in zip(SHADES, curves, strict=False))),
+        legend=(
+            ("in_time", "in time, drawn up to 1 d ahead"),
+            *((s, f"{c.source}, dropped") for s, c in zip(SHADES, curves, strict=False)),
+        ),
         level=scale.at(0),
         x_title="the watermark, in UTC",
-        y_title="event time before (+) or behind (−) the watermark (log scale)",
+        y_title="event time ahead of (+) or behind (−) the watermark (log scale)",
     )
 
 
@@ -92,10 +98,12 @@ def _stretch(at: int, curves: Sequence[Lateness], joined: Sequence[dict[int, Epo
     x, day = at * width, f"{from_micros(min(e.watermark_ms for _, e in here) * 1000):%-d %b %Y}"
     top, zero = max(-min(e.newest for _, e in here), 0), scale.at(0)
     records = sum(e.records for _, e in here)
-    floor = max(0, min(-max(e.oldest for _, e in here), top))
-    title = f"{day}: {spell.counted(records, 'record')} up to {spell.delay(top * spell.MINUTE_MS)} before the watermark"
-    height = max(scale.at(top) - scale.at(floor), LEAST_HEIGHT)
-    bars = [Bar(x + 0.1 * width, 100 - scale.at(top), 0.8 * width, height, "in_time", title)]
+    floor, up = max(0, min(-max(e.oldest for _, e in here), top)), min(top, DAY)
+    title = (
+        f"{day}: {spell.counted(records, 'record')} up to {spell.delay(top * spell.MINUTE_MS)} ahead of the watermark"
+    )
+    height = max(scale.at(up) - scale.at(min(floor, up)), LEAST_HEIGHT)
+    bars = [Bar(x + 0.1 * width, 100 - scale.at(up), 0.8 * width, height, "in_time", title)]
     for n, (shade, (curve, epoch)) in enumerate(zip(SHADES, here, strict=False)):
         if epoch.dropped:
             said = f"{day}: {spell.count(epoch.dropped)} of {curve.source} dropped, {_behind(epoch.oldest)}"
@@ -115,7 +123,9 @@ def _when(start: datetime, end: datetime) -> tuple[Tick, ...]:
     forms = [moment.strftime("%-d %b" if moment.time() == time() else "%H:%M") for moment in moments]
     places = [100 * ((moment - start) / (end - start)) for moment in moments]
     return tuple(
-        Tick(at, text, n % 2 == 1) for n, (at, text) in enumerate(zip(places, forms, strict=True)) if at <= LAST_LABEL
+        Tick(at, text, n % 2 == 1 or at > LAST_NARROW_LABEL)
+        for n, (at, text) in enumerate(zip(places, forms, strict=True))
+        if at <= LAST_LABEL
     )
 
 
@@ -148,4 +158,4 @@ def _in_words(curves: Sequence[Lateness]) -> str:
         dropped = sum(epoch.dropped for epoch in curve.epochs)
         late = f", {_behind(max(epoch.oldest for epoch in curve.epochs))}" if dropped else ""
         told.append(f"{curve.source}: {spell.counted(dropped, 'record')} dropped{late}")
-    return f"Bars along the watermark: how far before or behind it the records came. {'; '.join(told)}."
+    return f"Bars along the watermark: how far ahead of it or behind it the records came. {'; '.join(told)}."

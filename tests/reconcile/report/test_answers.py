@@ -9,8 +9,9 @@ from examples_of_runs import DAY, document, finding
 
 from contract.ranges import TimeRange
 from reconcile.causes import registry
-from reconcile.report import Facts, stories
-from reconcile.report.answers import Answers, answers
+from reconcile.report import Facts, Lateness, stories
+from reconcile.report.answers import Answers, all_left, answers
+from reconcile.report.repaired import Repaired
 
 FACTS = Facts(contract_path="plays.yaml")
 REPAIRS = {"replay", "batch", "quarantine", "explain", "wait"}
@@ -101,7 +102,9 @@ def test_what_was_repaired_is_not_repaired_again() -> None:
     found = asked(document(2), clean)
     assert found.what_to_do.short == "Replay 2 Mar 2024"
     assert (
-        found.repaired == "Repaired since: 1 Mar 2024, now clean with all 100 rows. 3 differences outside it are left."
+        found.repaired
+        == "Repaired since: all 3 differences of 1 Mar 2024, now clean with all 100 rows. 3 differences outside it are "
+        "left."
     )
     found = asked(document(1), clean)
     assert found.what_to_do.short == "Nothing more"
@@ -112,3 +115,38 @@ def test_what_was_repaired_is_not_repaired_again() -> None:
 def test_each_cause_says_what_to_do() -> None:
     assert {cause.repair for cause in registry()} <= REPAIRS
     assert [cause.name for cause in registry() if not cause.remedy.endswith(".")] == []
+
+
+def test_what_is_repaired_is_not_counted_as_left() -> None:
+    run = document(3)
+    run["ledger"][0]["causes"] = {"late_left": {"missing": 2}, "late_right": {"mismatch": 5}}
+    run["ledger"][0]["mismatch"] = 5
+    run["counts"]["mismatch"] = 7
+    found = asked(run, document(1, {}, range=TimeRange(DAY, DAY.replace(day=2)).as_json()))
+    assert (found.true.short, found.true.long) == ("No", "6 differences left (13 found, 7 repaired since).")
+    assert found.how_much.long == "As found before the repair. Most in the day 1 Mar 2024: 7 (repaired)."
+    assert found.what_to_do.short == "Replay 2 Mar 2024"
+    assert found.what_to_do.long.startswith("It drifted most of what is left (3).")
+
+
+def test_nothing_left_is_said_as_repaired() -> None:
+    found = asked(document(1), document(1, {}))
+    assert found.true.short == "Repaired"
+    assert found.true.long == "No difference left (3 found, all repaired since)."
+
+
+def test_a_longer_watermark_is_named_with_its_price() -> None:
+    curve = Lateness("shows", 600_000, 300, ((-5, 3), (2, 6), (70, 3)))
+    long = answers([document(3)], Facts(lateness=(curve,))).what_to_do.long
+    assert long.endswith("With +30 min: 3 lost instead of 9.")
+
+
+@pytest.mark.parametrize("repaired", [False, True])
+def test_all_that_is_left_is_planned_by_the_newest_whole_run(repaired: bool) -> None:
+    documents = [document(2), *([document(1, {}, range=TimeRange(DAY, DAY.replace(day=2)).as_json())] * repaired)]
+    again = ["plumbline reconcile plays.yaml --from 2024-03-01T00:00:00Z --to 2024-03-03T00:00:00Z"] * repaired
+    assert list(all_left(documents[0], FACTS, Repaired.since(documents))) == [
+        *again,
+        f"plumbline replay plan plays.yaml --from-drift {'latest' if repaired else '00112233445566aa'}",
+        "plumbline replay finish latest --execute",
+    ]

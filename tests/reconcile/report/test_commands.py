@@ -9,7 +9,7 @@ from hostile import HOSTILE
 
 from contract.ranges import TimeRange, parse_time
 from contract.shown import shown
-from reconcile.report.commands import Commands, word
+from reconcile.report.commands import Commands, pieces, word
 
 TYPEABLE = {name: text for name, text in HOSTILE.items() if name not in ("null", "lone surrogate")}
 """No argument can hold these two: NUL ends one, and a lone surrogate is no character."""
@@ -48,4 +48,17 @@ def test_an_open_range_has_no_option_for_its_open_end() -> None:
     since = TimeRange(parse_time("2024-03-01T00:00Z"))
     assert Commands("c.yaml", " --home h").batch(since) == (
         "plumbline batch run c.yaml --home h --from 2024-03-01T00:00:00Z"
+    )
+
+
+def test_an_option_stays_beside_its_value() -> None:
+    line = "plumbline replay run latest --home my\\ lake --from 1 --execute"
+    found = pieces(line)
+    assert " ".join(found) == line
+    assert found == ["plumbline", "replay", "run", "latest", "--home my\\", "lake", "--from 1", "--execute"]
+
+
+def test_the_page_is_made_again_from_all_its_runs_where_it_lies() -> None:
+    assert Commands("c.yaml").report(["a1", "b2"], "my page.html") == (
+        "plumbline report c.yaml --run a1 --run b2 --out 'my page.html'"
     )

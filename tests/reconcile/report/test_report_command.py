@@ -53,7 +53,7 @@ def test_the_latest_run_becomes_one_file(world: World, capsys: pytest.CaptureFix
     assert result["verdicts"] == ["drift"]
     assert Path(result["file"]).stat().st_size == result["bytes"]
     assert run_id in page.text
-    assert page.table("From the batch")["late_left not in the stream"] == ["−1"]
+    assert page.table("From the batch")["late shows late_left not in the stream"] == ["−1"]
     assert page.table("Records lost")["as they ran"] == ["1", "1"]
     assert "t.plays partition 0 offset" in page.text
     assert [path.name for path in world.home.root.glob("*.part")] == []
@@ -75,7 +75,7 @@ def test_before_and_after_show_the_replay_between_them(world: World, capsys: pyt
     assert result["verdicts"] == ["drift", "clean"]
     assert result["replays"] == ["20240301-1d-aa"]
     assert "5 rows 1 Mar 2024, from kafka" in page.text
-    assert page.table("The repaired range")["after"][:2] == ["5", "5"]
+    assert page.table("The range that was compared again")["after"][:2] == ["5", "5"]
 
 
 def test_a_page_is_for_the_range_of_its_run(world: World, capsys: pytest.CaptureFixture[str]) -> None:

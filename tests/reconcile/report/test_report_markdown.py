@@ -95,7 +95,7 @@ def test_what_was_repaired_and_what_was_crossed_are_said() -> None:
     day = TimeRange(DAY, DAY.replace(day=2))
     first = document(3, alerts=[{"name": "late", "limit": "> 1%", "count": 9, "of": 300}])
     message = rendered(first, document(1, {}, range=day.as_json()), replays=(Replay("r", day),))
-    assert "**Repaired since: 1 Mar 2024, now clean" in message
+    assert "**Repaired since: all 3 differences of 1 Mar 2024, now clean" in message
     assert "**Limits crossed:** `late` `> 1%` (9)" in message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -35,7 +36,7 @@ def test_the_books_of_a_real_run(make_world: Callable[..., World]) -> None:
     assert page.table("From the batch") == {
         "Entry": ["rows"],
         "Batch reference": ["6"],
-        "late_left not in the stream": ["−1"],
+        "late shows late_left not in the stream": ["−1"],
         "pending not in the stream": ["−1"],
         "Stream table": ["4"],
     }
@@ -177,14 +178,42 @@ def test_before_and_after_a_replay() -> None:
     before = document(3)
     after = document(1, {}, run_id="ffee", range=day.as_json(), replayed=100)
     page = page_of(before, after, replays=(Replay("20240301-1d-aa", day, "iceberg", 100, 99),))
-    assert page.table("The repaired range, 1 Mar 2024") == {
+    assert page.table("The range that was compared again, 1 Mar 2024") == {
         "Rows": ["batch", "stream", "match", "missing", "mismatch"],
         "before": ["100", "98", "97", "2", "1"],
         "after": ["100", "100", "100", "0", "0"],
     }
-    assert "9 differences among 300" in page.text
-    assert "Repaired since: 1 Mar 2024, now clean with all 100 rows. 6 differences outside it are left." in page.text
+    assert "6 differences left (9 found, 3 repaired since)." in page.text
+    assert (
+        "Repaired since: all 3 differences of 1 Mar 2024, now clean with all 100 rows. 6 differences outside it are "
+        "left. " in page.text
+    )
     assert "100 rows 1 Mar 2024, from iceberg" in page.text
-    assert page.table("Each table")["Table"] == ["00112233445566aa", "ffee"]
+    assert page.table("Each table")["Table"] == ["before 00112233445566aa", "after the repair ffee"]
     assert ("table", {"class": "tight"}) in page.elements  # its last column must be seen on a phone
     assert any(attributes.get("class") == "band" for name, attributes in page.elements if name == "rect")
+
+
+def test_rows_and_days_that_are_repaired_are_marked() -> None:
+    day = TimeRange(DAY, DAY.replace(day=2))
+    told = [finding("mended"), finding("left", window=DAY.replace(day=2))]
+    html = render([document(2), document(1, {}, run_id="ffee", range=day.as_json())], told)
+    page = Page(html)
+    assert list(page.table("Where most drifted")) == ["Day", "1 Mar 2024 repaired", "2 Mar 2024"]
+    summaries = [part.partition("</summary>")[0] for part in html.split("<summary>")[1:]]
+    assert {"mended": 'class="tag"' in summaries[1], "left": 'class="tag"' in summaries[0]} == {
+        "mended": True, "left": False,
+    }  # fmt: skip
+    assert "Counts below are from before the repair." in page.text
+    assert "--run 00112233445566aa --run ffee" in page.text
+
+
+def test_the_partner_of_a_late_row_is_named_when_it_was_late_too() -> None:
+    row = finding()
+    row["evidence"] = json.dumps(json.loads(row["evidence"]) | {"right_late_by_ms": 16_380_000})
+    assert "and dropped; its right record was late too, by 4 h 33 min." in page_of(document(), findings=[row]).text
+
+
+def test_late_records_that_cost_no_row_are_counted() -> None:
+    curves = (Lateness("shows", 600_000, 300, ((2, 6),)), Lateness("plays", 600_000, 300, ((2, 5),)))
+    assert "plays: 5 late = 3 rows + 2 whose partner was lost too" in page_of(document(), lateness=curves).text

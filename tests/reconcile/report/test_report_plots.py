@@ -83,6 +83,14 @@ def test_a_replayed_range_is_marked_where_it_is() -> None:
     assert [(x, width) for x, width, _ in chart.bands] == [(pytest.approx(20), pytest.approx(50))]
 
 
+def test_a_bar_of_which_a_part_was_replayed_is_marked_whole() -> None:
+    merged, unit = reading.merged(reading.windows(document(140)))
+    day = TimeRange(datetime(2024, 3, 6, tzinfo=UTC), datetime(2024, 3, 7, tzinfo=UTC))
+    chart = plots.drift_per_window(merged, unit, [day])
+    [(x, width, _)] = chart.bands
+    assert (x, width) == (pytest.approx(100 * 3 / 140), pytest.approx(5))
+
+
 def test_a_curve_steps_down_to_nothing() -> None:
     curve = Lateness("shows", 600_000, 100, ((-4, 7), (0, 2), (30, 1)))
     chart = plots.lateness_curve([curve])
@@ -113,8 +121,10 @@ def test_delays_are_spelled_by_their_two_largest_units(ms: int, spelled: str) ->
     ("part", "whole", "spelled"),
     [
         (0, 5, "0 %"),
-        (1, 328_521, "0.0003 %"),
-        (580, 328_521, "0.18 %"),
+        (1, 328_521, "0.000304 %"),
+        (580, 328_521, "0.177 %"),
+        (329, 328_521, "0.100 %"),
+        (3, 300, "1 %"),
         (1, 3, "33 %"),
         (999_999, 1_000_000, "99.99 %"),
         (5, 5, "100 %"),
