@@ -188,13 +188,17 @@ def _repaired(documents: Sequence[Document], facts: Facts, done: Repaired) -> st
     """What the last run says of its range, which replays repaired it, and what is left outside it."""
     first, last = documents[0], documents[-1]
     where = spell.range_days(reading.range_of(last))
-    if last["verdict"] != "clean":
-        return f"{where}: {reading.headline(last)}"
     before = reading.within(first, reading.range_of(last))
     found = sum(before[kind] for kind in reading.CLASSES)
+    if last["verdict"] != "clean" or not found:
+        return f"{where}: {reading.headline(last)}"
     by = ", ".join(dict.fromkeys(spell.range_days(replay.time_range) for replay in facts.replays))
     which = f"{'the difference' if found == 1 else f'all {spell.count(found)} differences'} of {where}"
     how = f" by the replay of {by}" if by and by != where else ""
     left = reading.drift(first) - done.differences
-    rest = f"{spell.counted(left, 'difference')} outside it are left." if left else "Nothing else differs."
+    rest = (
+        f"{spell.counted(left, 'difference')} outside it {'is' if left == 1 else 'are'} left."
+        if left
+        else "Nothing else differs."
+    )
     return f"Repaired since{how}: {which}, now clean with all {spell.count(last['counts']['match'])} rows. {rest}"

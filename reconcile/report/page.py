@@ -14,11 +14,11 @@ from contract.errors import SetupError
 from contract.ranges import TimeRange, parse_time
 from contract.shown import shown
 from reconcile.report import answers as four
-from reconcile.report import checks, plots, reading, spell, stories, watermark
+from reconcile.report import checks, happened, plots, reading, spell, stories, watermark
 from reconcile.report import lateness as late
 from reconcile.report.commands import Commands, pieces
 from reconcile.report.facts import Facts
-from reconcile.report.reading import CLASSES, Document, Window
+from reconcile.report.reading import Document, Window
 from reconcile.report.repaired import Repaired
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def context(documents: Sequence[Document], findings: Sequence[stories.Finding], 
         "books": reading.book_lines(first),
         "records": reading.record_lines(first),
         "causes": [_cause(line, first, facts.contract) for line in reading.cause_lines(first)],
-        "chapters": chapters(documents, facts) if len(documents) > 1 or facts.replays else [],
-        "repair": repair_table(documents, facts),
+        "chapters": happened.chapters(documents, facts) if len(documents) > 1 or facts.replays else [],
+        "repair": happened.repair_table(documents, facts),
         "stories": told,
         "found": reading.drift(first),
         "predicted": predicted_table(first),
@@ -155,49 +155,6 @@ def predicted_table(document: Document) -> list[tuple[str, int, int]]:
         "pending": counts["pending"],
     }
     return [(name, number, found[name]) for name, number in predicted.items() if name in found]
-
-
-def chapters(documents: Sequence[Document], facts: Facts) -> list[dict[str, str]]:
-    """The story in steps: stream, batch, drift, each replay and its publish, the verdict after."""
-    first, last = documents[0], documents[-1]
-    counts = first["counts"]
-    late_rows = sum(first["causes"].get(cause, 0) for cause in ("late_left", "late_right"))
-    told = [
-        _chapter("Stream", f"{spell.count(counts['stream'])} rows", _epochs(first)),
-        _chapter("Batch", f"{spell.count(counts['batch'])} rows", "the reference, from the archive"),
-        _chapter(
-            "Drift", f"{spell.counted(reading.drift(first), 'difference')}", f"{spell.count(late_rows)} by lateness"
-        ),
-    ]
-    for replay in facts.replays:
-        rows = "" if replay.rows is None else f"{spell.counted(replay.rows, 'row')}"
-        door = f", from {replay.source}" if replay.source else ""
-        told.append(_chapter("Replay", rows or replay.replay_id, f"{spell.range_days(replay.time_range)}{door}"))
-        if replay.snapshot_id is not None:
-            told.append(_chapter("Publish", "one commit", f"snapshot {replay.snapshot_id}"))
-    if len(documents) > 1:
-        left = reading.drift(last)
-        what = "clean" if last["verdict"] == "clean" else spell.counted(left, "difference")
-        told.append(_chapter("Reconcile again", what, spell.range_days(reading.range_of(last)), last["verdict"]))
-    return told
-
-
-def repair_table(documents: Sequence[Document], facts: Facts) -> dict[str, Any] | None:
-    """The last document's range before and after: what a row counts, and both rows; None for a single document."""
-    if len(documents) < 2:
-        return None
-    first, last = documents[0], documents[-1]
-    before, after = reading.within(first, reading.range_of(last)), last["counts"]
-    names = ["batch", "stream", "match", *(name for name in CLASSES if before[name] or after[name])]
-    found, note = sum(before[name] for name in CLASSES), ""
-    within = [reading.within(first, replay.time_range) for replay in facts.replays]
-    if found and found == sum(counts[name] for counts in within for name in CLASSES):
-        note = f"all its differences lay in what was replayed, {_and_days(facts)}"
-    return {"span": reading.covered(last), "names": names, "rows": [("before", before), ("after", after)], "note": note}
-
-
-def _and_days(facts: Facts) -> str:
-    return ", ".join(spell.range_days(replay.time_range) for replay in facts.replays)
 
 
 def commands(documents: Sequence[Document], facts: Facts, done: Repaired) -> list[tuple[str, tuple[str, ...]]]:
@@ -262,15 +219,6 @@ def _closed(document: Document) -> str:
     if until is None:
         return "not known, no epoch ledger"
     return f"closed before {spell.clock(parse_time(until) + timedelta(milliseconds=1))}"
-
-
-def _epochs(document: Document) -> str:
-    epoch = (document.get("stream") or {}).get("last_epoch")
-    return "no epoch ledger" if epoch is None else f"{spell.counted(epoch + 1, 'epoch')}, in the ledger"
-
-
-def _chapter(name: str, number: str, note: str, state: str = "") -> dict[str, str]:
-    return {"name": name, "number": number, "note": note, "state": state}
 
 
 def fragment(chart: plots.Chart) -> str:

@@ -15,7 +15,7 @@ from reconcile.report import spell
 from reconcile.report.lateness import Epoch, Lateness
 from reconcile.report.plots import LAST_LABEL, LAST_NARROW_LABEL, MOST_TICKS, Bar, Chart, Tick, time_ticks
 
-MOST_BARS = 96
+MOST_BARS = 48
 LEAST_HEIGHT = 1.5
 FLOOR = 1.5
 """How much deeper than the deepest loss the plot goes, so that its bar is seen to end."""

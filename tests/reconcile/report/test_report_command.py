@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +53,7 @@ def test_the_latest_run_becomes_one_file(world: World, capsys: pytest.CaptureFix
     [run_id] = result["runs"]
     assert result["verdicts"] == ["drift"]
     assert Path(result["file"]).stat().st_size == result["bytes"]
-    assert run_id in page.text
+    assert re.search(rf"Run {run_id} \d+ \w+ \d{{4}} \d\d:\d\d UTC", page.text)
     assert page.table("From the batch")["late shows late_left not in the stream"] == ["−1"]
     assert page.table("Records lost")["as they ran"] == ["1", "1"]
     assert "t.plays partition 0 offset" in page.text

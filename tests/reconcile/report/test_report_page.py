@@ -217,3 +217,12 @@ def test_the_partner_of_a_late_row_is_named_when_it_was_late_too() -> None:
 def test_late_records_that_cost_no_row_are_counted() -> None:
     curves = (Lateness("shows", 600_000, 300, ((2, 6),)), Lateness("plays", 600_000, 300, ((2, 5),)))
     assert "plays: 5 late = 3 rows + 2 whose partner was lost too" in page_of(document(), lateness=curves).text
+
+
+def test_a_replay_of_a_part_of_what_was_compared_is_not_taken_for_an_incomplete_one() -> None:
+    day, both = TimeRange(DAY, DAY.replace(day=2)), TimeRange(DAY, DAY.replace(day=3))
+    before, after = document(3), document(2, {}, run_id="ffee", range=both.as_json())
+    before["ledger"][1] |= {"causes": {}, "missing": 0, "mismatch": 0}
+    page = page_of(before, after, replays=(Replay("20240301-1d-aa", day, "iceberg", 100, 99),))
+    assert page.table("The range that was compared again, 1–2 Mar 2024: all its differences lay in what was replayed")
+    assert "Repaired since by the replay of 1 Mar 2024: all 3 differences of 1–2 Mar 2024" in page.text

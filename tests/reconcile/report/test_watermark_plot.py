@@ -44,15 +44,15 @@ def test_a_deeper_loss_is_a_longer_bar() -> None:
 def test_the_deepest_loss_ends_above_the_floor_and_far_ahead_is_cut_at_a_day() -> None:
     chart = drawn(Epoch(START_MS, 5, 1, -14_400, 464), Epoch(START_MS + HOUR_MS, 7, 1, -2_000, 45))
     assert max(bar.y + bar.height for bar in chart.bars) < 99
-    assert chart.y_ticks[-1].text == "+1 d"
-    assert [bar.y for bar in chart.bars if bar.shade == "in_time"] == [0, 0]
+    assert max(chart.y_ticks, key=lambda tick: tick.at).text == "+1 d"
+    assert [bar.y for bar in chart.bars if bar.shade == "in_time"] == pytest.approx([0, 0])
     assert "up to 10 d ahead of the watermark" in chart.bars[0].title
 
 
 def test_many_epochs_become_few_bars_and_keep_every_record() -> None:
     chart = drawn(*(Epoch(START_MS + i * HOUR_MS, 10, 1, -5, i) for i in range(5_000)))
     late = [bar for bar in chart.bars if bar.shade == "late_left"]
-    assert len(late) <= 96
+    assert len(late) <= 48
     assert sum(int(bar.title.split(": ")[1].split()[0]) for bar in late) == 5_000
     assert all(bar.y >= -1e-6 and bar.y + bar.height <= 100 + 1e-6 for bar in chart.bars)
     assert all(bar.x >= 0 and bar.x + bar.width <= 100 for bar in chart.bars)
