@@ -6,20 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from contract.errors import SetupError
-from reconcile.coverage import covered
+from reconcile.batch_sight import beyond_batch, look_into_batch_snapshots
 from reconcile.differing import DIFFERING
 from reconcile.engine.quoting import ident, text
-from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins, archive_view
+from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, SIDES, STREAM, Pins
 from reconcile.spans import READ, SPANS, Progress
 
 if TYPE_CHECKING:
     import duckdb
 
-    from reconcile.coverage import BatchRun
-
 EVIDENCE = "evidence"
-SIDES = ("left", "right")
 OTHER = {"left": "right", "right": "left"}
 PARTS = ("partition", "offset")
 PAIRS = {"batch": BATCH, "stream": STREAM}
@@ -54,7 +50,7 @@ def gather(pins: Pins, progress: Progress) -> None:
     pins.con.execute(_BORROW)
     for side in SIDES:
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_records AS {_records(pins, side, progress)}")
-    _look_into_batch_snapshots(pins)
+    look_into_batch_snapshots(pins)
     with _one_thread(pins.con):
         pins.con.execute(f"CREATE OR REPLACE TABLE {EVIDENCE} AS {_evidence(pins, progress)}")
 
@@ -176,62 +172,6 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
     """
 
 
-def _look_into_batch_snapshots(pins: Pins) -> None:
-    """Fill `seen`: for rows with records that the stream joined, which of them the covering batch run could read."""
-    con = pins.con
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE seen "
-        "(id BIGINT, batch_snapshot_id BIGINT, left_in_batch_snapshot BOOLEAN, right_in_batch_snapshot BOOLEAN)"
-    )
-    borrowed = " OR ".join(f"(NOT batch_has_{side} AND {side}_offset IS NOT NULL)" for side in SIDES)
-    doubtful = f"(stream_present OR {borrowed}) AND NOT coalesce(same_lineage, false)"
-    found = con.execute(f"SELECT 1 FROM inputs WHERE {doubtful} LIMIT 1").fetchone()
-    if found is None:
-        return
-    con.execute(f"CREATE OR REPLACE TABLE doubtful AS SELECT * FROM inputs WHERE {doubtful}")
-    for run in reversed(pins.runs):
-        if con.execute("SELECT 1 FROM doubtful LIMIT 1").fetchone() is None:
-            return
-        _look_into(pins, run)
-        con.execute("DELETE FROM doubtful WHERE id IN (SELECT id FROM seen)")
-
-
-def _look_into(pins: Pins, run: BatchRun) -> None:
-    """Judge the doubtful rows in the range of one batch run by the archive snapshots it read."""
-    in_run = run.time_range.sql("event_time")
-    if pins.con.execute(f"SELECT 1 FROM doubtful WHERE {in_run} LIMIT 1").fetchone() is None:
-        return
-    held = {
-        side: _held(pins, side, snapshot)
-        for side, snapshot in (("left", run.left_archive), ("right", run.right_archive))
-    }
-    pins.con.execute(
-        f"""
-        INSERT INTO seen
-        SELECT id, {run.snapshot_id}, {held["left"]}, CASE WHEN right_offset IS NOT NULL THEN {held["right"]} END
-        FROM doubtful WHERE {in_run}
-        """
-    )
-
-
-def _held(pins: Pins, side: str, snapshot_id: int | None) -> str:
-    """SQL that says whether the row's record of one side is in the archive at the snapshot; NULL when that is gone."""
-    if snapshot_id is None:
-        return "NULL"
-    try:
-        archive_view(pins, f"{side}_then", side, snapshot_id)
-    except SetupError:
-        return "NULL"  # expired: nobody can say any more what that run saw
-    pins.con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE {side}_held AS
-        SELECT DISTINCT a.partition, a."offset" FROM {side}_then a
-        SEMI JOIN doubtful d ON a.partition = d.{side}_partition AND a."offset" = d.{side}_offset
-        """
-    )
-    return f'({side}_partition, {side}_offset) IN (SELECT (partition, "offset") FROM {side}_held)'
-
-
 def _found(pins: Pins, progress: Progress) -> str:
     """Each difference beside its records, what the batch run saw, and what the stream holds of its records."""
     topics = {"left": pins.contract.left.topic, "right": pins.contract.right.topic}
@@ -307,7 +247,7 @@ def _evidence(pins: Pins, progress: Progress) -> str:
         SELECT *, {vanished},
             {"coalesce(right_late OR (right_admitted AND right_final), right_read)" if keeps["right"] else "true"}
                 AS right_decided,
-            {_beyond_batch(pins)} AS beyond_batch
+            {beyond_batch(pins)} AS beyond_batch
         FROM finished
     """
 
@@ -340,21 +280,6 @@ def _vanished(side: str, *, keeps: bool) -> str:
             AND row_number() OVER (
                 PARTITION BY {side}_partition, {side}_offset ORDER BY {OTHER[side]}_partition, {OTHER[side]}_offset, id
             ) = 1 AS {side}_vanished"""
-
-
-def _beyond_batch(pins: Pins) -> str:
-    """Whether left events that the batch has not run over could match the right one of this unmatched stream row."""
-    if pins.neighbours_covered:
-        return "false"
-    low, high = pins.within_ms
-    inside = [
-        " AND ".join(
-            [f"right_event_us - {high * 1000} >= {part.start_us}"] * (part.start_us is not None)
-            + [f"right_event_us - {low * 1000} < {part.end_us}"] * (part.end_us is not None)
-        )
-        for part in covered(pins.runs)
-    ]
-    return f"class = 'extra' AND NOT stream_has_left AND NOT ({' OR '.join(f'({part})' for part in inside)})"
 
 
 def _record_columns(side: str, topic: str) -> str:

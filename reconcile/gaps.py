@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from connect import pinned
 from reconcile.engine.quoting import text
-from reconcile.evidence import EVIDENCE, SIDES
-from reconcile.pins import Pins
+from reconcile.evidence import EVIDENCE
+from reconcile.pins import SIDES, Pins
 
 GAPS = "gap_notes"
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.errors import SetupError
 from contract.ranges import TimeRange
-from reconcile.evidence import SIDES
-from reconcile.pins import LEDGER, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
+from reconcile.pins import LEDGER, LEFT_ARCHIVE, RIGHT_ARCHIVE, SIDES, Pins
 from reconcile.report.lateness import Lateness, choices, curves, smallest
 from reconcile.spans import SPANS, TURNS, lay_out
 
