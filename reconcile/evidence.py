@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 from reconcile.batch_sight import beyond_batch, look_into_batch_snapshots
 from reconcile.differing import DIFFERING
 from reconcile.engine.quoting import ident, text
 from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, SIDES, STREAM, Pins
 from reconcile.spans import READ, SPANS, Progress
-
-if TYPE_CHECKING:
-    import duckdb
+from reconcile.threads import one_thread
 
 EVIDENCE = "evidence"
 OTHER = {"left": "right", "right": "left"}
 PARTS = ("partition", "offset")
+EPOCH = ("epoch", "turn", "late_watermark_ms")
 PAIRS = {"batch": BATCH, "stream": STREAM}
 GRAIN_US = 1_000
 """Spark closes windows by whole milliseconds: nearer to a bound than that, two right jobs may disagree."""
@@ -51,19 +46,8 @@ def gather(pins: Pins, progress: Progress) -> None:
     for side in SIDES:
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_records AS {_records(pins, side, progress)}")
     look_into_batch_snapshots(pins)
-    with _one_thread(pins.con):
+    with one_thread(pins.con):
         pins.con.execute(f"CREATE OR REPLACE TABLE {EVIDENCE} AS {_evidence(pins, progress)}")
-
-
-@contextmanager
-def _one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """For a statement of ten joins: DuckDB holds blocks for every part of every join, for each thread anew."""
-    [(threads,)] = con.execute("SELECT current_setting('threads')").fetchall()
-    con.execute("SET threads = 1")
-    try:
-        yield
-    finally:
-        con.execute(f"SET threads = {threads}")
 
 
 def _inputs() -> str:
@@ -132,6 +116,7 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
     """
     archive = LEFT_ARCHIVE if side == "left" else RIGHT_ARCHIVE
     read = "false" if progress.last_epoch is None else "true"
+    of_epoch = ", ".join(f'CASE WHEN w."offset" < s.end_offset THEN s.{name} END AS {name}' for name in EPOCH)
     return f"""
         WITH wanted AS (
             SELECT {side}_partition AS partition, {side}_offset AS "offset"
@@ -151,13 +136,9 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
         ),
         spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
         delivered AS (
-            SELECT first_partition AS partition, first_offset AS "offset", a.topic, a.kafka_time,
-                epoch_us(a.event_time) AS event_us,
-                CASE WHEN w."offset" < s.end_offset THEN s.epoch END AS epoch,
-                CASE WHEN w."offset" < s.end_offset THEN s.turn END AS turn,
-                CASE WHEN w."offset" < s.end_offset THEN s.late_watermark_ms END AS late_watermark_ms,
-                CASE WHEN {read} THEN coalesce(w."offset" < r.end_offset, false) END AS read,
-                copied, w."offset" AS place
+            SELECT first_partition AS partition, first_offset AS "offset", copied, w."offset" AS place,
+                a.topic, a.kafka_time, epoch_us(a.event_time) AS event_us,
+                {of_epoch}, CASE WHEN {read} THEN coalesce(w."offset" < r.end_offset, false) END AS read
             FROM deliveries w
             ASOF LEFT JOIN spans s ON w.partition = s.partition AND w."offset" >= s.start_offset
             LEFT JOIN archived a ON w.partition = a.partition AND w."offset" = a."offset"
@@ -167,8 +148,7 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
             SELECT DISTINCT ON (partition, "offset") * FROM delivered WHERE copied
             ORDER BY event_us > late_watermark_ms * 1000 DESC NULLS LAST, epoch NULLS LAST, place
         )
-        SELECT * EXCLUDE (copied, place) FROM delivered WHERE NOT copied
-        UNION ALL SELECT * EXCLUDE (copied, place) FROM taken
+        SELECT * EXCLUDE (copied, place) FROM (FROM delivered WHERE NOT copied UNION ALL FROM taken)
     """
 
 
