@@ -95,7 +95,8 @@ def _view_raw(
 def _doubled(past: Past, side: str) -> bool:
     """Whether the archive holds an offset twice."""
     found = past.con.execute(f'SELECT 1 FROM {side}_index GROUP BY partition, "offset" HAVING count(*) > 1 LIMIT 1')
-    return found.fetchone() is not None
+    # fetchall, not fetchone: DuckDB 2 refuses further work while a result has not been read to its end.
+    return bool(found.fetchall())
 
 
 def _judge(past: Past, side: str) -> int:
