@@ -141,6 +141,43 @@ def ledger_outcome(contract: Contract, placed: Mapping[str, Sequence[Placed]], e
     return Outcome(joined(contract, admitted["left"], admitted["right"], closed_ms), sorted(late))
 
 
+def simulated(
+    contract: Contract,
+    placed: Mapping[str, Sequence[Placed]],
+    epochs: Sequence[Mapping[str, Any]],
+    begins: Mapping[str, Mapping[int, int]],
+) -> list[Row]:
+    """What Spark makes of these epochs alone: the watermarks from their own rows, then the join.
+
+    `epochs` as a plan has them: `restart`, and `ends` by source and partition; `begins` are the first offsets.
+    """
+    reached = {side: dict(begins[name]) for side, name in zip(("left", "right"), begins, strict=True)}
+    newest: dict[str, int | None] = {"left": None, "right": None}
+    admitted: dict[str, list[Placed]] = {"left": [], "right": []}
+    evict_ms = late_ms = 0
+    for epoch in epochs:
+        late_ms, evict_ms = evict_ms, _moved(contract, evict_ms, newest)
+        if epoch["restart"]:
+            newest = {"left": None, "right": None}
+        for (side, seen), name in zip(reached.items(), begins, strict=True):
+            for one in placed[side]:
+                end = epoch["ends"][name].get(str(one.partition), 0)
+                if seen.get(one.partition, 0) <= one.offset < end and one.event.us is not None:
+                    newest[side] = max(newest[side] or 0, one.event.us // 1000)
+                    if one.event.us > late_ms * 1000:
+                        admitted[side].append(one)
+            seen |= {int(partition): end for partition, end in epoch["ends"][name].items()}
+    return joined(contract, admitted["left"], admitted["right"], evict_ms)
+
+
+def _moved(contract: Contract, watermark_ms: int, newest: Mapping[str, int | None]) -> int:
+    """The watermark after an epoch, by the newest event time (ms) of each side since the start of the job."""
+    seen = zip(newest.values(), (contract.left, contract.right), strict=True)
+    marks = [None if ms is None else ms - source.watermark // timedelta(milliseconds=1) for ms, source in seen]
+    known = [ms for ms in marks if ms is not None]
+    return max(watermark_ms, min(known)) if len(known) == len(marks) else watermark_ms
+
+
 def joined(contract: Contract, lefts: Sequence[Placed], rights: Sequence[Placed], closed_ms: int | None) -> list[Row]:
     """The join of these events; unmatched rows only of windows closed at `closed_ms` (None: all of them)."""
     low, high = (bound // timedelta(microseconds=1) for bound in contract.join.within)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
-from typing import Any
 
 import pytest
-from model import START, Event, Placed, Row, joined
+from model import START, Event, Row, simulated
 from replaying import Replay, copy_of, planned
 from scenario import Scenario
 
@@ -24,8 +23,6 @@ from replay.tape import order as place_on_tape
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 
 RUNS, FEEDS = 2, 3
-MINUTE_MS = 60_000
-DELAY_MS = 10 * MINUTE_MS
 PLAYED = TimeRange(START + timedelta(minutes=65), START + timedelta(minutes=95))
 
 
@@ -65,33 +62,6 @@ def live_rows(job: Scenario, time_range: TimeRange) -> list[Row]:
     return [row for row in job.rows() if time_range.contains(row.at)]
 
 
-def simulated(job: Scenario, epochs: Sequence[dict[str, Any]], begins: dict[str, dict[int, int]]) -> list[Row]:
-    """What Spark would make of these epochs alone: the watermarks from their own rows, then the model's join."""
-    reached = {side: dict(begins[name]) for side, name in zip(("left", "right"), begins, strict=True)}
-    newest: dict[str, int | None] = {"left": None, "right": None}
-    admitted: dict[str, list[Placed]] = {"left": [], "right": []}
-    evict_ms = late_ms = 0
-    for epoch in epochs:
-        late_ms, evict_ms = evict_ms, moved(evict_ms, newest)
-        if epoch["restart"]:
-            newest = {"left": None, "right": None}
-        for (side, seen), name in zip(reached.items(), begins, strict=True):
-            for one in job.placed[side]:
-                end = epoch["ends"][name].get(str(one.partition), 0)
-                if seen.get(one.partition, 0) <= one.offset < end and one.event.us is not None:
-                    newest[side] = max(newest[side] or 0, one.event.us // 1000)
-                    if one.event.us > late_ms * 1000:
-                        admitted[side].append(one)
-            seen |= {int(partition): end for partition, end in epoch["ends"][name].items()}
-    return joined(job.contract, admitted["left"], admitted["right"], evict_ms)
-
-
-def moved(watermark_ms: int, newest: dict[str, int | None]) -> int:
-    if None in newest.values():
-        return watermark_ms
-    return max(watermark_ms, min((ms or 0) - DELAY_MS for ms in newest.values()))
-
-
 def test_the_planned_epochs_alone_decide_the_rows_of_twenty_random_ranges(lively: Scenario) -> None:
     drawn, lengths = random.Random(8), set()
     for number in range(20):
@@ -100,7 +70,9 @@ def test_the_planned_epochs_alone_decide_the_rows_of_twenty_random_ranges(lively
         begins = {
             name: {piece.partition: piece.start for piece in reversed(s.read)} for name, s in plan.sources.items()
         }
-        found = [row for row in simulated(lively, plan.epochs, begins) if time_range.contains(row.at)]
+        found = [
+            row for row in simulated(lively.contract, lively.placed, plan.epochs, begins) if time_range.contains(row.at)
+        ]
         assert found == live_rows(lively, time_range), time_range
         lengths.add(len(plan.epochs))
     assert min(lengths) < len(list(lively.ledger.epochs())) - 4, "the margins take everything"

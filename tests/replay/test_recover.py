@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from model import Event
-from recovering import expect, forget_offsets, lose, outcome, recovered
+from recovering import Calm, expect, forget_offsets, lose, outcome, recovered
 from scenario import Scenario
 
 from contract.errors import IncompleteError, SetupError
@@ -47,7 +47,7 @@ FEEDS: tuple[Feed, ...] = (
 """Each brings matches for what the last one left open, late events of both sides, and rows that stay unmatched."""
 
 
-def crash_between(job: Scenario, calm: Scenario) -> None:
+def crash_between(job: Scenario, calm: Calm) -> None:
     """Kill the job when an epoch's rows are in the table and its checkpoint does not say so.
 
     The moment is short: a job that slipped through gets one more pair of events.
@@ -65,7 +65,7 @@ def crash_between(job: Scenario, calm: Scenario) -> None:
 def test_lost_three_times(new_scenario: Callable[..., Scenario]) -> None:
     """Early with open state; after late drops, when only the archive has the rows; between table and checkpoint."""
     job = new_scenario()
-    calm = job.beside("calm")
+    calm = Calm(job)
 
     def step(number: int) -> None:
         job.feed(*FEEDS[number])
