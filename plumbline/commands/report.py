@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,8 @@ def make(contract_path: Path, home: Home, runs: Sequence[str], out: Path | None 
     documents, findings, facts = read(contract_path, home, runs)
     first = documents[0]
     target = out or Path(f"drift-{first['contract']}-{first['run_id']}.html")
-    return _written(target, render(documents, findings, facts)) | {
+    page = render(documents, findings, replace(facts, page=_shown(target)))
+    return _written(target, page) | {
         "runs": [document["run_id"] for document in documents],
         "verdicts": [document["verdict"] for document in documents],
         "replays": [replay.replay_id for replay in facts.replays],
