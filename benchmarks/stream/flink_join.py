@@ -38,7 +38,8 @@ WITH ('connector' = 'filesystem', 'path' = 'file://{folder}', 'format' = 'json')
 """
 JOIN = """
 INSERT INTO joined
-SELECT i.id, i.`at`, i.`user`, i.campaign, i.placement, i.price, p.played_at, p.seconds, p.quality, p.stalls
+SELECT i.id, i.`at`, i.`user`, i.campaign, i.placement, i.price, CAST(p.played_at AS TIMESTAMP_LTZ(3)), p.seconds,
+    p.quality, p.stalls
 FROM impressions i LEFT JOIN plays p
 ON i.id = p.id AND p.played_at BETWEEN i.`at` AND i.`at` + INTERVAL '30' MINUTE
 """
