@@ -27,7 +27,7 @@ for place in ("tests/reconcile", "."):
 
 import duckdb  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
-from killing import Reconciled, killed  # noqa: E402
+from cut_short import Reconciled, killed  # noqa: E402
 
 ROWS = 150_000
 SIDE = "COPY (SELECT range AS k, md5((range + {})::VARCHAR) AS v FROM range({})) TO '{}' (FORMAT parquet)"

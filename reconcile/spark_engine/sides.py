@@ -63,7 +63,8 @@ def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> Da
 
 def _without_empty_batches(table: pa.Table) -> pa.Table:
     """Spark reads no further in a partition than its first empty batch, and the rows after it would be lost."""
-    return pa.Table.from_batches([batch for batch in table.to_batches() if batch.num_rows], table.schema)
+    batches = [batch for batch in table.to_batches() if batch.num_rows]
+    return pa.Table.from_batches(batches, table.schema) if batches else table.schema.empty_table()
 
 
 def _parquet(spark: SparkSession, files: list[str], source: str) -> DataFrame:

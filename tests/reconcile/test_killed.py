@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from killing import Reconciled
+from cut_short import Reconciled
 
 
 @pytest.mark.slow

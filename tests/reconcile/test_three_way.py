@@ -129,7 +129,7 @@ def test_the_command_finds_the_table_and_the_range_of_a_replay(
     path = planned(world.write(), "faithful")
     assert run_command(world, path, "replay:day") == 1
     page = capsys.readouterr().out
-    assert "[2024-03-01T00:00:00Z, 2024-03-02T00:00:00Z)" in page
+    assert "of plays, 2024-03-01 00:00 UTC to 2024-03-02 00:00 UTC, " in page
     assert f"against {THIRD}: " in page
     assert "faults: lateness 2, inputs 1, logic 1, engine 3, unclear 1" in page
 
