@@ -55,6 +55,8 @@ def main() -> None:
 def compare(given: argparse.Namespace) -> None:
     from connect.broker import start, stop
 
+    if given.profile:
+        given.profile.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         home = Home.resolve(scratch)
         bootstrap = start(home).bootstrap_servers
