@@ -7,6 +7,9 @@ LEFT_PARTITION, LEFT_OFFSET = "_left_partition", "_left_offset"
 RIGHT_PARTITION, RIGHT_OFFSET = "_right_partition", "_right_offset"
 REPLAY_ID = "_replay_id"
 
+SIDES = ("left", "right")
+"""Of the join, in the order of the coordinates."""
+
 COORDINATES = (LEFT_PARTITION, LEFT_OFFSET, RIGHT_PARTITION, RIGHT_OFFSET)
 LINEAGE = (EVENT_TIME, *COORDINATES, REPLAY_ID)
 """In table order. `_event_time` is the left event's time, the right one's in a row without a left side: ranges and

@@ -22,8 +22,9 @@ THE_MACHINES = frozenset(
         *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE),
     )
 )
-"""Refusals of the file system: rights, space, a file where a folder belongs, a place where nothing
-can be made. The machine's matter, not a defect."""
+"""Refusals of the file system: rights, space, a file where a folder belongs, a place where nothing can be made.
+
+The machine's matter, not a defect."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": (

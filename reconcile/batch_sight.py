@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contract.errors import SetupError
+from contract.lineage import SIDES
 from reconcile.coverage import covered
-from reconcile.pins import SIDES, Pins, archive_view
+from reconcile.pins import Pins, archive_view
 
 if TYPE_CHECKING:
     from reconcile.coverage import BatchRun

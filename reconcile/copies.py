@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connect import pinned
+from contract.lineage import SIDES
 from reconcile.engine.quoting import text
 
 if TYPE_CHECKING:
     from contract.model import Source
     from reconcile.pins import Pins
 
-SIDES = ("left", "right")
 ARCHIVED = ("topic", "partition", "offset", "event_time", "event_id", "quarantine_reason")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contract.lineage import SIDES
 from reconcile.batch_sight import beyond_batch, look_into_batch_snapshots
 from reconcile.differing import DIFFERING
 from reconcile.engine.quoting import ident, text
-from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, SIDES, STREAM, Pins
+from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins
 from reconcile.spans import READ, SPANS, Progress
 from reconcile.threads import one_thread
 

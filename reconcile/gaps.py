@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from connect import pinned
+from contract.lineage import SIDES
 from reconcile.engine.quoting import text
 from reconcile.evidence import EVIDENCE
-from reconcile.pins import SIDES, Pins
+from reconcile.pins import Pins
 
 GAPS = "gap_notes"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contract.lineage import EVENT_TIME, REPLAY_ID
+from contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from contract.ranges import from_micros, micros
 from reconcile import quarantine
 from reconcile.attribution import ATTRIBUTED, attribute, note
@@ -21,7 +21,7 @@ from reconcile.pins import STREAM, Pins, show
 from reconcile.predict import Prediction, predict, summed
 from reconcile.quarantine import Intake, Taken
 from reconcile.verdicts import kept, lasting, reuse
-from reconcile.verdicts.inputs import SIDES, Inputs, apart, current_mark, inputs_of
+from reconcile.verdicts.inputs import Inputs, apart, current_mark, inputs_of
 from reconcile.verdicts.kept import Verdict
 from reconcile.windows import days_of
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from contract.model import Contract, Source
 
-SIDES = ("left", "right")
 BATCH, STREAM, LEDGER = "batch_rows", "stream_rows", "ledger_rows"
 AROUND = {BATCH: "batch_rows_around", STREAM: "stream_rows_around"}
 LEFT_ARCHIVE, RIGHT_ARCHIVE = "left_archive", "right_archive"

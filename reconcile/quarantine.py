@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connect import pinned
+from contract.lineage import SIDES
 from contract.ranges import TimeRange, from_micros, spell_time
 from reconcile.engine.quoting import text
 from reconcile.evidence import EVIDENCE, OTHER
-from reconcile.pins import BATCH, SIDES, Pins
+from reconcile.pins import BATCH, Pins
 from reconcile.windows import Windows
 from stream_job.tables import QUARANTINE
 

@@ -12,10 +12,11 @@ delays, and in force for an epoch is what all epochs but the last before it had 
 from __future__ import annotations
 
 from contract.durations import milliseconds
+from contract.lineage import SIDES
 from contract.ranges import TimeRange, from_micros
 from reconcile.engine.quoting import ident
 from reconcile.evidence import EVIDENCE
-from reconcile.pins import LEFT_ARCHIVE, RIGHT_ARCHIVE, SIDES, Pins, archive_view
+from reconcile.pins import LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins, archive_view
 from reconcile.spans import SPANS
 
 STAMPS = "stamp_notes"

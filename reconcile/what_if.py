@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import SetupError
+from contract.lineage import SIDES
 from contract.ranges import TimeRange
-from reconcile.pins import LEDGER, LEFT_ARCHIVE, RIGHT_ARCHIVE, SIDES, Pins
+from reconcile.pins import LEDGER, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
 from reconcile.report.lateness import Lateness, choices, curves, smallest
 from reconcile.spans import SPANS, TURNS, lay_out
 

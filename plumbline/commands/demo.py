@@ -74,8 +74,9 @@ def _show(result: dict[str, Any], folder: Path, console: Console) -> None:
     for name in ("match", *sorted(year["causes"]), "unexplained"):
         number = counts["match"] if name == "match" else year["causes"].get(name, 0)
         console.print(f"  {name:<12} {number:>9,}")
-    for promise in [promise for promise, held in result["holds"].items() if not held]:
-        console.print(f"  NO  {promise}")
+    for promise, held in result["holds"].items():
+        if not held:
+            console.print(f"  NO  {promise}")
     console.print(_outcome(result))
     week, worst = result["week"], result["worst_key"]
     console.print(f"\nReport: {result['report']}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connect.data_files import Files, data_files
-from contract.lineage import EVENT_TIME
+from contract.lineage import EVENT_TIME, SIDES
 from reconcile.pins import LEDGER, Pins
 from reconcile.quarantine import piece
 from reconcile.spans import Progress
@@ -20,8 +20,6 @@ from reconcile.windows import days_of
 if TYPE_CHECKING:
     from contract.ranges import TimeRange
     from reconcile.coverage import BatchRun
-
-SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)

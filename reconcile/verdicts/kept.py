@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from contract.lineage import SIDES
 from reconcile.books import Page
 from reconcile.predict import Prediction
 from reconcile.quarantine import Taken
-from reconcile.verdicts.inputs import SIDES, Inputs, Mark
+from reconcile.verdicts.inputs import Inputs, Mark
 
 if TYPE_CHECKING:
     from connect.lake import Lake

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from contract.durations import milliseconds
+from contract.lineage import SIDES
 from contract.ranges import from_micros
 from reconcile.attribution import ATTRIBUTED
 from reconcile.engine.quoting import ident, text
 from reconcile.pins import BATCH, STREAM, Pins
-from reconcile.verdicts.inputs import SIDES
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connect import pinned
-from contract.lineage import EVENT_TIME
+from contract.lineage import EVENT_TIME, SIDES
 from reconcile.attribution import ATTRIBUTED
 from reconcile.engine.quoting import ident
 from reconcile.pins import BATCH, STREAM, Pins
-from reconcile.verdicts.inputs import SIDES, Inputs, Mark, mark
+from reconcile.verdicts.inputs import Inputs, Mark, mark
 from reconcile.verdicts.kept import Verdict
 from reconcile.verdicts.lasting import DRIFTED, days, same_key
 from reconcile.windows import Windows, days_of

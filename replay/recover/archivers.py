@@ -10,9 +10,9 @@ import json
 import time
 import uuid
 
+from contract.lineage import SIDES
 from contract.model import Contract
 from replay.recover.past import Past
-from replay.recover.plan import SIDES
 from stream_job.recovered import Exchange
 
 

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import IncompleteError
+from contract.lineage import SIDES
 from contract.model import Contract
 from replay.recover.border import Border, Ends
-from replay.recover.plan import SIDES
 from replay.recover.tape import part
 from replay.store import write_json
 from replay.tape import FIRST_MTIME, tape_stream

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from contract.lineage import EVENT_TIME
+from contract.lineage import EVENT_TIME, SIDES
 from replay.recover.border import WRITTEN, Border, Ends
 from replay.recover.past import Past
-from replay.recover.plan import SIDES
 from replay.recover.proof import MISSING
 from stream_job.ledger import Epoch
 

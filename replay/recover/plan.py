@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.durations import milliseconds
 from contract.errors import IncompleteError
+from contract.lineage import SIDES
 from contract.model import Contract
 from contract.ranges import TimeRange, from_micros, spell_time
 from reconcile.pins import LEDGER
@@ -20,8 +21,6 @@ from stream_job.tables import EPOCHS
 
 if TYPE_CHECKING:
     from connect.lake import Lake
-
-SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)

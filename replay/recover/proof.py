@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connect.iceberg_types import text
-from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
+from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET, SIDES
 from contract.model import Contract
 from replay.recover.border import WRITTEN, Border, is_open, windows
 from replay.recover.past import Past
-from replay.recover.plan import SIDES
 from replay.tape_rows import RAW_TYPES
 from stream_job.join import join
 

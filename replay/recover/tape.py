@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connect.iceberg_types import text
+from contract.lineage import SIDES
 from contract.model import Contract
 from replay.recover.border import LINEAGE_NEAR
 from replay.recover.past import Past
-from replay.recover.plan import SIDES, SourcePlan, reach
+from replay.recover.plan import SourcePlan, reach
 from replay.tape_rows import Archived, view_rows
 from replay.topic_rows import topic_rows
 from stream_job.archive import RENAMED
