@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,30 @@ def datacompy(left: str, right: str) -> Counts:
     }
 
 
+def reladiff(left: str, right: str) -> Counts:
+    """Its join inside DuckDB, which is what it does within one database; left alone it refuses doubled keys."""
+    import duckdb
+    from reladiff import Algorithm, connect_to_table, diff_tables
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = str(Path(folder) / "two.duckdb")
+        with duckdb.connect(database) as con:
+            con.execute(f"CREATE VIEW a AS FROM '{left}'; CREATE VIEW b AS FROM '{right}'")
+            names = tuple(name for name in con.sql("FROM a").columns if name not in KEY)
+        where = {"driver": "duckdb", "filepath": database}
+        signs: dict[Any, set[str]] = {}
+        for sign, row in diff_tables(
+            *(connect_to_table(where, name, KEY) for name in "ab"),
+            key_columns=KEY,
+            extra_columns=names,
+            algorithm=Algorithm.JOINDIFF,
+            validate_unique_key=False,
+        ):
+            signs.setdefault(row[: len(KEY)], set()).add(sign)
+    classes = Counter("".join(sorted(found)) for found in signs.values())
+    return {"mismatch": classes["+-"], "missing": classes["-"], "extra": classes["+"]}
+
+
 def pyspark(left: str, right: str) -> Counts:
     from pyspark.sql import SparkSession, functions
 
@@ -104,12 +129,14 @@ TOOLS: dict[str, Callable[[str, str], Counts]] = {
     "duckdb": duckdb,
     "polars": polars,
     "datacompy": datacompy,
+    "reladiff": reladiff,
     "pyspark": pyspark,
 }
 
 
 def run_here(tool: str, left: str, right: str) -> None:
-    """Run one tool in this process and print what it found and cost."""
+    """Run one tool in this process and print what it found and cost. Memory that gives out ends this process first."""
+    Path("/proc/self/oom_score_adj").write_text("1000")
     counts = TOOLS[tool](left, right)
     processes = [os.getpid(), *_children(os.getpid())]
     cost = {"cpu": sum(map(_cpu_seconds, processes)), "peak_mb": sum(map(_peak_mb, processes))}
@@ -132,9 +159,12 @@ def _peak_mb(pid: int) -> int:
     return int(match[1]) // 1000 if match else 0
 
 
-def measured(tool: str, left: Path, right: Path) -> dict[str, Any]:
+def measured(tool: str, left: Path, right: Path, limit_s: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--run", tool, str(left), str(right)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return {"error": f"no answer in {limit_s} s"}
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"}
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -145,6 +175,7 @@ def main() -> None:
     parser.add_argument("--rows", type=lambda text: int(float(text)), default=2_000_000)
     parser.add_argument("--drift", type=float, nargs="+", default=[0.0, 1e-3])
     parser.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS))
+    parser.add_argument("--limit", type=int, default=900, metavar="SECONDS", help="what a tool may take")
     parser.add_argument("--folder", type=Path, help="keep the tables there for the next run")
     parser.add_argument("--run", nargs=3, metavar=("TOOL", "LEFT", "RIGHT"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -154,10 +185,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        compare_all(folder, asked.rows, asked.drift, asked.tools)
+        compare_all(folder, asked.rows, asked.drift, asked.tools, asked.limit)
 
 
-def compare_all(folder: Path, rows: int, drifts: list[float], tools: list[str]) -> None:
+def compare_all(folder: Path, rows: int, drifts: list[float], tools: list[str], limit_s: int) -> None:
     left = folder / f"left_{rows}.parquet"
     if not left.exists():
         write_left(left, rows)
@@ -165,7 +196,7 @@ def compare_all(folder: Path, rows: int, drifts: list[float], tools: list[str]) 
     for drift in drifts:
         right = folder / f"right_{rows}_{drift:g}.parquet"
         planted = write_right(right, rows, drift)
-        found = {tool: measured(tool, left, right) for tool in tools}
+        found = {tool: measured(tool, left, right, limit_s) for tool in tools}
         base = found.get("duckdb", {}).get("cpu")
         for tool, result in found.items():
             print(f"| {rows:,} | {drift:.3%} | {tool} | {_line(result, base, planted)} |", flush=True)

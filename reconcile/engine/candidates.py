@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from reconcile.engine.pairing import candidate_keys, isin
+from reconcile.engine.pairing import Tables, candidate_keys, isin
 from reconcile.engine.spill import PARTITIONS, U64, Hashes, HashFile
 
 MAX_HASH = (1 << 64) - 1
@@ -68,11 +68,12 @@ class Batches:
 
 def find_candidates(left: HashFile, right: HashFile, group_rows: int) -> Iterator[Group]:
     """The candidates group by group, in order of their key hash."""
+    tables = Tables()
     for first, last in groups(left.counts + right.counts, group_rows):
         heavy = np.empty(0, np.uint64)
         if int((left.counts + right.counts)[first:last].sum()) > group_rows:
             heavy = _heavy_keys(left, right, first, last, group_rows)
-        yield _group(_load(left, first, last, heavy), _load(right, first, last, heavy), heavy)
+        yield _group(_load(left, first, last, heavy), _load(right, first, last, heavy), heavy, tables)
 
 
 def groups(counts: npt.NDArray[np.int64], group_rows: int) -> list[tuple[int, int]]:
@@ -100,8 +101,8 @@ class _Side:
         return Hashes.concatenate([part for part in (chosen, self.heavy) if len(part)])
 
 
-def _group(left: _Side, right: _Side, heavy: U64) -> Group:
-    keys = candidate_keys(left.light, right.light)
+def _group(left: _Side, right: _Side, heavy: U64, tables: Tables) -> Group:
+    keys = candidate_keys(left.light, right.light, tables)
     return Group(np.union1d(keys, heavy), left.of(keys), right.of(keys))
 
 

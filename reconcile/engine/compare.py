@@ -133,9 +133,7 @@ def _settle(con: duckdb.DuckDBPyConnection, temp_dir: Path | None, budget: Budge
     [(folder,)] = con.execute("SELECT current_setting('temp_directory')").fetchall()
     if temp_dir is not None and folder != str(temp_dir):  # once it has spilled, DuckDB refuses even the same one
         temp_dir.mkdir(parents=True, exist_ok=True)
-        [(current,)] = con.execute("SELECT current_setting('temp_directory')").fetchall()
-        if current != str(temp_dir):  # DuckDB refuses even the same folder once it has spilled there
-            con.execute(f"SET temp_directory = {text(str(temp_dir))}")
+        con.execute(f"SET temp_directory = {text(str(temp_dir))}")
 
 
 @contextmanager

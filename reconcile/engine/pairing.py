@@ -17,37 +17,46 @@ _ONE = np.uint64(1)
 _SLOT_BITS = 20
 _SLOTS = 1 << _SLOT_BITS
 _SLOT_MASK = np.uint64(_SLOTS - 1)
+Slots = npt.NDArray[np.int64]
 
 
-def candidate_keys(left: Hashes, right: Hashes) -> U64:
+class Tables:
+    """Two numbers per slot, for one group after the other: fresh memory of this size would cost more than its use."""
+
+    def __init__(self) -> None:
+        self.sums = np.empty(_SLOTS, np.uint64)
+        self.last = np.empty(_SLOTS, np.int64)
+
+
+def candidate_keys(left: Hashes, right: Hashes, tables: Tables | None = None) -> U64:
     """The distinct key hashes, in order, that are not exactly one left and one right row of equal row hash."""
+    tables = tables or Tables()
     ours, theirs = _slots(left.keys), _slots(right.keys)
-    unequal = _balance(left, ours, right, theirs) != 0
-    keys = [_repeated(left.keys, ours)]  # rows that all pair off can still share one key
+    unequal = _balance(left, ours, right, theirs, tables.sums) != 0
+    keys = [_repeated(left.keys, ours, tables.last)]  # rows that all pair off can still share one key
     if unequal.any():
         keys.append(_unpaired_keys(left.where(unequal[ours]), right.where(unequal[theirs])))
     return np.unique(np.concatenate(keys))
 
 
-def _slots(keys: U64) -> npt.NDArray[np.int64]:
+def _slots(keys: U64) -> Slots:
     """By the lowest bits: the leading ones are alike within a partition."""
     return (keys & _SLOT_MASK).astype(np.int64)
 
 
-def _balance(left: Hashes, ours: npt.NDArray[np.int64], right: Hashes, theirs: npt.NDArray[np.int64]) -> U64:
+def _balance(left: Hashes, ours: Slots, right: Hashes, theirs: Slots, sums: U64) -> U64:
     """Per slot the sum of the left row hashes less that of the right ones, modulo 2^64.
 
     Odd numbers: copies of one row cancel only against as many copies.
     """
-    sums = np.zeros(_SLOTS, np.uint64)
+    sums.fill(0)
     np.add.at(sums, ours, left.rows | _ONE)
     np.subtract.at(sums, theirs, right.rows | _ONE)
     return sums
 
 
-def _repeated(keys: U64, slots: npt.NDArray[np.int64]) -> U64:
+def _repeated(keys: U64, slots: Slots, last: Slots) -> U64:
     """The keys that occur several times, each at least once: equal keys meet in one slot, where the last one stays."""
-    last = np.empty(_SLOTS, np.int64)
     places = np.arange(len(keys))
     last[slots] = places
     winners = last[slots]

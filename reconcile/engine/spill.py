@@ -62,6 +62,7 @@ class HashFile:
         self._starts: list[npt.NDArray[np.int64]] = []
         self._offsets: list[int] = []
         self._end = self._arrays = 0
+        self._loaded: list[U64] = []
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
 
     @property
@@ -86,17 +87,34 @@ class HashFile:
 
     def slices(self, first: int, last: int) -> Iterator[Hashes]:
         """The rows of the partitions first..last (last excluded), block by block."""
-        for offset, starts in zip(self._offsets, self._starts, strict=True):
-            low, high, size = int(starts[first]), int(starts[last]), int(starts[-1])
-            if high > low:
-                yield Hashes(*(self._read(offset + 8 * (n * size + low), high - low) for n in range(self._arrays)))
+        for offset, low, high, size in self._pieces(first, last):
+            piece = [np.empty(high - low, np.uint64) for _ in range(self._arrays)]
+            for n, array in enumerate(piece):
+                self._read_into(array, offset + 8 * (n * size + low))
+            yield Hashes(*piece)
 
     def load(self, first: int, last: int) -> Hashes:
-        """The rows of the partitions first..last (last excluded)."""
-        return Hashes.concatenate(list(self.slices(first, last)))
+        """The rows of the partitions first..last (last excluded), until the next call: it fills the same memory again,
+        as fresh memory would cost more than reading into it."""
+        rows = int(self.counts[first:last].sum())
+        if not self._loaded or len(self._loaded[0]) < rows:
+            self._loaded = [np.empty(rows, np.uint64) for _ in range(self._arrays)]
+        arrays, begin = [array[:rows] for array in self._loaded], 0
+        for offset, low, high, size in self._pieces(first, last):
+            for n, array in enumerate(arrays):
+                self._read_into(array[begin : begin + high - low], offset + 8 * (n * size + low))
+            begin += high - low
+        return Hashes(*arrays) if rows else Hashes.concatenate([])
 
     def close(self) -> None:
         self._file.close()
 
-    def _read(self, offset: int, count: int) -> U64:
-        return np.frombuffer(os.pread(self._file.fileno(), 8 * count, offset), np.uint64)
+    def _pieces(self, first: int, last: int) -> Iterator[tuple[int, int, int, int]]:
+        """Of each block that has rows of these partitions: its offset, their bounds in it, and its rows."""
+        for offset, starts in zip(self._offsets, self._starts, strict=True):
+            low, high, size = int(starts[first]), int(starts[last]), int(starts[-1])
+            if high > low:
+                yield offset, low, high, size
+
+    def _read_into(self, array: U64, offset: int) -> None:
+        os.preadv(self._file.fileno(), [array.data], offset)
