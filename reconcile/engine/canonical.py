@@ -120,7 +120,7 @@ def _numbers(left: Any, right: Any) -> Rule:
         return Rule(cast("DOUBLE"), cast("DOUBLE"))
     if is_float(left) or is_float(right):
         return Rule(_by_value(left), _by_value(right))
-    common = _common_integer(left, right) or _common_decimal(left, right)
+    common = _common_integer(left, right) or common_decimal(left, right)
     return Rule(cast(common), cast(common)) if common else Rule(_digits(left), _digits(right))
 
 
@@ -133,7 +133,7 @@ def _common_integer(left: Any, right: Any) -> str | None:
     return None
 
 
-def _common_decimal(left: Any, right: Any) -> str | None:
+def common_decimal(left: Any, right: Any) -> str | None:
     """The decimal type that holds every value of both, if 38 digits suffice."""
     (whole_left, scale_left), (whole_right, scale_right) = _shape(left), _shape(right)
     scale = max(scale_left, scale_right)
@@ -157,11 +157,14 @@ def _digits(kind: Any) -> Form:
 
 
 def _by_value(kind: Any) -> Form:
-    """A number as text of its value, so that an integer meets a double without being rounded to one."""
+    """A number as text of its value, so that an integer meets a double without being rounded to one.
+
+    The cast may not fail: DuckDB tries it on values, infinite ones too, for which the other branch holds.
+    """
     if is_float(kind):
         return lambda value: (
             f"CASE WHEN isfinite({value}) AND {value} = trunc({value}) AND abs({value}) < 1e38 "
-            f"THEN {value}::HUGEINT::VARCHAR ELSE {value}::DOUBLE::VARCHAR END"
+            f"THEN TRY_CAST({value} AS HUGEINT)::VARCHAR ELSE {value}::DOUBLE::VARCHAR END"
         )
     if kind.id == "decimal" and _shape(kind)[1]:
         return lambda value: (

@@ -12,13 +12,14 @@ from reconcile.engine.canonical import (
     Form,
     Rule,
     cast,
+    common_decimal,
     is_float,
     is_moment,
     is_number,
     rule_for,
 )
 from reconcile.engine.folding import folded
-from reconcile.engine.nearness import grid, near, truncated
+from reconcile.engine.nearness import apart, grid, near, truncated
 from reconcile.engine.quoting import column, ident
 
 _INSTANT = "TIMESTAMP"
@@ -77,12 +78,14 @@ class Compared:
         if self.distance_in is None or self.mask is not None:
             return None
         ours, theirs = (f"{column(self.name, side)}::{self.distance_in}" for side in (left, right))
+        if self.distance_in not in ("DOUBLE", _INSTANT):
+            return apart(ours, theirs)
         if self.distance_in == _INSTANT:
-            apart = f"abs(epoch_us({ours}) - epoch_us({theirs})) / 1e6"
-        else:
-            apart = f"abs({ours} - {theirs})"
-        finite = self.distance_in in ("DOUBLE", _INSTANT)
-        return f"CASE WHEN isfinite({ours}) AND isfinite({theirs}) THEN {apart} END" if finite else apart
+            seconds = f"abs(epoch_us({ours}) - epoch_us({theirs})) / 1e6"
+            return f"CASE WHEN isfinite({ours}) AND isfinite({theirs}) THEN {seconds} END"
+        # Values that differ by less than a double can tell, or by more, have no distance of 0 or infinity.
+        far = f"abs({ours} - {theirs})"
+        return f"CASE WHEN isfinite({far}) THEN nullif({far}, 0) END"
 
     def shown(self, value: str) -> str:
         """SQL of what may be shown of the SQL `value`."""
@@ -141,7 +144,7 @@ def _check_numbers(name: str, ours: Any, theirs: Any) -> None:
 
 
 def _distance_type(ours: Any, theirs: Any) -> str | None:
-    """A type in which the difference of any two values of the two types does not overflow; None without one."""
+    """The type in which the difference of two values of the two types is taken; None without one."""
     if is_moment(ours) and is_moment(theirs):
         return _INSTANT
     if not (is_number(ours) and is_number(theirs)):
@@ -149,6 +152,5 @@ def _distance_type(ours: Any, theirs: Any) -> str | None:
     kinds = {ours.id, theirs.id}
     if not (is_float(ours) or is_float(theirs) or kinds & {"decimal", "hugeint", "uhugeint"}):
         return "HUGEINT"
-    if kinds == {"decimal"} and ours == theirs and int(ours.children[0][1]) < MAX_DECIMAL:
-        return f"DECIMAL({MAX_DECIMAL},{int(ours.children[1][1])})"
-    return "DOUBLE"
+    exact = None if is_float(ours) or is_float(theirs) else common_decimal(ours, theirs)
+    return f"DECIMAL({MAX_DECIMAL},{exact.rpartition(',')[2]}" if exact else "DOUBLE"

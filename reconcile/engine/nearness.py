@@ -22,8 +22,13 @@ def near(left: str, right: str, tolerance: Tolerance, *, exact_numbers: bool) ->
     if tolerance.rel:
         slack += f" + {tolerance.rel!r}::DOUBLE * greatest(abs({left}::DOUBLE), abs({right}::DOUBLE))"
     if exact_numbers:
-        return f"abs({left} - {right})::DOUBLE <= {slack}"
+        return f"{apart(left, right)}::DOUBLE <= {slack}"
     return f"(isfinite({left}) AND isfinite({right}) AND abs({left} - {right}) <= {slack})"
+
+
+def apart(left: str, right: str) -> str:
+    """SQL of the distance of two numbers of one exact type; as a DOUBLE where 38 digits do not hold it."""
+    return f"coalesce(TRY(abs({left} - {right})), abs({left}::DOUBLE - {right}::DOUBLE))"
 
 
 def grid(value: str, tolerance: Tolerance) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from duckdb.sqltypes import DuckDBPyType
 from contract.errors import SetupError
 from reconcile.engine.quoting import ident
 
-PLACE = ("plumbline_file", "plumbline_row")
-"""Columns that a view of Parquet files has beside its own: the file's number and the row's number in it."""
+PLACE = tuple(f"plumbline_{what}_{uuid.uuid4().hex}" for what in ("file", "row"))
+"""Columns that a view of Parquet files has beside its own: the file's number and the row's number in it. No column of
+a user has such a name."""
 
 _INNER = re.compile(r'\{"exception_type".*\}')
 

@@ -22,6 +22,7 @@ _ENDINGS = {
     ".parquet": _PARQUET, ".pq": _PARQUET, ".parq": _PARQUET,
     ".csv": _CSV, ".tsv": _CSV, ".csv.gz": _CSV, ".tsv.gz": _CSV, ".csv.zst": _CSV,
 }  # fmt: skip
+_WHERE_ROWS_LIE = ("file_index", "file_row_number")  # columns that DuckDB has beside those of the files
 _IDENTIFIER = re.compile(r"(?P<table>\w+(?:\.\w+)+)(?:@(?P<snapshot>[\w.\-]+))?")
 _GLOB = re.compile(r"[*?\[]")
 _FORMS = "name a Parquet or CSV file, a folder or glob of them, or an Iceberg table as namespace.table@snapshot"
@@ -115,16 +116,22 @@ def _one_kind(files: list[str], source: str) -> list[str]:
 
 def _open_files(con: duckdb.DuckDBPyConnection, files: list[str], view: str) -> Relation:
     kind = kind_of(files[0])
-    reader = _parquet(files) if kind == _PARQUET else _csv(con, files)
+    reader = _parquet(con, files) if kind == _PARQUET else _csv(con, files)
     con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {reader}")
     return describe(con, view, tuple(files) if kind == _PARQUET else ())
 
 
-def _parquet(files: list[str]) -> str:
-    """Columns are matched by name: a file that lacks one gives NULL, and none is dropped without a word."""
+def _parquet(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
+    """Columns are matched by name: a file that lacks one gives NULL, and none is dropped without a word.
+
+    A column of the files that has the name of one that says where rows lie hides it: such files go without places.
+    """
     union = ", union_by_name = true" if len(files) > 1 else ""
-    places = f"file_index AS {PLACE[0]}, file_row_number AS {PLACE[1]}"
-    return f"SELECT *, {places} FROM read_parquet([{', '.join(map(text, files))}]{union})"
+    rows = f"FROM read_parquet([{', '.join(map(text, files))}]{union})"
+    if {name.lower() for name in con.sql(rows).columns} & {*_WHERE_ROWS_LIE}:
+        return rows
+    places = ", ".join(f"{there} AS {name}" for there, name in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
+    return f"SELECT *, {places} {rows}"
 
 
 def _csv(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:

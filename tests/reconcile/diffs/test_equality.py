@@ -65,6 +65,8 @@ UNEQUAL = {
     "NULL is not empty text": ("NULL::VARCHAR", "''"),
     "infinity is not minus infinity": ("'inf'::DOUBLE", "'-inf'::DOUBLE"),
     "infinity is not the largest double": ("'inf'::DOUBLE", "1.7976931348623157e308::DOUBLE"),
+    "infinity is not an integer": ("'inf'::DOUBLE", "7"),
+    "infinity is not a decimal": ("7::DECIMAL(9,2)", "'-inf'::DOUBLE"),
     "a microsecond matters": ("TIMESTAMP '2026-01-01 00:00:00.000001'", "TIMESTAMP '2026-01-01 00:00:00.000002'"),
     "the zone is applied": ("TIMESTAMPTZ '2026-01-01 00:00+01'", "TIMESTAMP '2026-01-01'"),
     "text is not normalised": ("'\u00e9'", "'e\u0301'"),
@@ -97,6 +99,14 @@ WITHIN = {
     "both infinite": (REL, "'inf'::DOUBLE", "'inf'::DOUBLE"),
     "integers within abs": (Tolerance(abs=1), f"{BIG}::BIGINT", f"{BIG}::BIGINT + 1"),
     "decimals within abs": (Tolerance(abs=0.01), "1.00::DECIMAL(10,2)", "1.01::DECIMAL(10,2)"),
+    "decimals of two types within abs": (Tolerance(abs=0.01), "1.00::DECIMAL(18,2)", "1.01::DECIMAL(19,2)"),
+    "a decimal and an int within abs": (Tolerance(abs=0.1), "1000000000000000.1::DECIMAL(18,1)", "1000000000000000"),
+    "the widest decimals within abs": (Tolerance(abs=0.01), "1.00::DECIMAL(38,18)", "1.01::DECIMAL(38,18)"),
+    "the ends of decimal within a huge abs": (
+        Tolerance(abs=1e39),
+        f"{'9' * 38}::DECIMAL(38,0)",
+        f"-{'9' * 38}::DECIMAL(38,0)",
+    ),
     "an int and a double within abs": (Tolerance(abs=0.5), "1::INT", "1.5::DOUBLE"),
     "the ends of bigint within a huge abs": (Tolerance(abs=1e20), "9223372036854775807", "-9223372036854775807"),
     "moments of one millisecond": (
@@ -115,6 +125,11 @@ WITHIN = {
 BEYOND = {
     "a difference above abs": (ABS, "1.0::DOUBLE", "1.000000002::DOUBLE"),
     "a difference above rel": (REL, "1e12::DOUBLE", "1e12::DOUBLE + 3000"),
+    "decimals further apart than a double can tell": (
+        Tolerance(abs=1e-7),
+        f"{'9' * 32}.999999::DECIMAL(38,6)",
+        f"{'9' * 32}.999998::DECIMAL(38,6)",
+    ),
     "a NULL": (Tolerance(abs=1e300), "0.0::DOUBLE", "NULL::DOUBLE"),
     "a NaN": (Tolerance(abs=1e300, rel=1.0), "0.0::DOUBLE", "'nan'::DOUBLE"),
     "infinities of two signs": (Tolerance(rel=1.0), "'inf'::DOUBLE", "'-inf'::DOUBLE"),

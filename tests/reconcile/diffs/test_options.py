@@ -152,6 +152,19 @@ def test_the_largest_difference_and_how_many_agree() -> None:
     assert differing(con)[9] == "mismatch"
 
 
+NO_DISTANCE = {
+    "less than a double can tell": ("9007199254740993", "9007199254740992::DOUBLE"),
+    "more than a double can hold": ("1.7e308::DOUBLE", "-1.7e308::DOUBLE"),
+    "from infinity": ("'inf'::DOUBLE", "1.0::DOUBLE"),
+}
+
+
+@pytest.mark.parametrize(("left", "right"), NO_DISTANCE.values(), ids=NO_DISTANCE)
+def test_a_distance_is_a_number_above_zero_or_untold(left: str, right: str) -> None:
+    found = compare_values(left, right).by_column()
+    assert found == {"v": {"matches": 0, "mismatches": 1, "largest_difference": None}}
+
+
 SECRET = pa.table({"id": ["sec-1", "sec-2", "sec-3"], "pin": ["sec-a", None, "sec-c"], "v": [1.5, 2.5, 3.5]})
 OTHER = pa.table({"id": ["sec-1", "sec-2", "sec-4"], "pin": ["sec-b", "sec-x", "sec-c"], "v": [1.5, 2.0, 3.5]})
 

@@ -159,6 +159,15 @@ def test_differing_rows_are_found_by_their_place_in_many_files(tmp_path: Path, w
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["file_index", "file_row_number", "FILE_INDEX", "plumbline_file", "plumbline_row"])
+def test_a_column_named_like_one_of_the_reader(tmp_path: Path, name: str) -> None:
+    ours, theirs = tmp_path / "ours.parquet", tmp_path / "theirs.parquet"
+    pq.write_table(pa.table({"id": [1, 2, 3], name: [7, 8, 9]}), ours)
+    pq.write_table(pa.table({"id": [1, 2, 3], name: [7, 8, 5]}), theirs)
+    assert [row["id"] for row in reconcile.diff(ours, theirs, "id").drift().to_pylist()] == [3]
+    assert len(reconcile.diff(ours, theirs, name).drift()) == 2
+
+
 UNREADABLE = {
     "nothing there": ("nowhere.parquet", UsageError, "does not exist"),
     "a glob that matches nothing": ("*.nothing", UsageError, "matches no file"),
