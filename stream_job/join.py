@@ -109,8 +109,11 @@ class _Side:
         self.keys, self.columns = contract.key_columns(name), needed(contract, name)
         self.partitions = contract.stream.shuffle_partitions
         self.events = events(raw, contract, name)
-        file = layouts / f"{name}.json" if layouts else None
-        self.layouts = Layouts.kept(file, layout(self.events, self.columns))
+        newest = layout(self.events, self.columns)
+        if raw.isStreaming:
+            self.layouts = Layouts.kept(layouts / f"{name}.json" if layouts else None, newest)
+        else:
+            self.layouts = Layouts((newest,), packs=False)
 
     @property
     def packed(self) -> DataFrame:

@@ -25,9 +25,13 @@ MOST_LAYOUTS = 256
 
 @dataclass(frozen=True)
 class Layouts:
-    """The layouts of one source's payload, as Avro schemas (JSON text), oldest first; the last one is written."""
+    """The layouts of one source's payload, as Avro schemas (JSON text), oldest first; the last one is written.
+
+    Not `packs`: a join without state, whose payload is the columns as they are.
+    """
 
     schemas: tuple[str, ...]
+    packs: bool = True
 
     @classmethod
     def kept(cls, file: Path | None, newest: str) -> Layouts:
@@ -51,14 +55,18 @@ class Layouts:
         from pyspark.sql import functions as F
         from pyspark.sql.avro.functions import to_avro
 
-        number = F.lit(bytes([len(self.schemas) - 1]))
-        return F.concat(number, to_avro(F.struct(*(F.col(f"`{name}`") for name in columns)), self.schemas[-1]))
+        record = F.struct(*(F.col(f"`{name}`") for name in columns))
+        if not self.packs:
+            return record
+        return F.concat(F.lit(bytes([len(self.schemas) - 1])), to_avro(record, self.schemas[-1]))
 
     def records(self, payload: str) -> list[Column]:
         """The payload decoded, a column per layout; null but for the layout that it was written in."""
         from pyspark.sql import functions as F
         from pyspark.sql.avro.functions import from_avro
 
+        if not self.packs:
+            return [F.expr(payload)]
         number = F.expr(f"substring({payload}, 1, 1)")
         decoded = [from_avro(F.expr(f"substring({payload}, 2)"), schema) for schema in self.schemas]
         if len(decoded) == 1:

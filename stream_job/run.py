@@ -53,10 +53,7 @@ def run(
 
     life = life or (ONCE if once else Life())
     job = JobFolder.of(contract, home)
-    if life.metrics_port is not None:
-        from stream_job.metrics import refuse_taken_port
-
-        refuse_taken_port(life.metrics_port)
+    _refuse_taken_port(life)
     with job.owned():
         for change in job.refuse_other_semantics(contract):
             say(f"stream: the contract changed, and the checkpoint goes on with it: {change}")
@@ -68,11 +65,15 @@ def run(
         with stop_on_signal(stop or threading.Event()) as stopping:
             _settle(lake, contract, job, life, stopping, say)
             job.ledger.sync()
-            service = Service(Parts(spark, lake, contract, job, kafka), life, say)
-            with _metrics(service, life):
-                service.publish()
-                service.run(stopping, once=once)
+            _serve(Service(Parts(spark, lake, contract, job, kafka), life, say), life, stopping, once=once)
         return _result(lake, contract, job)
+
+
+def _refuse_taken_port(life: Life) -> None:
+    if life.metrics_port is not None:
+        from stream_job.metrics import refuse_taken_port
+
+        refuse_taken_port(life.metrics_port)
 
 
 def _ask_for_topics(contract: Contract, kafka: dict[str, str], say: Say, *, patient: bool) -> None:
@@ -101,6 +102,12 @@ def _settle(lake: Lake, contract: Contract, job: JobFolder, life: Life, stop: th
                 raise
             say(f"stream: the catalog is away, trying again in {wait:.0f} s: {error.what}")
             stop.wait(wait)
+
+
+def _serve(service: Service, life: Life, stop: threading.Event, *, once: bool) -> None:
+    with _metrics(service, life):
+        service.publish()
+        service.run(stop, once=once)
 
 
 def _metrics(service: Service, life: Life) -> AbstractContextManager[object]:

@@ -7,7 +7,7 @@ before the epoch's late watermark; an unmatched row comes out once no event of t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,28 +146,48 @@ def simulated(
     placed: Mapping[str, Sequence[Placed]],
     epochs: Sequence[Mapping[str, Any]],
     begins: Mapping[str, Mapping[int, int]],
+    places: Sequence[int] | None = None,
 ) -> list[Row]:
     """What Spark makes of these epochs alone: the watermarks from their own rows, then the join.
 
-    `epochs` as a plan has them: `restart`, and `ends` by source and partition; `begins` are the first offsets.
+    `epochs` as a plan has them: `restart`, and `ends` by source and partition; `begins` are the first offsets. With
+    `places` the rows of each epoch are played at that place instead of its own.
     """
-    reached = {side: dict(begins[name]) for side, name in zip(("left", "right"), begins, strict=True)}
+    read = list(_read(placed, epochs, begins))
+    played = [read[n] for n in sorted(range(len(read)), key=places.__getitem__)] if places else read
     newest: dict[str, int | None] = {"left": None, "right": None}
     admitted: dict[str, list[Placed]] = {"left": [], "right": []}
     evict_ms = late_ms = 0
-    for epoch in epochs:
+    for epoch, came in zip(epochs, played, strict=True):
         late_ms, evict_ms = evict_ms, _moved(contract, evict_ms, newest)
         if epoch["restart"]:
             newest = {"left": None, "right": None}
-        for (side, seen), name in zip(reached.items(), begins, strict=True):
-            for one in placed[side]:
-                end = epoch["ends"][name].get(str(one.partition), 0)
-                if seen.get(one.partition, 0) <= one.offset < end and one.event.us is not None:
-                    newest[side] = max(newest[side] or 0, one.event.us // 1000)
-                    if one.event.us > late_ms * 1000:
-                        admitted[side].append(one)
-            seen |= {int(partition): end for partition, end in epoch["ends"][name].items()}
+        for side, one in came:
+            us = one.event.us or 0
+            newest[side] = max(newest[side] or 0, us // 1000)
+            if us > late_ms * 1000:
+                admitted[side].append(one)
     return joined(contract, admitted["left"], admitted["right"], evict_ms)
+
+
+def _read(
+    placed: Mapping[str, Sequence[Placed]],
+    epochs: Sequence[Mapping[str, Any]],
+    begins: Mapping[str, Mapping[int, int]],
+) -> Iterator[list[tuple[str, Placed]]]:
+    """What each epoch reads, with the side."""
+    names = dict(zip(("left", "right"), begins, strict=True))
+    reached = {side: dict(begins[name]) for side, name in names.items()}
+    for epoch in epochs:
+        ends = {side: {int(p): end for p, end in epoch["ends"][name].items()} for side, name in names.items()}
+        yield [
+            (side, one)
+            for side, seen in reached.items()
+            for one in placed[side]
+            if seen.get(one.partition, 0) <= one.offset < ends[side].get(one.partition, 0) and one.event.us is not None
+        ]
+        for side, seen in reached.items():
+            seen |= ends[side]
 
 
 def _moved(contract: Contract, watermark_ms: int, newest: Mapping[str, int | None]) -> int:

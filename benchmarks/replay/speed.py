@@ -1,6 +1,6 @@
 """Events per second and CPU of replays beside the live job catching up on the same data, in one run.
 
-    .venv/bin/python benchmarks/replay/speed.py --events 250000
+    .venv/bin/python benchmarks/replay/speed.py [--events 250000] [--epoch 50000]
 
 A day of impressions, 0.6 plays for each within 25 minutes, a little out of order. The live job reads it all (join,
 archivers, ledger) and ends; then ranges of the day are replayed from the archive, each cut and played: complete ones,
@@ -31,7 +31,8 @@ os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 for folder in ("benchmarks/stream", "."):
     sys.path.insert(0, str(ROOT / folder))
 
-from throughput import FIELDS, MINUTE_US, PARTITIONS, contract_text, cpu, impression, play  # noqa: E402
+import cpu  # noqa: E402
+from plays import FIELDS, MINUTE_US, PARTITIONS, contract_text, impression, play  # noqa: E402
 
 from connect.broker import start, stop  # noqa: E402
 from connect.home import Home  # noqa: E402
@@ -41,7 +42,6 @@ from contract.ranges import TimeRange, from_micros  # noqa: E402
 
 START_US = 1_700_006_400_000_000
 DAY_US = 24 * 60 * MINUTE_US
-EPOCH = 50_000
 REPLAYS = ((24, "complete"), (24, "complete"), (12, "complete"), (3, "complete"), (24, "faithful"), (3, "faithful"))
 """Hours of the range, and what becomes of late rows."""
 
@@ -80,13 +80,13 @@ def live(path: Path, home: Home, total: int) -> dict[str, Any]:
     thread.start()
     while thread.is_alive() and not (ledger.folder / "runs").exists():
         time.sleep(0.02)
-    begun, spent, joined, done = time.monotonic(), cpu(), 0, None
+    begun, spent, joined, done = time.monotonic(), cpu.total(), 0, None
     while thread.is_alive() and not ended.is_set():
         time.sleep(0.1)
         last = ledger.read(ledger.last_epoch()) if ledger.last_epoch() >= 0 else None
         joined = sum(sum(side.values()) for side in last.end) if last else 0
         if joined >= total and done is None:
-            done = (time.monotonic() - begun, cpu() - spent)
+            done = (time.monotonic() - begun, cpu.total() - spent)
         if last and done and last.evict_watermark_ms * 1000 >= START_US + DAY_US + 60 * MINUTE_US:
             ended.set()
     thread.join()
@@ -99,20 +99,19 @@ def live(path: Path, home: Home, total: int) -> dict[str, Any]:
 def replays(path: Path, home: Home) -> Iterator[dict[str, Any]]:
     """Each replay of REPLAYS, planned, cut and played."""
     from connect.lake import Lake
-    from connect.spark import session
     from replay.plan import make_plan
-    from replay.play import run
+    from replay.play import run, session_for
     from replay.store import ReplayFolder
 
-    contract = load(path)
-    spark = session(home, Lake.open(home, contract.catalog), app="replay")
+    contract, spark = load(path), None
     for hours, late in REPLAYS:
         begin = from_micros(START_US)
         plan = make_plan(contract, path, home, TimeRange(begin, begin + timedelta(hours=hours)), late=late)
         folder = ReplayFolder.of(home, plan.replay_id)
-        begun, before = time.monotonic(), cpu()
+        spark = spark or session_for(home, Lake.open(home, contract.catalog), plan)
+        begun, before = time.monotonic(), cpu.total()
         ran = run(contract, home, plan, folder, spark=spark)
-        spent, count = (time.monotonic() - begun, cpu() - before), sum(ran["tape"].values())
+        spent, count = (time.monotonic() - begun, cpu.total() - before), sum(ran["tape"].values())
         yield {
             "what": late,
             "hours": hours,
@@ -178,6 +177,7 @@ def table(lines: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=250_000, help="impressions; there are 0.6 plays for each")
+    parser.add_argument("--epoch", type=int, default=50_000, help="events per source in an epoch of the live job")
     parser.add_argument("--child", nargs=4, metavar=("WHAT", "CONTRACT", "HOME", "TOTAL"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -193,7 +193,7 @@ def main() -> None:
             client = {"bootstrap.servers": broker.bootstrap_servers}
             create_topics(client, dict.fromkeys(FIELDS, PARTITIONS))
             total = produce(client, events(given.events))
-            path.write_text(contract_text(broker.bootstrap_servers, EPOCH, "memory"))
+            path.write_text(contract_text(broker.bootstrap_servers, given.epoch, "memory"))
             lines = list(_lines(path, home, total))
         finally:
             stop(home)

@@ -89,22 +89,28 @@ def recover(
             return _finish(lake, contract, exchange, wanted)
         contract = equipped(contract, kept_by(contract, home))
         changed = changes(job, contract)
-        reason = damage(lake, contract, job)
-        if reason is None and not wanted.force:
-            raise SetupError(
-                "the checkpoint looks sound: `plumbline stream run CONTRACT` goes on from it",
-                where=str(job.join),
-                next_step="add --force to give it up all the same",
-            )
+        reason = _reason(lake, contract, job, wanted)
         with _scratch(exchange) as con:
             found = _look(con, lake, contract, home, exchange, wanted)
-            document = _document(contract, reason or "given up by --force", changed, found)
+            document = _document(contract, reason, changed, found)
             if wanted.execute:
                 document |= _execute(lake, contract, home, exchange, wanted, found, say, spark)
                 write_json(exchange.ready, document)
         if wanted.execute:
             exchange.finish(lake, contract)
     return document
+
+
+def _reason(lake: Lake, contract: Contract, job: JobFolder, wanted: Wanted) -> str:
+    """Why the checkpoint is given up. Raises SetupError for one that looks sound, unless it is to go all the same."""
+    found = damage(lake, contract, job)
+    if found is None and not wanted.force:
+        raise SetupError(
+            "the checkpoint looks sound: `plumbline stream run CONTRACT` goes on from it",
+            where=str(job.join),
+            next_step="add --force to give it up all the same",
+        )
+    return found or "given up by --force"
 
 
 def changes(job: JobFolder, contract: Contract) -> list[str]:

@@ -15,6 +15,7 @@ from scenario import Scenario
 from contract.errors import UsageError
 from contract.ranges import TimeRange
 from replay.fidelity import dropped, played_watermarks
+from replay.plan import Plan
 from replay.publish import PUBLISHED
 from replay.steps import open_replay
 from replay.tape import cut
@@ -67,15 +68,16 @@ def test_the_planned_epochs_alone_decide_the_rows_of_twenty_random_ranges(lively
     for number in range(20):
         time_range = some_range(drawn)
         plan = planned(lively, time_range, ("kafka", "iceberg", "auto")[number % 3], late="faithful").plan
-        begins = {
-            name: {piece.partition: piece.start for piece in reversed(s.read)} for name, s in plan.sources.items()
-        }
-        found = [
-            row for row in simulated(lively.contract, lively.placed, plan.epochs, begins) if time_range.contains(row.at)
-        ]
-        assert found == live_rows(lively, time_range), time_range
+        assert foretold(lively, plan) == live_rows(lively, time_range), time_range
         lengths.add(len(plan.epochs))
     assert min(lengths) < len(list(lively.ledger.epochs())) - 4, "the margins take everything"
+
+
+def foretold(job: Scenario, plan: Plan, seed: int | None = None) -> list[Row]:
+    """The rows of a plan's range that its epochs alone give; with a seed, in that other order."""
+    begins = {name: {piece.partition: piece.start for piece in reversed(s.read)} for name, s in plan.sources.items()}
+    rows = simulated(job.contract, job.placed, plan.epochs, begins, place_on_tape(len(plan.epochs), seed))
+    return [row for row in rows if plan.time_range.contains(row.at)]
 
 
 def without_the_end(job: Scenario) -> None:
@@ -130,14 +132,39 @@ def test_the_tape_is_the_same_from_the_topic_and_across_the_seam(lively: Scenari
 
 
 def test_another_order_shows_which_rows_depend_on_it(lively: Scenario) -> None:
-    """Only planned and drawn here: playing it is playing any faithful tape."""
-    straight = planned(lively, PLAYED, late="faithful").plan
-    other = planned(lively, PLAYED, late="faithful", perturb=7).plan
-    assert (other.epochs, other.sources) == (straight.epochs, straight.sources)
-    assert other.replay_id != straight.replay_id
-    order = place_on_tape(len(other.epochs), other.perturb)
-    assert sorted(order) == list(range(len(order))) != order
+    job = copy_of(lively, "other")
+    straight, live = planned(job, PLAYED, late="faithful").plan, live_rows(job, PLAYED)
+    seed = next(seed for seed in count() if moves_a_pair(foretold(job, straight, seed), live))
+    other = planned(job, PLAYED, late="faithful", perturb=seed)
+    assert (other.plan.epochs, other.plan.sources) == (straight.epochs, straight.sources)
+    assert other.id != straight.replay_id
+    other.run()
+    assert other.staged() == foretold(job, straight, seed)
+    audited = other.audit()
+    counts = audited["against_live"]["counts"]
+    assert (counts["missing"], counts["extra"]) == unlike(live, other.staged())
+    with pytest.raises(UsageError, match="in another order"):
+        other.publish()
+
+
+def moves_a_pair(rows: list[Row], live: list[Row]) -> bool:
+    """Whether some rows stay, and a pair comes or goes."""
+    return bool(set(rows) & set(live)) and any(row.label and row.payment for row in set(rows) ^ set(live))
+
+
+def unlike(live: list[Row], rows: list[Row]) -> tuple[int, int]:
+    """How many keys only the live rows have, and how many only these."""
+    keys = [{(row.id, row.payment) for row in side} for side in (live, rows)]
+    return len(keys[0] - keys[1]), len(keys[1] - keys[0])
+
+
+def test_another_order_moves_epochs_a_few_places() -> None:
+    order = place_on_tape(30, 7)
+    assert sorted(order) == list(range(30)) != order
     assert all(abs(place - number) <= 4 for number, place in enumerate(order))
-    assert place_on_tape(len(straight.epochs), straight.perturb) == sorted(order)
+    assert place_on_tape(30, None) == sorted(order)
+
+
+def test_only_recorded_epochs_have_another_order(lively: Scenario) -> None:
     with pytest.raises(UsageError, match="--perturb changes the order of recorded epochs"):
         planned(lively, PLAYED, perturb=7)
