@@ -119,17 +119,7 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
     read = "false" if progress.last_epoch is None else "true"
     of_epoch = ", ".join(f'CASE WHEN w."offset" < s.end_offset THEN s.{name} END AS {name}' for name in EPOCH)
     return f"""
-        WITH wanted AS (
-            SELECT {side}_partition AS partition, {side}_offset AS "offset"
-            FROM inputs WHERE {side}_offset IS NOT NULL
-            UNION SELECT other_partition, other_offset FROM batch_{OTHER[side]}_pairs
-        ),
-        deliveries AS (
-            SELECT w.partition AS first_partition, w."offset" AS first_offset, c."offset" IS NOT NULL AS copied,
-                coalesce(c.partition, w.partition) AS partition, coalesce(c."offset", w."offset") AS "offset"
-            FROM wanted w LEFT JOIN {side}_copies c
-                ON c.first_partition = w.partition AND c.first_offset = w."offset"
-        ),
+        WITH deliveries AS ({_deliveries(side)}),
         archived AS (
             SELECT partition, "offset", any_value(topic) AS topic, any_value(event_time) AS event_time,
                 any_value(kafka_timestamp) AS kafka_time
@@ -150,6 +140,20 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
             ORDER BY event_us > late_watermark_ms * 1000 DESC NULLS LAST, epoch NULLS LAST, place
         )
         SELECT * EXCLUDE (copied, place) FROM (FROM delivered WHERE NOT copied UNION ALL FROM taken)
+    """
+
+
+def _deliveries(side: str) -> str:
+    """The coordinates that `inputs` and the pairs name on one side, each with those of its event's other deliveries."""
+    return f"""
+        SELECT w.partition AS first_partition, w."offset" AS first_offset, c."offset" IS NOT NULL AS copied,
+            coalesce(c.partition, w.partition) AS partition, coalesce(c."offset", w."offset") AS "offset"
+        FROM (
+            SELECT {side}_partition AS partition, {side}_offset AS "offset"
+            FROM inputs WHERE {side}_offset IS NOT NULL
+            UNION SELECT other_partition, other_offset FROM batch_{OTHER[side]}_pairs
+        ) w
+        LEFT JOIN {side}_copies c ON c.first_partition = w.partition AND c.first_offset = w."offset"
     """
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from contract.ranges import from_micros, micros
@@ -163,8 +162,9 @@ def _refused(pins: Pins, side: str, day: datetime) -> list[tuple[int, int]]:
 
 def _findings(pins: Pins, day: datetime) -> bytes:
     rows = pins.con.sql(f"FROM {ATTRIBUTED} WHERE epoch_us(date_trunc('day', event_time)) = {micros(day)}")
-    sink = pa.BufferOutputStream()
-    pq.write_table(rows.to_arrow_table(), sink, compression="zstd")
+    table, sink = rows.to_arrow_table(), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
     return bytes(sink.getvalue())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,10 @@ from contract.errors import UsageError
 from contract.ranges import TimeRange
 from plumbline.options import contract_argument, home_option, json_option, range_options
 from plumbline.output import emit
+
+if TYPE_CHECKING:
+    from contract.model import Contract
+    from reconcile.run import Run
 
 
 @click.command(short_help="Compare the stream table with the batch table and name each difference's cause.")
@@ -25,22 +30,18 @@ from plumbline.output import emit
 )
 @click.option("--full", is_flag=True, help="Read every day again, also those that nothing has touched.")
 @click.option("--edges", is_flag=True, help="Count what came out by a hair: tolerances, window bounds, watermarks.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the findings as Parquet.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Write the findings as Parquet.")
 @click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
 @home_option
 @json_option
 def reconcile(
     contract_path: Path,
     time_range: TimeRange,
-    require_settled: bool,
     alerts_only: bool,
     against: str | None,
-    full: bool,
-    edges: bool,
-    out: Path | None,
-    memory: str,
     home: Home,
     as_json: bool,
+    **options: Any,
 ) -> int:
     """Compare both outputs key by key over pinned snapshots and name the cause of each difference.
 
@@ -70,23 +71,16 @@ def reconcile(
 
     table, time_range = _third(home, against, time_range)
     contract = load(contract_path)
-    run = run_it(
-        contract, home, time_range,
-        memory=memory, require_settled=require_settled, out=None if out is None else str(out), against=table,
-        full=full,
-        edges=edges,
-    )  # fmt: skip
+    run = run_it(contract, home, time_range, against=table, **options)
+    emit(run.document, as_json, lambda console: _show(run, contract, contract_path, home, console))
+    return 0 if alerts_only and run.exit_code == 1 and not run.document["alerts"] else run.exit_code
 
-    def page(console: object) -> None:
-        from reconcile.report import Facts
-        from reconcile.terminal import show
 
-        show(run, Facts(contract, str(contract_path), home.option), console)  # type: ignore[arg-type]
+def _show(run: Run, contract: Contract, contract_path: Path, home: Home, console: Any) -> None:
+    from reconcile.report import Facts
+    from reconcile.terminal import show
 
-    emit(run.document, as_json, page)
-    if alerts_only and run.exit_code == 1:
-        return 1 if run.document["alerts"] else 0
-    return run.exit_code
+    show(run, Facts(contract, str(contract_path), home.option), console)
 
 
 def _third(home: Home, against: str | None, time_range: TimeRange) -> tuple[str | None, TimeRange]:

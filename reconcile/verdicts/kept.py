@@ -28,7 +28,8 @@ class Verdict:
 
     `ledger` is the epoch ledger at that time (None: there was none). `taken` and `refused` are the counted records and
     the coordinates of those that could not enter the join, per side. `findings` are the day's rows of `attributed` as
-    Parquet, None when it has none. `reused` says how many runs in a row have taken it from here.
+    an Arrow stream, None when it has none: to open a small Parquet file costs more than to read it. `reused` says how
+    many runs in a row have taken it from here.
     """
 
     window: datetime
@@ -58,7 +59,7 @@ def verdicts_schema() -> pa.Schema:
             field("beside", pa.string(), "digest of the files beside it, which causes of extra rows hang on"),
             field("ledger", pa.string(), "JSON: the epoch ledger at that time"),
             field("body", pa.string(), "JSON: the day's page of the books, prediction and records"),
-            field("findings", pa.binary(), "Parquet: the day's findings with all evidence; null: none"),
+            field("findings", pa.binary(), "Arrow stream: the day's findings with all evidence; null: none"),
             field("reused", pa.int32(), "runs since then that did not read the day again"),
         ]
     )

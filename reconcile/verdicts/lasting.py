@@ -68,8 +68,9 @@ def same_key(pins: Pins, left: str, right: str) -> str:
 
 def days(con: duckdb.DuckDBPyConnection, sql: str) -> set[datetime]:
     """The days that a query with one timestamp column names."""
-    found = con.execute(f"SELECT DISTINCT epoch_us(day) FROM ({sql}) AS named(day) WHERE day IS NOT NULL").fetchall()
-    return {from_micros(day_us) for (day_us,) in found}
+    found = con.execute(f"SELECT DISTINCT epoch_us(day) FROM ({sql}) AS named(day)").fetchall()
+    # Asked here and not there: DuckDB would work the day out for every row before it joins or groups any.
+    return {from_micros(day_us) for (day_us,) in found if day_us is not None}
 
 
 def _unlasting(pins: Pins) -> set[datetime]:

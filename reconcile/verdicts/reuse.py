@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from connect import pinned
 from contract.lineage import EVENT_TIME, SIDES
@@ -56,7 +55,7 @@ def bring_back(pins: Pins, verdicts: Mapping[datetime, Verdict]) -> None:
     pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {BACK} AS FROM {ATTRIBUTED} LIMIT 0")
     findings = [verdict.findings for verdict in verdicts.values() if verdict.findings is not None]
     if findings:
-        tables = [pq.read_table(pa.BufferReader(found), use_threads=False) for found in findings]
+        tables = [pa.ipc.open_stream(found).read_all() for found in findings]
         pins.con.register("plumbline_back", pa.concat_tables(tables, promote_options="permissive"))
         pins.con.execute(f"INSERT INTO {BACK} BY NAME FROM plumbline_back")
         pins.con.unregister("plumbline_back")
@@ -122,23 +121,25 @@ def _keys_read_now(pins: Pins) -> set[datetime]:
 
 
 def _keys_not_read(pins: Pins, times: Windows) -> set[datetime]:
-    """Kept days with rows of the keys that differ where rows were read: of their files only the keys are looked at."""
+    """Kept days with rows of the keys that differ where rows were read: of the batch's files the keys are looked at.
+
+    On a kept day the equal rows of both sides have the same keys (see `lasting`), and the keys of the others are those
+    of its findings: what the stream has of a key there, either the batch has too or `_keys_read_now` has found.
+    """
     if not pins.con.execute(f"SELECT 1 FROM {DRIFTED} LIMIT 1").fetchall():
         return set()
-    output, columns = pins.contract.output, (*pins.contract.output.key, EVENT_TIME)
-    found = []
-    for view, table in ((BATCH, output.batch_table), (STREAM, output.stream_table)):
-        pinned.scan(
-            pins.con,
-            pins.lake,
-            table,
-            pins.snapshots[table],
-            view=f"{view}_keys",
-            row_filter=times.iceberg(EVENT_TIME),
-            columns=columns,
-        )
-        found.append(
-            f"SELECT DISTINCT date_trunc('day', {EVENT_TIME}) FROM {view}_keys k SEMI JOIN {DRIFTED} d "
-            f"ON {same_key(pins, 'k', 'd')} WHERE {times.sql(EVENT_TIME)}"
-        )
-    return days(pins.con, " UNION ALL ".join(found))
+    output, view = pins.contract.output, "batch_keys"
+    pinned.scan(
+        pins.con,
+        pins.lake,
+        output.batch_table,
+        pins.snapshots[output.batch_table],
+        view=view,
+        row_filter=times.iceberg(EVENT_TIME),
+        columns=(*output.key, EVENT_TIME),
+    )
+    return days(
+        pins.con,
+        f"SELECT DISTINCT date_trunc('day', {EVENT_TIME}) FROM {view} k SEMI JOIN {DRIFTED} d "
+        f"ON {same_key(pins, 'k', 'd')} WHERE {times.sql(EVENT_TIME)}",
+    )

@@ -96,6 +96,6 @@ def _plainly(row: dict[str, Any]) -> str:
     row = {name: value for name, value in row.items() if name not in _NEVER_THE_SAME}
     if "document" in row:
         row["document"] = {**json.loads(row["document"]), "reused": None}
-    if isinstance(row.get("findings"), bytes):  # Parquet, its rows in no order
+    if isinstance(row.get("findings"), bytes):  # its rows in no order
         row["findings"] = True
     return str(row)
