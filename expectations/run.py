@@ -68,11 +68,9 @@ def run(
     Raises SetupError for a missing table, and for one without the column that ranges are cut by.
     """
     from connect.lake import Lake
-    from expectations import validation
     from expectations.record import keep_record
 
     lake, span = Lake.open(home, contract.catalog), time_range or TimeRange()
-    meta = {"plumbline_contract": contract.contract, "plumbline_fingerprint": contract.fingerprint()}
     tables: dict[str, dict[str, Any]] = {}
     suites: dict[str, ExpectationSuite] = {}
     validations: dict[str, ExpectationSuiteValidationResult] = {}
@@ -82,18 +80,28 @@ def run(
         pins = [_pin(con, lake, subject, span) for subject in wanted]
         say("expect: loading Great Expectations")
         for subject, pin in zip(wanted, pins, strict=True):
-            name, of = subject.name, {"table": subject.table, "snapshot_id": pin.snapshot_id}
             say(f"expect: {len(subject.rules)} expectations on {subject.table}")
-            facts = gather(con, name, subject.rules, pin.types, subject.key)
-            suites[name] = validation.suite(_suite_name(contract, name), subject.rules, meta)
-            about = {**meta, **of, "range": span.as_json()}
-            validations[name] = validation.judge(suites[name], subject.rules, facts, pin.types, about)
-            tables[name] = {**of, **_report(subject.rules, facts, validations[name], pin.types)}
+            name = subject.name
+            suites[name], validations[name], tables[name] = _check(con, contract, subject, pin, span)
     success = all(table["success"] for table in tables.values())
     document = {"contract": contract.contract, "range": span.as_json(), "tables": tables, "success": success}
     if record:
         keep_record(lake, contract, document)
     return Outcome(document, suites, validations)
+
+
+def _check(
+    con: duckdb.DuckDBPyConnection, contract: Contract, subject: Subject, pin: _Pin, span: TimeRange
+) -> tuple[ExpectationSuite, ExpectationSuiteValidationResult, dict[str, Any]]:
+    """A subject's suite, what Great Expectations makes of its rows, and the report of it."""
+    from expectations import validation
+
+    of = {"table": subject.table, "snapshot_id": pin.snapshot_id}
+    meta = {"plumbline_contract": contract.contract, "plumbline_fingerprint": contract.fingerprint()}
+    facts = gather(con, subject.name, subject.rules, pin.types, subject.key)
+    suite = validation.suite(_suite_name(contract, subject.name), subject.rules, meta)
+    judged = validation.judge(suite, subject.rules, facts, pin.types, {**meta, **of, "range": span.as_json()})
+    return suite, judged, {**of, **_report(subject.rules, facts, judged, pin.types)}
 
 
 def check_staging(contract: Contract, home: Home, table: str, time_range: TimeRange) -> tuple[int, list[str]]:

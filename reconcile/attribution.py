@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from reconcile.pins import Pins
 
 ATTRIBUTED = "attributed"
+AT_ONCE = 10_000
+"""Findings that are held outside DuckDB at a time: each carries a hundred pieces of evidence."""
 NOTES = (gaps.GAPS, stamps.STAMPS, forms.FORMS)
 """Tables by id beside `evidence`: what few rows have, looked up only where some row may have it."""
 

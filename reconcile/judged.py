@@ -12,7 +12,7 @@ import pyarrow as pa
 from contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from contract.ranges import from_micros, micros
 from reconcile import quarantine
-from reconcile.attribution import ATTRIBUTED, attribute, note
+from reconcile.attribution import AT_ONCE, ATTRIBUTED, attribute, note
 from reconcile.books import Books, Page, keep, total
 from reconcile.differing import Differing, find
 from reconcile.evidence import gather
@@ -161,10 +161,12 @@ def _refused(pins: Pins, side: str, day: datetime) -> list[tuple[int, int]]:
 
 
 def _findings(pins: Pins, day: datetime) -> bytes:
+    """The day's findings as an Arrow stream, written some at a time."""
     rows = pins.con.sql(f"FROM {ATTRIBUTED} WHERE epoch_us(date_trunc('day', event_time)) = {micros(day)}")
-    table, sink = rows.to_arrow_table(), pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
+    reader, sink = rows.to_arrow_reader(AT_ONCE), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, reader.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
+        for batch in reader:
+            stream.write_batch(batch)
     return bytes(sink.getvalue())
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconcile.attribution import ATTRIBUTED
+from reconcile.attribution import AT_ONCE, ATTRIBUTED
+from reconcile.engine.budget import Budget
 from reconcile.engine.quoting import text
 from reconcile.pins import Pins
 from reconcile.written import written_whole
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 RUNS, FINDINGS = "plumbline.runs", "plumbline.findings"
-BATCH_OF_FINDINGS = 10_000
 
 
 def runs_schema() -> pa.Schema:
@@ -135,7 +135,9 @@ def _append_findings(pins: Pins, findings: Table, run_id: str) -> None:
     import pyarrow as pa
 
     schema = findings_schema()
-    reader = pins.con.sql(findings_sql(run_id)).to_arrow_reader(BATCH_OF_FINDINGS)
+    # PyIceberg needs the memory for what it writes, and DuckDB would fill it with blocks that it has read once.
+    pins.con.execute(f"SET memory_limit = '{Budget.of(pins.memory).duckdb_bytes // 2}B'")
+    reader = pins.con.sql(findings_sql(run_id)).to_arrow_reader(AT_ONCE)
     with findings.transaction() as transaction:
         for batch in reader:
             rows = pa.Table.from_batches([batch]).cast(schema)

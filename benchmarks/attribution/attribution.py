@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,16 +25,19 @@ for folder in ("tests/reconcile", "benchmarks/attribution", "."):
 
 from drift_kinds import KINDS  # noqa: E402
 from planting import Label, build  # noqa: E402
+from world import World  # noqa: E402
 
 from reconcile.causes import registry  # noqa: E402
 
 ENOUGH = 0.99
+Build = Callable[[int, Sequence[str], Path], tuple[World, Counter[Label]]]
 
 
 @dataclass
 class Score:
-    """What was planted and what was found, of all worlds so far: findings per cause."""
+    """What was planted and what was found, of all worlds so far: findings per cause. `build` makes a world."""
 
+    build: Build = build
     worlds: int = 0
     clean_worlds: int = 0
     planted: Counter[str] = field(default_factory=Counter)
@@ -45,7 +48,7 @@ class Score:
     def judge(self, name: str, kinds: Sequence[str], seed: int) -> None:
         """Build a world, reconcile it, and count."""
         with tempfile.TemporaryDirectory(prefix="attribution-") as folder:
-            world, expected = build(seed, kinds, Path(folder))
+            world, expected = self.build(seed, kinds, Path(folder))
             document = world.reconcile().document
             told: Counter[Label] = Counter((records, said.split()[1]) for records, said in world.told())
         self.worlds += 1
@@ -102,6 +105,21 @@ def measure(seeds: int, clean: int, first: int) -> Score:
     return score
 
 
+def report(score: Score, kinds: int, seed: int, mark: str, page: Path | None) -> int:
+    """Print what was wrong and the table, put the table between the marks of a page, and give the exit code."""
+    lines = [
+        f"{kinds} kinds of drift, {score.worlds} worlds from seed {seed}, {score.clean_worlds} of them without drift: "
+        f"{len(score.faults)} wrong.",
+        "",
+        *score.table(),
+    ]
+    print("\n".join([*score.faults, *lines]))
+    if page:
+        put = "\n".join([f"<!-- {mark} -->", *lines, "<!-- end -->"])
+        page.write_text(re.sub(rf"<!-- {mark} -->.*?<!-- end -->", lambda _: put, page.read_text(), flags=re.DOTALL))
+    return 0 if score.passed else 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("seeds", 40), ("clean", 100), ("seed", 1)):
@@ -109,19 +127,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     score = measure(options.seeds, options.clean, options.seed)
-    lines = [
-        f"{len(KINDS)} kinds of drift, {score.worlds} worlds from seed {options.seed}, {score.clean_worlds} of them "
-        f"without drift: {len(score.faults)} wrong.",
-        "",
-        *score.table(),
-    ]
-    print("\n".join([*score.faults, *lines]))
-    if options.write:
-        page, text = options.write.read_text(), "\n".join(lines)
-        marked = r"<!-- attribution -->.*?<!-- end -->"
-        put = f"<!-- attribution -->\n{text}\n<!-- end -->"
-        options.write.write_text(re.sub(marked, lambda _: put, page, flags=re.DOTALL))
-    return 0 if score.passed else 1
+    return report(score, len(KINDS), options.seed, "attribution", options.write)
 
 
 if __name__ == "__main__":

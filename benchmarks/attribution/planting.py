@@ -46,10 +46,15 @@ class Planted:
     cut: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     changed_after: int | None = None
+    breaks: list[float] = field(default_factory=list)
+    column_comes_at: float | None = None
     before_the_batch: list[Step] = field(default_factory=list)
+    in_the_batch: list[Step] = field(default_factory=list)
     after_the_batch: list[Step] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     labelled: set[str] = field(default_factory=set)
+    chosen: list[str] = field(default_factory=list)
+    old_form: set[str] = field(default_factory=set)
 
     def add(self, record: Record, after: float = 0.0) -> Record:
         """Deliver a record `after` minutes behind its event time."""
@@ -69,14 +74,22 @@ class Planted:
 
     def epochs(self, size: int) -> list[list[Record]]:
         """All records in order of delivery, `size` in an epoch."""
-        records = [*self.shows.values(), *(r for plays in self.plays.values() for r in plays), *self.signs]
-        ordered = sorted(records, key=lambda record: (self.delivered[record.name], record.name))
+        ordered = self.ordered()
         return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
+    def ordered(self) -> list[Record]:
+        """All records in order of delivery."""
+        records = [*self.shows.values(), *(r for plays in self.plays.values() for r in plays), *self.signs]
+        return sorted(records, key=lambda record: (self.delivered[record.name], record.name))
+
     def sound(self, world: World, name: str) -> bool:
-        """Whether the stream took in a show and its plays in time, and has closed its window."""
+        """Whether the stream took in a show and its plays in time and in today's form, and has closed its window."""
         records = [name, *(record.name for record in self.plays[name])]
-        return world.is_closed(self.shows[name]) and not any(r in world.late or r in self.refused for r in records)
+        return (
+            name not in self.old_form
+            and world.is_closed(self.shows[name])
+            and not any(r in world.late or r in self.refused for r in records)
+        )
 
     def label(self, row: Row, cause: str) -> None:
         """Expect a finding of this row's records, and no other of its show but such."""
@@ -94,10 +107,10 @@ def rows_of(world: World, name: str) -> list[Row]:
     return [row for row in world.stream if row.left.name == name]
 
 
-def base(dice: random.Random) -> Planted:
+def base(dice: random.Random, shows: int = SHOWS) -> Planted:
     """Ten hours of shows in slight disorder: nothing is late."""
     made = Planted(dice)
-    for number in range(SHOWS):
+    for number in range(shows):
         # Whole minutes: a play can lie exactly at the bound.
         first = made.add(show(f"s{number}", dice.randint(-300, 300), dice.randrange(2)), dice.uniform(0, 9))
         for copy in range(dice.choice([0, 1, 1, 2, 3])):
@@ -128,7 +141,12 @@ def build(seed: int, kinds: Sequence[str], folder: Path, each: int = 2) -> tuple
     for step in made.after_the_batch:
         step(world)
     write(world, made)
-    return world, Counter([*made.labels, *(label for name, label in natural if name not in made.labelled)])
+    return world, all_labels(made, natural)
+
+
+def all_labels(made: Planted, natural: Sequence[tuple[str, Label]]) -> Counter[Label]:
+    """What was planted, and what comes by itself where nothing was."""
+    return Counter([*made.labels, *(label for name, label in natural if name not in made.labelled)])
 
 
 def fates(world: World, honest: World) -> list[tuple[str, Label]]:

@@ -96,15 +96,7 @@ def expect(
             raise UsageError("--replay needs --on staging", next_step="add it, or leave --replay out")
         chosen = [name for group in dict.fromkeys(on) for name in ON[group]]
         outcome = expectations.run(contract, home, time_range, on=[*dict.fromkeys(chosen)], record=True, say=say)
-    if suite_path:
-        _write(suite_path, _suites(outcome))
-    if results_path:
-        _write(results_path, {side: result.to_json_dict() for side, result in outcome.validations.items()})
-    if page_path:
-        from reconcile.report import write
-        from reconcile.report.checks import render
-
-        write(page_path, render(outcome.document))
+    _write_files(outcome, suite_path, results_path, page_path)
     emit(outcome.document, as_json, lambda console: _show(outcome.document, console))
     return 0 if outcome.success else 1
 
@@ -122,6 +114,19 @@ def _of_replay(on: tuple[str, ...], replay_id: str | None, home: Home) -> Outcom
     return expectations.run(
         contract, home, plan.time_range, on=["staging"], staging=plan.staging_table, record=True, say=say
     )
+
+
+def _write_files(outcome: Outcome, suite: Path | None, results: Path | None, page: Path | None) -> None:
+    """Write those files that were asked for."""
+    if suite:
+        _write(suite, _suites(outcome))
+    if results:
+        _write(results, {side: result.to_json_dict() for side, result in outcome.validations.items()})
+    if page:
+        from reconcile.report import write
+        from reconcile.report.checks import render
+
+        write(page, render(outcome.document))
 
 
 def _suites(outcome: Outcome) -> Mapping[str, Any]:

@@ -32,6 +32,12 @@ def _age(_ctx: click.Context, option: click.Parameter, value: str) -> timedelta:
     return age
 
 
+def _url(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    from plumbline.nightly.webhook import checked
+
+    return checked(value) if value else None
+
+
 @click.command(short_help="Do every day that is due: batch, expectations, reconcile, report, old files.")
 @contract_argument
 @click.option("--date", "day", metavar="DAY", callback=_day, help="This day (UTC) only: 2013-01-15.")
@@ -53,6 +59,7 @@ def _age(_ctx: click.Context, option: click.Parameter, value: str) -> timedelta:
     "--webhook",
     metavar="URL",
     envvar="PLUMBLINE_WEBHOOK",
+    callback=_url,
     help="Post a message in Slack's form. Better by $PLUMBLINE_WEBHOOK: a command line can be read by others.",
 )
 @home_option
@@ -88,20 +95,22 @@ def nightly(
     """
     from connect.lake import Lake
     from contract.loader import load
+    from plumbline.nightly import run
     from plumbline.nightly.night import Job
-    from plumbline.nightly.run import Options
-    from plumbline.nightly.run import nightly as do
-    from plumbline.nightly.webhook import checked
 
+    _refuse_at_odds(day, since, again=again)
+    asked = run.Options(day, since, again, at_most, keep, alerts_only, webhook)
+    contract = load(contract_path)
+    result = run.nightly(Job(contract, contract_path, home, Lake.open(home, contract.catalog), say), asked)
+    emit(result, as_json, lambda console: _show(result, console))
+    return int(result["exit_code"])
+
+
+def _refuse_at_odds(day: date | None, since: date | None, *, again: bool) -> None:
     if day and since:
         raise UsageError("--date and --since exclude each other", next_step="keep one of them")
     if again and not day:
         raise UsageError("--again needs a day", next_step="name it with --date")
-    asked = Options(day, since, again, at_most, keep, alerts_only, checked(webhook) if webhook else None)
-    contract = load(contract_path)
-    result = do(Job(contract, contract_path, home, Lake.open(home, contract.catalog), say), asked)
-    emit(result, as_json, lambda console: _show(result, console))
-    return int(result["exit_code"])
 
 
 def _show(result: dict[str, Any], console: Console) -> None:

@@ -53,10 +53,8 @@ def to_read(pins: Pins, verdicts: Collection[datetime]) -> Windows:
 def bring_back(pins: Pins, verdicts: Mapping[datetime, Verdict]) -> None:
     """Fill the temp table `kept_findings` with the findings of the verdicts, shaped as `attributed`."""
     pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {BACK} AS FROM {ATTRIBUTED} LIMIT 0")
-    findings = [verdict.findings for verdict in verdicts.values() if verdict.findings is not None]
-    if findings:
-        tables = [pa.ipc.open_stream(found).read_all() for found in findings]
-        pins.con.register("plumbline_back", pa.concat_tables(tables, promote_options="permissive"))
+    for findings in (verdict.findings for verdict in verdicts.values() if verdict.findings is not None):
+        pins.con.register("plumbline_back", pa.ipc.open_stream(findings))
         pins.con.execute(f"INSERT INTO {BACK} BY NAME FROM plumbline_back")
         pins.con.unregister("plumbline_back")
 
