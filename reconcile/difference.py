@@ -80,6 +80,11 @@ class Diff:
         return bool(self.alerts) if self._limits else not self.clean
 
     @property
+    def within_limits(self) -> bool:
+        """Whether there are limits, and none was crossed."""
+        return bool(self._limits) and not self.alerts
+
+    @property
     def summary(self) -> dict[str, Any]:
         """`{"left": {"rows"}, "right": {"rows"}, "counts", "columns", "schema", "repeated_keys", "engine": {"name",
         "why"}, "compared", "alerts"}`, plain values. `compared` is `Comparison.by_column`."""

@@ -35,8 +35,14 @@ def shown_values(row: Mapping[str, Any], side: str) -> str:
     if values is None:
         return ""
     names = row["columns"] or list(values)
-    times = f" ({row[f'{side}_count']:,} rows)" if row[f"{side}_count"] > 1 else ""
-    return ", ".join(f"{name}={values[name]}" for name in names) + times
+    times = f"{row[f'{side}_count']:,} rows, one: " if row[f"{side}_count"] > 1 else ""
+    return times + ", ".join(f"{name}={told(values[name])}" for name in names)
+
+
+def told(value: Any) -> str:
+    """A value as a reader can tell it from others: NULL from a text, blanks and nothing in quotes."""
+    unseen = isinstance(value, str) and (value != value.strip() or value in ("", "NULL"))
+    return "NULL" if value is None else repr(value) if unseen else str(value)
 
 
 def _row(found: Comparison, row: Mapping[str, Any]) -> list[Any]:

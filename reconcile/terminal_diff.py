@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconcile.difference_html import shown_values
+from reconcile.difference_html import shown_values, told
+from reconcile.fail_if import SCHEMA
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,15 +26,21 @@ def show(found: Diff, samples: Sequence[Mapping[str, Any]], out: Path | None, co
     console.print(f"  B {figures.right_rows:>14,} rows")
     for name, what in _CLASSES.items():
         if figures.key or name != "mismatch":
-            console.print(f"  {name:<10} {counts[name]:>10,}  {what.replace('keys', _unit(figures))}")
+            console.print(f"  {name:<10} {counts[name]:>10,}  {what if figures.key else _WHOLE.get(name, what)}")
     if figures.repeated_keys:
         console.print(f"  note: {figures.repeated_keys:,} {_unit(figures)} occur more than once on a side")
     _show_columns(figures, console)
     _show_samples(figures, samples, console)
     for alert in found.alerts:
-        console.print(f"limit: {printable(alert['name'])} {alert['limit']}: {alert['count']:,} of {alert['of']:,} rows")
+        console.print(f"limit: {printable(alert['name'])} {alert['limit']}: {alert['count']:,}{_of(alert)}")
+    if found.within_limits and not found.clean:
+        console.print("within all limits of --fail-if")
     if out is not None:
         console.print(f"differing {_unit(figures)} written to {out}")
+
+
+def _of(alert: Mapping[str, Any]) -> str:
+    return "" if alert["name"] == SCHEMA else f" of {alert['of']:,} rows"
 
 
 _CLASSES = {
@@ -41,7 +48,12 @@ _CLASSES = {
     "mismatch": "keys with other values",
     "missing": "keys only in A",
     "extra": "keys only in B",
-    "duplicate": "keys that occur another number of times",
+    "duplicate": "keys with several rows, not the same on both sides",
+}
+_WHOLE = {
+    "missing": "rows only in A",
+    "extra": "rows only in B",
+    "duplicate": "rows that occur another number of times",
 }
 _FINDINGS = {
     "only_left": "is only in A ({left})",
@@ -85,7 +97,7 @@ def _show_samples(figures: Comparison, samples: Sequence[Mapping[str, Any]], con
     for name in ("class", *figures.key, "A", "B"):
         table.add_column(Text(printable(name)))
     for row in samples:
-        cells = [row["class"], *(row[name] for name in figures.key)]
+        cells = [row["class"], *(told(row[name]) for name in figures.key)]
         cells += [shown_values(row, "left"), shown_values(row, "right")]
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)

@@ -45,6 +45,15 @@ def _pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ..
     return read
 
 
+def _check_apart(written: Path, *read: str) -> None:
+    """What is read must not be overwritten, nor become a part of the next comparison."""
+    from reconcile.engine.sources import takes_in
+
+    for side in read:
+        if takes_in(side, written):
+            raise UsageError(f"{str(written)!r} is or would be a part of {side!r}", next_step="name another file")
+
+
 @click.command(short_help="Compare any two tables, files or folders by key.", cls=Sectioned, sections=SECTIONS)
 @click.argument("left", metavar="A")
 @click.argument("right", metavar="B")
@@ -130,7 +139,8 @@ def diff(
     """Compare A, the reference, with B by key. Exit code 0 when they agree, 1 when they differ.
 
     A and B are Parquet or CSV files, folders or globs of them, or Iceberg tables as namespace.table@snapshot.
-    Classes: missing is only in A, extra only in B, mismatch has other values, duplicate another number of rows.
+    Classes: missing is only in A, extra only in B, mismatch has other values, duplicate several rows
+    that are not the same ones on both sides.
 
     \b
     Examples:
@@ -153,6 +163,8 @@ def diff(
         )
     if repair_sql is not None and repair_table is None and Path(right).exists():
         raise UsageError(f"{right!r} is a file, not a table", next_step="name the table with --repair-table")
+    for written in filter(None, (out, repair_sql)):
+        _check_apart(written, left, right)
     found = compared(left, right, key, tolerances=parse_tolerances(tolerances), engine=engine, **options)
     if engine == "auto":
         say(f"engine: {found.engine.name}: {found.engine.why}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,13 @@ def files_of(source: str) -> list[str] | None:
     if _IDENTIFIER.fullmatch(source) and not any(source.lower().endswith(ending) for ending in _ENDINGS):
         return None
     raise UsageError(f"{source!r} does not exist", next_step=_FORMS)
+
+
+def takes_in(source: str, file: Path) -> bool:
+    """Whether the path, folder or glob `source` means `file`, or would if it were there."""
+    whole, target = Path(source).expanduser().resolve(), file.resolve()
+    below = whole in target.parents and target.name.lower().endswith(tuple(_ENDINGS))
+    return target == whole or below or fnmatch(str(target), str(whole))
 
 
 def kind_of(file: str) -> str:

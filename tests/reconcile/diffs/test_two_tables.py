@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
+from rich.console import Console
 
 import reconcile
 from connect.home import Home
@@ -22,10 +25,12 @@ from connect.pinned import connection
 from contract.equality import Tolerance
 from contract.errors import PlumblineError, SetupError, UsageError
 from contract.lineage import LINEAGE
+from plumbline.cli import cli
 from reconcile.engine import compare
 from reconcile.engine.shape import Shape, shaped
 from reconcile.engine.sides import first_line
 from reconcile.engine.sources import open_side
+from reconcile.terminal_diff import show
 from reconcile.tolerance import parse_tolerances
 
 OURS = pa.table({"id": [1, 2, 3], "price": [1.0, 2.0, 3.0], "city": ["a", "b", "<b>"]})
@@ -309,6 +314,30 @@ def test_the_command_shows_the_first_rows(files: tuple[str, str]) -> None:
     assert "price=2.0" in done.stdout
     assert "price=2.5" in done.stdout
     assert "column price: 1 keys differ" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--out", "--repair-sql"])
+@pytest.mark.parametrize("side", ["ours.parquet", "", "*.parquet"])
+def test_what_is_compared_is_not_overwritten(files: tuple[str, str], option: str, side: str) -> None:
+    before = Path(files[0]).read_bytes()
+    compared = str(Path(files[0]).parent / side)
+    arguments = [files[1], compared, "-k", "id", option, files[0], "--repair-table", "t"]
+    refused = CliRunner().invoke(cli, ["diff", *arguments])
+    assert isinstance(refused.exception, UsageError)
+    assert "is or would be a part of" in refused.exception.what
+    assert Path(files[0]).read_bytes() == before
+
+
+def test_what_a_reader_can_tell_apart() -> None:
+    ours = pa.table({"id": [1, 2, 3, 4, 4], "v": [None, "", "a ", "x", "y"]})
+    theirs = pa.table({"id": [1, 2, 3, 4, 4], "v": ["NULL", None, "a", "x", "z"]})
+    page = io.StringIO()
+    found = reconcile.diff(ours, theirs, "id", fail_if={"drift": "> 9", "schema": "> 0"})
+    show(found, found.samples(9), None, Console(file=page, width=200))
+    lines = [" ".join(line.replace("│", " ").split()) for line in page.getvalue().splitlines()]
+    assert {"mismatch 1 v=NULL v='NULL'", "mismatch 2 v='' v=NULL", "mismatch 3 v='a ' v=a"} <= {*lines}
+    assert "duplicate 4 2 rows, one: v=x 2 rows, one: v=x" in lines
+    assert lines[-1] == "within all limits of --fail-if"
 
 
 def test_the_command_refuses_in_one_line(files: tuple[str, str]) -> None:
