@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from contract.equality import Tolerance
-from contract.errors import SetupError
+from contract.errors import SetupError, UsageError
 from reconcile.engine.budget import Budget, held_beside
 from reconcile.engine.candidates import Batch, Batches, find_candidates
 from reconcile.engine.canonical import Form
@@ -151,6 +151,12 @@ def _foreseen(plan: Plan, memory: str) -> Iterator[None]:
     except duckdb.Error as error:
         # DuckDB's own words may hold the value that it stumbled over.
         told = f"{type(error).__name__}, not told in full as columns are hidden" if plan.masked else first_line(error)
+        if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)):
+            raise UsageError(
+                f"a value does not fit the SQL given for rows, columns or tolerances: {told}",
+                where=sides,
+                next_step="write TRY(...) around it: NULL for such values",
+            ) from (None if plan.masked else error)
         raise SetupError(
             f"the comparison stopped: {told}",
             where=sides,

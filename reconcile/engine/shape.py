@@ -73,7 +73,7 @@ def _place(side: Relation) -> tuple[str, ...]:
 
 def _check(con: duckdb.DuckDBPyConnection, side: Relation, named: str, what: str, sql: str) -> None:
     try:
-        kind = con.sql(f"SELECT {_whole(sql)} FROM ({named})").types[0]
+        kind = con.sql(f"SELECT *, {_whole(sql)} FROM ({named})").types[-1]  # beside columns no aggregate can stand
     except duckdb.Error as error:
         raise UsageError(
             f"the {what} {sql!r} cannot be used: {first_line(error)}",

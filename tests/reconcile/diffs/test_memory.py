@@ -83,7 +83,7 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
 def test_a_row_that_cannot_be_read_is_a_foreseen_failure() -> None:
     con = connection()
     con.execute(
-        "CREATE VIEW ours AS SELECT range AS k, (CASE WHEN range = 9 THEN 'x' ELSE '1' END)::INT AS v FROM range(10)"
+        "CREATE VIEW ours AS SELECT range AS k, CASE WHEN range = 9 THEN error('torn') ELSE 1 END AS v FROM range(10)"
     )
     with pytest.raises(SetupError, match="comparison stopped"):
         compare(con, "ours", "ours", ["k"])

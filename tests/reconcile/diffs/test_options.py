@@ -242,6 +242,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a condition over no column": ({"where": "ident = 1"}, "'ident = 1' cannot be used"),
     "two statements": ({"where": "true; DROP TABLE x"}, "cannot be used"),
     "SQL of a column that fails": ({"compute_left": {"v": "cents +"}}, "column v 'cents +' cannot be used"),
+    "an aggregate as a column": ({"compute_left": {"v": "sum(cents)"}}, "column v 'sum(cents)' cannot be used"),
+    "SQL that some value does not fit": ({"where_left": "city::INT > 0"}, "a value does not fit the SQL given"),
     "a map of a column that is not there": ({"names": {"id": "nr", "city": "town"}}, "'town' cannot be mapped"),
     "a map from a column that is not there": ({"names": {"id": "nr", "town": "city"}}, "'town' of the map"),
     "a map onto a name that is taken": ({"names": {"id": "nr", "city": "euros"}}, "two columns would be named 'city'"),
