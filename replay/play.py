@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import IncompleteError
@@ -15,6 +13,7 @@ from contract.lineage import EVENT_TIME
 from contract.model import Contract
 from replay import fidelity
 from replay.plan import Plan
+from replay.played import forget_unplanned, reached, sides_apart
 from replay.recorded import read_recorded
 from replay.store import ReplayFolder
 from replay.tape import cut, epoch_file, tape_stream, whole_tape
@@ -31,8 +30,9 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 LARGE = 500_000
-"""Rows of a tape for which the JVM had better compile well. Measured on two cores, CPU seconds to begin with and for
-each million rows: 8 and 26 with the quick compiler, 16 and 15 with the patient one."""
+"""Events from which on the JVM takes the time to compile well. On two cores a complete replay took 7 s of CPU to begin
+and 30 s for each million of events with the quick compiler, 14 s and 13 s with the patient one
+(benchmarks/replay/speed.py)."""
 
 
 def run(
@@ -43,9 +43,11 @@ def run(
     *,
     say: Say = lambda message: None,
     spark: SparkSession | None = None,
+    among: Sequence[Plan] = (),
 ) -> dict[str, Any]:
     """Cut the tape of `plan` and play it into its staging table. Resumes where a killed run stopped.
 
+    `among`: the plans that this process runs one after the other, where it is not this one alone.
     Returns `{"replay_id", "staging", "rows", "tape", "late", "epochs", "seconds", "fidelity"}`.
     Raises IncompleteError when the two sides of a faithful tape ran apart.
     """
@@ -55,33 +57,28 @@ def run(
     lake, done = Lake.open(home, contract.catalog), folder.read("run")
     if done and lake.exists(plan.staging_table):
         return done
-    # What was played and audited once is gone, by `replay gc` or after a publish: neither says anything of this run.
+    # What was played and audited once is gone, by `replay gc` or a publish: neither says anything of this run.
     folder.forget("run", "audit")
-    spark = spark or session_for(home, lake, plan)
+    spark = spark or session_for(home, lake, among or [plan])
     contract = equipped(contract, kept_by(contract, home))
     began = time.monotonic()
     manifest = cut(spark, lake, contract, home, plan, folder, say)
     ready = time.monotonic()
     configure(spark, contract)
-    late = 0
-    if plan.faithful:
-        say(f"replay: playing {manifest['epochs']} epochs into {plan.staging_table}")
-        late = _play(spark, lake, contract, plan, folder, say)
-    else:
-        say(f"replay: joining the tape into {plan.staging_table}")
-        _join_whole(spark, lake, contract, plan, folder)
+    play = _play if plan.faithful else _join_whole
+    late = play(spark, lake, contract, plan, folder, say)
     seconds = {"cut": round(ready - began, 1), "play": round(time.monotonic() - ready, 1)}
     document = _outcome(contract, lake, plan, folder, manifest) | {"late": late, "seconds": seconds}
     folder.write("run", document)
     return document
 
 
-def session_for(home: Home, lake: Lake, plan: Plan) -> SparkSession:
-    """The Spark session that a run of `plan` starts."""
+def session_for(home: Home, lake: Lake, plans: Sequence[Plan]) -> SparkSession:
+    """The Spark session in which these plans are run, one after the other."""
     from connect.spark import session
 
-    large = plan.estimate["rows"] >= LARGE
-    return session(home, lake, app=f"plumbline-replay-{plan.replay_id}", long_lived=large)
+    large = sum(plan.estimate["rows"] for plan in plans) >= LARGE
+    return session(home, lake, app=f"plumbline-replay-{plans[0].replay_id}", long_lived=large)
 
 
 def _outcome(
@@ -112,36 +109,6 @@ def _fidelity(contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder) 
     return found
 
 
-def forget_unplanned(checkpoint: Path) -> list[Path]:
-    """Remove what the file sources noted beyond the last planned batch; returns the removed files.
-
-    Spark writes `sources/N/k` before `offsets/k`. A crash between the two would let the resumed batch take two epochs
-    of one side (seen in an experiment; watermarks do not show it).
-    """
-    offsets = checkpoint / "offsets"
-    planned = max((int(p.name) for p in offsets.glob("[0-9]*")), default=-1) if offsets.is_dir() else -1
-    last = [_log_offsets(offsets / str(planned))] if planned >= 0 else []
-    removed = []
-    for folder in sorted((checkpoint / "sources").glob("*")):
-        limit = last[0][int(folder.name)] if last else -1
-        for note in folder.glob("[0-9]*"):
-            if int(note.name.removesuffix(".compact")) > limit:
-                note.unlink()
-                removed.append(note)
-    return removed
-
-
-def sides_apart(checkpoint: Path) -> list[int]:
-    """Batches in which the two sources stood at different epochs of the tape: must be none."""
-    planned = sorted((int(p.name), _log_offsets(p)) for p in (checkpoint / "offsets").glob("[0-9]*"))
-    return [number for number, offsets in planned if len(set(offsets)) > 1]
-
-
-def _log_offsets(path: Path) -> list[int]:
-    """The file source's `logOffset` of each source in one offsets file; -1 for a source that had nothing."""
-    return [-1 if line == "-" else int(json.loads(line)["logOffset"]) for line in path.read_text().splitlines()[2:]]
-
-
 def segments(plan: Plan) -> list[int]:
     """How many epochs of the tape have been played at the end of each run of the query: the live job's restarts.
 
@@ -152,11 +119,12 @@ def segments(plan: Plan) -> list[int]:
     return [*starts, len(plan.epochs)]
 
 
-def _join_whole(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder) -> None:
-    """Join a complete tape at once, in one commit: nothing of it may be late, so no watermark and no state is needed.
+def _join_whole(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, say: Say) -> int:
+    """Join a complete tape at once, in one commit; returns 0, since none of it can be late.
 
-    The plan is the live job's. What a killed run has staged is not of this one.
+    So no watermark and no state is needed. The plan is the live job's. What a killed run has staged is not of this one.
     """
+    say(f"replay: joining the tape into {plan.staging_table}")
     if lake.exists(plan.staging_table):
         lake.catalog().purge_table(plan.staging_table)
     left, right = (whole_tape(spark, folder.tape / name) for name in (contract.join.left, contract.join.right))
@@ -164,13 +132,15 @@ def _join_whole(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan,
     fitted = ensure_output(lake, contract, plan.staging_table, rows)
     with _set(spark, _of_joining(contract)):
         fitted.writeTo(f"lake.{plan.staging_table}").option("fanout-enabled", "true").append()
+    return 0
 
 
 def _play(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, say: Say) -> int:
     """Play a faithful tape to its end; returns how many rows the join dropped in this process."""
+    say(f"replay: playing {plan.tape_epochs} epochs into {plan.staging_table}")
     _forget_earlier_run(lake, plan, folder)
     late, ends = 0, segments(plan)
-    planned, played = (_reached(folder.checkpoint / log) for log in ("offsets", "commits"))
+    planned, played = (reached(folder.checkpoint / log) for log in ("offsets", "commits"))
     if planned != played or played not in (0, *ends):
         # A kill between two restarts of the live job is a restart that the live job did not have: begin again.
         folder.forget("checkpoint", "playing")
@@ -251,11 +221,6 @@ def _show(plan: Plan, folder: ReplayFolder, end: int) -> None:
             link = epoch_file(shown, number)
             if not link.exists():
                 os.link(epoch_file(folder.tape / name, number), link)
-
-
-def _reached(log: Path) -> int:
-    """How many epochs a log of the checkpoint has come to."""
-    return max((int(path.name) + 1 for path in log.glob("[0-9]*")), default=0)
 
 
 def _forget_earlier_run(lake: Lake, plan: Plan, folder: ReplayFolder) -> None:

@@ -97,11 +97,11 @@ def finish(
     """
     from replay.steps import open_replay
 
-    done = []
-    for number, replay_id in enumerate(ids, 1):
-        contract, plan, folder = open_replay(home, replay_id)
-        say(f"replay: {number} of {len(ids)}: {replay_id}")
-        published = _one(contract, home, plan, folder, say, spark)
+    done, opened = [], [open_replay(home, replay_id) for replay_id in ids]
+    plans = [plan for _, plan, _ in opened]
+    for number, (contract, plan, folder) in enumerate(opened, 1):
+        say(f"replay: {number} of {len(ids)}: {plan.replay_id}")
+        published = _one(contract, home, plan, folder, plans, say, spark)
         done.append({name: published[name] for name in ("replay_id", "changed", "rows")})
     return {"replays": done}
 
@@ -111,6 +111,7 @@ def _one(
     home: Home,
     plan: Plan,
     folder: ReplayFolder,
+    among: Sequence[Plan],
     say: Callable[[str], None],
     spark: SparkSession | None,
 ) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def _one(
 
     lake = Lake.open(home, contract.catalog)
     if last_action(lake.load(contract.output.stream_table), plan.replay_id) != PUBLISHED:
-        run(contract, home, plan, folder, say=say, spark=spark)
+        run(contract, home, plan, folder, say=say, spark=spark, among=among)
         audit(contract, home, plan, folder)
     published = publish(contract, home, plan, folder)
     drop_bulk(lake, plan, folder)

@@ -108,7 +108,7 @@ def replays(path: Path, home: Home) -> Iterator[dict[str, Any]]:
         begin = from_micros(START_US)
         plan = make_plan(contract, path, home, TimeRange(begin, begin + timedelta(hours=hours)), late=late)
         folder = ReplayFolder.of(home, plan.replay_id)
-        spark = spark or session_for(home, Lake.open(home, contract.catalog), plan)
+        spark = spark or session_for(home, Lake.open(home, contract.catalog), [plan])
         begun, before = time.monotonic(), cpu.total()
         ran = run(contract, home, plan, folder, spark=spark)
         spent, count = (time.monotonic() - begun, cpu.total() - before), sum(ran["tape"].values())

@@ -13,7 +13,7 @@ import pytest
 from contract.errors import UsageError
 from contract.ranges import TimeRange
 from replay.plan import Plan, body_hash, read_plan
-from replay.play import forget_unplanned, sides_apart
+from replay.played import forget_unplanned, sides_apart
 from replay.sourcing import SourcePlan
 from replay.store import ReplayFolder
 
