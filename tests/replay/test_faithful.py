@@ -134,7 +134,7 @@ def test_the_tape_is_the_same_from_the_topic_and_across_the_seam(lively: Scenari
 def test_another_order_shows_which_rows_depend_on_it(lively: Scenario) -> None:
     job = copy_of(lively, "other")
     straight, live = planned(job, PLAYED, late="faithful").plan, live_rows(job, PLAYED)
-    seed = next(seed for seed in count() if moves_a_pair(foretold(job, straight, seed), live))
+    seed = next(seed for seed in range(1000) if moves_a_pair(foretold(job, straight, seed), live))
     other = planned(job, PLAYED, late="faithful", perturb=seed)
     assert (other.plan.epochs, other.plan.sources) == (straight.epochs, straight.sources)
     assert other.id != straight.replay_id
