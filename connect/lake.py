@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,6 +38,7 @@ class Lake:
 
     block: Mapping[str, str]
     _opened: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    _held: dict[str, Table] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def open(cls, home: Home, catalog: Mapping[str, str] | None = None) -> Lake:
@@ -48,6 +49,13 @@ class Lake:
         if catalog is None:
             return cls(_embedded(home.lake))
         return cls(catalog_block.checked(catalog))
+
+    def held(self) -> Lake:
+        """This lake for a job that reads pinned snapshots: `load` gives of each table what it found first.
+
+        To load a table parses all of its metadata, which grows with every commit. What writes looks anew.
+        """
+        return replace(self, _held={})
 
     def spark_conf(self) -> dict[str, str]:
         """Spark settings of the catalog `lake`, secrets included: never print them, see `describe`."""
@@ -86,7 +94,14 @@ class Lake:
         return self._patiently(lambda: bool(self.catalog().table_exists(identifier)))
 
     def load(self, identifier: str) -> Table:
-        """The table as it is now. Raises SetupError for a missing one, naming the nearest that exists."""
+        """The table as it is now (see `held`). Raises SetupError for a missing one, naming the nearest that exists."""
+        if self._held is None:
+            return self._load_now(identifier)
+        if identifier not in self._held:
+            self._held[identifier] = self._load_now(identifier)
+        return self._held[identifier]
+
+    def _load_now(self, identifier: str) -> Table:
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
         try:
@@ -133,7 +148,7 @@ class Lake:
 
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            table = self.load(identifier)
+            table = self._load_now(identifier)
             try:
                 return self._patiently(partial(_grown, table, growth(table.schema(), schema)))
             except CommitFailedException as error:
@@ -149,7 +164,7 @@ class Lake:
         deadline = time.monotonic() + PATIENCE_SECONDS
 
         def appended() -> None:
-            table = self.load(identifier)
+            table = self._load_now(identifier)
             if not _has_append(table, mark[APPEND_ID]):
                 table.append(rows, snapshot_properties=mark)
 
@@ -166,7 +181,7 @@ class Lake:
         from pyiceberg.exceptions import CommitFailedException
 
         try:
-            self._patiently(lambda: self.load(identifier).overwrite(rows, overwrite_filter=where))
+            self._patiently(lambda: self._load_now(identifier).overwrite(rows, overwrite_filter=where))
         except CommitFailedException:
             return False
         return True

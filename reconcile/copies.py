@@ -31,12 +31,12 @@ def find_copies(pins: Pins) -> None:
 def note_taken(pins: Pins, stream: str) -> None:
     """Fill `left_taken` and `right_taken`: of an event, by its first delivery, another one that the stream took."""
     for side in SIDES:
+        by_stream = f'SEMI JOIN {stream} s ON s._{side}_partition = partition AND s._{side}_offset = "offset"'
         pins.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE {side}_taken AS
             SELECT first_partition, first_offset, max((partition, "offset")) AS other
-            FROM {side}_copies SEMI JOIN {stream} s
-                ON s._{side}_partition = partition AND s._{side}_offset = "offset"
+            FROM {side}_copies {by_stream if _any(pins, side) else ""}
             WHERE (partition, "offset") <> (first_partition, first_offset) GROUP BY ALL
             """
         )
@@ -44,7 +44,7 @@ def note_taken(pins: Pins, stream: str) -> None:
 
 def by_first_delivery(pins: Pins, view: str) -> str:
     """The rows of an output view with the coordinates of their events' first deliveries."""
-    if not any(pins.con.execute(f"SELECT 1 FROM {side}_copies LIMIT 1").fetchone() for side in SIDES):
+    if not any(_any(pins, side) for side in SIDES):
         return f"SELECT * FROM {view}"
     columns = ", ".join(
         f"coalesce({side}_copies.first_{part}, v._{side}_{part}) AS _{side}_{part}"
@@ -57,6 +57,10 @@ def by_first_delivery(pins: Pins, view: str) -> str:
         for side in SIDES
     )
     return f"SELECT v.* REPLACE ({columns}) FROM {view} v {joins}"
+
+
+def _any(pins: Pins, side: str) -> bool:
+    return bool(pins.con.execute(f"SELECT 1 FROM {side}_copies LIMIT 1").fetchall())
 
 
 def _copies(pins: Pins, side: str, source: Source) -> str:

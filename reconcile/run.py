@@ -108,7 +108,7 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
     from reconcile.engine.budget import Budget
 
     budget = Budget.of(memory)
-    lake = Lake.open(home, contract.catalog)
+    lake = Lake.open(home, contract.catalog).held()
     home.runs.mkdir(parents=True, exist_ok=True)
     with spill_folder("reconcile", home.runs) as folder:
         con = connection(f"{budget.duckdb_bytes}B", folder)

@@ -18,6 +18,7 @@ from world import CONTRACT, World
 from connect.lake import Lake
 
 KEPT = ("plumbline.findings", "plumbline.runs", "plumbline.verdicts")
+TOO_LATE = "too late"
 _NEVER_THE_SAME = ("recorded_at", "reused")
 Kept = dict[str, list[str]]
 
@@ -63,8 +64,8 @@ class Reconciled:
                 lake.catalog().drop_table(table)
 
     def after_a_kill(self, moment: float) -> list[str]:
-        """Kill one after `moment` seconds and let another end; what was wrong, and `too late` where it had ended."""
-        wrong = [] if killed(self.command, moment) else ["too late"]
+        """Kill one after `moment` seconds and let another end; what was wrong, and TOO_LATE where it had ended."""
+        wrong = [] if killed(self.command, moment) else [TOO_LATE]
         between = kept(self.world.lake)
         wrong += [f"half of {name}" for name in KEPT if between[name] not in ([], self.kept[name])]
         if between["plumbline.runs"] and not between["plumbline.findings"]:

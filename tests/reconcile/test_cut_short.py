@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from cut_short import Reconciled
+from cut_short import TOO_LATE, Reconciled
 
 
 @pytest.mark.slow
@@ -18,4 +18,4 @@ def test_a_kill_leaves_all_or_nothing_and_the_next_run_is_whole(tmp_path: Path) 
     for earliest in (0.5, 0.75):
         undisturbed.forget()
         wrong = undisturbed.after_a_kill(undisturbed.seconds * chance.uniform(earliest, 1.0))
-        assert set(wrong) <= {"too late"}
+        assert set(wrong) <= {TOO_LATE}
