@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from edits import STREAM, edit, rows_of_day, world_of_days, write
+from edits import BATCH, STREAM, edit, rows_of_day, world_of_days, write
 from world import CONTRACT, START, World
 
 from plumbline.commands.reconcile import reconcile as command
@@ -49,6 +49,24 @@ def test_a_key_that_differs_on_two_days_is_judged_by_both(make_world: MakeWorld,
     world.reconcile()
     first, *rest = rows_of_day(world, STREAM, late)
     write(world, STREAM, [{**first, "show_id": lost["show_id"]}, *rest], late)
+    _, whole = told(world, tmp_path / "full.parquet", full=True, record=False)
+    days, some = told(world, tmp_path / "some.parquet")
+    assert some == whole
+    assert days > 0
+
+
+def test_a_key_that_differs_is_judged_with_its_equal_rows_on_a_day_that_stood(
+    make_world: MakeWorld, tmp_path: Path
+) -> None:
+    """By itself the changed day has one row of it on each side, a mismatch; with the other day's row, two differences."""
+    world = world_of_days(make_world, random.Random(9))
+    early, late = START - timedelta(days=2), START + timedelta(days=1)
+    world.reconcile()
+    batch, stream = ({row["show_id"] for row in rows_of_day(world, table, early)} for table in (BATCH, STREAM))
+    for place, table in enumerate((BATCH, STREAM)):
+        rows = sorted(rows_of_day(world, table, late), key=lambda row: row["_left_offset"])
+        rows[place]["show_id"] = min(batch & stream)
+        write(world, table, rows, late)
     _, whole = told(world, tmp_path / "full.parquet", full=True, record=False)
     days, some = told(world, tmp_path / "some.parquet")
     assert some == whole
