@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -53,8 +54,9 @@ def to_read(pins: Pins, verdicts: Collection[datetime]) -> Windows:
 def bring_back(pins: Pins, verdicts: Mapping[datetime, Verdict]) -> None:
     """Fill the temp table `kept_findings` with the findings of the verdicts, shaped as `attributed`."""
     pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {BACK} AS FROM {ATTRIBUTED} LIMIT 0")
-    for findings in (verdict.findings for verdict in verdicts.values() if verdict.findings is not None):
-        pins.con.register("plumbline_back", pa.ipc.open_stream(findings))
+    streams = (pa.ipc.open_stream(verdict.findings) for verdict in verdicts.values() if verdict.findings is not None)
+    for schema, alike in groupby(streams, key=lambda stream: stream.schema):  # all at once: a statement costs
+        pins.con.register("plumbline_back", pa.RecordBatchReader.from_batches(schema, chain.from_iterable(alike)))
         pins.con.execute(f"INSERT INTO {BACK} BY NAME FROM plumbline_back")
         pins.con.unregister("plumbline_back")
 

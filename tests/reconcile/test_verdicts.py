@@ -58,7 +58,7 @@ def test_a_key_that_differs_on_two_days_is_judged_by_both(make_world: MakeWorld,
 def test_a_key_that_differs_is_judged_with_its_equal_rows_on_a_day_that_stood(
     make_world: MakeWorld, tmp_path: Path
 ) -> None:
-    """By itself the changed day has one row of it on each side, a mismatch; with the other day's row, two differences."""
+    """By itself the changed day has one row of it on each side, a mismatch; with the other day's, two differences."""
     world = world_of_days(make_world, random.Random(9))
     early, late = START - timedelta(days=2), START + timedelta(days=1)
     world.reconcile()
