@@ -120,14 +120,7 @@ class Pipeline(World):
 
     def _read(self, epoch: Epoch) -> list[Record]:
         """What an epoch read."""
-        spans = dict(zip(("left", "right"), zip(epoch.start, epoch.end, strict=True), strict=True))
-        return [
-            record
-            for record in self.records
-            for start, end in (spans[record.side],)
-            for partition in (str(record.partition),)
-            if start.get(partition, 0) <= record.offset < end.get(partition, 0)
-        ]
+        return [record for record in self.records if _reads(epoch, record)]
 
     def event(self, record: Record) -> Record:
         """The delivery that names a record's event: that which the batch takes, once it is there."""
@@ -170,33 +163,38 @@ class Pipeline(World):
     def write(self) -> Pipeline:
         """Bring both tables to the rows that they are to hold, show by show, as someone who meddles with them would."""
         for table, rows in (("joined.plays_stream", self.stream), ("joined.plays_batch", self.batch)):
-            held, wanted, deleted = Counter(self._rows(table)), Counter(rows), list[Row]()
-            for left in {row.left for row in (held - wanted) + (wanted - held)}:
-                gone, new = ([row for row in rows if row.left == left] for rows in (held - wanted, wanted - held))
-                if not gone:
-                    self.lake.append(table, _arrow((wanted - held).elements(), left))
-                elif new:
-                    self.lake.replace(table, _arrow(rows, left), _at(left))
-                else:
-                    deleted += gone
-            self._delete(table, deleted)
+            held = Counter(self._rows(table))
+            gone, new = held - Counter(rows), Counter(rows) - held
+            losing, gaining = ({row.left for row in changed} for changed in (gone, new))
+            for left in gaining - losing:
+                self.lake.append(table, _arrow(new.elements(), left))
+            for left in gaining & losing:
+                self.lake.replace(table, _arrow(rows, left), _at(left))
+            self._delete(table, [row for row in gone if row.left not in gaining])
         return self
 
     def _delete(self, table: str, rows: Sequence[Row]) -> None:
         """Delete rows by Spark, which writes delete files beside the data."""
         if rows:
-            places = " OR ".join(f"({_at(row.left)} AND _right_offset <=> {_right(row)})" for row in rows)
+            places = " OR ".join(f"({_at(row.left)} AND {_beside(row)})" for row in rows)
             merge = "('write.delete.mode' = 'merge-on-read')"
             self.spark.sql(f"ALTER TABLE lake.{table} SET TBLPROPERTIES {merge}")
             self.spark.sql(f"DELETE FROM lake.{table} WHERE {places}")
+
+
+def _reads(epoch: Epoch, record: Record) -> bool:
+    place, partition = ("left", "right").index(record.side), str(record.partition)
+    return epoch.start[place].get(partition, 0) <= record.offset < epoch.end[place].get(partition, 0)
 
 
 def _at(left: Record) -> str:
     return f"_left_partition = {left.partition} AND _left_offset = {left.offset}"
 
 
-def _right(row: Row) -> str:
-    return str(row.right.offset) if row.right else "NULL"
+def _beside(row: Row) -> str:
+    if row.right is None:
+        return "_right_offset IS NULL"
+    return f"_right_partition = {row.right.partition} AND _right_offset = {row.right.offset}"
 
 
 def _arrow(rows: Iterable[Row], left: Record) -> pa.Table:
