@@ -30,6 +30,7 @@ from reconcile.repair import Repairable, write_repair
 from reconcile.samples import in_order, plain_json, samples_sql
 from reconcile.spark_engine.choice import Choice, choose
 from reconcile.spill_folder import spill_folder
+from reconcile.tolerance import parse_tolerances
 from reconcile.written import written_whole
 
 if TYPE_CHECKING:
@@ -148,12 +149,12 @@ def diff(
     names: Mapping[str, str] | None = None,
     compute_left: Mapping[str, str] | None = None,
     compute_right: Mapping[str, str] | None = None,
-    tolerances: Mapping[str, Tolerance] | None = None,
-    ignore: Collection[str] = (),
-    columns: Sequence[str] | None = None,
-    hide: Collection[str] = (),
-    hashed: Collection[str] = (),
-    fail_if: Mapping[str, str] | Iterable[str] = (),
+    tolerances: Mapping[str, Tolerance | str] | None = None,
+    ignore: Collection[str] | str = (),
+    columns: Sequence[str] | str | None = None,
+    hide: Collection[str] | str = (),
+    hashed: Collection[str] | str = (),
+    fail_if: Mapping[str, str] | Iterable[str] | str = (),
     memory: str = "512MB",
     home: Home | None = None,
     engine: str = "duckdb",
@@ -168,30 +169,41 @@ def diff(
     `names` maps columns of the left to their names on the right. `where` chooses rows on both sides, `where_left` and
     `where_right` on one; `compute_left` and `compute_right` map columns to SQL that takes their place or adds them:
     all in SQL over the left's names. Columns in `hide` and `hashed` are compared, but their values are in no output.
+    `tolerances` maps columns to rules, as objects or as the command line spells them: {'price': 'abs:0.01'}.
     `fail_if` is as `reconcile.fail_if.parse_fail_if` reads it, or a mapping such as {'mismatch': '> 1%'}.
 
     `memory` bounds this process, frames not counted. `engine` is duckdb, spark or auto: see `reconcile.spark_engine`.
     Raises UsageError and SetupError; see `reconcile.engine.compare` for the classes.
     """
-    keys = [key] if isinstance(key, str) else key
+    keys, columns, ignore, forgiven = _listed(key), _listed(columns), _listed(ignore) or [], _read(tolerances or {})
     ours = Shape(_both(where, where_left), {}, compute_left or {})
     theirs = Shape(_both(where, where_right), {b: a for a, b in (names or {}).items()}, compute_right or {})
-    hidden = masks(hide, hashed)
+    hidden = masks(_listed(hide) or [], _listed(hashed) or [])
     spill = spill_folder()
     con = connection(f"{Budget.of(memory).duckdb_bytes}B", spill.name)
     with _closed_on_failure(con, spill):
         chosen = choose(engine, (left, right), lambda: _lake(home))
         frames = _frames(con, left, right, home) if chosen.name == "spark" else None
-        _check_plain(frames is None, keys, tolerances or {}, ours, theirs)
+        _check_plain(frames is None, keys, forgiven, ours, theirs)
         sides = [_open(con, left, "left", ours, home, frames), _open(con, right, "right", theirs, home, frames)]
         _check_names(names or {}, sides[0])
-        repairable = Repairable(names or {}, tuple(compute_right or ()), tolerances or {}, tuple(hidden), sides)
+        repairable = Repairable(names or {}, tuple(compute_right or ()), forgiven, tuple(hidden), sides)
         limits = parse_fail_if(by_name(fail_if), {name for side in sides for name in side.columns})
         carried = [name for name in lineage_of(*sides) if name not in (*(keys or ()), *(columns or ()), *ignore)]
-        rules = {"columns": columns, "ignore": ignore, "tolerances": tolerances, "carry": carried}
+        rules = {"columns": columns, "ignore": ignore, "tolerances": forgiven, "carry": carried}
         within = {"masks": hidden, "memory": memory, "temp_dir": Path(spill.name)}
         comparison = _compared(con, keys, frames, rules, within)
     return Diff(con, comparison, spill, chosen, limits, repairable)
+
+
+def _listed(names: Collection[str] | str | None) -> list[str] | None:
+    """One name is a list of one, not of its letters."""
+    return [names] if isinstance(names, str) else None if names is None else list(names)
+
+
+def _read(tolerances: Mapping[str, Tolerance | str]) -> dict[str, Tolerance]:
+    spelled = parse_tolerances(f"{name}={rule}" for name, rule in tolerances.items() if isinstance(rule, str))
+    return {name: spelled[name] if isinstance(rule, str) else rule for name, rule in tolerances.items()}
 
 
 def _compared(

@@ -48,8 +48,10 @@ def crossed(limits: Iterable[FailIf], found: Comparison) -> list[dict[str, Any]]
     ]
 
 
-def by_name(limits: Mapping[str, str] | Iterable[str]) -> list[str]:
-    """A mapping such as {'mismatch': '> 1%'} in the form of the command line; a list of those as it is."""
+def by_name(limits: Mapping[str, str] | Iterable[str] | str) -> list[str]:
+    """A mapping such as {'mismatch': '> 1%'} in the form of the command line; one or a list of those as they are."""
+    if isinstance(limits, str):
+        return [limits]
     return [f"{name} {limit}" for name, limit in limits.items()] if isinstance(limits, Mapping) else list(limits)
 
 

@@ -59,6 +59,7 @@ _FINDINGS = {
     "only_left": "is only in A ({left})",
     "only_right": "is only in B ({right})",
     "incomparable": "was not compared: {left} in A, {right} in B",
+    "fields": "has fields on one side only, which were not compared: {left} in A, {right} in B",
     "time_zone": "has a time zone on one side only, taken as UTC: {left} in A, {right} in B",
     "decimal_scale": "has another scale, compared by value: {left} in A, {right} in B",
     "type": "has another type, compared by value: {left} in A, {right} in B",

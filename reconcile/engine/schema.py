@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reconcile.engine.canonical import is_moment, rule_for
+from reconcile.engine.canonical import is_list, is_moment, rule_for
 
 ONLY_LEFT, ONLY_RIGHT = "only_left", "only_right"
 TYPE, TIME_ZONE, DECIMAL_SCALE, INCOMPARABLE = "type", "time_zone", "decimal_scale", "incomparable"
-UNCOMPARED = frozenset({ONLY_LEFT, ONLY_RIGHT, INCOMPARABLE})
-"""The findings after which a column was not compared at all; the other kinds are compared by value."""
+FIELDS = "fields"
+UNCOMPARED = frozenset({ONLY_LEFT, ONLY_RIGHT, INCOMPARABLE, FIELDS})
+"""The findings after which a column, or some field in it, was not compared; the other kinds are compared by value."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,24 @@ def _finding(name: str, left: Any, right: Any) -> Finding | None:
 def _kind(left: Any, right: Any) -> str:
     if rule_for(left, right) is None:
         return INCOMPARABLE
+    if _one_sided(left, right):
+        return FIELDS
     zoned = [kind.id == "timestamp with time zone" for kind in (left, right)]
     if is_moment(left) and is_moment(right) and zoned[0] != zoned[1]:
         return TIME_ZONE
     if left.id == right.id == "decimal" and left.children[1] != right.children[1]:
         return DECIMAL_SCALE
     return TYPE
+
+
+def _one_sided(left: Any, right: Any) -> bool:
+    """Whether a struct, however deep, has a field on one side only."""
+    if left.id == right.id == "struct":
+        ours, theirs = dict(left.children), dict(right.children)
+        return ours.keys() != theirs.keys() or any(_one_sided(ours[name], theirs[name]) for name in ours)
+    inner = 2 if left.id == right.id == "map" else 1 if is_list(left) and is_list(right) else 0
+    pairs = zip(left.children[:inner], right.children[:inner], strict=True) if inner else ()
+    return any(_one_sided(one, other) for (_, one), (_, other) in pairs)
 
 
 def nearest(name: str, known: Collection[str]) -> str:

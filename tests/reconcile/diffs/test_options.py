@@ -18,7 +18,7 @@ from rows import compare_values, differing
 import reconcile
 from connect.pinned import connection
 from contract.equality import Tolerance
-from contract.errors import SetupError, UsageError
+from contract.errors import UsageError
 from reconcile.engine import compare
 from reconcile.fail_if import parse_fail_if
 from reconcile.tolerance import parse_tolerances
@@ -45,6 +45,14 @@ def test_a_column_computed_on_both_sides() -> None:
         compute_left={"first": "left(city, 1)"}, compute_right={"first": "left(city, 1)"},
     )  # fmt: skip
     assert drift(found) == {4: "missing", 5: "extra"}
+
+
+def test_a_name_alone_is_a_list_of_one_and_rules_are_spelled_as_on_the_command_line() -> None:
+    both = {**PAIRED, "key": "id", "tolerances": {"city": "case,space", "cents": Tolerance(abs=25)}}
+    assert drift(reconcile.diff(OURS, THEIRS, **both)) == {4: "missing", 5: "extra"}
+    only = reconcile.diff(OURS, THEIRS, **PAIRED, key="id", columns="city", hide="city", fail_if="city > 2")
+    assert (only.summary["columns"], only.failed) == ({"city": 2}, False)
+    assert drift(reconcile.diff(OURS, THEIRS, **PAIRED, key="id", ignore="city"))[3] == "mismatch"
 
 
 WHERE = {
@@ -194,7 +202,7 @@ def test_a_hash_tells_equal_values_from_others_within_one_run() -> None:
 def test_an_error_tells_no_hidden_value() -> None:
     ours = pa.table({"id": [1, 2], "pin": ["7", "sec-b"]})
     number = {"pin": "pin::INT"}
-    with pytest.raises(SetupError, match="columns are hidden") as raised:
+    with pytest.raises(UsageError, match="columns are hidden") as raised:
         reconcile.diff(ours, ours, "id", hide=["pin"], compute_left=number, compute_right=number)
     assert "sec-" not in f"{raised.value}{raised.value.__cause__}"
 
