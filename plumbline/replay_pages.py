@@ -124,6 +124,7 @@ def show_list(found: list[dict[str, Any]], console: Console) -> None:
 
 def show_status(result: dict[str, Any], console: Console) -> None:
     """How far one replay has come, and the next command."""
-    console.print(f"{result['replay_id']}  {result['state']}  [{result['range']['from']}, {result['range']['to']})")
+    span = f"  [{result['range']['from']}, {result['range']['to']})" if result["range"] else ""
+    console.print(f"{result['replay_id']}  {result['state']}{span}")
     if result["next"]:
         console.print(f"  next: {result['next']}")

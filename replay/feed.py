@@ -49,7 +49,7 @@ def feed(
     from connect.kafka import topic_partitions
     from connect.kafka_transactions import Transactions
 
-    _refuse(contract, plan, folder, topics)
+    refuse(contract, plan, folder, topics)
     kafka = kafka_properties(contract.kafka, home, say)
     counts = {topic: topic_partitions(kafka, topic) for topic in topics.values()}
     name = f"feed-{hashlib.sha256(json.dumps(sorted(topics.items())).encode()).hexdigest()[:8]}"
@@ -101,7 +101,8 @@ class _Pace:
             time.sleep(wait)
 
 
-def _refuse(contract: Contract, plan: Plan, folder: ReplayFolder, topics: Mapping[str, str]) -> None:
+def refuse(contract: Contract, plan: Plan, folder: ReplayFolder, topics: Mapping[str, str]) -> None:
+    """Raises UsageError for what `feed` would not send, or not there."""
     if folder.read("tape/manifest") is None:
         raise UsageError(
             f"replay {plan.replay_id} has no tape", next_step=f"plumbline replay run {plan.replay_id} --execute"

@@ -75,11 +75,8 @@ def rollback(contract: Contract, home: Home, plan: Plan) -> dict[str, Any]:
 
     lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
     table = lake.load(name)
-    action = last_action(table, plan.replay_id)
-    if action == ROLLED_BACK:
+    if not is_published(table, name, plan):
         return _result(plan, table, changed=False)
-    if action is None:
-        raise UsageError(f"replay {plan.replay_id} is not published in {name}", next_step="nothing to roll back")
 
     def replacement(table: Table) -> pa.Table:
         import pyarrow as pa
@@ -89,6 +86,23 @@ def rollback(contract: Contract, home: Home, plan: Plan) -> dict[str, Any]:
         return pa.concat_tables([before, _appended_since(table, plan)], promote_options="permissive")
 
     return _result(plan, _replace(lake, name, plan, replacement, {ROLLED_BACK: plan.replay_id}), changed=True)
+
+
+def is_published(table: Table, name: str, plan: Plan) -> bool:
+    """Whether there is something to roll back; False when that was done. Raises UsageError when never published."""
+    action = last_action(table, plan.replay_id)
+    if action is None:
+        raise UsageError(f"replay {plan.replay_id} is not published in {name}", next_step="nothing to roll back")
+    return action == PUBLISHED
+
+
+def rollback_shown(contract: Contract, home: Home, plan: Plan) -> str:
+    """What a rollback would do, in words. Raises as `rollback`."""
+    from connect.lake import Lake
+
+    name = contract.output.stream_table
+    done = not is_published(Lake.open(home, contract.catalog).load(name), name, plan)
+    return "is rolled back already: nothing to do" if done else "would bring back the rows from before the replay"
 
 
 def last_action(table: Table, replay_id: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +76,18 @@ def listed(home: Home) -> list[dict[str, Any]]:
         try:
             found.append(status(home, *open_replay(home, folder.id)))
         except PlumblineError as error:
-            time_range = (folder.read("plan") or {}).get("range")
-            found.append({"replay_id": folder.id, "range": time_range, "state": f"stale: {error.what}", "next": None})
+            found.append(
+                {"replay_id": folder.id, "range": _range_of(folder), "state": f"stale: {error.what}", "next": None}
+            )
     return found
+
+
+def _range_of(folder: ReplayFolder) -> dict[str, str] | None:
+    """The range of a plan that cannot be opened, if the file still tells it."""
+    with suppress(PlumblineError, KeyError, TypeError):
+        told = (folder.read("plan") or {})["range"]
+        return {"from": str(told["from"]), "to": str(told["to"])}
+    return None
 
 
 def next_command(plan: Plan, state: str, home: Home) -> str | None:

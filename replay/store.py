@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,9 +104,18 @@ class ReplayFolder:
         return self.root / "checkpoint"
 
     def read(self, step: str) -> dict[str, Any] | None:
-        """The document that `step` (plan, run, audit) ended with, or None when it has not."""
+        """The document that `step` (plan, run, audit) ended with, or None when it has not.
+
+        Raises UsageError for a file that was edited until it is no such document any more.
+        """
         path = self.root / f"{step}.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        with suppress(ValueError):
+            document = json.loads(path.read_text())
+            if isinstance(document, dict):
+                return document
+        raise UsageError(f"{path.name} is no longer a JSON document", where=str(path), next_step="plan the range again")
 
     def write(self, step: str, document: dict[str, Any]) -> None:
         """Keep the document of a finished step, whole or not at all."""

@@ -194,11 +194,12 @@ def rollback(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
       plumbline replay rollback 20130708-7d-1a2b3c4d --execute
     """
     from replay.publish import rollback as restore
+    from replay.publish import rollback_shown
     from replay.steps import open_replay
 
     contract, made, _folder = open_replay(home, replay_id)
     if not execute:
-        pages.only_shown("would bring back the rows from before the replay", made, as_json)
+        pages.only_shown(rollback_shown(contract, home, made), made, as_json)
         return
     result = restore(contract, home, made)
     emit(result, as_json, lambda console: pages.show_rollback(result, console))

@@ -66,13 +66,16 @@ def feed(replay_id: str, topics: tuple[str, ...], speed: str, execute: bool, hom
       plumbline replay feed 20130708-7d-1a2b3c4d --topic arrivals=again.arrivals --speed 10x --execute
     """
     from replay.feed import feed as send
+    from replay.feed import refuse
     from replay.steps import open_replay
 
     named, factor = dict(map(_named, topics)), _factor(speed)
     contract, plan, folder = open_replay(home, replay_id)
     if not execute:
+        refuse(contract, plan, folder, named)
         document = {"replay_id": plan.replay_id, "topics": named, "executed": False}
-        emit(document, as_json, lambda console: console.print(f"would send {plan.replay_id} to {named}; add --execute"))
+        there = ", ".join(f"{name} to {topic}" for name, topic in named.items())
+        emit(document, as_json, lambda console: console.print(f"would send {there}. Add --execute to do it."))
         return
     result = send(contract, home, plan, folder, named, speed=factor, say=say)
     emit(result, as_json, lambda console: console.print(f"{result['sent']:,} sent, {result['before']:,} before"))

@@ -8,13 +8,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from rich.console import Console
 
+from connect.home import Home
+from connect.lake import Lake
 from contract.errors import UsageError
 from contract.ranges import TimeRange
+from plumbline.replay_pages import show_status
 from replay.plan import Plan, body_hash, read_plan
 from replay.played import forget_unplanned, sides_apart
+from replay.publish import PUBLISHED, ROLLED_BACK, rollback_shown
 from replay.sourcing import SourcePlan
+from replay.steps import listed
 from replay.store import ReplayFolder
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
@@ -119,3 +126,29 @@ def test_sides_at_different_epochs_are_found(checkpoint: Path) -> None:
     plan_batch(checkpoint, 2, 3, 2)
     plan_batch(checkpoint, 3, 4, None)
     assert sides_apart(checkpoint) == [2, 3]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"range": 5}', "\x00"])
+def test_an_edited_plan_is_refused_and_hides_no_other(folder: ReplayFolder, tmp_path: Path, text: str) -> None:
+    broken = ReplayFolder(tmp_path / "replays" / folder.id)
+    broken.root.mkdir(parents=True)
+    broken.plan.write_text(text)
+    with pytest.raises(UsageError, match=r"no longer a JSON document|changed after it was made"):
+        read_plan(broken)
+    [one] = listed(Home.resolve(tmp_path))
+    assert (one["replay_id"], one["range"], one["next"]) == (folder.id, None, None)
+    assert one["state"].startswith("stale: ")
+    show_status(one, Console(quiet=True))
+
+
+def test_a_rollback_that_has_nothing_to_bring_back_is_refused_before_it_is_shown(tmp_path: Path) -> None:
+    home = Home.resolve(tmp_path)
+    lake, rows = Lake.open(home), pa.table({"id": [1]})
+    lake.ensure_table("joined.s", rows.schema)
+    contract: Any = SimpleNamespace(output=SimpleNamespace(stream_table="joined.s"), catalog=None)
+    made: Any = SimpleNamespace(replay_id="one")
+    with pytest.raises(UsageError, match=r"replay one is not published in joined\.s"):
+        rollback_shown(contract, home, made)
+    for action, told in ((PUBLISHED, "would bring back"), (ROLLED_BACK, "is rolled back already")):
+        lake.load("joined.s").append(rows, snapshot_properties={action: "one"})
+        assert rollback_shown(contract, home, made).startswith(told)
