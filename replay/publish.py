@@ -63,7 +63,7 @@ def publish(
         _tag_before(lake.load(name), plan, table.current_snapshot())
         return rows
 
-    return _result(plan, _replace(lake, name, plan, replacement, {PUBLISHED: plan.replay_id}), changed=True)
+    return _replace(lake, name, plan, replacement, PUBLISHED)
 
 
 def rollback(contract: Contract, home: Home, plan: Plan) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def rollback(contract: Contract, home: Home, plan: Plan) -> dict[str, Any]:
         # Text may come as string or as large_string, after which engine wrote the file.
         return pa.concat_tables([before, _appended_since(table, plan)], promote_options="permissive")
 
-    return _result(plan, _replace(lake, name, plan, replacement, {ROLLED_BACK: plan.replay_id}), changed=True)
+    return _replace(lake, name, plan, replacement, ROLLED_BACK)
 
 
 def is_published(table: Table, name: str, plan: Plan) -> bool:
@@ -124,9 +124,10 @@ def tag_name(replay_id: str) -> str:
 
 
 def _replace(
-    lake: Lake, name: str, plan: Plan, replacement: Callable[[Table], pa.Table], properties: dict[str, str]
-) -> Table:
-    """One overwrite of the range. A lost race is tried again from the table as it then is.
+    lake: Lake, name: str, plan: Plan, replacement: Callable[[Table], pa.Table], action: str
+) -> dict[str, Any]:
+    """One overwrite of the range. A lost race is tried again from the table as it then is, unless the same command,
+    started twice, has done it by then: what it brought would be taken for rows that came since.
 
     PyIceberg's overwrite rewrites files that the range cuts, keeps concurrent appends outside the range, and refuses
     to commit (ValidationException) when rows inside it were added: these must be looked at again, not lost. So it
@@ -137,9 +138,12 @@ def _replace(
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         table = lake.load(name)
+        if last_action(table, plan.replay_id) == action:
+            return _result(plan, table, changed=False)
         try:
-            table.overwrite(replacement(table), overwrite_filter=_in_range(plan), snapshot_properties=properties)
-            return lake.load(name)
+            rows, properties = replacement(table), {action: plan.replay_id}
+            table.overwrite(rows, overwrite_filter=_in_range(plan), snapshot_properties=properties)
+            return _result(plan, lake.load(name), changed=True)
         except (CommitFailedException, ValidationException):
             pass
         if time.monotonic() > deadline:

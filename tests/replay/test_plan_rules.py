@@ -10,16 +10,18 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.table import Table
 from rich.console import Console
 
 from connect.home import Home
 from connect.lake import Lake
 from contract.errors import UsageError
+from contract.lineage import EVENT_TIME, REPLAY_ID
 from contract.ranges import TimeRange
 from plumbline.replay_pages import show_status
 from replay.plan import Plan, body_hash, read_plan
 from replay.played import forget_unplanned, sides_apart
-from replay.publish import PUBLISHED, ROLLED_BACK, rollback_shown
+from replay.publish import PUBLISHED, ROLLED_BACK, rollback, rollback_shown, tag_name
 from replay.sourcing import SourcePlan
 from replay.steps import listed
 from replay.store import ReplayFolder
@@ -152,3 +154,32 @@ def test_a_rollback_that_has_nothing_to_bring_back_is_refused_before_it_is_shown
     for action, told in ((PUBLISHED, "would bring back"), (ROLLED_BACK, "is rolled back already")):
         lake.load("joined.s").append(rows, snapshot_properties={action: "one"})
         assert rollback_shown(contract, home, made).startswith(told)
+
+
+def test_two_rollbacks_at_once_bring_the_rows_back_once(
+    folder: ReplayFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first brought back must not be taken by the second for rows that came since the publish."""
+    home, made = Home.resolve(tmp_path), read_plan(folder)
+    contract: Any = SimpleNamespace(output=SimpleNamespace(stream_table="joined.s"), catalog=None)
+    stamped = {EVENT_TIME: pa.array([T0, T0], pa.timestamp("us", "UTC")), "id": [1, 2]}
+    live = pa.table({**stamped, REPLAY_ID: pa.nulls(2, pa.string())})
+    lake = Lake.open(home)
+    lake.ensure_table("joined.s", live.schema)
+    lake.append("joined.s", live)
+    table = lake.load("joined.s")
+    before = table.current_snapshot()
+    table.manage_snapshots().create_tag(before.snapshot_id, tag_name(made.replay_id)).commit()
+    played = pa.table({**stamped, REPLAY_ID: pa.array([made.replay_id] * 2)})
+    lake.load("joined.s").overwrite(played, snapshot_properties={PUBLISHED: made.replay_id})
+    overwrite, first = Table.overwrite, []
+
+    def raced(self: Table, *args: Any, **kwargs: Any) -> None:
+        monkeypatch.setattr(Table, "overwrite", overwrite)
+        first.append(rollback(contract, home, made))
+        overwrite(self, *args, **kwargs)
+
+    monkeypatch.setattr(Table, "overwrite", raced)
+    second = rollback(contract, home, made)
+    assert ([done["changed"] for done in (*first, second)], second["rows"]) == ([True, False], 2)
+    assert lake.load("joined.s").scan().to_arrow()[REPLAY_ID].null_count == 2
