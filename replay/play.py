@@ -49,17 +49,27 @@ def run(
 
     `among`: the plans that this process runs one after the other, where it is not this one alone.
     Returns `{"replay_id", "staging", "rows", "tape", "late", "epochs", "seconds", "fidelity"}`.
-    Raises IncompleteError when the two sides of a faithful tape ran apart.
+    Raises IncompleteError when the two sides of a faithful tape ran apart, UnreachableError while another process
+    runs this replay.
     """
     from connect.lake import Lake
+
+    with folder.owned():
+        lake, done = Lake.open(home, contract.catalog), folder.read("run")
+        if done and lake.exists(plan.staging_table):
+            return done
+        # What was played and audited once is gone, by `replay gc` or a publish: neither says anything of this run.
+        folder.forget("run", "audit")
+        document = _run(contract, home, plan, folder, say, spark or session_for(home, lake, among or [plan]), lake)
+        folder.write("run", document)
+    return document
+
+
+def _run(
+    contract: Contract, home: Home, plan: Plan, folder: ReplayFolder, say: Say, spark: SparkSession, lake: Lake
+) -> dict[str, Any]:
     from connect.registry import equipped, kept_by
 
-    lake, done = Lake.open(home, contract.catalog), folder.read("run")
-    if done and lake.exists(plan.staging_table):
-        return done
-    # What was played and audited once is gone, by `replay gc` or a publish: neither says anything of this run.
-    folder.forget("run", "audit")
-    spark = spark or session_for(home, lake, among or [plan])
     contract = equipped(contract, kept_by(contract, home))
     began = time.monotonic()
     manifest = cut(spark, lake, contract, home, plan, folder, say)
@@ -68,9 +78,7 @@ def run(
     play = _play if plan.faithful else _join_whole
     late = play(spark, lake, contract, plan, folder, say)
     seconds = {"cut": round(ready - began, 1), "play": round(time.monotonic() - ready, 1)}
-    document = _outcome(contract, lake, plan, folder, manifest) | {"late": late, "seconds": seconds}
-    folder.write("run", document)
-    return document
+    return _outcome(contract, lake, plan, folder, manifest) | {"late": late, "seconds": seconds}
 
 
 def session_for(home: Home, lake: Lake, plans: Sequence[Plan]) -> SparkSession:

@@ -6,12 +6,13 @@ import difflib
 import json
 import os
 import shutil
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from connect.home import Home
+from connect.locks import locked
 from contract.errors import UsageError
 
 LATEST = "latest"
@@ -51,6 +52,10 @@ class ReplayFolder:
     def all(cls, home: Home) -> list[ReplayFolder]:
         """Every planned replay of the home, by id."""
         return [cls(plan.parent) for plan in sorted(home.replays.glob("*/plan.json"))]
+
+    def owned(self) -> AbstractContextManager[None]:
+        """Keep other processes from running this replay meanwhile. Raises UnreachableError while another one does."""
+        return locked(self.root / ".lock", f"replay {self.id} is being run by another process")
 
     def forget(self, *names: str) -> None:
         """Remove parts of the folder: documents of steps, or the folders of the tape and of the playing job."""

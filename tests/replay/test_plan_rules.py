@@ -15,10 +15,11 @@ from rich.console import Console
 
 from connect.home import Home
 from connect.lake import Lake
-from contract.errors import UsageError
+from contract.errors import UnreachableError, UsageError
 from contract.lineage import EVENT_TIME, REPLAY_ID
 from contract.ranges import TimeRange
 from plumbline.replay_pages import show_status
+from replay import play
 from replay.plan import Plan, body_hash, read_plan
 from replay.played import forget_unplanned, sides_apart
 from replay.publish import PUBLISHED, ROLLED_BACK, rollback, rollback_shown, tag_name
@@ -183,3 +184,10 @@ def test_two_rollbacks_at_once_bring_the_rows_back_once(
     second = rollback(contract, home, made)
     assert ([done["changed"] for done in (*first, second)], second["rows"]) == ([True, False], 2)
     assert lake.load("joined.s").scan().to_arrow()[REPLAY_ID].null_count == 2
+
+
+def test_a_replay_is_run_by_one_process_at_a_time(tmp_path: Path) -> None:
+    folder = ReplayFolder(tmp_path / "a-week")
+    nothing: Any = None  # it is refused before it looks at anything
+    with folder.owned(), pytest.raises(UnreachableError, match="a-week is being run by another process"):
+        play.run(nothing, nothing, nothing, folder)
