@@ -103,9 +103,13 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
     """Everything pinned in a fresh DuckDB that spills into the home folder and leaves nothing behind."""
     from pathlib import Path
 
+    import duckdb
+
     from connect.lake import Lake
     from connect.pinned import connection
+    from contract.errors import SetupError
     from reconcile.engine.budget import Budget
+    from reconcile.engine.sides import first_line
 
     budget = Budget.of(memory)
     lake = Lake.open(home, contract.catalog).held()
@@ -117,6 +121,11 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
         con.execute("USE kept")
         try:
             yield pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
+        except duckdb.OutOfMemoryException as error:
+            raise SetupError(
+                f"the differences and their evidence do not fit into {memory}: {first_line(error)}",
+                next_step="give more with --memory, or reconcile a shorter range",
+            ) from error
         finally:
             con.close()
             lake.dispose()

@@ -16,6 +16,7 @@ from world import CONTRACT, START, World, show
 from contract.errors import IncompleteError, SetupError
 from contract.ranges import TimeRange
 from plumbline.commands.reconcile import reconcile as command
+from reconcile.run import pinned
 
 MakeWorld = Callable[..., World]
 DOCUMENT_KEYS = {
@@ -226,3 +227,14 @@ def test_evidence_says_where_when_and_by_how_much(make_world: MakeWorld) -> None
     assert evidence["right_event_time"] == "2024-03-01T00:04:00.000000Z"
     assert evidence["right_late_watermark"] == "2024-03-01T01:30:00.000000Z"
     assert evidence["right_late_by_ms"] == 86 * 60_000
+
+
+def test_evidence_that_does_not_fit_into_memory_is_a_plain_error(make_world: MakeWorld) -> None:
+    world = make_world()
+    late_left(world)
+    world.write()
+    with (
+        pytest.raises(SetupError, match="do not fit into 512MB"),
+        pinned(world.contract, world.home, None, "512MB") as pins,
+    ):
+        pins.con.execute("SELECT list(range) FROM range(100_000_000)")
