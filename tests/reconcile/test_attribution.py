@@ -26,7 +26,7 @@ FROM_OUTSIDE += ["schema_change", "batch_cut", "archive_gap"]
 
 @pytest.mark.parametrize(
     ("kinds", "seeds"),
-    [pytest.param(list(KINDS), range(2), id="all together"), pytest.param([], range(1), id="none")],
+    [pytest.param(list(KINDS), range(3), id="all together"), pytest.param([], range(1), id="none")],
 )
 def test_each_finding_has_the_cause_that_was_planted(kinds: list[str], seeds: range) -> None:
     score = Score()
