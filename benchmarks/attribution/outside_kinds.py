@@ -52,7 +52,7 @@ def double_commit(made: Planted, name: str) -> None:
 
     def again(world: World) -> None:
         for row in made.dice.choice(world.files(name)) if made.sound(world, name) else ():
-            plain = row.left.name not in made.chosen or row.left.name == name
+            plain = row.left.name == name or row.left.name in made.shows.keys() - made.chosen
             if plain and made.sound(world, row.left.name) and (records_of(row), "double_commit") not in made.labels:
                 made.label(row, "double_commit")
                 world.stream.append(row)
