@@ -1,6 +1,6 @@
 """Precision and recall per cause in real pipelines: Kafka, the streaming job, the batch reference, then the fault.
 
-    .venv/bin/python benchmarks/attribution/pipelines.py [--each 3] [--mixed 10] [--clean 10] [--seed 1] [--write PAGE]
+    .venv/bin/python benchmarks/attribution/pipelines.py [--each 1] [--mixed 2] [--clean 3] [--seed 1] [--write PAGE]
 
 As attribution.py, but no model fills the tables: a world is a contract with topics of its own on one real broker. The
 real streaming job reads and archives them in one run or more, and the real batch reference joins the archive. Faults
@@ -115,7 +115,7 @@ def measure(asked: argparse.Namespace, worlds: Pipelines) -> Score:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("each", 3), ("mixed", 10), ("clean", 10), ("seed", 1)):
+    for name, default in (("each", 1), ("mixed", 2), ("clean", 3), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--write", type=Path)
     asked = parser.parse_args()
