@@ -38,7 +38,8 @@ from reconcile.engine.statements import (
     repeated_sql,
 )
 
-_BATCHES_PER_SCAN = 8
+_BATCHES_AT_ONCE, _BATCHES_PER_SCAN = 24, 8
+"""Each batch looks through all fetched rows: up to so many that costs less than one more scan of the side."""
 _KEYS_AT_ONCE = 100_000
 _ROW_GROUP = 16_384  # rows that each thread holds in memory while it writes: DuckDB's own 122,880 are too many
 
@@ -81,7 +82,7 @@ class Exact:
             self.con.unregister("plumbline_diff_incoming")
 
     def fetch(self, batches: Sequence[Batch], *, everything: bool) -> None:
-        """Bring the candidate rows of both sides, in order of key hash when several batches will read them.
+        """Bring the candidate rows of both sides.
 
         `everything` brings all rows: cheaper than a semi-join when most of them are candidates.
         """
@@ -91,15 +92,17 @@ class Exact:
                 self._fetch_none(side)
                 continue
             chosen = "true" if everything else candidates_sql(self.plan, side)
-            order = "ORDER BY key_hash" if len(batches) > 1 else ""
+            if len(batches) > _BATCHES_AT_ONCE:
+                self._fetch_by_range(side, chosen, batches)
+                continue
             try:
-                rows = f"{fetch_sql(self.plan, side, chosen)} {order}"
+                rows = fetch_sql(self.plan, side, chosen)
                 self.con.execute(f"CREATE OR REPLACE TABLE {FETCHED[side]} AS {rows}")
             except duckdb.OutOfMemoryException:
                 self._fetch_by_range(side, chosen, batches)
 
     def _fetch_by_range(self, side: str, chosen: str, batches: Sequence[Batch]) -> None:
-        """Without the memory to sort: one scan of the side for every few batches."""
+        """One scan of the side for every few batches."""
         self._fetch_none(side)
         for first in range(0, len(batches), _BATCHES_PER_SCAN):
             some = batches[first : first + _BATCHES_PER_SCAN]
