@@ -119,7 +119,7 @@ class Exact:
         self.con.execute(pairs_sql(self.plan, batch))
         self.con.execute(repeated_sql(self.plan, batch))
         begin = "INSERT INTO {} {}" if self._drift_exists else "CREATE TABLE {} AS {}"
-        self.con.execute(begin.format(DRIFT_ROWS, drift_sql(self.plan)))
+        self.con.execute(begin.format(DRIFT_ROWS, drift_sql(self.plan, batch)))
         self._drift_exists = True
         [(repeated,)] = self.con.execute(f"SELECT count(*) FROM {REPEATED}").fetchall()
         self.repeated_keys += int(repeated)

@@ -62,7 +62,8 @@ def pairs_sql(plan: Plan, batch: Batch) -> str:
 
 
 def repeated_sql(plan: Plan, batch: Batch) -> str:
-    """One row per key that some side has more than once: whether both sides hold the same rows equally often.
+    """One row per key that some side has more than once: whether both sides hold the same rows equally often, and the
+    least row that a side has more often than the other, `left_more` and `right_more`.
 
     Equal rows are counted together first, so a million copies of one row are one group.
     """
@@ -87,17 +88,24 @@ def repeated_sql(plan: Plan, batch: Batch) -> str:
             FROM signed GROUP BY key_hash, {keys}, row_key
         )
         SELECT key_hash, {keys}, bool_and(surplus = 0) AS same,
+               min(row_key) FILTER (surplus > 0) AS left_more, min(row_key) FILTER (surplus < 0) AS right_more,
                {_listed("left_some")} AS left_rows, {_listed("right_some")} AS right_rows
         FROM equal_rows GROUP BY key_hash, {keys} HAVING sum(copies) > 1
     """
 
 
-def drift_sql(plan: Plan) -> str:
-    """The drift rows among the pairs: their class, counts, differing columns, values and lineage of both sides."""
-    same_key = " AND ".join(f"pairs.{name} IS NOT DISTINCT FROM repeated.{name}" for name in _key_names(plan))
+def drift_sql(plan: Plan, batch: Batch) -> str:
+    """The drift rows among the pairs: their class, counts, differing columns, values and lineage of both sides.
+
+    Of a repeated key a row is shown that the side has more often than the other, if there is one.
+    """
     return f"""
-        WITH classified AS (
-            SELECT pairs.*, {_columns_of("repeated", plan)}
+        WITH left_unpaired AS ({_unpaired(plan, batch, "left")}),
+        right_unpaired AS ({_unpaired(plan, batch, "right")}),
+        classified AS (
+            SELECT pairs.* REPLACE (
+                       coalesce(left_unpaired.record, ours) AS ours, coalesce(right_unpaired.record, theirs) AS theirs
+                   ), {_columns_of("repeated", plan)}
                    CASE WHEN left_count = 1 AND right_count = 1 THEN {_differing(plan)}
                         ELSE []::VARCHAR[] END AS differing,
                    CASE WHEN right_count = 0 THEN 'missing'
@@ -107,7 +115,9 @@ def drift_sql(plan: Plan) -> str:
                         WHEN repeated.same THEN 'match'
                         ELSE 'duplicate' END AS found
             FROM {PAIRS} AS pairs
-            LEFT JOIN {REPEATED} AS repeated ON pairs.key_hash = repeated.key_hash AND {same_key}
+            LEFT JOIN {REPEATED} AS repeated ON {_same_key(plan, "pairs", "repeated")}
+            LEFT JOIN left_unpaired ON {_same_key(plan, "pairs", "left_unpaired")}
+            LEFT JOIN right_unpaired ON {_same_key(plan, "pairs", "right_unpaired")}
         )
         SELECT found AS class, {_named_keys(plan)} left_count, right_count, differing AS columns,
                {_shown_row(plan, "ours")} AS left_row, {_shown_row(plan, "theirs")} AS right_row {_carried(plan)}
@@ -137,6 +147,11 @@ def _key_names(plan: Plan) -> list[str]:
 
 def _keys(plan: Plan) -> str:
     return ", ".join(_key_names(plan))
+
+
+def _same_key(plan: Plan, one: str, other: str) -> str:
+    names = (f"{one}.{name} IS NOT DISTINCT FROM {other}.{name}" for name in _key_names(plan))
+    return " AND ".join([f"{one}.key_hash = {other}.key_hash", *names])
 
 
 def _named_keys(plan: Plan) -> str:
@@ -194,6 +209,18 @@ def _comparable(value: Compared, side: str) -> str:
 
 def _listed(some: str) -> str:
     return f"list_slice(list_sort(flatten(list({some}))), 1, {LISTED_ROWS})"
+
+
+def _unpaired(plan: Plan, batch: Batch, side: str) -> str:
+    """Of each repeated key the least record of the row that `repeated` says the side has more often."""
+    keys = ", ".join(f"fetched.{name}" for name in _key_names(plan))
+    return f"""
+        SELECT fetched.key_hash, {keys}, min(record) AS record
+        FROM {FETCHED[side]} AS fetched
+        JOIN {REPEATED} AS repeated ON {_same_key(plan, "fetched", "repeated")}
+        WHERE fetched.{_within(batch)} AND {_row_key(plan, side)} = repeated.{side}_more
+        GROUP BY fetched.key_hash, {keys}
+    """
 
 
 def _differing(plan: Plan) -> str:

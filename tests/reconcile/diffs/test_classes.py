@@ -160,6 +160,30 @@ def test_what_the_drift_tells(con: duckdb.DuckDBPyConnection, budget: Budget) ->
     assert {name: str(value) for name, value in drift[0]["right_row"].items()} == {"v": "A", "w": "1.5"}
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "shown"),
+    [
+        (["a", "b"], ["a", "c"], ("b", "c")),
+        (["a", "a", "b"], ["a", "b", "b"], ("a", "b")),
+        (["a", "c"], ["a", "a", "c"], ("a", "a")),
+        (["a"], ["a", "b"], ("a", "b")),
+    ],
+    ids=["one of each", "other multiplicities", "a copy more: the least where none is left over", "a row more"],
+)
+def test_of_a_duplicate_the_rows_that_do_not_pair_off_are_shown(con, budget, ours, theirs, shown) -> None:  # type: ignore[no-untyped-def]
+    """The rows that both sides hold say nothing."""
+    for table, rows in (("ours", ours), ("theirs", theirs)):
+        con.execute(
+            f"CREATE VIEW {table} AS SELECT NULL::INT AS k, unnest({rows}) AS v, unnest(range({len(rows)})) AS at"
+        )
+    compare(con, "ours", "theirs", ["k"], carry=["at"], budget=budget)
+    [(left, right, left_at, right_at)] = con.execute(
+        "SELECT left_row.v, right_row.v, left_at, right_at FROM drift"
+    ).fetchall()
+    assert (left, right) == shown
+    assert (ours[left_at], theirs[right_at]) == shown
+
+
 def test_a_carried_column_that_one_side_lacks(con: duckdb.DuckDBPyConnection, budget: Budget) -> None:
     tables(con, "SELECT 1 AS k, 'a' AS v", "SELECT 1 AS k, 'b' AS v, 7 AS at")
     found = compare(con, "ours", "theirs", ["k"], carry=["at"], budget=budget)
