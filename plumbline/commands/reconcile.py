@@ -85,11 +85,16 @@ def _show(run: Run, contract: Contract, contract_path: Path, home: Home, console
 
 def _third(home: Home, against: str | None, time_range: TimeRange) -> tuple[str | None, TimeRange]:
     """The table to compare with besides, and the range: of a replay its own, where none is given."""
-    kind, colon, replay_id = (against or "").partition(":")
-    if not colon:
+    if against is None:
+        return None, time_range
+    kind, colon, replay_id = against.partition(":")
+    if not colon and "." in against and all(against.split(".")):
         return against, time_range
-    if kind != "replay":
-        raise UsageError(f"--against {against!r} is no replay", next_step="write --against replay:ID")
+    if kind != "replay" or not colon:
+        raise UsageError(
+            f"--against {against!r} is no {'replay' if colon else 'table'}",
+            next_step="write --against replay:ID or NAMESPACE.TABLE",
+        )
     from replay.plan import read_plan
     from replay.store import ReplayFolder
 
