@@ -23,7 +23,7 @@ from reconcile.engine.quoting import text
 from reconcile.engine.schema import nearest
 from reconcile.engine.shape import Shape, shaped
 from reconcile.engine.sides import Relation, describe
-from reconcile.engine.sources import open_side
+from reconcile.engine.sources import open_side, typed_like
 from reconcile.engine.statements import DRIFT
 from reconcile.fail_if import FailIf, by_name, crossed, parse_fail_if
 from reconcile.repair import Repairable, write_repair
@@ -185,7 +185,7 @@ def diff(
         chosen = choose(engine, (left, right), lambda: _lake(home))
         frames = _frames(con, left, right, home) if chosen.name == "spark" else None
         _check_plain(frames is None, keys, forgiven, ours, theirs)
-        sides = [_open(con, left, "left", ours, home, frames), _open(con, right, "right", theirs, home, frames)]
+        sides = _sides(con, (left, ours), (right, theirs), home, frames)
         _check_names(names or {}, sides[0])
         repairable = Repairable(names or {}, tuple(compute_right or ()), forgiven, tuple(hidden), sides)
         limits = parse_fail_if(by_name(fail_if), {name for side in sides for name in side.columns})
@@ -252,13 +252,24 @@ def _narrow(
     return narrow(con, *frames, key, **rules)
 
 
-def _open(
-    con: duckdb.DuckDBPyConnection, source: Source, side: str, shape: Shape, home: Home | None, frames: object
-) -> Relation:
-    """The view `side`; with `frames` it is there already, and empty."""
+def _sides(
+    con: duckdb.DuckDBPyConnection,
+    left: tuple[Source, Shape],
+    right: tuple[Source, Shape],
+    home: Home | None,
+    frames: object,
+) -> list[Relation]:
+    """The views `left` and `right`; with `frames` they are there already, and empty."""
     if frames:
-        return describe(con, side)
-    return shaped(con, open_side(con, source, f"{side} source", lambda: _lake(home)), side, shape)
+        return [describe(con, "left"), describe(con, "right")]
+    sources = [
+        open_side(con, source, f"{side} source", lambda: _lake(home))
+        for side, (source, _) in (("left", left), ("right", right))
+    ]
+    to_left = right[1].names
+    to_right = {ours: theirs for theirs, ours in to_left.items()}
+    typed = typed_like(con, sources[0], sources[1], to_left), typed_like(con, sources[1], sources[0], to_right)
+    return [shaped(con, typed[0], "left", left[1]), shaped(con, typed[1], "right", right[1])]
 
 
 def _check_names(names: Mapping[str, str], left: Relation) -> None:

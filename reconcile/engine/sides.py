@@ -27,13 +27,15 @@ class Relation:
     """A view or table of one DuckDB connection.
 
     `columns` maps each column to its DuckDB type, in the table's order. `files` are the Parquet files behind it,
-    empty when the rows come from elsewhere. `placed` says that the view has PLACE too, which is no part of `columns`.
+    empty when the rows come from elsewhere. `placed` says that the view has PLACE too, which is no part of `columns`,
+    `untyped` that no value told the types: a CSV file that holds a header only.
     """
 
     name: str
     columns: Mapping[str, DuckDBPyType]
     files: tuple[str, ...] = ()
     placed: bool = False
+    untyped: bool = False
 
     @property
     def sql(self) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatch
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,7 @@ _ENDINGS = {
 }  # fmt: skip
 _WHERE_ROWS_LIE = ("file_index", "file_row_number")  # columns that DuckDB has beside those of the files
 _IDENTIFIER = re.compile(r"(?P<table>\w+(?:\.\w+)+)(?:@(?P<snapshot>[\w.\-]+))?")
+_DELIMITERS = ",;\t|"
 _GLOB = re.compile(r"[*?\[]")
 _FORMS = "name a Parquet or CSV file, a folder or glob of them, or an Iceberg table as namespace.table@snapshot"
 
@@ -126,7 +130,19 @@ def _open_files(con: duckdb.DuckDBPyConnection, files: list[str], view: str) -> 
     kind = kind_of(files[0])
     reader = _parquet(con, files) if kind == _PARQUET else _csv(con, files)
     con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {reader}")
-    return describe(con, view, tuple(files) if kind == _PARQUET else ())
+    if kind == _PARQUET:
+        return describe(con, view, tuple(files))
+    return replace(describe(con, view), untyped=not con.sql(f"FROM {ident(view)} LIMIT 1").fetchall())
+
+
+def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, names: Mapping[str, str]) -> Relation:
+    """The side; where no value told its types, with those of `other`, whose column `a` is `names[a]` in the side."""
+    if not side.untyped:
+        return side
+    kinds = {**side.columns, **{names.get(name, name): kind for name, kind in other.columns.items()}}
+    columns = ", ".join(f"NULL::{kinds[name]} AS {ident(name)}" for name in side.columns)
+    con.execute(f"CREATE OR REPLACE VIEW {side.sql} AS SELECT {columns} WHERE false")
+    return describe(con, side.name)
 
 
 def _parquet(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
@@ -146,8 +162,24 @@ def _csv(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
     """Types are sniffed once, from all rows, then fixed: a value in the last row can change a column's type."""
     listed = ", ".join(map(text, files))
     whole = con.sql(f"FROM read_csv([{listed}], sample_size = -1, union_by_name = true)")
+    if any(delimiter in name for name in whole.columns for delimiter in _DELIMITERS):
+        for file in files:
+            _check_parsed(con, file)
     types = ", ".join(f"{text(name)}: {text(str(kind))}" for name, kind in zip(whole.columns, whole.types, strict=True))
     return f"FROM read_csv([{listed}], union_by_name = true, types = {{{types}}})"
+
+
+def _check_parsed(con: duckdb.DuckDBPyConnection, file: str) -> None:
+    """Of a file that it cannot parse DuckDB makes one column of whole lines: let it say which line is to blame."""
+    if len(con.sql(f"FROM read_csv({text(file)}, sample_size = -1)").columns) > 1 or not file.endswith("sv"):
+        return
+    with Path(file).open(encoding="utf-8", errors="replace") as opened:
+        header = opened.readline()
+    delimiter, fields = max(((d, len(next(csv.reader([header], delimiter=d)))) for d in _DELIMITERS), key=itemgetter(1))
+    if fields > 1:
+        columns = ", ".join(f"'{position}': 'VARCHAR'" for position in range(fields))
+        form = f"auto_detect = false, header = true, delim = {text(delimiter)}, columns = {{{columns}}}"
+        con.sql(f"FROM read_csv({text(file)}, {form})").fetchall()
 
 
 def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: Callable[[], Lake]) -> Relation:
