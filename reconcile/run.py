@@ -152,8 +152,9 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
     drift = bool(uncompared) or any(cause != "pending" for cause, _ in total.entries)
     records = quarantine.records(pins, judged.intake)
     balanced = judged.books.balance(judged.match) and quarantine.balanced(records)
-    # A range that nothing has reached yet looks like two equal tables: a stream that died would stay green.
-    told = settled or not (require_settled or total.batch == total.stream == 0)
+    # A range that nothing has reached yet, or that nobody meant, looks like two equal tables.
+    empty = total.batch == total.stream == 0
+    told = settled and bool(pins.runs) if empty else settled or not require_settled
     causes = {name: sum(kinds.values()) for name, kinds in total.causes().items()}
     predicted = judged.predicted
     return {

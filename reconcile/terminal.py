@@ -56,12 +56,15 @@ def _headline(run: Run) -> str:
     document, total = run.document, run.books.total
     drift = sum(total.count(kind) for kind in CLASSES)
     said = {
-        "clean": f"clean: {total.match:,} of {total.batch:,} batch rows are in the stream with the same values",
+        "clean": f"clean: {total.match:,} of {total.batch:,} batch rows are in the stream with the same values"
+        if total.batch or total.stream
+        else "nothing to compare: neither table holds a row of the range, which the batch has run over",
         "drift": f"drift: {drift:,} differences among {total.batch:,} batch rows, "
         f"{document['unexplained']:,} unexplained",
         "incomplete": f"incomplete: {drift:,} differences, {total.count(PENDING):,} rows pending"
         if total.batch or total.stream
-        else "incomplete: nothing to compare, neither table holds a row of a range that is not settled",
+        else "incomplete: nothing to compare, neither table holds a row of a range that "
+        + ("no batch run covers" if document["settled"] else "is not settled"),
     }[document["verdict"]]
     if not document["balanced"]:
         said += "; the books do not balance, which is a defect of Plumbline"

@@ -17,6 +17,7 @@ from contract.errors import IncompleteError, SetupError
 from contract.ranges import TimeRange
 from plumbline.commands.reconcile import reconcile as command
 from reconcile.run import pinned
+from reconcile.verdict import EXIT
 
 MakeWorld = Callable[..., World]
 DOCUMENT_KEYS = {
@@ -135,6 +136,31 @@ def test_a_settled_range_is_said_to_be(make_world: MakeWorld) -> None:
     empty = world.reconcile(time_range=not_reached).document
     assert (empty["counts"]["batch"], empty["settled"]) == (0, False), "a stream that stands still is never settled"
     assert empty["verdict"] == "incomplete", "nor is it clean, where neither table has a row yet"
+
+
+@pytest.mark.parametrize(
+    ("covered", "verdict", "said"),
+    [
+        (True, "clean", "nothing to compare: neither table holds a row of the range"),
+        (False, "incomplete", "incomplete: nothing to compare, neither table holds a row of a range that no batch run"),
+    ],
+)
+def test_a_settled_range_without_rows(
+    make_world: MakeWorld, capsys: pytest.CaptureFixture[str], covered: bool, verdict: str, said: str
+) -> None:
+    """Only what a batch run covers is known to be empty."""
+    world = make_world()
+    nothing(world)
+    world.write()
+    if not covered:
+        rows = world.lake.load("joined.plays_batch").scan().to_arrow()
+        world.lake.catalog().drop_table("joined.plays_batch")
+        world.lake.ensure_table("joined.plays_batch", rows.schema)
+        world.lake.append("joined.plays_batch", rows)
+    long_ago = TimeRange(None, START - timedelta(days=30))
+    assert world.reconcile(time_range=long_ago).document["verdict"] == verdict
+    assert run_command(world, "--date", "1970-02-01") == EXIT[verdict]
+    assert said in capsys.readouterr().out
 
 
 EXITS: tuple[tuple[Any, tuple[str, ...], int], ...] = (
