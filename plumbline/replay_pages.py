@@ -30,6 +30,9 @@ def show_plan(body: dict[str, Any], home: Home, console: Console) -> None:
     played = "joined at once" if not epochs else "1 epoch" if epochs == 1 else f"{epochs:,} epochs"
     time = "" if estimate["seconds"] is None else f", about {estimate['seconds']:,} s by {estimate['from']}"
     console.print(f"  {played}{time}; publish replaces {replaces['rows']:,} rows of {replaces['table']}")
+    if not replaces["rows"] and not any(source["pieces"] for source in body["sources"].values()):
+        console.print("nothing to replay: no record is there for this range, nor a row in the table: check its bounds")
+        return
     console.print(f"next: plumbline replay run {body['replay_id']}{home.option} --execute")
 
 

@@ -18,7 +18,7 @@ from connect.lake import Lake
 from contract.errors import UnreachableError, UsageError
 from contract.lineage import EVENT_TIME, REPLAY_ID
 from contract.ranges import TimeRange
-from plumbline.replay_pages import show_status
+from plumbline.replay_pages import show_plan, show_status
 from replay import play
 from replay.plan import Plan, body_hash, read_plan
 from replay.played import forget_unplanned, sides_apart
@@ -57,6 +57,16 @@ def test_a_plan_is_read_as_it_was_made(folder: ReplayFolder) -> None:
     assert (plan.replay_id, plan.sources["orders"].snapshot_id) == (folder.id, 7)
     assert plan.time_range == TimeRange(T0, T0 + timedelta(days=1))
     assert plan.staging_table == "plumbline_staging.r_20240301_1d_12345678"
+
+
+@pytest.mark.parametrize(("replaced", "said"), [(0, "nothing to replay: no record is there"), (1, "next: plumbline")])
+def test_a_plan_of_a_range_without_data_says_so(
+    folder: ReplayFolder, capsys: pytest.CaptureFixture[str], replaced: int, said: str
+) -> None:
+    estimate = {"rows": 0, "seconds": None}
+    body = read_plan(folder).as_json() | {"replaces": {"table": "t", "rows": replaced}, "estimate": estimate}
+    show_plan(body, Home.resolve(str(folder.root)), Console(width=300))
+    assert capsys.readouterr().out.splitlines()[-1].startswith(said)
 
 
 @pytest.mark.parametrize("change", [{"late": "faithful"}, {"range": {"from": None, "to": None}}, {"hash": "0"}])
