@@ -48,7 +48,7 @@ def optional_duration(_ctx: click.Context, option: click.Parameter, value: str |
     """A length of time as `7d` or '7 days'; None when the option is absent. Raises UsageError unless it is positive."""
     length = None if value is None else parse_duration(value)
     if length is not None and length <= timedelta(0):
-        raise UsageError(f"{option.opts[0]} {value!r} is not a length of time", next_step="write it as 7d or '7 days'")
+        raise UsageError(f"{option.opts[0]} {value!r} is not longer than zero", next_step="write it as 7d or '7 days'")
     return length
 
 

@@ -67,6 +67,6 @@ def _fail_if(text: str, columns: Collection[str]) -> FailIf:
     if column is not None and column not in columns:
         raise UsageError(
             f"{name!r} in {text!r} is neither a column nor one of {', '.join(_NAMES)}",
-            next_step=nearest(column, [*_NAMES, *columns]),
+            next_step=nearest(column, [*_NAMES, *columns], "names"),
         )
     return FailIf(name, spelled, limit, column)

@@ -81,11 +81,15 @@ def _show_columns(figures: Comparison, console: Console) -> None:
             largest = column["largest_difference"]
             apart = "" if largest is None else f", by {largest:,g} at most"
             console.print(
-                f"  column {printable(name)}: {column['mismatches']:,} keys differ{apart}; {column['matches']:,} agree"
+                f"  column {printable(name)}: {_differ(column['mismatches'])}{apart}; {column['matches']:,} agree"
             )
     agreeing = sum(not column["mismatches"] for column in columns.values())
     if agreeing and len(columns) > agreeing:
-        console.print(f"  the other {agreeing:,} columns agree")
+        console.print("  the other column agrees" if agreeing == 1 else f"  the other {agreeing:,} columns agree")
+
+
+def _differ(keys: float) -> str:
+    return "1 key differs" if keys == 1 else f"{keys:,} keys differ"
 
 
 def _show_samples(figures: Comparison, samples: Sequence[Mapping[str, Any]], console: Console) -> None:

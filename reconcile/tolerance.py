@@ -58,7 +58,10 @@ def _tolerance(text: str, rule: str) -> Tolerance:
 
 def _size(text: str, kind: str, size: str) -> float:
     if kind == "round_to":
-        return parse_duration(size).total_seconds() * 1000
+        grid = parse_duration(size).total_seconds() * 1000
+        if grid <= 0:
+            raise UsageError(f"{size!r} in {text!r} is no grid for times", next_step="write 1 ms or more")
+        return grid
     try:
         return float(size)
     except ValueError:

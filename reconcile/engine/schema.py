@@ -68,10 +68,10 @@ def _one_sided(left: Any, right: Any) -> bool:
     return any(_one_sided(one, other) for (_, one), (_, other) in pairs)
 
 
-def nearest(name: str, known: Collection[str]) -> str:
-    """The next step after an unknown column: the nearest known one, or all of them."""
+def nearest(name: str, known: Collection[str], called: str = "columns") -> str:
+    """The next step after an unknown name: the nearest known one, or all of them."""
     folded = {candidate.casefold(): candidate for candidate in known}
     close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     if close:
         return f"did you mean {folded[close[0]]!r}?"
-    return f"the columns are {', '.join(known)}" if known else "the table has no columns"
+    return f"the {called} are {', '.join(known)}" if known else "the table has no columns"

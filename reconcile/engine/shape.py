@@ -50,10 +50,12 @@ def _renamed(side: Relation, names: Mapping[str, str]) -> str:
                 next_step=nearest(name, side.columns),
             )
     wanted = [names.get(name, name) for name in side.columns]
-    for name in wanted:
+    for old, name in names.items():
         if wanted.count(name) > 1:
             raise UsageError(
-                f"two columns would be named {name!r}", where=side.name, next_step="map the other one to another name"
+                f"two columns would be named {name!r}",
+                where=side.name,
+                next_step=f"map the other one to another name, or drop the map and take --right {name}={ident(old)}",
             )
     columns = (f"{ident(old)} AS {ident(new)}" for old, new in zip(side.columns, wanted, strict=True))
     return f"SELECT {', '.join((*columns, *_place(side)))} FROM {side.sql}"

@@ -41,7 +41,10 @@ def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Call
     what cannot be read.
     """
     if not isinstance(source, (str, Path)):
-        con.register(view, as_arrow(source))
+        table = as_arrow(source)
+        if not table.column_names:
+            raise UsageError(f"a {type(source).__name__} without columns is given", next_step="give both sides columns")
+        con.register(view, table)
         return describe(con, view)
     files = files_of(str(source))
     if files is None:
@@ -57,6 +60,8 @@ def as_arrow(source: Any) -> pa.Table:
             return source
         if type(source).__module__.partition(".")[0] == "pandas":
             return pa.Table.from_pandas(source, preserve_index=False)
+        if type(source).__module__.partition(".")[0] == "polars" and hasattr(source, "collect"):
+            return pa.table(source.collect())  # a LazyFrame
         if hasattr(source, "toArrow"):  # Spark's: it brings all rows to this process
             return source.toArrow()
         return pa.table(source)

@@ -23,7 +23,8 @@ def test_a_speed(text: str, factor: float | None) -> None:
             ["feed", "x", "--topic", "a=b", "--speed", "nanx"], "--speed 'nanx' is no speed", id="not a number"
         ),
         pytest.param(["feed", "x", "--topic", "orders"], "--topic 'orders' names no source and topic", id="topic"),
-        pytest.param(["gc", "--older-than", "-1 day"], "--older-than '-1 day' is not a length of time", id="age"),
+        pytest.param(["gc", "--older-than", "-1 day"], "--older-than '-1 day' is not longer than zero", id="age"),
+        pytest.param(["gc", "--older-than", "0 days"], "--older-than '0 days' is not longer than zero", id="zero"),
         pytest.param(["gc", "--rollback-for", "soon"], "soon", id="no age"),
         pytest.param(["finish", "latest"], "there is no replay 'latest'", id="nothing planned"),
         pytest.param(["finish", "series-1"], "there is no replay 'series-1'", id="an unknown series"),

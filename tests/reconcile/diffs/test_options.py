@@ -245,6 +245,21 @@ def test_no_limit(text: str) -> None:
     assert raised.value.next_step
 
 
+def test_an_unknown_name_in_a_limit_is_answered_with_all_names() -> None:
+    with pytest.raises(UsageError, match=r"the names are drift, schema, .*, city"):
+        parse_fail_if(["zzz > 0"], ["city"])
+
+
+def test_a_grid_of_no_length_is_no_tolerance() -> None:
+    with pytest.raises(UsageError, match="'0 s' in 'seen=round_to:0 s' is no grid"):
+        parse_tolerances(["seen=round_to:0 s"])
+
+
+def test_a_frame_without_columns_is_refused() -> None:
+    with pytest.raises(UsageError, match="a Table without columns is given"):
+        reconcile.diff(pa.table({}), pa.table({}), "id")
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a condition that is none": ({"where": "id"}, "'id' gives BIGINT, not true or false"),
     "a condition over no column": ({"where": "ident = 1"}, "'ident = 1' cannot be used"),
@@ -254,7 +269,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "SQL that some value does not fit": ({"where_left": "city::INT > 0"}, "a value does not fit the SQL given"),
     "a map of a column that is not there": ({"names": {"id": "nr", "city": "town"}}, "'town' cannot be mapped"),
     "a map from a column that is not there": ({"names": {"id": "nr", "town": "city"}}, "'town' of the map"),
-    "a map onto a name that is taken": ({"names": {"id": "nr", "city": "euros"}}, "two columns would be named 'city'"),
+    "a map onto a name that is taken": (
+        {"names": {"id": "nr", "city": "euros"}},
+        "or drop the map and take --right city=",
+    ),
     "a hidden column that is not there": ({"hide": ["pin"]}, "'pin' is on neither side"),
     "hidden and hashed": ({"hide": ["city"], "hashed": ["city"]}, "both hidden and hashed"),
     "the case of a number": ({"tolerances": {"id": Tolerance(fold=("case",))}}, "is BIGINT, not text"),

@@ -82,6 +82,7 @@ SIDES = {
     "an Arrow table": lambda _: OURS,
     "a pandas frame": lambda _: OURS.to_pandas().set_index(pd.Index([7, 8, 9])),
     "a polars frame": lambda _: pl.from_arrow(OURS),
+    "a lazy polars frame": lambda _: pl.from_arrow(OURS).lazy(),  # type: ignore[union-attr]
     "a DuckDB relation of another connection": lambda _: duckdb.connect().from_arrow(OURS),
     "a stream of Arrow batches": lambda _: OURS.to_reader(),
 }
@@ -306,7 +307,8 @@ def test_the_command_shows_the_first_rows(files: tuple[str, str]) -> None:
     done = plumbline(*files, "-k", "id")
     assert "price=2.0" in done.stdout
     assert "price=2.5" in done.stdout
-    assert "column price: 1 keys differ" in done.stdout
+    assert "column price: 1 key differs" in done.stdout
+    assert "the other column agrees" in done.stdout
 
 
 @pytest.mark.parametrize("option", ["--out", "--repair-sql"])
