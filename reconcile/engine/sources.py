@@ -132,11 +132,9 @@ def _one_kind(files: list[str], source: str) -> list[str]:
 
 
 def _open_files(con: duckdb.DuckDBPyConnection, files: list[str], view: str) -> Relation:
-    kind = kind_of(files[0])
-    reader = _parquet(con, files) if kind == _PARQUET else _csv(con, files)
-    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {reader}")
-    if kind == _PARQUET:
-        return describe(con, view, tuple(files))
+    if kind_of(files[0]) == _PARQUET:
+        return _open_parquet(con, files, view)
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {_csv(con, files)}")
     return replace(describe(con, view), untyped=not con.sql(f"FROM {ident(view)} LIMIT 1").fetchall())
 
 
@@ -150,17 +148,20 @@ def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, 
     return describe(con, side.name)
 
 
-def _parquet(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
+def _open_parquet(con: duckdb.DuckDBPyConnection, files: list[str], view: str) -> Relation:
     """Columns are matched by name: a file that lacks one gives NULL, and none is dropped without a word.
 
     A column of the files that has the name of one that says where rows lie hides it: such files go without places.
     """
     union = ", union_by_name = true" if len(files) > 1 else ""
     rows = f"FROM read_parquet([{', '.join(map(text, files))}]{union})"
-    if {name.lower() for name in con.sql(rows).columns} & {*_WHERE_ROWS_LIE}:
-        return rows
     places = ", ".join(f"{there} AS {name}" for there, name in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
-    return f"SELECT *, {places} {rows}"
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *, {places} {rows}")
+    side = describe(con, view, tuple(files))
+    if {name.lower() for name in side.columns} & {*_WHERE_ROWS_LIE}:
+        con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {rows}")
+        side = describe(con, view, tuple(files))
+    return side
 
 
 def _csv(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
