@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from contract.findings import LIMITED
 from contract.lineage import CORRUPT, LINEAGE, RESERVED
+from contract.on import placed
 
 if TYPE_CHECKING:
     from contract.model import Contract, OutputColumn, Source
@@ -159,8 +160,8 @@ def _join_names_the_sources(contract: Contract) -> None:
             raise PartError(("join", part), _unknown(f"no source {side!r}", side, contract.sources))
     if join.left == join.right:
         raise PartError(("join", "right"), f"left and right are both {join.left!r}; a join needs two sources")
-    for i, (left_field, right_field) in enumerate(join.pairs):
-        path = ("join", "on", left_field if isinstance(join.on, dict) else i)
+    for below, (left_field, right_field) in placed(join.on):
+        path = ("join", "on", *below)
         for side, field in ((join.left, left_field), (join.right, right_field)):
             known = contract.sources[side].columns
             if field not in known:

@@ -11,10 +11,12 @@ from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from contract.consistency import PartError
 from contract.errors import ContractError, UsageError
-from contract.model import SPELLINGS, Contract
+from contract.kinds import SPELLINGS
+from contract.model import Contract
 from contract.places import Places
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -136,7 +138,7 @@ def _variable(variable: str, environment: Mapping[str, str], where: str) -> str:
 def _explained(error: ValidationError, name: str, lines: Mapping[Path_, int]) -> ContractError:
     """The most telling error of pydantic (an unknown key before a missing one) in our words."""
     found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-    first = found[0]
+    first = _deepest(found, lines)
     cause = first.get("ctx", {}).get("error")
     path = _in_file(first["loc"], lines) + (cause.path if isinstance(cause, PartError) else ())
     spelled = ".".join(str(part) for part in path) or "contract"
@@ -156,6 +158,13 @@ def _explained(error: ValidationError, name: str, lines: Mapping[Path_, int]) ->
     secret = path[:1] in (("kafka",), ("catalog",), ("schema_registry",))
     shown = f" (found {value!r})" if plain and not secret else ""
     return ContractError(f"{spelled}: {what}{shown}", where=where, next_step=step or STEPS.get(first["type"]))
+
+
+def _deepest(found: list[ErrorDetails], lines: Mapping[Path_, int]) -> ErrorDetails:
+    """The first error, or what is wrong inside the same value: of a union, the alternative that fits it best."""
+    place = _in_file(found[0]["loc"], lines)
+    inside = [error for error in found if _in_file(error["loc"], lines)[: len(place)] == place]
+    return max(inside, key=lambda error: len(_in_file(error["loc"], lines)))
 
 
 def _in_file(path: Path_, lines: Mapping[Path_, int]) -> Path_:

@@ -6,89 +6,25 @@ import hashlib
 import json
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PrivateAttr,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from contract.bounds import Bounds
 from contract.consistency import PartError
-from contract.durations import DURATION_FORM, parse_duration, spell_duration
+from contract.durations import spell_duration
 from contract.equality import Tolerance
-from contract.errors import UsageError
-from contract.fields import FIELD_TYPE_SCHEMA, TIMESTAMPS, check_type
+from contract.fields import TIMESTAMPS
+from contract.kinds import CONTRACT_NAME, FUNCTION, Delay, Duration, FieldType, Name, On, Property, TableName
 from contract.lineage import LINEAGE
+from contract.on import placed, unfit
 from contract.places import Path, Places
 from contract.writers import Writers
-
-NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-TABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$"
-CONTRACT_NAME = r"^[a-z][a-z0-9_-]*$"
-FUNCTION = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"
-SPELLINGS = {
-    FUNCTION: "write it as module:function",
-    NAME: "use letters, digits and _, not a digit first",
-    TABLE_NAME: "write it as namespace.table, each of letters, digits and _",
-    CONTRACT_NAME: "use lower-case letters, digits, _ and -, a letter first",
-}
-"""What a name's pattern asks for, in words."""
-
-
-def _as_duration(text: object) -> timedelta:
-    try:
-        return parse_duration(text)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-
-
-def _as_field_type(name: object) -> str:
-    try:
-        return check_type(str(name))
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-
-
-def _as_delay(text: object) -> timedelta:
-    if (duration := _as_duration(text)) < timedelta(0):
-        raise ValueError(f"{text!r} is negative; write a duration of zero or more")
-    return duration
 
 
 def _reversed(low: timedelta, high: timedelta) -> str:
     low_, high_ = spell_duration(low), spell_duration(high)
     return f"[{low_}, {high_}] is reversed; write the earlier bound first, [{high_}, {low_}]"
-
-
-def _as_property(value: object) -> object:
-    """YAML's bare numbers and booleans as clients spell them."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
-
-
-DurationText = Annotated[str, Field(pattern=f"^{DURATION_FORM.pattern}$")]
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_as_duration, json_schema_input_type=DurationText),
-    PlainSerializer(spell_duration, return_type=str),
-]
-Delay = Annotated[
-    timedelta,
-    BeforeValidator(_as_delay, json_schema_input_type=DurationText),
-    PlainSerializer(spell_duration, return_type=str),
-]
-Property = Annotated[str, BeforeValidator(_as_property, json_schema_input_type=str | int | float | bool)]
-FieldType = Annotated[str, BeforeValidator(_as_field_type), WithJsonSchema(FIELD_TYPE_SCHEMA)]
-Name = Annotated[str, Field(pattern=NAME)]
-TableName = Annotated[str, Field(pattern=TABLE_NAME)]
 
 
 class _Block(BaseModel):
@@ -150,7 +86,7 @@ class Join(_Block):
     kind: Literal["inner", "left_outer", "right_outer", "full_outer"] = Field(
         "left_outer", description="which events give a row when nothing matches them"
     )
-    on: list[Name] | dict[Name, Name] = Field(min_length=1, description="shared fields, or left field to right field")
+    on: On = Field(min_length=1, description="shared fields, left field to right field, or a list of both")
     within: tuple[Duration, Duration] = Field(description="right event time minus left, both ends included")
 
     @model_validator(mode="after")
@@ -158,6 +94,8 @@ class Join(_Block):
         low, high = self.within
         if low > high:
             raise PartError(("within",), _reversed(low, high))
+        if wrong := unfit(self.on):
+            raise PartError(("on", *wrong[0]), wrong[1])
         return self
 
     @property
@@ -173,7 +111,7 @@ class Join(_Block):
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """`(left field, right field)` of each join column."""
-        return tuple(self.on.items()) if isinstance(self.on, dict) else tuple((name, name) for name in self.on)
+        return tuple(pair for _, pair in placed(self.on))
 
 
 class OutputColumn(_Block):

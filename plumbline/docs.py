@@ -16,7 +16,7 @@ import click
 
 from contract.durations import DURATION_FORM
 from contract.fields import FIELD_TYPE_SCHEMA
-from contract.model import CONTRACT_NAME, NAME, TABLE_NAME
+from contract.kinds import CONTRACT_NAME, NAME, TABLE_NAME
 from contract.schema import json_schema
 from plumbline.error_page import error_page
 
@@ -155,7 +155,8 @@ def spell(spec: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "prefixItems" in spec:
         return "[" + ", ".join(spell(part, definitions) for part in spec["prefixItems"]) + "]"
     if spec["type"] == "array":
-        return f"list of {spell(spec['items'], definitions)}"
+        items = spell(spec["items"], definitions)
+        return f"list of ({items})" if " name to " in items else f"list of {items}"
     if spec["type"] == "object":
         inner = next(iter(spec.get("patternProperties", {}).values()), None) or spec["additionalProperties"]
         return f"name to {spell(inner, definitions)}"

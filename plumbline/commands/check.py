@@ -110,6 +110,11 @@ def origin(column: OutputColumn) -> str:
     return column.sql or f"{column.source}.{column.field}"
 
 
+def one_line(sql: str) -> str:
+    """SQL as it fits on a page: line breaks of a YAML block become spaces."""
+    return " ".join(sql.split())
+
+
 def show(document: dict[str, Any], console: Console) -> None:
     """The understood contract as a readable page."""
     join, output = document["join"], document["output"]
@@ -119,6 +124,10 @@ def show(document: dict[str, Any], console: Console) -> None:
         console.print(f"  {name}: topic {source['topic']} ({source['format']}), archived in {source['archive']}")
         console.print(f"    event time {source['event_time']}, watermark {source['watermark']}")
         console.print("    fields " + ", ".join(f"{field} {kind}" for field, kind in source["fields"].items()))
+        for column, sql in source["compute"].items():
+            console.print(f"    computes {column} as {one_line(sql)}")
+        if source["where"] is not None:
+            console.print(f"    only where {one_line(source['where'])}")
     on = join["on"].items() if isinstance(join["on"], dict) else ((field, field) for field in join["on"])
     same = " and ".join(f"{join['left']}.{left} = {join['right']}.{right}" for left, right in on)
     console.print(f"join ({join['kind'].replace('_', ' ')})")
@@ -127,7 +136,7 @@ def show(document: dict[str, Any], console: Console) -> None:
     console.print(f"  {right} - {left} from {join['within'][0]} to {join['within'][1]}")
     console.print(f"output (key {', '.join(output['key'])}; a partition for each {output['partition_by']})")
     for column in output["columns"]:
-        console.print(f"  {column['name']:<24} {column['from']}")
+        console.print(f"  {column['name']:<24} {one_line(column['from'])}")
     console.print("tables")
     console.print(f"  {output['stream_table']}, by the stream")
     console.print(f"  {output['batch_table']}, by the batch reference")

@@ -45,8 +45,8 @@ def explain(
 
     \b
     Examples:
-      plumbline explain 2013-01-15:UA:1545:EWR --contract flights.yaml
-      plumbline explain 2013-01-15:UA:1545:EWR --json
+      plumbline explain 2013-02-19/DL2319/LGA --contract demo/flights.yaml --home demo
+      plumbline explain 2013-02-19/DL2319/LGA --home demo --json
       plumbline explain --key user_id=7 --key event_id=42 --contract clicks.yaml
     """
     from reconcile.explain import explain as told

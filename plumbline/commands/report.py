@@ -78,7 +78,7 @@ def report(
       plumbline report flights.yaml --run 3737101003c7b006 --out drift.html
       plumbline report flights.yaml --run 3737101003c7b006 --run latest --json
       plumbline report flights.yaml --format md | gh pr comment --body-file -
-      plumbline report flights.yaml --notebook why_this_key --set KEY=2013-01-15/UA1545/EWR
+      plumbline report flights.yaml --notebook why_this_key --set KEY=2013-02-19/DL2319/LGA
     """
     if notebook is not None:
         result = make_notebook(contract_path, home, notebook, runs[0], _settings(settings), out)

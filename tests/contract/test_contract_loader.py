@@ -23,6 +23,26 @@ def test_sources_and_join() -> None:
     assert VISITS.join.within == (timedelta(minutes=-5), timedelta(hours=2))
 
 
+@pytest.mark.parametrize(
+    ("mixed", "plain"),
+    [
+        ("[user_id, {view_id: view}]", "{user_id: user_id, view_id: view}"),
+        ("[user_id, view_id: view]", "{user_id: user_id, view_id: view}"),
+        ("[{view_id: view}, user_id]", "{view_id: view, user_id: user_id}"),
+        ("[{view_id: view, user_id: user_id}]", "{view_id: view, user_id: user_id}"),
+        ("[{view_id: view}]", "{view_id: view}"),
+    ],
+)
+def test_a_list_of_joins_may_mix_shared_fields_and_pairs(mixed: str, plain: str) -> None:
+    """It is the mapping of the same meaning: the same pairs in the same order, and one fingerprint."""
+    listed, mapped = (
+        parse(changed("  on:\n    view_id: view", f"  on: {on}"), environment=ENVIRONMENT) for on in (mixed, plain)
+    )
+    assert listed.join.pairs == mapped.join.pairs
+    assert listed.semantics() == mapped.semantics()
+    assert listed.fingerprint() == mapped.fingerprint()
+
+
 def test_output_columns_have_their_origin_keys_first() -> None:
     origins = [(column.name, column.source, column.field, column.sql) for column in VISITS.output_columns]
     assert origins == [
