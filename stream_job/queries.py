@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -14,6 +15,7 @@ from contract.avro import UNKNOWN_ID
 from contract.durations import spell_duration
 from contract.lineage import EVENT_TIME
 from contract.model import Contract, Source
+from stream_job import archiver
 from stream_job.archive import archived
 from stream_job.failures import Failure
 from stream_job.job import JobFolder
@@ -95,6 +97,7 @@ class Parts:
     job: JobFolder
     kafka: dict[str, str]
     unknown_schemas: set[int] = field(default_factory=set)
+    say: Callable[[str], None] = lambda message: None
 
     def heed(self, failure: Failure) -> None:
         """Note the schema id that a query failed for, so that its next start asks the registry for it."""
@@ -164,7 +167,7 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
 
 
 def start_archiver(parts: Parts, name: str, *, once: bool) -> StreamingQuery:
-    """Start the archiver of one source."""
+    """Start the archiver of one source: where its checkpoint stands, or where the archive does when they disagree."""
     from connect.frames import fitted
 
     contract = parts.equipped()
@@ -174,9 +177,29 @@ def start_archiver(parts: Parts, name: str, *, once: bool) -> StreamingQuery:
     partition = None if unit == "none" else (unit, "event_time")
     parts.lake.ensure_table(source.archive, ARCHIVE_SCHEMA, partition, TABLE_PROPERTIES)
     table = parts.lake.evolve(source.archive, ARCHIVE_SCHEMA)
-    rows = fitted(archived(_kafka(parts, source, limit, headers=True), contract, name), table)
+    anew = _archive_anew(parts, name)
+    rows = fitted(archived(_kafka(parts, source, limit, headers=True, begin=anew), contract, name), table)
     trigger = _trigger(max(contract.stream.every, ARCHIVE_EVERY), once=once)
     return write_stream(rows, source.archive, str(parts.job.archive(name)), trigger)
+
+
+def _archive_anew(parts: Parts, name: str) -> Mapping[int, int] | None:
+    """The offsets at which an archiver begins without its checkpoint, which is put aside; None: it goes on from it."""
+    from connect.kafka import earliest_offsets
+
+    source, checkpoint = parts.contract.sources[name], parts.job.archive(name)
+    why = archiver.disagreement(parts.lake.load(source.archive), checkpoint)
+    if why is None:
+        return None
+    found = archiver.begin(archiver.ends(parts.lake, source), earliest_offsets(parts.kafka, source.topic))
+    archiver.put_aside(checkpoint)
+    parts.say(f"stream: archive-{name} goes on from the end of {source.archive}, not from its checkpoint: {why}")
+    for partition, (start, end) in found.gone.items():
+        parts.say(
+            f"stream: warning: offsets {start} to {end - 1} of partition {partition} are gone from {source.topic} "
+            f"before they were archived: {source.archive} goes on behind them"
+        )
+    return found.offsets
 
 
 def starts(parts: Parts, *, once: bool, join: bool = True, archive: bool = True) -> dict[str, Start]:
@@ -191,9 +214,12 @@ def _trigger(every: timedelta, *, once: bool) -> dict[str, Any]:
     return {"availableNow": True} if once else {"processingTime": spell_duration(every)}
 
 
-def _kafka(parts: Parts, source: Source, limit: int, *, headers: bool = False) -> DataFrame:
-    """The topic's records as Spark reads them. Raises SetupError for a missing topic, UnreachableError for no broker.
+def _kafka(
+    parts: Parts, source: Source, limit: int, *, headers: bool = False, begin: Mapping[int, int] | None = None
+) -> DataFrame:
+    """The topic's records as Spark reads them, without a checkpoint from `begin` on, or else from the beginning.
 
+    Raises SetupError for a missing topic, UnreachableError for no broker.
     Spark would try a topic that is not there again and again.
     """
     from connect.kafka import spark_options, topic_partitions
@@ -203,7 +229,7 @@ def _kafka(parts: Parts, source: Source, limit: int, *, headers: bool = False) -
         parts.spark.readStream.format("kafka")
         .options(**spark_options(parts.kafka))
         .option("subscribe", source.topic)
-        .option("startingOffsets", "earliest")
+        .option("startingOffsets", "earliest" if begin is None else json.dumps({source.topic: begin}))
         .option("maxOffsetsPerTrigger", limit)
         .option("includeHeaders", str(headers).lower())
         .option("kafka.fetch.max.wait.ms", FETCH_WAIT_MS)

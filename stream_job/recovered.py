@@ -83,6 +83,7 @@ class Exchange:
                 if here.exists():
                     here.rename(aside / name)
                 new.rename(here)
+        # A recovery that an earlier version proved brings the archivers' checkpoints too.
         for archiver in sorted(self.built.root.glob("archive-*")):
             if not (self.job.root / archiver.name).exists():
                 archiver.rename(self.job.root / archiver.name)
@@ -103,7 +104,7 @@ def settle(lake: Lake, contract: Contract, job: JobFolder) -> None:
     try:
         reason = went_back(lake, contract, job)
     except UnreachableError:
-        if _query_id(job.join) is None:
+        if query_id_of(job.join) is None:
             raise
         reason = None
     if reason:
@@ -116,7 +117,7 @@ def went_back(lake: Lake, contract: Contract, job: JobFolder) -> str | None:
     """Why the checkpoint stands behind what the job has done already, None when it does not."""
     table = contract.output.stream_table
     written = last_sink_epoch(lake.load(table)) if lake.exists(table) else None
-    query_id, newest = _query_id(job.join), max(_numbers(job.join / "offsets"), default=-1)
+    query_id, newest = query_id_of(job.join), max(numbers(job.join / "offsets"), default=-1)
     if query_id is None:
         return f"the join's checkpoint is gone, but {table} holds its rows" if written else None
     if newest < job.ledger.last_epoch():
@@ -129,15 +130,15 @@ def went_back(lake: Lake, contract: Contract, job: JobFolder) -> str | None:
 def damage(lake: Lake, contract: Contract, job: JobFolder) -> str | None:
     """Why the join cannot go on from its checkpoint, as far as its files tell; None when it looks sound."""
     reason = went_back(lake, contract, job)
-    if reason or _query_id(job.join) is None:
+    if reason or query_id_of(job.join) is None:
         return reason or "there is no checkpoint of the join"
     try:
-        planned = _numbers(job.join / "offsets")
+        planned = numbers(job.join / "offsets")
         for number in planned[-2:]:
-            _read_log(job.join / "offsets" / str(number))
-        committed = [n for n in _numbers(job.join / "commits") if n in (planned[-1:] + planned[-2:-1])]
+            read_log(job.join / "offsets" / str(number))
+        committed = [n for n in numbers(job.join / "commits") if n in (planned[-1:] + planned[-2:-1])]
         for number in committed:
-            _read_log(job.join / "commits" / str(number))
+            read_log(job.join / "commits" / str(number))
     except (OSError, ValueError) as error:
         return f"the checkpoint's log is unreadable: {error}"
     if planned and not committed and planned[-1] > 0:
@@ -175,7 +176,7 @@ def _broken_stores(state: Path, version: int) -> Iterator[str]:
                 yield f"version {number} of {store.relative_to(state)}"
 
 
-def _read_log(path: Path) -> None:
+def read_log(path: Path) -> None:
     """Raise ValueError when a file of Spark's offset or commit log is not whole: a version, then JSON lines."""
     version, *lines = path.read_text().splitlines()
     if not version.startswith("v") or not lines:
@@ -185,12 +186,14 @@ def _read_log(path: Path) -> None:
             json.loads(line)
 
 
-def _query_id(checkpoint: Path) -> str | None:
+def query_id_of(checkpoint: Path) -> str | None:
+    """The id of the query that a checkpoint belongs to; None when it is gone or unreadable."""
     try:
         return str(json.loads((checkpoint / "metadata").read_text())["id"])
     except (OSError, ValueError, KeyError):
         return None
 
 
-def _numbers(folder: Path) -> list[int]:
+def numbers(folder: Path) -> list[int]:
+    """Numbers of the batches in a folder of Spark's log, ascending."""
     return sorted(int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit())

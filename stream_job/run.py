@@ -65,7 +65,7 @@ def run(
         with stop_on_signal(stop or threading.Event()) as stopping:
             _settle(lake, contract, job, life, stopping, say)
             job.ledger.sync()
-            _serve(Service(Parts(spark, lake, contract, job, kafka), life, say), life, stopping, once=once)
+            _serve(Service(Parts(spark, lake, contract, job, kafka, say=say), life, say), life, stopping, once=once)
         return _result(lake, contract, job)
 
 

@@ -197,7 +197,7 @@ def _execute(
         "query_id": made.query_id,
         "tape": {"rows": sum(held.rows), "left_out": sum(held.left_out)},
         "state": {"rows": made.state_rows, "next_watermark": _moment(made.next_watermark_ms)},
-        "archivers": archivers.rebuild(found.past, contract, exchange),
+        "archivers": archivers.without_checkpoint(found.past, contract, exchange),
         "proof": shown.as_json(),
         "given_up": str(exchange.job.root / "given-up" / recovery),
     }
