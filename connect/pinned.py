@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from connect.iceberg_types import duckdb_type, quoted, text
 from connect.lake import Lake
+from connect.parquet import parquet_rows
 from contract.errors import SetupError
 
 if TYPE_CHECKING:
@@ -161,20 +162,21 @@ def _delete_files(tasks: Sequence[FileScanTask]) -> list[DataFile]:
 
 
 def _parquet(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> str:
-    files = ", ".join(text(_local_path(task.file.file_path)) for task in tasks)
+    files = [_local_path(task.file.file_path) for task in tasks]
     names = ", ".join(quoted(field.name) for field in schema.fields)
     # Partition folders look like Hive's; DuckDB would invent columns from them.
-    options = "hive_partitioning = false"
+    options = ["hive_partitioning = false"]
     if len(table.metadata.schemas) > 1:
-        options += f", schema = MAP {{{_fields_by_id(schema)}}}"
-    deletes = ", ".join(text(_local_path(file.file_path)) for file in _delete_files(tasks))
+        options.append(f"schema = MAP {{{_fields_by_id(schema)}}}")
+    deletes = [_local_path(file.file_path) for file in _delete_files(tasks)]
     if not deletes:
-        return f"SELECT {names} FROM read_parquet([{files}], {options})"
+        return f"SELECT {names} FROM {parquet_rows(files, *options)}"
+    options += [f"filename = {_FILE}", "file_row_number = true"]
     return f"""
-        SELECT {names} FROM read_parquet([{files}], {options}, filename = {_FILE}, file_row_number = true) AS rows
+        SELECT {names} FROM {parquet_rows(files, *options)} AS rows
         ANTI JOIN (
             SELECT '/' || ltrim(regexp_replace(file_path, '^file:', ''), '/') AS path, pos
-            FROM read_parquet([{deletes}])
+            FROM {parquet_rows(deletes)}
         ) AS deleted ON rows.{_FILE} = deleted.path AND rows.file_row_number = deleted.pos
     """
 

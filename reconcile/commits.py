@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from reconcile.engine.quoting import text
+from connect.parquet import parquet_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,11 +43,8 @@ def commit_of(
     local = {path: place for path, place in files.items() if place is not None}
     if not local:
         return None
-    listed = ", ".join(text(place) for place in local.values())
-    found = con.execute(
-        f"SELECT filename FROM read_parquet([{listed}], filename = true, hive_partitioning = false, "
-        f"union_by_name = true) WHERE {where} LIMIT 1"
-    ).fetchone()
+    rows = parquet_rows(local.values(), "filename = true", "hive_partitioning = false", "union_by_name = true")
+    found = con.execute(f"SELECT filename FROM {rows} WHERE {where} LIMIT 1").fetchone()
     if found is None:
         return None
     path = next(path for path, place in local.items() if place == found[0])

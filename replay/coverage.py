@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connect.parquet import parquet_rows
 from replay.pieces import EMPTY, GONE, READ, Piece, uncovered, within
 from replay.sourcing import SourcePlan
 
@@ -56,8 +57,7 @@ def _on_tape(con: duckdb.DuckDBPyConnection, planned: SourcePlan, tape: Path) ->
     found = con.execute(
         f"""
         SELECT partition, count(*), count(*) - count(DISTINCT "offset"), count(*) FILTER (NOT ({known}))
-        FROM read_parquet(?) GROUP BY partition
-        """,
-        [str(tape / "e*.parquet")],
+        FROM {parquet_rows([tape / "e*.parquet"])} GROUP BY partition
+        """
     ).fetchall()
     return {partition: (rows, twice, foreign) for partition, rows, twice, foreign in found}

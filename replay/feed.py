@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from connect.iceberg_types import text
 from connect.kafka import Record
+from connect.parquet import parquet_rows
 from contract.errors import UsageError
 from contract.model import Contract
 from replay.plan import Plan
@@ -156,7 +157,7 @@ def _rows(plan: Plan, folder: ReplayFolder, names: Sequence[str]) -> Iterator[Ro
     con = connection(temp_dir=folder.scratch)
     for number in range(plan.tape_epochs):
         files = " UNION ALL ".join(
-            f"SELECT {text(name)} AS name, * FROM read_parquet({text(str(epoch_file(folder.tape / name, number)))})"
+            f"SELECT {text(name)} AS name, * FROM {parquet_rows([epoch_file(folder.tape / name, number)])}"
             for name in names
         )
         found = con.execute(

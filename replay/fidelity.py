@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connect.iceberg_types import text
+from connect.parquet import parquet_rows
 from replay.needs import needed_ranges
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def dropped(tape: Path, names: Sequence[str], evict_ms: Sequence[int], since: in
 
     con, late = connection(), 0
     for place, watermark_ms in enumerate([0, *evict_ms[:-1]]):
+        played = parquet_rows(epoch_file(tape / name, place) for name in names)
         [(rows,)] = con.execute(
-            "SELECT count(*) FROM read_parquet(?) WHERE epoch_us(event_time) BETWEEN ? AND ?",
-            [[str(epoch_file(tape / name, place)) for name in names], since, watermark_ms * 1_000],
+            f"SELECT count(*) FROM {played} WHERE epoch_us(event_time) BETWEEN ? AND ?", [since, watermark_ms * 1_000]
         ).fetchall()
         late += rows
     return late
@@ -80,7 +81,7 @@ def order_kept(tape: Path, epochs: Sequence[Recorded], names: Sequence[str]) -> 
     _register(con, spans)
     files = " UNION ALL ".join(
         f'SELECT {text(name)} AS name, filename, partition, "offset" FROM '
-        f"read_parquet({text(str(tape / name / 'e*.parquet'))}, filename = true)"
+        f"{parquet_rows([tape / name / 'e*.parquet'], 'filename = true')}"
         for name in names
     )
     [(pairs, kept)] = con.execute(

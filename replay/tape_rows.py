@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connect.iceberg_types import quoted, text
+from connect.iceberg_types import quoted
+from connect.parquet import parquet_rows
 from contract.errors import IncompleteError
 from contract.ranges import TimeRange
 from replay.pieces import ARCHIVE, Piece, within
@@ -62,7 +63,7 @@ def view_rows(
         kept = topic.where(moments.sql("event_time")).where("quarantine_reason IS NULL")
         kept.write.option("compression", "zstd").parquet(str(scratch))
         if list(scratch.glob("*.parquet")):
-            parts.append(f"SELECT {names} FROM read_parquet({text(str(scratch / '*.parquet'))})")
+            parts.append(f"SELECT {names} FROM {parquet_rows([scratch / '*.parquet'])}")
     con.execute(
         f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT * FROM ({' UNION ALL '.join(parts)}) "
         f"WHERE {moments.sql('event_time')} AND quarantine_reason IS NULL"

@@ -166,6 +166,17 @@ def test_the_batch_reference_leans_on_no_other_module_of_its_floor() -> None:
     assert found <= {"stream_job.tables"}
 
 
+def test_duckdb_reads_parquet_in_one_place() -> None:
+    """Elsewhere a scan could lose the rows with NaN."""
+    wrong = [
+        str(path)
+        for package in MAY_IMPORT
+        for path in sources(package)
+        if path != Path("connect/parquet.py") and "read_parquet([" in (ROOT / path).read_text(encoding="utf-8")
+    ]
+    assert wrong == []
+
+
 def test_commands_import_nothing_heavy_when_loaded() -> None:
     wrong = [
         f"{path}: {name}"

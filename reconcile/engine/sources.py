@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from connect.parquet import parquet_rows
 from contract.errors import UsageError
 from reconcile.engine.quoting import ident, text
 from reconcile.engine.sides import PLACE, Relation, describe, first_line, readable
@@ -153,8 +154,7 @@ def _open_parquet(con: duckdb.DuckDBPyConnection, files: list[str], view: str) -
 
     A column of the files that has the name of one that says where rows lie hides it: such files go without places.
     """
-    union = ", union_by_name = true" if len(files) > 1 else ""
-    rows = f"FROM read_parquet([{', '.join(map(text, files))}]{union})"
+    rows = f"FROM {parquet_rows(files, *(['union_by_name = true'] if len(files) > 1 else []))}"
     places = ", ".join(f"{there} AS {name}" for there, name in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
     con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *, {places} {rows}")
     side = describe(con, view, tuple(files))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.iceberg_types import text
+from connect.parquet import parquet_rows
 from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET, SIDES
 from contract.model import Contract
 from replay.recover.border import WRITTEN, Border, is_open, windows
@@ -69,7 +69,7 @@ def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, 
         f"""
         CREATE OR REPLACE TEMP TABLE {EXPECTED} AS
         SELECT *, ({LEFT_OFFSET} IS NULL OR {RIGHT_OFFSET} IS NULL) AND {now} AS open
-        FROM read_parquet({text(str(joined / "*.parquet"))}) WHERE {before}
+        FROM {parquet_rows([joined / "*.parquet"])} WHERE {before}
         """
     )
     for name, these, those in (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connect.iceberg_types import text
+from connect.parquet import parquet_rows
 from contract.lineage import SIDES
 from contract.model import Contract
 from replay.recover.border import LINEAGE_NEAR
@@ -153,6 +154,5 @@ def _write(past: Past, side: str, run_start: Mapping[str, int], folder: Path) ->
             ) TO {target} (FORMAT parquet, COMPRESSION zstd)
             """
         )
-    files = text(str(folder / "*.parquet"))
-    found = past.con.execute(f"SELECT count(*) FROM read_parquet({files})").fetchone()
+    found = past.con.execute(f"SELECT count(*) FROM {parquet_rows([folder / '*.parquet'])}").fetchone()
     return int(found[0]) if found else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -88,6 +89,11 @@ CASES = [
     ),
     Case(
         "a value above its range", changed(price=100.5), {("expect_column_values_to_be_between", "price"): (1, ["s0"])}
+    ),
+    Case(
+        "a price that is no number: greater than any, and in no file's maximum",
+        changed(price=math.nan),
+        {("expect_column_values_to_be_between", "price"): (1, ["s0"])},
     ),
     Case("a null is in any range", changed(price=None), {}),
     Case("a value outside its set", changed(code="c"), {("expect_column_values_to_be_in_set", "code"): (1, ["s0"])}),
