@@ -78,7 +78,8 @@ def write_config(folder: Path, port: int, controller_port: int) -> Path:
 
 
 def config(data: Path, port: int, controller_port: int) -> dict[str, str]:
-    """The broker's settings (Kafka 4.4 broker configuration reference). Old and future event times are kept."""
+    """The broker's settings (Kafka 4.4 broker configuration reference). What a default broker refuses is
+    refused here too: a record that is stamped more than an hour ahead. Old ones are kept for ever."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -92,7 +93,6 @@ def config(data: Path, port: int, controller_port: int) -> dict[str, str]:
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
         "log.retention.ms": "-1",
-        "log.message.timestamp.after.max.ms": str(2**63 - 1),
         "offsets.topic.num.partitions": "1",
         "offsets.topic.replication.factor": "1",
         "transaction.state.log.num.partitions": "1",

@@ -13,6 +13,10 @@ from contract.errors import SetupError, UnreachableError
 
 ANSWER_SECONDS = 10.0
 PROGRESS_EVERY = 10_000
+STAMP_STEP = (
+    "a broker takes a record that is stamped up to an hour ahead; correct its time, or set the topic's "
+    "message.timestamp.after.max.ms"
+)
 __all__ = [
     "Record",
     "client_config",
@@ -212,7 +216,7 @@ def _check(properties: Mapping[str, str], failures: list[str], waiting: int) -> 
         raise SetupError(
             f"producing failed: {what}",
             where=properties["bootstrap.servers"],
-            next_step="check the topic and the broker, then produce again",
+            next_step=STAMP_STEP if "timestamp" in what else "check the topic and the broker, then produce again",
         )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from connect.kafka import Record, create_topics, earliest_offsets, end_offsets, produce, topic_partitions
 from contract.errors import SetupError
 
 pytestmark = pytest.mark.kafka
 OLD_MS = 1_357_000_000_000
+MINUTE_MS = 60_000
 
 
 def records(topic: str, count: int, **fields: int) -> list[Record]:
@@ -75,6 +78,22 @@ def test_a_record_over_the_limit_is_an_error(kafka: dict[str, str]) -> None:
     create_topics(kafka, {"large": 1})
     with pytest.raises(SetupError, match="large"):
         produce(kafka, [Record("large", b"k", b"x" * 2_000_000, OLD_MS)])
+
+
+def test_what_a_default_broker_refuses_is_refused_here_too(kafka: dict[str, str]) -> None:
+    """Kafka's default since 4.0: a record may be stamped an hour ahead (KIP-937), unless its topic allows more."""
+    create_topics(kafka, {"ahead": 1})
+    now = int(time.time() * 1000)
+    assert produce(kafka, [Record("ahead", b"k", b"old", 0), Record("ahead", b"k", b"soon", now + 50 * MINUTE_MS)]) == 2
+    later = [Record("ahead", b"k", b"later", now + 70 * MINUTE_MS)]
+    with pytest.raises(SetupError, match=r"ahead: .*[Ii]nvalid timestamp.*message\.timestamp\.after\.max\.ms"):
+        produce(kafka, later)
+    setting = AlterConfigOpType.SET
+    more = ConfigEntry("message.timestamp.after.max.ms", str(2**63 - 1), incremental_operation=setting)
+    topic = ConfigResource(ResourceType.TOPIC, "ahead", incremental_configs=[more])
+    admin = AdminClient(kafka)
+    admin.incremental_alter_configs([topic])[topic].result()
+    assert produce(kafka, later) == 1
 
 
 def test_no_broker_is_one_quiet_error(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
