@@ -100,7 +100,7 @@ def transformed(contract: Contract, rows: Any) -> Any:
         if name not in contract.table_columns:
             step = f"name it in output.columns, for example as {{{name}: CAST(NULL AS STRING)}}, or drop it"
             raise _no_transform(contract, f"its rows have a further column {name!r}", step)
-    before, after = _operators(rows), _operators(made)
+    before, after = operators(rows), operators(made)
     for operator in STATEFUL:
         if after.count(operator) > before.count(operator):
             step = "keep to what can be said of one row: select, withColumn, where"
@@ -142,7 +142,7 @@ def _module(name: str, file: Path | None) -> ModuleType:
     return module
 
 
-def _operators(rows: Any) -> str:
+def operators(rows: Any) -> str:
     """The names of the logical plan's operators."""
     plan = str(rows._jdf.queryExecution().analyzed().toString())
     return "\n".join(line.lstrip(" :+-").partition(" ")[0] for line in plan.splitlines())

@@ -5,7 +5,7 @@ Imports nothing of the streaming path: the two share the contract only, otherwis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -69,6 +69,7 @@ def run(
         say(f"batch: {table} already holds {time_range} from these archive snapshots")
         return _result(contract, lake, time_range, archives, changed=False)
     spark = spark or session(home, lake, app=f"plumbline-batch-{contract.contract}")
+    refuse_wrong_sql(spark, contract)
     say(f"batch: joining the archive for {time_range}")
     contract = _equipped(spark, contract, home, archives)
     rows = reference(spark, contract, time_range, archives)
@@ -81,11 +82,11 @@ def reference(spark: SparkSession, contract: Contract, time_range: TimeRange, ar
 
     They are those of the contract's join, or of a query of the team's own over the same views.
     """
-    for name, source in contract.sources.items():
-        raw = spark.read.option("versionAsOf", str(archives[name])).table(f"lake.{source.archive}")
-        raw.createOrReplaceTempView("plumbline_archive")
-        spark.sql(_events_sql(contract, name, input_range(contract, name, time_range))).createOrReplaceTempView(name)
-    joined = spark.sql(_join_sql(contract, time_range))
+    raws = {
+        name: spark.read.option("versionAsOf", str(archives[name])).table(f"lake.{source.archive}")
+        for name, source in contract.sources.items()
+    }
+    joined = _joined(spark, contract, time_range, raws)
     query = reference_query(contract)
     if query is None:
         file = transform_file(contract)
@@ -93,6 +94,28 @@ def reference(spark: SparkSession, contract: Contract, time_range: TimeRange, ar
             spark.sparkContext.addPyFile(str(file))
         return cast("DataFrame", transformed(contract, joined))
     return own_rows(spark, contract, query, time_range, joined)
+
+
+def refuse_wrong_sql(spark: SparkSession, contract: Contract) -> None:
+    """Raise ContractError for SQL of the contract that the reference cannot compute, own query included."""
+    from connect.analysis import empty, typed_as_json
+    from connect.analysis import refuse_wrong_sql as refuse
+
+    contract = typed_as_json(contract)
+    archive = {"partition": "int", "offset": "bigint", "kafka_timestamp": "timestamp", "event_time": "timestamp"}
+    nothing = dict.fromkeys(contract.sources, empty(spark, **archive, value="binary"))
+    refuse(spark, contract, lambda one: _joined(spark, one, TimeRange(), nothing))
+    query = reference_query(contract)
+    if query is not None:
+        own_rows(spark, contract, query, TimeRange(), _joined(spark, contract, TimeRange(), nothing))
+
+
+def _joined(spark: SparkSession, contract: Contract, time_range: TimeRange, raws: Mapping[str, DataFrame]) -> DataFrame:
+    """The join over archived records, a frame for each source; its events are views named as the sources then."""
+    for name, raw in raws.items():
+        raw.createOrReplaceTempView("plumbline_archive")
+        spark.sql(_events_sql(contract, name, input_range(contract, name, time_range))).createOrReplaceTempView(name)
+    return spark.sql(_join_sql(contract, time_range))
 
 
 def _equipped(spark: SparkSession, contract: Contract, home: Home, archives: dict[str, int]) -> Contract:
@@ -167,7 +190,8 @@ def _events_sql(contract: Contract, name: str, time_range: TimeRange) -> str:
     """
     source = contract.sources[name]
     fields = ", ".join(f"{field_sql(source, field)} AS `{field}`" for field in source.fields)
-    computed = "".join(f", {sql} AS `{column}`" for column, sql in source.compute.items())
+    # A line of its own ends a comment with the expression.
+    computed = "".join(f", ({sql}\n) AS `{column}`" for column, sql in source.compute.items())
     same = f"PARTITION BY `{source.event_id}`, `{source.event_time}` ORDER BY {PARTITION}, {OFFSET}"
     copy = f"row_number() OVER ({same})" if source.event_id else "1"
     return f"""
@@ -184,7 +208,8 @@ def _events_sql(contract: Contract, name: str, time_range: TimeRange) -> str:
         computed AS (SELECT *{computed} FROM decoded),
         judged AS (
             SELECT *, {copy} AS `{COPY}` FROM computed
-            WHERE ({reason_sql(source, contract.key_columns(name))}) IS NULL AND ({source.where or "true"})
+            WHERE ({reason_sql(source, contract.key_columns(name))}) IS NULL AND ({source.where or "true"}
+            )
         )
         SELECT {PARTITION}, {OFFSET}, {", ".join(f"`{column}`" for column in source.columns)},
             `{source.event_time}` AS {EVENT_TIME}
@@ -197,7 +222,7 @@ def _join_sql(contract: Contract, time_range: TimeRange) -> str:
     join = contract.join
     left, right = join.left, join.right
     low, high = (milliseconds(bound) for bound in join.within)
-    values = ", ".join(f"{column.expression} AS `{column.name}`" for column in contract.output_columns)
+    values = ", ".join(f"({column.expression}\n) AS `{column.name}`" for column in contract.output_columns)
     event_time = f"coalesce({left}.{EVENT_TIME}, {right}.{EVENT_TIME})"
     keys = " AND ".join(f"{left}.`{a}` = {right}.`{b}`" for a, b in join.pairs)
     return f"""

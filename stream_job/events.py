@@ -55,8 +55,9 @@ def events(raw: DataFrame, contract: Contract, name: str) -> DataFrame:
     from pyspark.sql import functions as F
 
     source = contract.sources[name]
-    good = f"({reason(contract, name)}) IS NULL" + (f" AND ({source.where})" if source.where else "")
-    kept = decoded(raw, contract, name).where(good)
+    good = F.expr(f"({reason(contract, name)}) IS NULL")
+    # An expression of its own: glued to the rest, a comment or a bracket too many in it would mean something else.
+    kept = decoded(raw, contract, name).where(good & F.expr(source.where) if source.where else good)
     return kept.select(*source.columns, F.col(source.event_time).alias(EVENT_TIME), PARTITION, OFFSET)
 
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 from contract.beside import transform_file, transformed
 from contract.durations import spell_duration
+from contract.errors import ContractError
 from contract.lineage import EVENT_TIME, OFFSET, PARTITION, REPLAY_ID
 from contract.model import Contract, Source
+from contract.on import placed
 from stream_job.events import events, needed
 from stream_job.payload import Layouts, layout
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 PAYLOAD = "_payload"
 EVENT_ID = "_event_id"
@@ -56,6 +58,27 @@ def join(
         F.lit(replay_id).cast("string").alias(REPLAY_ID),
     )
     return _transformed(contract, made)
+
+
+def refuse_wrong_sql(spark: SparkSession, contract: Contract) -> None:
+    """Raise ContractError for SQL of the contract that the stream cannot compute."""
+    from connect.analysis import empty, typed_as_json
+    from connect.analysis import refuse_wrong_sql as refuse
+
+    contract = typed_as_json(contract)
+    contract = contract.model_copy(update={"stream": contract.stream.model_copy(update={"transform": None})})
+    nothing = empty(spark, partition="int", offset="bigint", timestamp="timestamp", value="binary")
+    refuse(spark, contract, lambda one: join(one, nothing, nothing))
+    kinds = {name: dict(events(nothing, contract, name).dtypes) for name in contract.sources}
+    for below, (left, right) in placed(contract.join.on):
+        both = kinds[contract.join.left][left], kinds[contract.join.right][right]
+        if both[0] != both[1] and "string" in both:
+            names = f"{contract.join.left}.{left} is {both[0]}, {contract.join.right}.{right} {both[1]}"
+            raise ContractError(
+                f"{names}: Spark would compare them by a cast, and what does not cast matches nothing",
+                where=contract.place(("join", "on", *below)),
+                next_step="cast one of them to the type of the other in compute",
+            )
 
 
 def _transformed(contract: Contract, rows: DataFrame) -> DataFrame:

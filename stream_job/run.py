@@ -14,6 +14,7 @@ from contract.errors import UnreachableError
 from contract.model import Contract
 from stream_job import recovered
 from stream_job.job import JobFolder
+from stream_job.join import refuse_wrong_sql
 from stream_job.patience import Backoff
 from stream_job.queries import Parts
 from stream_job.service import Life, Service, stop_on_signal
@@ -61,6 +62,7 @@ def run(
         _ask_for_topics(contract, kafka, say, patient=life.retry_for != timedelta(0))
         lake = Lake.open(home, contract.catalog)
         spark = spark or session(home, lake, app=f"plumbline-stream-{contract.contract}", long_lived=not once)
+        refuse_wrong_sql(spark, contract)
         # After Spark's start, which sets a handler of its own for Ctrl-C.
         with stop_on_signal(stop or threading.Event()) as stopping:
             _settle(lake, contract, job, life, stopping, say)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ import click
 from connect.home import Home
 from contract.errors import SetupError
 from plumbline.options import contract_argument, home_option, json_option
-from plumbline.output import emit
+from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 @json_option
 def check(contract_path: Path, online: bool, home: Home, as_json: bool) -> None:
     """Read a contract and say what it promises, or which line is wrong (exit code 2).
+
+    SQL in it (where, compute, output columns, a reference query) is given to Spark's own analyser, which takes some
+    seconds; where Spark or Java is missing, that is said, and the rest is checked.
 
     Where the home has a checkpoint or tables of this contract: what they take of its changes; one that they do not take
     is refused (exit code 2).
@@ -41,7 +45,7 @@ def check(contract_path: Path, online: bool, home: Home, as_json: bool) -> None:
 
     contract = load(contract_path)
     refuse_wrong_doors(contract)
-    document = understood(contract) | {"changes": changes(contract, home, online=online)}
+    document = understood(contract) | {"sql": sql(contract, home), "changes": changes(contract, home, online=online)}
     if online:
         document["online"] = found(contract, home)
     emit(document, as_json, lambda console: show(document, console))
@@ -66,6 +70,35 @@ def refuse_wrong_doors(contract: Contract) -> None:
         checked(contract.catalog)
     if contract.schema_registry is not None:
         checked_registry(contract.schema_registry)
+
+
+def sql(contract: Contract, home: Home) -> dict[str, Any]:
+    """How many SQL expressions Spark took: `{"expressions": n, "unchecked": why or None}`.
+
+    Raises ContractError for a wrong one. Spark works in a folder of its own for it: nothing is made in the home.
+    """
+    from contract.expressions import expressions
+
+    count = len(expressions(contract)) + (contract.batch is not None)
+    if count == 0:
+        return {"expressions": 0, "unchecked": None}
+    try:
+        with TemporaryDirectory(prefix="plumbline-check-") as folder:
+            _ask_spark(contract, Home(Path(folder), home.jars))
+    except SetupError as error:
+        return {"expressions": count, "unchecked": str(error)}
+    return {"expressions": count, "unchecked": None}
+
+
+def _ask_spark(contract: Contract, scratch: Home) -> None:
+    from connect.lake import Lake
+    from connect.spark import session
+    from stream_job import batch, join
+
+    say("check: asking Spark about the SQL of the contract")
+    spark = session(scratch, Lake.open(scratch), app=f"plumbline-check-{contract.contract}")
+    join.refuse_wrong_sql(spark, contract)
+    batch.refuse_wrong_sql(spark, contract)
 
 
 def changes(contract: Contract, home: Home, *, online: bool) -> dict[str, list[str]]:
@@ -140,6 +173,10 @@ def show(document: dict[str, Any], console: Console) -> None:
     console.print("tables")
     console.print(f"  {output['stream_table']}, by the stream")
     console.print(f"  {output['batch_table']}, by the batch reference")
+    if document["sql"]["unchecked"]:
+        console.print(f"SQL: not checked, {document['sql']['unchecked']}")
+    elif document["sql"]["expressions"]:
+        console.print(f"SQL: Spark takes all of it ({document['sql']['expressions']} expressions)")
     for change in document["changes"]["checkpoint"]:
         console.print(f"the checkpoint goes on: {change}")
     for change in document["changes"]["tables"]:

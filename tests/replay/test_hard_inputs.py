@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from scenario import until
 from shops import Shop, record
 
@@ -75,6 +76,7 @@ def a_lost_file(shop: Shop) -> None:
 
 def poison_and_future(shop: Shop) -> None:
     produce(shop.kafka, [Record(shop.topics["orders"], b"k", b"poison", 1, partition=0)])
+    configure(shop, {"message.timestamp.after.max.ms": str(2**63 - 1)})  # else a broker refuses the next one
     produce(shop.kafka, [record(shop.topics["orders"], 24 * 365 * 900)])
     produce(shop.kafka, [record(shop.topics["orders"], 3.5)])
     shop.archive()
@@ -149,28 +151,19 @@ def test_refused(shop: Shop, made: Callable[[Shop], None], source: str, error: s
         assert [p[0] for p in pieces(shop.plan(source, accept_gaps=True))].count("gone") == 1
 
 
+def configure(shop: Shop, settings: dict[str, str], of: ResourceType = ResourceType.TOPIC, name: str = "") -> None:
+    """Set these of the orders' topic, or of another part of the broker."""
+    entries = [ConfigEntry(key, to, incremental_operation=AlterConfigOpType.SET) for key, to in settings.items()]
+    asked = ConfigResource(of, name or shop.topics["orders"], incremental_configs=entries)
+    admin = AdminClient(shop.kafka)
+    admin.incremental_alter_configs([asked])[asked].result(10)
+
+
 def compact(shop: Shop) -> None:
     """The cleaner removes all orders but the last: each has the same key, and a new segment ends the old one."""
-    from confluent_kafka.admin import (
-        AdminClient,
-        AlterConfigOpType,
-        ConfigEntry,
-        ConfigResource,
-        ResourceType,
-    )
-
-    def changed(kind: ResourceType, name: str, settings: dict[str, str]) -> None:
-        entries = [ConfigEntry(key, to, incremental_operation=AlterConfigOpType.SET) for key, to in settings.items()]
-        for future in admin.incremental_alter_configs(
-            [ConfigResource(kind, name, incremental_configs=entries)]
-        ).values():
-            future.result(10)
-
-    admin, topic = AdminClient(shop.kafka), shop.topics["orders"]
-    changed(ResourceType.BROKER, "1", {"log.cleaner.backoff.ms": "50"})
-    changed(
-        ResourceType.TOPIC, topic, {"cleanup.policy": "compact", "segment.ms": "1", "min.cleanable.dirty.ratio": "0.01"}
-    )
+    topic = shop.topics["orders"]
+    configure(shop, {"log.cleaner.backoff.ms": "50"}, ResourceType.BROKER, "1")
+    configure(shop, {"cleanup.policy": "compact", "segment.ms": "1", "min.cleanable.dirty.ratio": "0.01"})
     produce(shop.kafka, [record(topic, 10)])
     with Reader(shop.kafka) as reader:
         until(lambda: not reader.shows(topic, 0, 2, 6), "the topic was not compacted")
