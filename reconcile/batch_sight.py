@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from contract.errors import SetupError
 from contract.lineage import SIDES
+from contract.ranges import TimeRange
 from reconcile.coverage import covered
 from reconcile.pins import Pins, archive_view
 
@@ -39,13 +40,13 @@ def _look_into(pins: Pins, run: BatchRun) -> None:
     if pins.con.execute(f"SELECT 1 FROM doubtful WHERE {in_run} LIMIT 1").fetchone() is None:
         return
     held = {
-        side: _held(pins, side, snapshot)
+        side: f"CASE WHEN ({side}_partition + {side}_offset) IS NOT NULL THEN {_held(pins, side, snapshot)} END"
         for side, snapshot in (("left", run.left_archive), ("right", run.right_archive))
     }
     pins.con.execute(
         f"""
         INSERT INTO seen
-        SELECT id, {run.snapshot_id}, {held["left"]}, CASE WHEN right_offset IS NOT NULL THEN {held["right"]} END
+        SELECT id, {run.snapshot_id}, {held["left"]}, {held["right"]}
         FROM doubtful WHERE {in_run}
         """
     )
@@ -56,7 +57,7 @@ def _held(pins: Pins, side: str, snapshot_id: int | None) -> str:
     if snapshot_id is None:
         return "NULL"
     try:
-        archive_view(pins, f"{side}_then", side, snapshot_id)
+        archive_view(pins, f"{side}_then", side, snapshot_id, _reach(pins, side))
     except SetupError:
         return "NULL"  # expired: nobody can say any more what that run saw
     pins.con.execute(
@@ -67,6 +68,17 @@ def _held(pins: Pins, side: str, snapshot_id: int | None) -> str:
         """
     )
     return f'({side}_partition, {side}_offset) IN (SELECT (partition, "offset") FROM {side}_held)'
+
+
+def _reach(pins: Pins, side: str) -> TimeRange | None:
+    """Where to look for the doubtful rows' records: None stands for the rows' own reach. Everywhere once one of them is
+    not there today, as that of a row beyond `within`, or of one without an event time: elsewhere is not nowhere."""
+    elsewhere = f"""
+        SELECT 1 FROM doubtful d JOIN {side}_records r
+            ON r.partition = d.{side}_partition AND r."offset" = d.{side}_offset
+        WHERE r.event_us IS NULL LIMIT 1
+    """
+    return TimeRange() if pins.con.execute(elsewhere).fetchone() else None
 
 
 def beyond_batch(pins: Pins) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,16 @@ def covered(runs: Iterable[BatchRun]) -> tuple[TimeRange, ...]:
         else:
             joined.append(run)
     return tuple(joined)
+
+
+def in_force(runs: Sequence[BatchRun], wanted: TimeRange) -> tuple[BatchRun, ...]:
+    """Of runs in order of time those whose rows stand somewhere in `wanted`: later runs have not replaced them all."""
+    found = []
+    for place, run in enumerate(runs):
+        part = run.time_range.intersect(wanted)
+        if part is not None and not holds(covered(runs[place + 1 :]), part):
+            found.append(run)
+    return tuple(found)
 
 
 def hull(runs: Iterable[BatchRun]) -> TimeRange:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DIFFERING = "differing"
 _SEVERAL = {BATCH: "batch_several", STREAM: "stream_several"}
+_UNNAMED = "_left_offset IS NULL AND _right_offset IS NULL"
 _ROWS = {"batch": "left", "stream": "right"}
 
 
@@ -87,14 +88,15 @@ def _by_key(pins: Pins) -> str:
 def _by_lineage(pins: Pins) -> int:
     """Differences inside keys with several rows, compared by key and coordinates; returns how many rows agree."""
     con, key = pins.con, pins.contract.output.key
-    # Without the batch's lineage rows of a key can only be told apart by their values.
-    values = tuple(name for name in pins.contract.value_columns if not _ignored(pins, name))
-    inside = COORDINATES if pins.batch_has_lineage else values
     same_key = " AND ".join(f"several.{ident(name)} IS NOT DISTINCT FROM side.{ident(name)}" for name in key)
     for view, table in _SEVERAL.items():
         con.execute(
             f"CREATE OR REPLACE TABLE {table} AS SELECT side.* FROM {view} side SEMI JOIN several ON {same_key}"
         )
+    # Where one of them has no lineage, rows of a key can only be told apart by their values.
+    values = tuple(name for name in pins.contract.value_columns if not _ignored(pins, name))
+    named = not any(_any(pins, f"{table} WHERE {_UNNAMED}") for table in _SEVERAL.values())
+    inside = COORDINATES if named else values
     carry = tuple(name for name in LINEAGE if name not in inside)
     second = compare_rows(pins, _SEVERAL[BATCH], _SEVERAL[STREAM], (*key, *inside), carry)
     keyed = ", ".join(
@@ -105,10 +107,20 @@ def _by_lineage(pins: Pins) -> int:
     )
     lineage = ", ".join(filter(None, [keyed, _lineage_of_drift(carry)]))
     con.execute(f"CREATE OR REPLACE TABLE inside AS {_difference(pins, lineage)}")
+    if not named:
+        con.execute(_count_copies(pins))
     con.execute(_pair_up(pins))
     con.execute(f"INSERT INTO {DIFFERING} BY NAME SELECT * EXCLUDE (other_id) FROM paired")
     con.execute(f"INSERT INTO {DIFFERING} BY NAME {_unpaired()}")
     return second.counts["match"]
+
+
+def _count_copies(pins: Pins) -> str:
+    """Equal rows of a key are copies of one row only where all of them are made from the same records."""
+    same = [f"s.{ident(name)} IS NOT DISTINCT FROM inside.key.{ident(name)}" for name in pins.contract.output.key]
+    same += [f"s.{ident(name)} IS NOT DISTINCT FROM inside.{ident('stream' + name)}" for name in COORDINATES]
+    copies = f"SELECT count(*) FROM {_SEVERAL[STREAM]} s WHERE NOT ({_UNNAMED}) AND {' AND '.join(same)}"
+    return f"UPDATE inside SET stream_copies = NULL WHERE stream_copies > 1 AND ({copies}) <> stream_copies"
 
 
 def _difference(pins: Pins, lineage: str) -> str:

@@ -57,9 +57,19 @@ def _inputs() -> str:
         f"coalesce(batch_{side}_{part}, stream_{side}_{part}) AS {side}_{part}" for side in SIDES for part in PARTS
     )
     has = ", ".join(
-        f"CASE WHEN {table}_present THEN {table}_{side}_offset IS NOT NULL END AS {table}_has_{side}"
+        f"CASE WHEN {table}_named THEN {table}_{side}_offset IS NOT NULL END AS {table}_has_{side}"
         for table in ("batch", "stream")
         for side in SIDES
+    )
+    named = ", ".join(
+        f"{table}_count > 0 AND ({table}_left_offset IS NOT NULL OR {table}_right_offset IS NOT NULL) AS {table}_named"
+        for table in ("batch", "stream")
+    )
+    mixed = " OR ".join(
+        f"coalesce(batch_{one}_offset IS NOT NULL AND batch_{other}_offset IS NULL"
+        f" AND stream_{other}_offset IS NOT NULL AND (stream_{one}_partition, stream_{one}_offset) IS DISTINCT FROM"
+        f" (batch_{one}_partition, batch_{one}_offset), false)"
+        for one, other in OTHER.items()
     )
     same = " AND ".join(
         f"batch_{side}_{part} IS NOT DISTINCT FROM stream_{side}_{part}" for side in SIDES for part in PARTS
@@ -67,12 +77,12 @@ def _inputs() -> str:
     return f"""
         WITH resolved AS (
             SELECT *, batch_count > 0 AS batch_present, stream_count > 0 AS stream_present, {coordinates},
-                coalesce(batch_event_time, stream_event_time) AS event_time
+                coalesce(batch_event_time, stream_event_time) AS event_time, {named}
             FROM {DIFFERING}
         )
-        SELECT *, {has},
-            CASE WHEN batch_present AND stream_present AND (batch_left_offset IS NOT NULL
-                OR batch_right_offset IS NOT NULL) THEN {same} END AS same_lineage
+        SELECT *, {has}, CASE WHEN batch_named AND stream_named THEN {same} END AS same_lineage,
+            CASE WHEN batch_present AND stream_present THEN NOT same_lineage ELSE true END AS other_lineage,
+            {mixed} AS of_two_rows
         FROM resolved
     """
 
@@ -168,18 +178,19 @@ def _found(pins: Pins, progress: Progress) -> str:
     }
     noted = ", ".join(f"{'NULL' if mark is None else mark}::BIGINT AS {name}" for name, mark in marks.items())
     return f"""
-        WITH {_matched(pins, "left")}, {_matched(pins, "right")}
-        SELECT i.id, i.class, i.key, i.columns, i.batch_count AS left_count, i.stream_count AS right_count,
+        WITH {_matched(pins, "left")}, {_matched(pins, "right")}, nameless AS ({_nameless(pins)})
+        SELECT i.id, i.class, i.key, i.columns,
+            CASE WHEN p.partition IS NOT NULL THEN true WHEN n.event_time IS NULL THEN false END AS stream_has_pair,
+            i.batch_count AS left_count, i.stream_count AS right_count,
             i.batch_row, i.stream_row, i.event_time, i.batch_event_time, i.stream_event_time,
             i.batch_present, i.stream_present, i.batch_has_left, i.stream_has_left, i.batch_has_right,
-            i.stream_has_right, i.same_lineage, i.stream_replay_id AS replay_id,
+            i.stream_has_right, i.same_lineage, i.other_lineage, i.of_two_rows, i.stream_replay_id AS replay_id,
             i.left_partition, i.left_offset, i.right_partition, i.right_offset,
             tl.other[1] AS left_copy_partition, tl.other[2] AS left_copy_offset,
             tr.other[1] AS right_copy_partition, tr.other[2] AS right_copy_offset,
             {records},
             seen.batch_snapshot_id, seen.left_in_batch_snapshot, seen.right_in_batch_snapshot, {noted},
-            coalesce(ml.has_other, false) AS stream_matched_left, ml."offset" IS NOT NULL AS stream_knows_left,
-            coalesce(mr.has_other, false) AS stream_matched_right, mr."offset" IS NOT NULL AS stream_knows_right,
+            {_held_by_stream("left")}, {_held_by_stream("right")},
             pl.all_late AS left_partners_late, pr.all_late AS right_partners_late, i.stream_copies
         FROM inputs i
         LEFT JOIN left_records l ON l.partition = i.left_partition AND l."offset" = i.left_offset
@@ -191,7 +202,32 @@ def _found(pins: Pins, progress: Progress) -> str:
         LEFT JOIN matched_right mr ON mr.partition = i.right_partition AND mr."offset" = i.right_offset
         LEFT JOIN partners_left pl ON pl.partition = i.left_partition AND pl."offset" = i.left_offset
         LEFT JOIN partners_right pr ON pr.partition = i.right_partition AND pr."offset" = i.right_offset
+        LEFT JOIN stream_left_pairs p ON p.partition = i.left_partition AND p."offset" = i.left_offset
+            AND p.other_partition = i.right_partition AND p.other_offset = i.right_offset
+        LEFT JOIN nameless n ON n.event_time = i.event_time
     """
+
+
+def _nameless(pins: Pins) -> str:
+    """The event times of stream rows that do not say what they were made from, as jobs and tools of others write them.
+
+    Whether the stream holds a row of a record of that time is then unknown; a row without a time may be of any.
+    """
+    untold = "_left_offset IS NULL AND _right_offset IS NULL"
+    return f"""
+        SELECT DISTINCT i.event_time FROM inputs i
+        JOIN (SELECT DISTINCT _event_time FROM {pins.around(STREAM)} WHERE {untold}) s
+            ON s._event_time = i.event_time OR s._event_time IS NULL
+    """
+
+
+def _held_by_stream(side: str) -> str:
+    """Whether the stream holds a row of a record, and a match of it; NULL where a row that does not say may be one."""
+    alias = f"m{side[0]}"
+    no = "CASE WHEN n.event_time IS NULL THEN false END"
+    return f"""
+        CASE WHEN {alias}.has_other THEN true ELSE {no} END AS stream_matched_{side},
+        CASE WHEN {alias}."offset" IS NULL THEN {no} ELSE true END AS stream_knows_{side}"""
 
 
 def _matched(pins: Pins, side: str) -> str:
@@ -205,7 +241,8 @@ def _matched(pins: Pins, side: str) -> str:
             GROUP BY ALL
         ),
         partners_{side} AS (
-            SELECT p.partition, p."offset", bool_and(o.event_us <= o.late_watermark_ms * 1000) AS all_late
+            SELECT p.partition, p."offset", 
+                bool_and(coalesce(o.event_us <= o.late_watermark_ms * 1000, false)) AS all_late
             FROM batch_{side}_pairs p LEFT JOIN {other}_records o
                 ON o.partition = p.other_partition AND o."offset" = p.other_offset
             GROUP BY ALL
@@ -215,9 +252,11 @@ def _matched(pins: Pins, side: str) -> str:
 def _evidence(pins: Pins, progress: Progress) -> str:
     """What was found, judged by the late rule and the window rule."""
     keeps = {"left": pins.contract.join.keeps_left, "right": pins.contract.join.keeps_right}
+    alone = {side: kept and pins.contract.stream.transform is None for side, kept in keeps.items()}
     fates = ",\n".join(_fate(side) for side in SIDES)
     finals = ",\n".join(_final(side, keeps=keeps[side]) for side in SIDES)
-    vanished = ",\n".join(_vanished(side, keeps=keeps[side]) for side in SIDES)
+    vanished = ",\n".join(_vanished(side, keeps=alone[side]) for side in SIDES)
+    kept = ", ".join(f"{str(keeps[side]).lower()} AS {side}_kept" for side in SIDES)
     return f"""
         WITH found AS ({_found(pins, progress)}),
         judged AS (
@@ -225,7 +264,7 @@ def _evidence(pins: Pins, progress: Progress) -> str:
                 coalesce(left_event_us, epoch_us(event_time)) <= closed_until_us AS left_closed,
                 coalesce(right_event_us, CASE WHEN left_offset IS NULL THEN epoch_us(event_time) END)
                     <= right_closed_until_us AS right_closed,
-                {_apart(pins)}
+                {_apart(pins)}, {kept}
             FROM found
         ),
         finished AS (SELECT *, {finals} FROM judged)
@@ -242,7 +281,11 @@ def _apart(pins: Pins) -> str:
     apart = "(right_event_us - left_event_us)"
     low, high = (bound * 1_000 for bound in pins.within_ms)
     near = " OR ".join(f"abs({apart} - {bound}) <= {GRAIN_US}" for bound in (low, high))
-    return f"{apart} NOT BETWEEN {low} AND {high} AS outside_within, {near} AS at_bound"
+    outside = f"{apart} NOT BETWEEN {low} AND {high}"
+    return ", ".join(
+        f"CASE WHEN NOT of_two_rows THEN {told} END AS {name}"
+        for told, name in ((outside, "outside_within"), (near, "at_bound"))
+    )
 
 
 def _fate(side: str) -> str:

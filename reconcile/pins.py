@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from connect import pinned
 from connect.lake import Lake
 from contract.durations import milliseconds
-from contract.lineage import EVENT_TIME, LINEAGE
+from contract.lineage import COORDINATES, EVENT_TIME, LINEAGE
 from contract.ranges import TimeRange
 from contract.reach import input_range
 from reconcile.copies import by_first_delivery, find_copies, note_taken
@@ -100,6 +100,14 @@ class Pins:
         without = f"FROM {view} WHERE _left_offset IS NULL AND _right_offset IS NULL"
         return self.con.execute(f"SELECT 1 {without} LIMIT 1").fetchone() is None
 
+    def has_snapshot(self, table: str, snapshot: int | None) -> bool:
+        """Whether that snapshot of a pinned table is still there to be looked into."""
+        return (
+            snapshot is not None
+            and self.snapshots[table] is not None
+            and self.lake.load(table).snapshot_by_id(snapshot) is not None
+        )
+
     def beside(self, part: TimeRange) -> TimeRange:
         """Event times of the rows that share a record with rows of a part of the range, and so decide about them."""
         if self.reaches_out:
@@ -184,16 +192,20 @@ def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None, reac
 def output_view(pins: Pins, view: str, table: str, times: Windows | TimeRange) -> None:
     """The output's rows with event times in `times`, events named by their first delivery.
 
-    A team's own table may lack lineage columns: they read as NULL.
+    A team's own table may lack lineage columns: they read as NULL. Where one of the coordinates lacks, all four do: a
+    column that is not there does not say that the row has no such side.
     """
     has = set(pins.lake.load(table).schema().column_names)
     in_range = times if EVENT_TIME in has else TimeRange()
     _scan(pins, table, pins.snapshots[table], view, in_range.iceberg(EVENT_TIME))
-    absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in _LINEAGE_TYPES.items() if name not in has)
+    untold = has.intersection(COORDINATES) if not has.issuperset(COORDINATES) else set()
+    given = f"* EXCLUDE ({', '.join(map(ident, sorted(untold)))})" if untold else "*"
+    known = has - untold
+    absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in _LINEAGE_TYPES.items() if name not in known)
     pins.con.execute(
         f"""
         CREATE OR REPLACE VIEW {ident(_delivered(view))} AS
-        SELECT *{", " + absent if absent else ""} FROM {ident(_raw(view))}
+        SELECT {given}{", " + absent if absent else ""} FROM {ident(_raw(view))}
         WHERE {in_range.sql(ident(EVENT_TIME))}
         """
     )

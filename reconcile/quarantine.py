@@ -71,10 +71,15 @@ def records(pins: Pins, intake: Intake) -> dict[str, Any]:
     Counted are the records from which rows of the range can be made, by event time, or by the record's own time where
     the archive has no event time of it. `archived` and `entered` are counted in the archive, `quarantined` in
     `plumbline.quarantine`; `waiting` are those that the stream job has not copied there yet. Balanced: archived =
-    entered + quarantined + waiting.
+    entered + quarantined + waiting. A source without an archive is left out: nobody knows its records.
     """
     join = pins.contract.join
-    return {name: _records(pins, side, name, intake) for side, name in (("left", join.left), ("right", join.right))}
+    archived = [
+        (side, name)
+        for side, name in (("left", join.left), ("right", join.right))
+        if pins.snapshots[_source(pins, side).archive] is not None
+    ]
+    return {name: _records(pins, side, name, intake) for side, name in archived}
 
 
 def piece(pins: Pins, side: str, part: TimeRange) -> TimeRange:

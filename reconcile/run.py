@@ -173,7 +173,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
         },
         "causes": {name: count for name, count in causes.items() if name != "pending"},
         "unexplained": causes.get("unexplained", 0),
-        "unknown": unknown(lacking(pins, progress)),
+        "unknown": unknown(lacking(pins, progress), causes),
         "columns": _columns(pins),
         "schema": list(judged.schema),
         "ledger": [page.as_json() for page in judged.books.pages],

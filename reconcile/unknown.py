@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from reconcile.causes import registry
+from reconcile.coverage import BatchRun, in_force
 from reconcile.pins import Pins
 from reconcile.spans import Progress
 
@@ -24,15 +26,22 @@ def lacking(pins: Pins, progress: Progress) -> list[str]:
         "lineage": pins.batch_has_lineage and pins.stream_has_lineage,
         "archive": None not in archives,
         "ledger": progress.last_epoch is not None,
-        "batch_runs": any(run.left_archive and run.right_archive for run in pins.runs),
+        "batch_runs": bool(pins.runs) and not any(_blind(pins, run) for run in in_force(pins.runs, pins.time_range)),
     }
     return [source for source in SOURCES if not known[source]]
 
 
-def unknown(lacked: list[str]) -> dict[str, Any]:
+def unknown(lacked: Collection[str], named: Collection[str] = ()) -> dict[str, Any]:
     """`{"lacking": {source: what it is}, "causes": [...]}`: the causes that need one of them, in order of precedence.
 
-    A row of such a cause is then `unexplained`.
+    A row of such a cause is then `unexplained`. What lacks of some rows only may still prove a cause of others: causes
+    that are `named` in the same run are known, and not listed.
     """
-    causes = [cause.name for cause in registry() if set(cause.needs) & set(lacked)]
+    causes = [cause.name for cause in registry() if set(cause.needs) & set(lacked) and cause.name not in named]
     return {"lacking": {source: SOURCES[source] for source in lacked}, "causes": causes}
+
+
+def _blind(pins: Pins, run: BatchRun) -> bool:
+    """Whether nobody can say what the run saw: it did not note its archive snapshots, or they have expired."""
+    read = ((pins.contract.left.archive, run.left_archive), (pins.contract.right.archive, run.right_archive))
+    return any(not pins.has_snapshot(table, snapshot) for table, snapshot in read)

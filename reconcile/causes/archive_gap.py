@@ -9,7 +9,10 @@ CAUSE = Cause(
     name="archive_gap",
     precedence=26,
     title="the archive lacks a record that the stream joined",
-    proof="NOT coalesce(same_lineage, false) AND (left_gap OR right_gap)",
+    proof="""
+        other_lineage AND ((left_gap AND NOT coalesce(left_in_batch_snapshot, false))
+            OR (right_gap AND NOT coalesce(right_in_batch_snapshot, false)))
+    """,
     evidence=("gap_topic", "gap_partition", "gap_offset", "gap_after", "gap_before"),
     story="{gap_topic} partition {gap_partition} offset {gap_offset} is not in the archive, which goes on at offset "
     "{gap_before}: the stream joined it, the batch never saw it",

@@ -7,7 +7,7 @@ CAUSE = Cause(
     precedence=30,
     title="arrived after the batch run read the archive",
     proof="""
-        NOT coalesce(same_lineage, false) AND (
+        other_lineage AND (
             (left_in_batch_snapshot = false AND NOT coalesce(batch_has_left, false))
             OR (right_in_batch_snapshot = false AND NOT coalesce(batch_has_right, false)))
     """,

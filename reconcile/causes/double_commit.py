@@ -7,7 +7,8 @@ CAUSE = Cause(
     precedence=10,
     title="written twice: several stream rows with one lineage",
     proof="""
-        class IN ('duplicate', 'extra') AND left_offset IS NOT NULL AND stream_copies > 1 AND right_count > left_count
+        class IN ('duplicate', 'extra') AND stream_has_left IS NOT NULL
+        AND stream_copies > 1 AND right_count > left_count
     """,
     evidence=("left_topic", "left_partition", "left_offset", "right_topic", "right_partition", "right_offset"),
     story="the stream table holds this row {stream_copies} times, all made from the "

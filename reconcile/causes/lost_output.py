@@ -8,9 +8,9 @@ CAUSE = Cause(
     title="lost: the stream must have written this row",
     proof="""
         class = 'missing' AND (
-            (left_admitted AND right_admitted AND batch_has_left AND batch_has_right)
-            OR (left_admitted AND NOT batch_has_right AND left_closed AND NOT stream_matched_left)
-            OR (right_admitted AND NOT batch_has_left AND right_closed AND NOT stream_matched_right)
+            (left_admitted AND right_admitted AND batch_has_left AND batch_has_right AND NOT stream_has_pair)
+            OR (left_kept AND left_admitted AND NOT batch_has_right AND left_closed AND NOT stream_knows_left)
+            OR (right_kept AND right_admitted AND NOT batch_has_left AND right_closed AND NOT stream_knows_right)
             OR left_vanished OR right_vanished)
     """,
     evidence=("left_topic", "left_partition", "left_offset", "left_epoch", "right_topic", "right_partition",

@@ -7,7 +7,7 @@ CAUSE = Cause(
     precedence=34,
     title="joined although the events lie further apart than the contract allows",
     proof="""
-        outside_within AND NOT at_bound AND NOT coalesce(same_lineage, false)
+        outside_within AND NOT at_bound AND other_lineage
         AND ((batch_has_left AND batch_has_right) OR (stream_has_left AND stream_has_right))
     """,
     evidence=("left_topic", "left_partition", "left_offset", "left_event_time", "right_topic", "right_partition",

@@ -7,11 +7,11 @@ CAUSE = Cause(
     precedence=60,
     title="the stream's window is still open",
     proof="""
-        (batch_present AND NOT coalesce(same_lineage, false)
+        (batch_present AND other_lineage
         AND (NOT left_read
              OR (batch_has_right AND NOT right_read)
-             OR (left_admitted AND NOT left_final AND (NOT batch_has_right OR right_late))
-             OR (right_admitted AND NOT right_final AND (NOT batch_has_left OR left_late))))
+             OR (left_admitted AND NOT coalesce(left_final, false) AND (NOT batch_has_right OR right_late))
+             OR (right_admitted AND NOT coalesce(right_final, false) AND (NOT batch_has_left OR left_late))))
         OR beyond_batch
     """,
     evidence=("event_time", "closed_until", "left_read", "right_read"),

@@ -10,8 +10,9 @@ CAUSE = Cause(
     precedence=35,
     title="an input record is in quarantine",
     proof="""
-        (batch_present AND NOT coalesce(same_lineage, false)
-            AND (left_quarantine IS NOT NULL OR (batch_has_right AND right_quarantine IS NOT NULL)))
+        (batch_present AND other_lineage
+            AND ((batch_has_left AND left_quarantine IS NOT NULL)
+                OR (batch_has_right AND right_quarantine IS NOT NULL)))
         OR (class = 'extra' AND (left_partners_quarantined OR right_partners_quarantined))
     """,
     evidence=("left_topic", "left_partition", "left_offset", "left_quarantine", "right_topic", "right_partition",

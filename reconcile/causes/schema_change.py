@@ -10,7 +10,7 @@ CAUSE = Cause(
     evidence=("columns", "changed_columns", "left_epoch", "right_epoch"),
     story="one of the two rows was made before a column changed, and holds its value in the earlier form: "
     "{changed_columns}",
-    needs=("lineage",),
+    needs=("lineage", "ledger", "batch_runs"),
     remedy="Replay the range: its rows then hold the columns in their present form.",
     repair="replay",
 )

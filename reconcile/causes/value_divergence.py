@@ -6,7 +6,10 @@ CAUSE = Cause(
     name="value_divergence",
     precedence=20,
     title="same input records, other values: the two implementations disagree",
-    proof="class = 'mismatch' AND same_lineage",
+    proof="""
+        class = 'mismatch' AND same_lineage
+        AND coalesce(len(changed_columns), 0) + coalesce(maybe_changed, 0) < len(columns)
+    """,
     evidence=(
         "left_topic",
         "left_partition",

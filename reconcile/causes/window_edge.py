@@ -10,8 +10,8 @@ CAUSE = Cause(
     precedence=36,
     title="a pair at the very bound of the window, which only one table has",
     proof="""
-        at_bound AND NOT coalesce(same_lineage, false) AND (
-            coalesce(stream_has_left AND stream_has_right, false)
+        at_bound AND other_lineage AND (
+            (stream_has_left AND stream_has_right AND NOT coalesce(batch_has_left AND batch_has_right, false))
             OR (left_admitted AND right_admitted AND (stream_knows_left OR stream_knows_right)))
     """,
     evidence=("left_topic", "left_partition", "left_offset", "left_event_time", "right_topic", "right_partition",

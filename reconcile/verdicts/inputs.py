@@ -120,12 +120,8 @@ def _inputs(pins: Pins, part: TimeRange, outputs: list[Files], archives: list[Fi
 def _run(pins: Pins, run: BatchRun) -> list[Any]:
     """A batch run, and whether the archive snapshots that it read are still there to be looked into."""
     read = ((pins.contract.left.archive, run.left_archive), (pins.contract.right.archive, run.right_archive))
-    there = [snapshot is not None and _exists(pins, table, snapshot) for table, snapshot in read]
+    there = [pins.has_snapshot(table, snapshot) for table, snapshot in read]
     return [run.snapshot_id, str(run.time_range), run.left_archive, run.right_archive, there]
-
-
-def _exists(pins: Pins, table: str, snapshot: int) -> bool:
-    return pins.snapshots[table] is not None and pins.lake.load(table).snapshot_by_id(snapshot) is not None
 
 
 def _settings(pins: Pins, files: list[Files]) -> str:
