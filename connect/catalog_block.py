@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import TYPE_CHECKING
 
 from contract.errors import UsageError
+from contract.secrets import keep, open_properties
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 TYPES = ("sql", "rest", "glue", "hive")
 NEEDS = {
@@ -16,13 +19,12 @@ NEEDS = {
     "glue": ("warehouse",),
     "hive": ("uri",),
 }
-SECRET = re.compile(r"password|secret|token|credential|access-key|jaas", re.IGNORECASE)
-MASK = "***"
 BUSY_MS = 30_000
 
 
 def checked(block: Mapping[str, str]) -> dict[str, str]:
-    """The block with text values. Raises UsageError: unknown type (nearest named), or a missing uri or warehouse."""
+    """The block with text values. Raises UsageError: unknown type (nearest named), a missing or unreadable uri,
+    a missing warehouse. What the block holds is hidden in every error from here on."""
     kind = str(block.get("type", ""))
     if kind not in TYPES:
         near = difflib.get_close_matches(kind, TYPES, 1, 0.4)
@@ -36,6 +38,9 @@ def checked(block: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(
                 f"a {kind} catalog needs {key}", where="catalog", next_step=f"add {key}: to the catalog block"
             )
+    keep(block)
+    if kind == "sql" and not str(block["uri"]).startswith(("sqlite:", "jdbc:sqlite:")):
+        _parsed(_sqlalchemy(str(block["uri"])))
     return {key: str(value) for key, value in block.items()}
 
 
@@ -59,13 +64,9 @@ def spark_conf(name: str, block: Mapping[str, str]) -> dict[str, str]:
     return {prefix: "org.apache.iceberg.spark.SparkCatalog"} | {f"{prefix}.{k}": v for k, v in settings.items()}
 
 
-def masked(properties: Mapping[str, str]) -> dict[str, str]:
-    """The same with secret values and passwords inside URIs replaced by `***`."""
-    return {k: MASK if SECRET.search(k) else _masked_uri(v) for k, v in properties.items()}
-
-
-def _masked_uri(value: str) -> str:
-    return re.sub(r"(://[^:/@\s]+):[^@/\s]+@", rf"\1:{MASK}@", value)
+def masked(properties: Mapping[str, str], prefix: str = "") -> dict[str, str]:
+    """The same as it may be shown, see `contract.secrets`; `prefix` stands before the block's own names."""
+    return open_properties(properties, prefix)
 
 
 def _sqlalchemy(uri: str) -> str:
@@ -76,19 +77,43 @@ def _sqlalchemy(uri: str) -> str:
 
 
 def _jdbc(uri: str) -> dict[str, str]:
-    """An SQLAlchemy uri as Iceberg's JDBC catalog wants it: no driver suffix, user and password apart."""
+    """An SQLAlchemy uri as Iceberg's JDBC catalog wants it: no driver suffix; user, password and parameters apart.
+
+    What stands in the address is told by the driver's errors and by logs, a property is not.
+    """
     if uri.startswith("sqlite:///"):
         path = uri.removeprefix("sqlite:///")
         return {"uri": _with_parameter(f"jdbc:sqlite:{path}", "busy_timeout", str(BUSY_MS))}
-    parts = urlsplit(uri)
-    place = parts.netloc.rpartition("@")[2]
-    bare = urlunsplit((parts.scheme.partition("+")[0], place, parts.path, parts.query, ""))
-    settings = {"uri": f"jdbc:{bare}"}
-    if parts.username:
-        settings["jdbc.user"] = unquote(parts.username)
-    if parts.password:
-        settings["jdbc.password"] = unquote(parts.password)
-    return settings
+    url = _parsed(uri)
+    host = f"[{url.host}]" if url.host and ":" in url.host else url.host or ""
+    place = host + (f":{url.port}" if url.port else "")
+    settings = {"uri": f"jdbc:{url.drivername.partition('+')[0]}://{place}/{url.database or ''}"}
+    if url.username:
+        settings["jdbc.user"] = url.username
+    if url.password:
+        settings["jdbc.password"] = str(url.password)
+    return settings | {
+        f"jdbc.{name}": str(value) for name, value in url.normalized_query.items() for value in value[-1:]
+    }
+
+
+def _parsed(uri: str) -> URL:
+    """The uri of an SQL catalog. Raises UsageError when it is none, or when a password's marks are not encoded."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError):
+        url = None
+    marks = url is not None and ("@" in f"{url.host}{url.database}" or "/" in (url.password or ""))
+    if url is None or marks:
+        raise UsageError(
+            "the catalog's uri is not readable as dialect+driver://user:password@host:port/database",
+            where="catalog.uri",
+            next_step="write @ / : ? # and % of a password as %40 %2F %3A %3F %23 %25",
+        )
+    return url
 
 
 def _with_parameter(uri: str, name: str, value: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from connect import catalog_block
+from connect.catalog_answers import WAITS, catalog_error, may_pass, opening_error, punctual
 from connect.home import Home
 from connect.table_schema import Growth, growth
 from contract.errors import SetupError, UnreachableError, UsageError
@@ -62,9 +63,11 @@ class Lake:
         return catalog_block.spark_conf(NAME, self.block)
 
     def catalog(self) -> Catalog:
-        """PyIceberg's catalog, opened once. Raises UnreachableError when it cannot be reached."""
+        """PyIceberg's catalog, opened once. Raises UnreachableError when it cannot be reached, SetupError when it
+        refuses.
+        """
         if "catalog" not in self._opened:
-            self._opened["catalog"] = _open_catalog(self.block)
+            self._opened["catalog"] = self._patiently(lambda: _open_catalog(self.block))
         return self._opened["catalog"]
 
     def describe(self) -> dict[str, Any]:
@@ -75,7 +78,7 @@ class Lake:
         return {
             "catalog": NAME,
             "pyiceberg": catalog_block.masked(catalog_block.pyiceberg_properties(self.block)),
-            "spark": catalog_block.masked(self.spark_conf()),
+            "spark": catalog_block.masked(self.spark_conf(), f"spark.sql.catalog.{NAME}."),
             "duckdb": {"metadata": {name: self.load(name).metadata_location for name in self.tables()}},
         }
 
@@ -108,7 +111,9 @@ class Lake:
             return self._patiently(lambda: self.catalog().load_table(identifier))
         except (NoSuchTableError, NoSuchNamespaceError):
             raise self._missing(identifier) from None
-        except (ValueError, FileNotFoundError) as error:
+        except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno and not isinstance(error, FileNotFoundError):
+                raise  # the file system's: the command line tells it
             raise self._unreadable(identifier, error) from None
 
     def ensure_table(
@@ -193,35 +198,40 @@ class Lake:
             engine.dispose()
 
     def _patiently(self, action: Callable[[], T]) -> T:
-        """Run the action; on a locked or unreachable catalog drop the connections and try again, for a minute."""
-        from sqlalchemy.exc import OperationalError
-
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        """Run the action; on a locked catalog drop the connections and try again, for a minute; on a busy one twice."""
+        deadline, waits = time.monotonic() + PATIENCE_SECONDS, iter(WAITS)
         while True:
             try:
                 return action()
-            except OperationalError as error:
+            except Exception as error:
+                foreseen = catalog_error(error, self.block)
+                if foreseen is None:
+                    raise
                 self.dispose()
-                if "locked" not in str(error.orig) or time.monotonic() > deadline:
-                    raise _unreachable(self.block, error.orig) from None
-                time.sleep(0.2)
+                wait = 0.2 if _is_locked(error) and time.monotonic() < deadline else None
+                wait = next(waits, None) if may_pass(error) else wait
+                if wait is None:
+                    raise foreseen from None
+            time.sleep(wait)
 
     def _missing(self, identifier: str) -> SetupError:
         near = difflib.get_close_matches(identifier, self.tables(), 1, 0.4)
         return SetupError(
             f"table {identifier} does not exist",
-            where=self._where(),
+            where=self.place,
             next_step=f"did you mean {near[0]}?" if near else "run the job that writes it first",
         )
 
     def _unreadable(self, identifier: str, error: Exception) -> SetupError:
         return SetupError(
             f"table {identifier} is unreadable: {error}",
-            where=self._where(),
+            where=self.place,
             next_step="bring back the file that the catalog names, or drop the table and run the job that writes it",
         )
 
-    def _where(self) -> str:
+    @property
+    def place(self) -> str:
+        """The catalog's address, for messages."""
         return catalog_block.masked(dict(self.block)).get("uri", NAME)
 
 
@@ -238,13 +248,14 @@ def _embedded(folder: Path) -> dict[str, str]:
 
 def _open_catalog(block: Mapping[str, str]) -> Catalog:
     from pyiceberg.catalog import load_catalog
-    from sqlalchemy.exc import SQLAlchemyError
 
     logging.getLogger("pyiceberg.catalog").addFilter(_tells_news)
     try:
-        return load_catalog(NAME, **catalog_block.pyiceberg_properties(block))
-    except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
-        raise _unreachable(block, getattr(error, "orig", error)) from None
+        return load_catalog(NAME, **punctual(catalog_block.pyiceberg_properties(block)))
+    except Exception as error:
+        if may_pass(error):
+            raise
+        raise opening_error(error, block) from None
 
 
 def _tells_news(record: logging.LogRecord) -> bool:
@@ -255,18 +266,8 @@ def _tells_news(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("Failed to delete metadata file")
 
 
-def _unreachable(block: Mapping[str, str], error: object) -> UnreachableError:
-    return UnreachableError(
-        f"the catalog does not answer: {str(error).splitlines()[0]}",
-        where=catalog_block.masked(dict(block)).get("uri", block.get("type", NAME)),
-        next_step=_step(block),
-    )
-
-
-def _step(block: Mapping[str, str]) -> str:
-    if str(block.get("uri", "")).startswith("sqlite:"):
-        return "check that the file is whole and its folder can be written, then try again"
-    return "check the catalog block's uri and credentials, then try again"
+def _is_locked(error: Exception) -> bool:
+    return "locked" in str(getattr(error, "orig", ""))
 
 
 def _ensure_namespace(catalog: Catalog, namespace: str) -> None:

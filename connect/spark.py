@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -39,6 +40,12 @@ PATIENT_COMPILER = "".join(
 )
 """For a JVM that runs for hours: both compilers, but the dear one only for what was called ten times as often as is
 its default. What an event needs is called so often within seconds, what an epoch needs hardly ever."""
+CATALOGS = "spark.sql.catalog."
+SECRET_NAMES = (
+    "(?i)secret|password|passphrase|token|access[.]?key|credential|jaas|sasl[.]|ssl[.]"
+    rf"|^{re.escape(CATALOGS)}lake[.](?!type$|warehouse$|cache-enabled$)"
+)
+"""Spark's own pattern of what it hides in event logs and plans, and the rest of what the connection blocks hold."""
 LOCAL_DISK = {
     # Hadoop starts a chmod for each file and folder that it makes on a local disk; this one sets the mode by itself.
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
@@ -66,7 +73,8 @@ def session(
     $SPARK_CONF_DIR says the rest, for example what an executor gets. A second call in one process shares the JVM and
     gets its own session and catalog; `memory`, `app` and the master then stay those of the first. `extra` settings win.
     `long_lived`: the JVM takes the time to compile well what will run for hours.
-    Raises SetupError: Java or jars missing, or Spark does not start.
+    No value of the catalog's block is on a command line: they are set on the session once the JVM runs.
+    Raises SetupError: Java or jars missing, Spark does not start, or does not open the catalog.
     """
     find_java()
     settings = settings_of(
@@ -77,8 +85,8 @@ def session(
 
     running = SparkSession.getActiveSession() or SparkSession._instantiatedSession
     if running is not None and SparkContext._active_spark_context is not None:
-        return _beside(running, settings)
-    return SparkSession(_context(home, settings))
+        return _beside(running, settings, lake)
+    return _with_catalog(SparkSession(_context(home, _fit_for_a_command_line(settings))), settings, lake)
 
 
 def settings_of(
@@ -93,6 +101,8 @@ def settings_of(
         "spark.driver.memory": memory,
         "spark.driver.extraClassPath": os.pathsep.join(jars),
         "spark.driver.extraJavaOptions": f'-Dlog4j2.configurationFile="{LOG4J}" -Duser.timezone=UTC',
+        "spark.redaction.regex": SECRET_NAMES,
+        "spark.sql.redaction.options.regex": f"(?i)url|{SECRET_NAMES.removeprefix('(?i)')}",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
@@ -119,18 +129,49 @@ def _here(master: str) -> bool:
     return master.startswith(("local", "spark://127.0.0.1:", "spark://localhost:"))
 
 
-def _beside(running: SparkSession, settings: Mapping[str, str]) -> SparkSession:
+def _fit_for_a_command_line(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings without those of catalogs: what Spark starts with is on the JVM's command line, for all to read."""
+    return {key: value for key, value in settings.items() if not key.startswith(CATALOGS)}
+
+
+def _beside(running: SparkSession, settings: Mapping[str, str], lake: Lake) -> SparkSession:
     """A new session in the running JVM: its own catalogs and settings, except those fixed at the start of Spark."""
     session = running.newSession()
     for key, value in settings.items():
         if key.startswith("spark.sql.") and session.conf.isModifiable(key):
             session.conf.set(key, value)
+    return _with_catalog(session, settings, lake)
+
+
+def _with_catalog(session: SparkSession, settings: Mapping[str, str], lake: Lake) -> SparkSession:
+    """The session with its catalog, opened. Raises SetupError when Spark cannot open it."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
     for key, value in settings.items():
-        if key.startswith("spark.sql.catalog."):
+        if key.startswith(CATALOGS):
             session.conf.set(key, value)
-    # Spark loads a catalog with the settings of whichever session is active in the thread: load it under this one, now.
-    session.sql("SHOW NAMESPACES IN lake").collect()
+    try:
+        # Spark loads a catalog with the settings of whichever session is active in the thread: under this one, now.
+        session.sql("SHOW NAMESPACES IN lake").collect()
+    except (Py4JError, PySparkException) as error:
+        lake.tables()  # a catalog that is away or refuses says so itself
+        raise SetupError(
+            f"Spark does not open the catalog: {_root_cause(error)}",
+            where=lake.place,
+            next_step=f"see spark.log; the jar of a database's JDBC driver belongs into {pyspark_jars()}",
+        ) from None
     return session
+
+
+def _root_cause(error: Any) -> str:
+    """The innermost cause that the JVM names, in one line."""
+    cause = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    if cause is None:
+        return str(error).splitlines()[0]
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return f"{cause.getClass().getSimpleName()}: {str(cause.getMessage()).splitlines()[0]}"
 
 
 def _context(home: Home, settings: Mapping[str, str]) -> Any:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from contract.secrets import hidden
+
 
 class PlumblineError(Exception):
     """A foreseen failure: one line for the user, no traceback.
 
     `what` names the problem and the offending value, `where` the file, line, table or topic, `next_step`
     what to do about it. `exit_code` is what the command line ends with (2 usage, 3 environment or incomplete).
+    A text of somebody else in it (a server's answer, a driver's error) shows no secret of a connection block.
     """
 
     exit_code = 3
 
     def __init__(self, what: str, *, where: str | None = None, next_step: str | None = None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = where
-        self.next_step = next_step
+        super().__init__(hidden(what))
+        self.what = hidden(what)
+        self.where = where and hidden(where)
+        self.next_step = next_step and hidden(next_step)
 
     def __str__(self) -> str:
         place = f" [{self.where}]" if self.where else ""

@@ -18,8 +18,13 @@ from contract.errors import ContractError, UsageError
 from contract.kinds import SPELLINGS
 from contract.model import Contract
 from contract.places import Places
+from contract.secrets import BLOCKS, keep
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_TOP_KEY = re.compile(r"[\"']?(\w+)[\"']?\s*:")
+_SECRET = tuple((block,) for block in BLOCKS)
+_OWN_TAG = "tag:yaml.org,2002:"
+_QUOTED_WORD = re.compile(r"'[^']{2,}'")
 Path_ = tuple[str | int, ...]
 STEPS = {
     "literal_error": "write one of these",
@@ -72,6 +77,8 @@ def parse(text: str, name: str = "<contract>", environment: Mapping[str, str] | 
         ) from None
     if not isinstance(body, dict):
         raise ContractError("the contract is not a mapping", where=name, next_step="start it with 'contract: NAME'")
+    for block in BLOCKS:
+        keep({"": body.get(block)} if not isinstance(body.get(block), dict) else body[block])
     try:
         contract = Contract.model_validate(body)
     except ValidationError as error:
@@ -87,12 +94,21 @@ def _compose(text: str, name: str) -> yaml.Node:
         raise ContractError("the contract is nested too deeply", where=name, next_step=DEPTH_STEP) from None
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ContractError(f"not readable as YAML: {error.problem}", where=name + line, next_step=YAML_STEP) from None
+        problem = _problem(error, text)
+        raise ContractError(f"not readable as YAML: {problem}", where=name + line, next_step=YAML_STEP) from None
     except yaml.YAMLError as error:
         raise ContractError(f"not readable as YAML: {error}", where=name, next_step=YAML_STEP) from None
     if node is None:
         raise ContractError("the contract is empty", where=name, next_step="`plumbline init` writes one to start from")
     return node
+
+
+def _problem(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What YAML refuses, without the word that it refuses (an alias, a tag) where that may belong to a secret."""
+    last = error.problem_mark.line if error.problem_mark else 0
+    blocks = [found[1] for line in text.splitlines()[: last + 1] if (found := _TOP_KEY.match(line))]
+    harmless = bool(blocks) and blocks[-1] in Contract.model_fields and blocks[-1] not in BLOCKS
+    return str(error.problem) if harmless else _QUOTED_WORD.sub("'***'", str(error.problem))
 
 
 def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], name: str, environment: Mapping[str, str]) -> Any:
@@ -112,19 +128,23 @@ def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], name: str, env
         return body
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, i), lines, name, environment) for i, item in enumerate(node.value)]
-    value = _scalar(node, f"{name}:{node.start_mark.line + 1}")
+    value = _scalar(node, f"{name}:{node.start_mark.line + 1}", secret=path[:1] in _SECRET)
+    if path[:1] in _SECRET and type(value) in (int, float):
+        return str(node.value)  # a password of digits is no number: 0123 would be 83
     if isinstance(value, str):
         return _VARIABLE.sub(lambda m: _variable(m[1], environment, f"{name}:{lines[path]}"), value)
     return value
 
 
-def _scalar(node: yaml.Node, where: str) -> Any:
+def _scalar(node: yaml.Node, where: str, *, secret: bool) -> Any:
     """The value of a scalar by YAML's own rules. A date that is none, or a tag of Python's, is a ContractError."""
     try:
         return yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, AttributeError, LookupError):  # the latter two: `!!timestamp x`, `!!bool x`
         step = "put it in quotes if it is meant as text"
-        raise ContractError(f"{node.value!r} is not readable as {node.tag}", where=where, next_step=step) from None
+        told = "this value" if secret else repr(node.value)
+        kind = node.tag if not secret or node.tag.startswith(_OWN_TAG) else "what its tag says"
+        raise ContractError(f"{told} is not readable as {kind}", where=where, next_step=step) from None
 
 
 def _variable(variable: str, environment: Mapping[str, str], where: str) -> str:
@@ -155,8 +175,7 @@ def _explained(error: ValidationError, name: str, lines: Mapping[Path_, int]) ->
     if first["type"] == "string_pattern_mismatch":
         what, step = f"{value!r} is not a name for this place", SPELLINGS[first["ctx"]["pattern"]]
     plain = isinstance(value, str | int | float | bool) and not what.startswith(repr(value))
-    secret = path[:1] in (("kafka",), ("catalog",), ("schema_registry",))
-    shown = f" (found {value!r})" if plain and not secret else ""
+    shown = f" (found {value!r})" if plain and path[:1] not in _SECRET else ""
     return ContractError(f"{spelled}: {what}{shown}", where=where, next_step=step or STEPS.get(first["type"]))
 
 

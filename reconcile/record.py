@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contract.secrets import BLOCKS, place
 from reconcile.attribution import AT_ONCE, ATTRIBUTED
 from reconcile.engine.budget import Budget
 from reconcile.engine.quoting import text
@@ -16,6 +17,8 @@ from reconcile.written import written_whole
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import Table
+
+    from contract.model import Contract
 
 RUNS, FINDINGS = "plumbline.runs", "plumbline.findings"
 
@@ -155,10 +158,17 @@ def _run_row(pins: Pins, document: dict[str, Any]) -> pa.Table:
         "snapshots": json.dumps(document["snapshots"]),
         "verdict": document["verdict"],
         "document": json.dumps(document),
-        "definition": pins.contract.model_dump_json(exclude={"kafka", "catalog"}),
+        "definition": _without_connections(pins.contract),
         "recorded_at": datetime.now(UTC),
     }
     return pa.Table.from_pylist([row], schema=runs_schema())
+
+
+def _without_connections(contract: Contract) -> str:
+    """The contract as JSON. Of the registry's block, which a contract with Avro cannot be without, the bare address."""
+    body = contract.model_dump(mode="json", exclude=set(BLOCKS))
+    registry = contract.schema_registry or {}
+    return json.dumps(body | ({"schema_registry": {"url": place(registry.get("url", ""))}} if registry else {}))
 
 
 def _has(table: Table, run_id: str) -> bool:

@@ -31,6 +31,24 @@ def test_postgresql_becomes_jdbc_with_the_password_apart() -> None:
     assert pyiceberg_properties(block)["uri"] == block["uri"]
 
 
+def test_nothing_secret_stays_in_the_address_that_the_driver_gets() -> None:
+    uri = "postgresql+psycopg2://db/i?user=ann&password=p%40ss&sslmode=require"
+    conf = spark_conf("lake", {"type": "sql", "uri": uri, "warehouse": "w"})
+    assert conf[f"{P}.uri"] == "jdbc:postgresql://db/i"
+    assert {k.removeprefix(f"{P}.jdbc."): v for k, v in conf.items() if ".jdbc." in k} == {
+        "user": "ann", "password": "p@ss", "sslmode": "require", "schema-version": "V1"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "uri", ["postgresql://u:p@S3cret@db/i", "postgresql://u:pa/S3cret@db/i", "postgresql://u:S3cret"]
+)
+def test_a_password_whose_marks_are_not_encoded_is_refused_without_being_shown(uri: str) -> None:
+    with pytest.raises(UsageError, match=r"is not readable as dialect.*%40") as told:
+        checked({"type": "sql", "uri": uri, "warehouse": "w"})
+    assert "S3cret" not in str(told.value)
+
+
 def test_rest_passes_other_properties_to_both() -> None:
     block = {"type": "rest", "uri": "https://catalog", "warehouse": "w", "credential": "id:secret"}
     assert spark_conf("lake", block)[f"{P}.credential"] == "id:secret"
@@ -47,6 +65,10 @@ def test_rest_passes_other_properties_to_both() -> None:
         ("uri", "postgresql://ann:p%40ss@db/i", "postgresql://ann:***@db/i"),
         ("uri", "sqlite:////data/c.db", "sqlite:////data/c.db"),
         ("warehouse", "s3://bucket/w", "s3://bucket/w"),
+        ("adls.account-key", "x", "***"),
+        ("header.Authorization", "Bearer x", "***"),
+        ("auth", "x", "***"),
+        ("type", "rest", "rest"),
     ],
 )
 def test_secrets_are_masked(key: str, value: str, shown: str) -> None:

@@ -152,6 +152,18 @@ def test_describe_names_tables_and_masks_secrets(home: Home, lake: Lake) -> None
     assert shown["spark"]["spark.sql.catalog.lake.type"] == "jdbc"
 
 
+def test_describe_shows_only_what_is_known_to_be_harmless(tmp_path: Path) -> None:
+    secret = ("adls.account-key", "adls.connection-string", "header.Authorization", "auth", "s3.access-key-id", "new")
+    block = {"type": "sql", "uri": f"sqlite:///{tmp_path}/c.db", "warehouse": f"file://{tmp_path}/w", "s3.region": "eu"}
+    shown = Lake.open(Home.resolve(tmp_path), {**block, **{name: f"S3cret-{name}" for name in secret}}).describe()
+    assert "S3cret" not in str(shown)
+    assert {shown["pyiceberg"][name] for name in secret} == {"***"}
+    assert shown["pyiceberg"]["s3.region"] == "eu"
+    assert shown["spark"]["spark.sql.catalog.lake"] == "org.apache.iceberg.spark.SparkCatalog"
+    assert shown["spark"]["spark.sql.catalog.lake.uri"] == f"jdbc:sqlite:{tmp_path}/c.db?busy_timeout=30000"
+    assert shown["spark"]["spark.sql.catalog.lake.warehouse"] == f"file://{tmp_path}/w"
+
+
 def test_a_table_whose_metadata_is_gone_is_unreadable(home: Home, lake: Lake) -> None:
     table = lake.ensure_table("joined.t", SCHEMA)
     Path(table.metadata_location.removeprefix("file://")).unlink()

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -177,6 +177,34 @@ def test_the_jvm_dies_with_its_python_and_says_nothing(tmp_path: Path) -> None:
     assert until(lambda: birth(jvm) is None)
     assert owner.stderr.read() == ""
     assert (tmp_path / "spark.log").exists()
+
+
+def test_no_value_of_the_catalog_is_on_the_command_line_of_a_program(tmp_path: Path, monkeypatch: Any) -> None:
+    started = list[list[str]]()
+
+    def refused(command: list[str], **_: Any) -> None:
+        started.append(command)
+        raise OSError("not started")
+
+    monkeypatch.setattr("pyspark.java_gateway.Popen", refused)
+    monkeypatch.setattr("pyspark.SparkContext._gateway", None)
+    monkeypatch.setattr("pyspark.SparkContext._active_spark_context", None)
+    names = ("credential", "s3.secret-access-key", "header.Authorization", "jdbc.password", "a.name.of.next.year")
+    block = {"type": "rest", "uri": "https://u:S3cret@h/?p=S3cret", **{name: f"S3cret-{name}" for name in names}}
+    with pytest.raises(SetupError, match="Spark does not start: not started"):
+        session(Home.resolve(tmp_path), Lake.open(Home.resolve(tmp_path), block), app="x")
+    [command] = started
+    assert "--conf" in command
+    assert not [argument for argument in command if "S3cret" in argument]
+
+
+def test_a_catalog_that_spark_alone_cannot_open_is_one_line(spark: SparkSession, home: Home, tmp_path: Path) -> None:
+    """As one whose JDBC driver is not there: its jar is not what PyIceberg needs."""
+    uri = f"sqlite:///{tmp_path}/c.db"
+    other = Lake.open(home, {"type": "sql", "uri": uri, "warehouse": f"file://{tmp_path}"})
+    with pytest.raises(SetupError, match=r"Spark does not open the catalog: .*JDBC driver belongs into") as told:
+        session(home, other, app="x", extra={"spark.sql.catalog.lake.uri": "jdbc:nosuch://db/i"})
+    assert "No suitable driver" in str(told.value)
 
 
 def test_spark_that_does_not_start_is_one_error(tmp_path: Path) -> None:

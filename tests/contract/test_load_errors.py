@@ -84,3 +84,48 @@ def test_a_secret_is_never_shown(block: str) -> None:
     assert f"{block}.password: " in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "swordfish" not in str(caught.value)
+
+
+@pytest.mark.parametrize("block", ["kafka", "catalog", "schema_registry"])
+@pytest.mark.parametrize(
+    "value",
+    ["2026-02-30", "2026-02-30 25:00:00", "*hunter2", "!hunter2 x", "!!python/name:hunter2 x", "!!int hunter2",
+     "&hunter2 *hunter3", "!hunter2!x y", "[hunter2", "'hunter2", "{hunter2: *hunter3}", "%hunter2", "@hunter2",
+     "!!binary hunter2", "!!timestamp hunter2", "!!bool hunter2", "!!float hunter2", "!!int",
+     "hunter2: x", "[2026-02-30]", "{a: 2026-02-30}"],
+)  # fmt: skip
+def test_a_secret_that_yaml_reads_as_something_else_is_not_shown(block: str, value: str) -> None:
+    text = TEXT.split("kafka:\n")[0]
+    spelled = f"{block}:\n  bootstrap.servers: b:9\n  sasl.password: {value}\n"
+    for whole in (
+        text + spelled,
+        spelled + text,
+        spelled.replace("\n  ", " {", 1).replace("\n  ", ", ") + "}\n" + text,
+    ):
+        with pytest.raises(ContractError) as caught:
+            parse(whole, "visits.yaml", ENVIRONMENT)
+        assert "hunter" not in str(caught.value)
+        assert "2026" not in str(caught.value)
+        assert caught.value.where.startswith("visits.yaml")
+
+
+def test_elsewhere_the_word_that_yaml_refuses_is_named() -> None:
+    with pytest.raises(ContractError, match="undefined alias 'nowhere'"):
+        parse(changed("  right: buys", "  right: *nowhere"), "visits.yaml", ENVIRONMENT)
+    with pytest.raises(ContractError, match="'2026-02-30' is not readable as"):
+        parse(changed("  right: buys", "  right: 2026-02-30"), "visits.yaml", ENVIRONMENT)
+
+
+def test_what_a_contract_holds_in_its_connections_is_hidden_in_later_errors() -> None:
+    text = TEXT.split("kafka:\n")[0] + "kafka:\n  bootstrap.servers: b:9\n  sasl.password: ${PW}\n"
+    parse(text, "visits.yaml", {**ENVIRONMENT, "PW": "swordfish-in-use"})
+    assert str(UsageError("the broker says: swordfish-in-use is wrong")) == "the broker says: *** is wrong."
+
+
+def test_a_number_in_a_connection_is_the_text_that_stands_there() -> None:
+    text = TEXT.split("kafka:\n")[0] + "kafka: {bootstrap.servers: 'b:9', sasl.password: 0123, sasl.username: 1e5}\n"
+    assert parse(text, "visits.yaml", ENVIRONMENT).kafka == {
+        "bootstrap.servers": "b:9",
+        "sasl.password": "0123",
+        "sasl.username": "1e5",
+    }

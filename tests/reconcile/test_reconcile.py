@@ -14,8 +14,11 @@ from test_causes import late_left, late_right, lost_match, nothing, pending_unma
 from world import CONTRACT, START, World, show
 
 from contract.errors import IncompleteError, SetupError
+from contract.loader import parse
+from contract.model import Contract
 from contract.ranges import TimeRange
 from plumbline.commands.reconcile import reconcile as command
+from reconcile.record import _without_connections
 from reconcile.run import pinned
 from reconcile.verdict import EXIT
 
@@ -50,6 +53,19 @@ def test_the_document_counts_every_row_once(make_world: MakeWorld) -> None:
     assert [page["window"] for page in document["ledger"]] == ["2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z"]
     assert all(page["balanced"] for page in document["ledger"])
     assert json.loads(json.dumps(document)) == document
+
+
+def test_the_record_holds_the_contract_without_its_connections() -> None:
+    text = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer") + (
+        "kafka: {bootstrap.servers: 'b:9', sasl.password: S3cret-k}\n"
+        "catalog: {type: rest, uri: 'http://h', token: S3cret-c}\n"
+        "schema_registry: {url: 'http://u:S3cret-r@h/?p=S3cret-q', basic.auth.user.info: 'u:S3cret-r'}\n"
+    )
+    kept = json.loads(_without_connections(parse(text)))
+    assert "S3cret" not in json.dumps(kept)
+    assert kept["schema_registry"] == {"url": "http://u:***@h/?p=***"}
+    assert not {"kafka", "catalog"} & kept.keys()
+    assert Contract.model_validate(kept).fingerprint() == parse(text).fingerprint()
 
 
 def test_repeating_a_reconcile_gives_the_same_document_and_adds_nothing(make_world: MakeWorld) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -102,13 +105,44 @@ def test_a_server_that_is_not_there(hook: Hook) -> None:
 @pytest.mark.parametrize(
     "url",
     ["hooks.example.com/SECRET", "file:///etc/SECRET", "ftp://host/SECRET", "http://", "http://a b/SECRET",
-     "https://[SECRET", "http://host:99999/SECRET", "https://host/\nSECRET"],
+     "https://[SECRET", "http://host:99999/SECRET", "https://host/\nSECRET", "https://u:SECRET@host/x",
+     "https://SECRET@host/x", "https://a..b/SECRET", "https://" + "a" * 64 + ".example/SECRET", "https://host/SECRET-é",
+     "https://host/?SECRET=é", "https://./SECRET"],
 )  # fmt: skip
 def test_what_is_no_web_address_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(UsageError) as told:
         checked(url)
     assert "SECRET" not in str(told.value)
     assert "PLUMBLINE_WEBHOOK" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://no-such-host.invalid/SECRET", "http://127.0.0.1:1/SECRET", "http://a..b/SECRET"]
+)
+def test_a_host_that_cannot_be_reached_is_one_line(url: str) -> None:
+    with pytest.raises(UnreachableError, match=r"the webhook took no message: .") as told:
+        post(url, {"text": "hello"}, NO_WAIT)
+    assert "SECRET" not in str(told.value)
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte is within a socket's time-out; all of them together would hold the night's lock."""
+    monkeypatch.setattr("plumbline.nightly.webhook.MOST_SECONDS", 0.5)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                while not over.wait(0.05):
+                    connection.sendall(b"H")
+
+        threading.Thread(target=trickle, daemon=True).start()
+        begun = time.monotonic()
+        with pytest.raises(UnreachableError, match="the webhook took no message: no answer within"):
+            post(f"http://127.0.0.1:{server.getsockname()[1]}/SECRET", {"text": "hello"})
+        over.set()
+    assert time.monotonic() - begun < 5
 
 
 def test_a_nightly_that_could_not_be_is_told(
