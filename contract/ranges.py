@@ -25,6 +25,12 @@ class TimeRange:
             )
 
     def __str__(self) -> str:
+        if self.start is None and self.end is None:
+            return "everything"
+        if self.start is None:
+            return f"everything before {spell_bound(self.end)}"
+        if self.end is None:
+            return f"everything from {spell_bound(self.start)} on"
         return f"[{spell_bound(self.start)}, {spell_bound(self.end)})"
 
     @property

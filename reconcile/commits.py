@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 EPOCH, QUERY = "spark.sql.streaming.epochId", "spark.sql.streaming.queryId"
 REPLAY = "replay.id"
+MOST_FILES = 64
+"""So many files are looked into for one row."""
 
 
 @dataclass(frozen=True)
@@ -29,26 +31,57 @@ class Commit:
 
 
 def commit_of(
-    con: duckdb.DuckDBPyConnection, table: Table, snapshot_id: int | None, moment: datetime, column: str, where: str
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    snapshot_id: int | None,
+    moment: datetime | None,
+    column: str,
+    where: str,
 ) -> Commit | None:
     """The commit that added the file with the row that satisfies `where` (SQL), as seen at `snapshot_id`.
 
-    `moment` is the row's value of the timestamp `column`, by which files are found. None when the row is not in local
-    Parquet files or its commit has expired. After a compaction it is the compaction's commit (operation `replace`).
+    `moment` is the row's value of the timestamp `column`, by which files are found; None: all files are looked into,
+    at most MOST_FILES. None when the row is not in Parquet files that can be read, or its commit has expired.
+    After a compaction it is the compaction's commit (operation `replace`).
     """
     if snapshot_id is None:
         return None
-    plan = table.scan(row_filter=f"{column} == '{moment.isoformat()}'", snapshot_id=snapshot_id).plan_files()
-    files = {task.file.file_path: _local(task.file.file_path) for task in plan}
-    local = {path: place for path, place in files.items() if place is not None}
-    if not local:
+    wanted = "true" if moment is None else f"{column} == '{moment.isoformat()}'"
+    plan = table.scan(row_filter=wanted, snapshot_id=snapshot_id).plan_files()
+    files = [task.file.file_path for task in plan][:MOST_FILES]
+    local = {place: path for path in files if (place := _local(path)) is not None}
+    path = _with_row(con, local, where) if local else None
+    if path is None:
+        far = (path for path in files if path not in local.values())
+        path = next((path for path in far if _holds(con, table, path, where)), None)
+    return None if path is None else _commit(table, _added_by(table, snapshot_id, path))
+
+
+def _with_row(con: duckdb.DuckDBPyConnection, local: Mapping[str, str], where: str) -> str | None:
+    """Which of some local files (path to the table's name of it) has the row."""
+    import duckdb
+
+    options = ("filename = 'plumbline_file'", "hive_partitioning = false", "union_by_name = true")
+    try:
+        sql = f"SELECT plumbline_file FROM {parquet_rows(local, *options)} WHERE {where} LIMIT 1"
+        found = con.execute(sql).fetchone()
+    except duckdb.Error:  # a file of another format, or of before a column had its name
         return None
-    rows = parquet_rows(local.values(), "filename = true", "hive_partitioning = false", "union_by_name = true")
-    found = con.execute(f"SELECT filename FROM {rows} WHERE {where} LIMIT 1").fetchone()
-    if found is None:
-        return None
-    path = next(path for path, place in local.items() if place == found[0])
-    return _commit(table, _added_by(table, snapshot_id, path))
+    return None if found is None else local[found[0]]
+
+
+def _holds(con: duckdb.DuckDBPyConnection, table: Table, path: str, where: str) -> bool:
+    """Whether a file elsewhere has the row; read through the table's own door."""
+    import duckdb
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with con.cursor() as apart:  # a result of the connection's own may still be open
+            apart.register("plumbline_far", pq.read_table(table.io.new_input(path).open()))
+            return bool(apart.execute(f"SELECT 1 FROM plumbline_far WHERE {where} LIMIT 1").fetchall())
+    except (duckdb.Error, pa.ArrowException, OSError):
+        return False
 
 
 def committed(table: Table, snapshot_id: int | None) -> Commit | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import UsageError
+from contract.lineage import EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
 from contract.ranges import TimeRange, from_micros
 from reconcile.attribution import ATTRIBUTED
 from reconcile.commits import EPOCH, REPLAY, commit_of, committed
@@ -25,23 +26,23 @@ if TYPE_CHECKING:
     from connect.home import Home
     from contract.model import Contract
 
-Key = Mapping[str, str] | str
+Key = Mapping[str, str | None] | str
 
 
 def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") -> Story:
     """Tell what happened to the rows of one output key, whether or not they differ.
 
-    `key` maps the contract's key columns to values as text, or is the values themselves with commas between. Raises
+    `key` maps the contract's key columns to values as text, None for NULL, or is the values with commas between. Raises
     UsageError for a key that nothing knows (naming the nearest), SetupError for a missing table.
     """
     wanted = read_key(contract, key)
     with opened(contract, home, TimeRange(), memory) as pins:
-        matches = _matches(pins, wanted)
+        matches = _matches(pins, wanted, ident)
         _narrow(pins, matches)
         progress = lay_out(pins)
         judge_rows(pins, progress)
-        findings = _findings(pins, matches)
-        records = find_records(pins, wanted)
+        findings = _findings(pins, wanted)
+        records = find_records(pins, wanted, progress)
         rows = [*_written(pins, STREAM, matches), *_written(pins, BATCH, matches)]
         if not rows and not records:
             raise _unknown(pins, wanted)
@@ -50,8 +51,11 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
         return Story(contract.contract, wanted, _verdict(rows, findings), findings, records, in_order(moments))
 
 
-def read_key(contract: Contract, key: Key) -> dict[str, str]:
-    """The value of each key column, as text. Raises UsageError when columns are missing, unknown or too many."""
+def read_key(contract: Contract, key: Key) -> dict[str, str | None]:
+    """The value of each key column, as text; None is NULL.
+
+    Raises UsageError when columns are missing, unknown or too many.
+    """
     columns = contract.output.key
     if isinstance(key, str):
         values = [key] if len(columns) == 1 else [value.strip() for value in key.split(",")]
@@ -69,17 +73,20 @@ def read_key(contract: Contract, key: Key) -> dict[str, str]:
     return {name: key[name] for name in columns}
 
 
-def _matches(pins: Pins, key: Mapping[str, str]) -> str:
-    """SQL over an output table's columns: the row has this key. Values are compared in the column's own type."""
+def _matches(pins: Pins, key: Mapping[str, str | None], named: Callable[[str], str]) -> str:
+    """SQL: the row has this key, its columns as `named` says. Values are compared in the column's own type."""
     relation = pins.con.sql(f"FROM {BATCH} LIMIT 0")
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     conditions = []
     for name, value in key.items():
+        if value is None:
+            conditions.append(f"{named(name)} IS NULL")
+            continue
         typed = f"TRY_CAST({text(value)} AS {types[name]})"
         known = pins.con.execute(f"SELECT {typed} IS NOT NULL").fetchone()
         if not known or not known[0]:
             raise UsageError(f"key {name}: {value!r} is not a {types[name].lower()}", next_step="give it in that type")
-        conditions.append(f"{ident(name)} = {typed}")
+        conditions.append(f"{named(name)} = {typed}")
     return " AND ".join(conditions)
 
 
@@ -99,12 +106,13 @@ def _narrow(pins: Pins, matches: str) -> None:
         con.execute(f"CREATE TEMP VIEW {view} AS FROM {view}_of_key")
 
 
-def _findings(pins: Pins, matches: str) -> tuple[dict[str, Any], ...]:
+def _findings(pins: Pins, key: Mapping[str, str | None]) -> tuple[dict[str, Any], ...]:
     """The key's findings in the shape of plumbline.findings, each with `title` and `sentence`."""
     from reconcile.report.stories import tell
 
-    keyed = f"SELECT *, unnest(key) FROM {ATTRIBUTED}"
-    pins.con.execute(f"CREATE OR REPLACE TABLE {ATTRIBUTED} AS SELECT * FROM ({keyed}) WHERE {matches}")
+    # A key column may be called as a piece of evidence is: it is asked for inside the key.
+    matches = _matches(pins, key, lambda name: f"struct_extract(f.key, {text(name)})")
+    pins.con.execute(f"CREATE OR REPLACE TABLE {ATTRIBUTED} AS SELECT * FROM {ATTRIBUTED} f WHERE {matches}")
     told = f'SELECT * EXCLUDE (run_id, "window", event_time) FROM ({findings_sql("")}) ORDER BY event_time, evidence'
     cursor = pins.con.execute(told)
     names = [column[0] for column in cursor.description or ()]
@@ -129,13 +137,15 @@ def _written(pins: Pins, view: str, matches: str) -> list[Written]:
         FROM {view} WHERE {matches} ORDER BY ALL
         """
     ).fetchall()
+    has = set(table.schema().column_names)
     found = []
     for event_us, left_partition, left_offset, right_partition, right_offset, replay_id in rows:
-        where = f"({matches}) AND _left_offset IS NOT DISTINCT FROM {_literal(left_offset)}"
-        where += f" AND _right_offset IS NOT DISTINCT FROM {_literal(right_offset)}"
-        where += f" AND _replay_id IS NOT DISTINCT FROM {'NULL' if replay_id is None else text(replay_id)}"
-        moment = from_micros(event_us)
-        commit = commit_of(pins.con, table, pins.snapshots[name], moment, "_event_time", where)
+        same = {LEFT_OFFSET: _literal(left_offset), RIGHT_OFFSET: _literal(right_offset)}
+        same[REPLAY_ID] = "NULL" if replay_id is None else text(replay_id)
+        told = [f"{column} IS NOT DISTINCT FROM {value}" for column, value in same.items() if column in has]
+        moment = from_micros(event_us) if event_us is not None and EVENT_TIME in has else None
+        where = " AND ".join([f"({matches})", *told])
+        commit = commit_of(pins.con, table, pins.snapshots[name], moment, EVENT_TIME, where)
         properties = commit.properties if commit else {}
         left, right = contract.join.left, contract.join.right
         found.append(
@@ -204,12 +214,12 @@ def _verdict(rows: list[Written], findings: tuple[dict[str, Any], ...]) -> str:
     return "pending" if all(finding["cause"] == "pending" for finding in findings) else "drift"
 
 
-def _unknown(pins: Pins, key: Mapping[str, str]) -> UsageError:
+def _unknown(pins: Pins, key: Mapping[str, str | None]) -> UsageError:
     """The error for a key that nothing knows, with the nearest one of the batch table."""
     con = pins.con
     con.execute(f"DROP VIEW temp.{BATCH}")
     spelled = " || ',' || ".join(f"coalesce(CAST({ident(name)} AS VARCHAR), '')" for name in key)
-    asked = ",".join(key.values())
+    asked = ",".join(value or "" for value in key.values())
     found = con.execute(
         f"""
         SELECT spelled FROM (SELECT DISTINCT {spelled} AS spelled FROM {BATCH})
@@ -218,7 +228,7 @@ def _unknown(pins: Pins, key: Mapping[str, str]) -> UsageError:
         """
     ).fetchone()
     return UsageError(
-        f"no row and no archived record has the key {asked!r}",
+        f"no row and no archived record has the key {spell.key(key)!r}",
         where=f"{pins.contract.output.batch_table}, {pins.contract.output.stream_table}",
         next_step=f"did you mean {found[0]!r}?" if found else f"give the values of {', '.join(key)}",
     )

@@ -11,7 +11,7 @@ from contract.ranges import TimeRange, from_micros
 from reconcile.commits import commit_of
 from reconcile.engine.quoting import ident, text
 from reconcile.pins import ARCHIVE_COLUMNS, BATCH, LEDGER, STREAM, Pins
-from reconcile.spans import READ, SPANS
+from reconcile.spans import READ, SPANS, Progress
 from reconcile.story import Delivered
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SLACK = timedelta(days=1)
 """How far from the rows' event times another delivery of the same key is looked for."""
 
 
-def find_records(pins: Pins, key: Mapping[str, str]) -> tuple[Delivered, ...]:
+def find_records(pins: Pins, key: Mapping[str, str | None], progress: Progress) -> tuple[Delivered, ...]:
     """Left records first, then right ones, each in order of delivery. `pins`' output views show the key's rows only.
 
     Records that no row was made from are found by the key's fields in the archived values (JSON): all records where
@@ -33,7 +33,7 @@ def find_records(pins: Pins, key: Mapping[str, str]) -> tuple[Delivered, ...]:
         for column in pins.contract.output_columns
         if column.name in key and column.source == pins.contract.join.left and column.field
     }
-    _collect(pins, "left", [fields] if fields else [], near)
+    _collect(pins, "left", [fields] if fields and None not in fields.values() else [], near)
     pairs = pins.contract.join.pairs
     if pins.contract.left.format == "json":
         values = ", ".join(f"{_field(left)} AS {ident(right)}" for left, right in pairs)
@@ -43,7 +43,8 @@ def find_records(pins: Pins, key: Mapping[str, str]) -> tuple[Delivered, ...]:
         wanted = []
     low, high = pins.contract.join.within
     _collect(pins, "right", [fields for fields in wanted if None not in fields.values()], near, (low, high))
-    return (*_delivered(pins, "left"), *_delivered(pins, "right"))
+    known = progress.last_epoch is not None
+    return (*_delivered(pins, "left", known), *_delivered(pins, "right", known))
 
 
 def _near(pins: Pins) -> TimeRange:
@@ -106,7 +107,7 @@ def _field(name: str) -> str:
     return f"TRY(json_extract_string(TRY(decode(value)), {path}))"
 
 
-def _delivered(pins: Pins, side: str) -> Iterable[Delivered]:
+def _delivered(pins: Pins, side: str, ledger: bool) -> Iterable[Delivered]:
     """The collected records of one side with the epoch that read them and the commit that archived them."""
     contract = pins.contract
     name, source = (contract.join.left, contract.left) if side == "left" else (contract.join.right, contract.right)
@@ -129,7 +130,7 @@ def _delivered(pins: Pins, side: str) -> Iterable[Delivered]:
             epoch=epoch,
             planned_at=_moment(planned_us),
             late_watermark_ms=watermark_ms,
-            read=read,
+            read=read if ledger else None,
             archived_at=archived.at if archived else None,
             archive_snapshot=archived.snapshot_id if archived else None,
         )

@@ -10,6 +10,8 @@ from typing import Any
 from reconcile.report import spell
 from stream_job.lateness import is_late
 
+UNTOLD = "that does not say what it was made from"
+NO_COMMIT = "a commit that could not be found (it expired, or its file could not be read here)"
 DROPPED, ADMITTED, UNREAD, UNKNOWN = "dropped", "admitted", "not read", "not in the ledger"
 
 
@@ -106,7 +108,7 @@ def _fate(record: Delivered) -> str:
     if record.fate == UNREAD:
         return f"{record.place} is beyond what the stream has read"
     if record.fate == UNKNOWN or record.late_watermark_ms is None:
-        return f"{record.place}: the epoch ledger does not say which epoch read it"
+        return f"{record.place}: no epoch ledger says whether the stream has read it, and when"
     from contract.ranges import from_micros
 
     watermark = spell.moment(from_micros(record.late_watermark_ms * 1000)) if record.late_watermark_ms else "none yet"
@@ -118,9 +120,9 @@ def _fate(record: Delivered) -> str:
 
 def moment_of(row: Written) -> Moment:
     """The commit that brought a row of either table."""
-    both = row.left and row.right
-    made = f"from {row.left} and {row.right}" if both else f"from {row.left or row.right}, unmatched"
-    commit = f"snapshot {row.snapshot_id}" if row.snapshot_id is not None else "a commit that is no longer known"
+    both, one = row.left and row.right, row.left or row.right
+    made = f"from {row.left} and {row.right}" if both else f"from {one}, unmatched" if one else UNTOLD
+    commit = f"snapshot {row.snapshot_id}" if row.snapshot_id is not None else NO_COMMIT
     if not row.is_stream:
         over = f" by the run over {row.batch_range}" if row.batch_range else ""
         return Moment(row.at, "seen by batch", f"{row.table}: row {made}, in {commit}{over}")

@@ -25,6 +25,7 @@ CONTRACT_VARIABLE = "PLUMBLINE_CONTRACT"
 @click.command(short_help="Tell the story of one key: offsets, epochs, watermarks, commits, cause.")
 @click.argument("key", metavar="KEY", required=False)
 @click.option("--key", "parts", multiple=True, metavar="NAME=VALUE", help="One column of a composite key. Repeatable.")
+@click.option("--null", "nulls", multiple=True, metavar="NAME", help="A key column that is NULL. Repeatable.")
 @click.option(
     "--contract",
     "contract_path",
@@ -35,23 +36,31 @@ CONTRACT_VARIABLE = "PLUMBLINE_CONTRACT"
 @home_option
 @json_option
 def explain(
-    key: str | None, parts: tuple[str, ...], contract_path: Path | None, memory: str, home: Home, as_json: bool
+    key: str | None,
+    parts: tuple[str, ...],
+    nulls: tuple[str, ...],
+    contract_path: Path | None,
+    memory: str,
+    home: Home,
+    as_json: bool,
 ) -> None:
     """Tell what happened to one output key, in order of time, whether or not it differs.
 
     Each record that was delivered for it, with topic, partition and offset; the epoch that read it, the watermark, and
     by how much it was late; the commits that archived it, wrote its row, and what the batch run made of it.
-    Several key columns: values with commas in the key's order, or --key for each.
+    Several key columns: values with commas in the key's order, or --key for each. NULL is --null NAME: the value
+    NULL is the text of that name.
 
     \b
     Examples:
       plumbline explain 2013-02-19/DL2319/LGA --contract demo/flights.yaml --home demo
       plumbline explain 2013-02-19/DL2319/LGA --home demo --json
       plumbline explain --key user_id=7 --key event_id=42 --contract clicks.yaml
+      plumbline explain --key user_id=7 --null event_id --contract clicks.yaml
     """
     from reconcile.explain import explain as told
 
-    wanted = _key(key, parts)
+    wanted = _key(key, parts, nulls)
     story = told(_contract(contract_path, home), home, wanted, memory=memory)
     emit(story.document, as_json, lambda console: show(story, console))
 
@@ -77,16 +86,19 @@ def _headline(story: Story) -> str:
     }.get(story.verdict, f"drift, {causes}")
 
 
-def _key(key: str | None, parts: tuple[str, ...]) -> str | dict[str, str]:
-    if (key is None) == (not parts):
-        raise UsageError("give the key once", next_step="plumbline explain KEY, or --key NAME=VALUE for each column")
+def _key(key: str | None, parts: tuple[str, ...], nulls: tuple[str, ...]) -> str | dict[str, str | None]:
+    if (key is None) == (not parts and not nulls):
+        step = "plumbline explain KEY, or for each column --key NAME=VALUE, or --null NAME"
+        raise UsageError("give the key once", next_step=step)
     if key is not None:
         return key
-    pairs: dict[str, str] = {}
+    pairs: dict[str, str | None] = dict.fromkeys(nulls)
     for part in parts:
         name, equals, value = part.partition("=")
         if not equals:
             raise UsageError(f"--key {part!r} is not NAME=VALUE", next_step="write --key user_id=7")
+        if name in pairs:
+            raise UsageError(f"key column {name!r} is given twice", next_step="give each column once")
         pairs[name] = value
     return pairs
 

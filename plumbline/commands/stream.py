@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from contract.model import Contract
     from stream_job.status import Status
 
 
@@ -91,8 +92,9 @@ def run(
 
     patience = timedelta(0) if once and retry_for is None else retry_for
     life = Life(retry_for=patience, idle_after=idle_after, metrics_port=metrics_port)
-    result = job.run(load(contract_path), home, once=once, say=say, life=life)
-    emit(result, as_json, lambda console: _show(result, console))
+    contract = load(contract_path)
+    result = job.run(contract, home, once=once, say=say, life=life)
+    emit(result, as_json, lambda console: _show(contract, result, console))
 
 
 @stream.command(short_help="Say how the job stands, whether it runs or not.")
@@ -119,17 +121,25 @@ def status(contract_path: Path, home: Home, as_json: bool) -> None:
         raise SystemExit(found.exit_code)
 
 
-def _show(result: dict[str, Any], console: Console) -> None:
-    console.print(f"{result['table']}: {result['epochs']:,} epochs, {_watermark(result['evict_watermark_ms'])}")
+def _show(contract: Contract, result: dict[str, Any], console: Console) -> None:
+    console.print(f"{result['table']}: {result['epochs']:,} epochs, {_final(contract, result['evict_watermark_ms'])}")
     console.print(f"  snapshot {result['snapshot_id'] or 'none yet'}")
     for source, snapshot in result["archives"].items():
         console.print(f"  archive of {source}: snapshot {snapshot or 'none yet'}")
 
 
-def _watermark(ms: int | None) -> str:
+def _final(contract: Contract, evict_ms: int | None) -> str:
+    """Up to which event time no row will come any more: the watermark less what `within` may still bring."""
+    from contract.durations import milliseconds
     from contract.ranges import from_micros, spell_time
+    from stream_job.lateness import settled_until_us
 
-    return f"rows are final up to the watermark {spell_time(from_micros(ms * 1000))}" if ms else "no watermark yet"
+    if not evict_ms:
+        return "no watermark yet"
+    low, high = map(milliseconds, contract.join.within)
+    until = settled_until_us(evict_ms, low, high, keeps_right=contract.join.keeps_right)
+    final, watermark = (spell_time(from_micros(us)) for us in (until, evict_ms * 1000))
+    return f"rows are final up to {final}, the watermark is {watermark}"
 
 
 def _show_status(found: Status, console: Console) -> None:

@@ -47,11 +47,12 @@ class Commands:
     def quarantine(self) -> str:
         return f"plumbline quarantine {self.contract}"
 
-    def explain(self, key: Sequence[tuple[str, str]]) -> str:
-        """The story of one key, given as (column, value)."""
-        parts = [f"--key {word(f'{name}={value}')}" for name, value in key]
-        if len(key) == 1 and not key[0][1].startswith("-"):
-            parts = [word(key[0][1])]
+    def explain(self, key: Sequence[tuple[str, str | None]]) -> str:
+        """The story of one key, given as (column, value); None is NULL, which no text of a value is."""
+        parts = [f"--null {word(name)}" if value is None else f"--key {word(f'{name}={value}')}" for name, value in key]
+        alone = key[0][1] if len(key) == 1 else None
+        if alone is not None and not alone.startswith("-"):
+            parts = [word(alone)]
         return f"plumbline explain {' '.join(parts)} --contract {self.contract}"
 
     def report(self, run_ids: Sequence[str], page: str = "") -> str:

@@ -117,19 +117,23 @@ def delay(ms: int) -> str:
 def key(value: object) -> str:
     """One finding's key: the value itself when there is one column, else `name=value, …`. Takes JSON text or values."""
     parts = key_parts(value)
-    return shown(parts[0][1] if len(parts) == 1 else ", ".join(f"{name}={part}" for name, part in parts))
+    told = [(name, "NULL" if part is None else '"NULL"' if part == "NULL" else part) for name, part in parts]
+    return shown(told[0][1] if len(told) == 1 else ", ".join(f"{name}={part}" for name, part in told))
 
 
-def key_parts(value: object) -> tuple[tuple[str, str], ...]:
-    """A key as (column, value) pairs, each character itself. Takes JSON text or values; a bare value has no column."""
+def key_parts(value: object) -> tuple[tuple[str, str | None], ...]:
+    """A key as (column, value) pairs, each character itself, NULL as None: NULL is also a text.
+
+    Takes JSON text or values; a bare value has no column.
+    """
     if isinstance(value, str) and value[:1] == "{":
         try:
             value = json.loads(value)
         except ValueError:
             return (("", str(value)),)
     if isinstance(value, Mapping):
-        return tuple((str(name), raw(part)) for name, part in value.items())
-    return (("", raw(value)),)
+        return tuple((str(name), None if part is None else raw(part)) for name, part in value.items())
+    return (("", None if value is None else raw(value)),)
 
 
 def plain(value: object) -> str:

@@ -24,11 +24,12 @@ PER_CAUSE = 6
 class Story:
     """One finding for readers: what happened in a sentence, and the evidence to check it by, as (name, value).
 
-    `parts` are the key's (column, value) for a command, each character itself; all else is spelled for the eye.
+    `parts` are the key's (column, value) for a command, each character itself, None for NULL; all else is
+    spelled for the eye.
     """
 
     key: str
-    parts: tuple[tuple[str, str], ...]
+    parts: tuple[tuple[str, str | None], ...]
     kind: str
     cause: str
     sentence: str

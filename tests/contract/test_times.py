@@ -104,13 +104,13 @@ NOW = datetime(2013, 1, 16, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("options", "spelled"),
     [
-        ({}, "[open, open)"),
-        ({"from_": "2013-01-15T00:00Z"}, "[2013-01-15T00:00:00Z, open)"),
-        ({"to": "2013-01-15T01:00+01:00"}, "[open, 2013-01-15T00:00:00Z)"),
+        ({}, "everything"),
+        ({"from_": "2013-01-15T00:00Z"}, "everything from 2013-01-15T00:00:00Z on"),
+        ({"to": "2013-01-15T01:00+01:00"}, "everything before 2013-01-15T00:00:00Z"),
         ({"on_date": "2013-01-15"}, "[2013-01-15T00:00:00Z, 2013-01-16T00:00:00Z)"),
-        ({"on_date": "9999-12-31"}, "[9999-12-31T00:00:00Z, open)"),
+        ({"on_date": "9999-12-31"}, "everything from 9999-12-31T00:00:00Z on"),
         ({"last": "24h"}, "[2013-01-15T12:00:00Z, 2013-01-16T12:00:00Z)"),
-        ({"last": "99999999 days"}, "[open, 2013-01-16T12:00:00Z)"),
+        ({"last": "99999999 days"}, "everything before 2013-01-16T12:00:00Z"),
     ],
     ids=lambda value: str(value),
 )

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from test_causes import PLANTED, late_left, late_right, nothing, several_at_once, stream_of
-from world import CONTRACT, OUTPUT, World, play, show
+from test_outside import rewrite
+from world import CONTRACT, OUTPUT, Row, World, play, show
 
 from contract.errors import UsageError
+from contract.loader import parse
 from plumbline.commands.explain import explain as command
 from reconcile.explain import explain, read_key
+from reconcile.report import recorded, spell
+from reconcile.report.commands import Commands
+from reconcile.report.stories import tell
 
 MakeWorld = Callable[..., World]
 
@@ -110,6 +117,75 @@ def test_the_story_names_the_same_causes_as_the_reconcile(plant: Callable[[World
         assert story["causes"] == sorted(wanted)
         assert story["verdict"] == ("pending" if wanted == {"pending"} else "drift")
         assert all(finding["sentence"] for finding in story["findings"])
+
+
+def test_a_key_with_null_in_it_is_explained_by_the_command_that_is_printed(
+    make_world: MakeWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The text NULL is another key; neither tells the other's story."""
+    world = make_world(key="[show_id, play_id]")
+    stream_of(world)
+    alone, text = world.row("b"), world.record("b")
+    world.stream.remove(alone)
+    world.batch.append(Row(text, play("NULL", "b", 2)))
+    world.write().reconcile()
+    findings = {spell.key(f["key"]): f for f in recorded.findings(world.lake, world.reconcile().document["run_id"])}
+    path = world.home.root / "plays.yaml"
+    path.write_text(CONTRACT.replace("KEY", "[show_id, play_id]").replace("KIND", "left_outer"))
+    causes = {"show_id=b, play_id=NULL": "lost_output", 'show_id=b, play_id="NULL"': "unexplained"}
+    assert set(findings) == set(causes)
+    for key, cause in causes.items():
+        finding = findings[key]
+        line = Commands(str(path), world.home.option).explain(tell(finding).parts)
+        command.main([*shlex.split(line)[2:], "--json"], standalone_mode=False)
+        story = json.loads(capsys.readouterr().out)
+        assert (story["verdict"], story["causes"]) == ("drift", [cause])
+
+
+@pytest.mark.parametrize("name", ["id", "key", "cause", "p", "filename", "event_time", "partition"])
+def test_a_key_column_may_be_called_anything(name: str, tmp_path: Path) -> None:
+    """A numeric one tells no other row's story: 1 is a key, and the number of a finding too."""
+    world = World.at(tmp_path)
+    columns = f"columns: [{{{name}: 'CAST(shows.title AS BIGINT)'}}, "
+    text = CONTRACT.replace("KEY", f"[{name}]").replace("KIND", "left_outer").replace("columns: [", columns)
+    world.contract = parse(text)
+    stream_of(world)
+    numbers = {row.left.name: number for number, row in enumerate(world.batch)}
+    world.stream = [row for row in world.stream if row.left.name in ("z", "d")]
+    world.write()
+    for table, rows in (("joined.plays_stream", world.stream), ("joined.plays_batch", world.batch)):
+        values = [row.values() | {name: numbers[row.left.name]} for row in rows]
+        schema = OUTPUT.insert(0, pa.field(name, pa.int64()))
+        world.lake.catalog().drop_table(table)
+        world.lake.ensure_table(table, schema)
+        world.lake.append(table, pa.Table.from_pylist(values, schema=schema))
+    for left, number in numbers.items():
+        story = told(world, str(number))
+        assert story["verdict"] == ("match" if left in ("z", "d") else "drift")
+        assert {f["key"][name] for f in story["findings"]} == (set() if left in ("z", "d") else {number})
+
+
+def test_what_nobody_knows_is_not_told_as_a_fact(make_world: MakeWorld) -> None:
+    """Tables of others: no ledger, no lineage, no event time, no commit of ours."""
+    world = make_world()
+    stream_of(world)
+    world.ledger = []
+    world.write()
+    assert {record["fate"] for record in told(world, "a")["records"]} == {"not in the ledger"}
+    for table, rows in (("joined.plays_stream", world.stream), ("joined.plays_batch", world.batch)):
+        rewrite(world, table, rows, [name for name in OUTPUT.names if not name.startswith("_")])
+    story = told(world, "a")
+    emitted = next(moment["text"] for moment in story["story"] if moment["what"] == "emitted")
+    snapshot = world.lake.load("joined.plays_stream").current_snapshot().snapshot_id
+    assert emitted == f"joined.plays_stream: row that does not say what it was made from, in snapshot {snapshot}"
+    assert story["verdict"] == "match"
+
+
+def test_the_commit_of_a_row_elsewhere_is_found(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconcile.commits._local", lambda uri: None)
+    world = stream_of(make_world()).write()
+    snapshot = world.lake.load("joined.plays_stream").current_snapshot().snapshot_id
+    assert f"snapshot {snapshot}" in " ".join(moment["text"] for moment in told(world, "d")["story"])
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_one(make_world: MakeWorld) -> None:

@@ -40,6 +40,14 @@ def test_a_key_of_several_columns_names_each() -> None:
     )
 
 
+def test_null_is_written_as_no_text_can_be() -> None:
+    assert Commands().explain([("user", None), ("event", "NULL")]) == (
+        "plumbline explain --null user --key event=NULL --contract CONTRACT"
+    )
+    assert Commands().explain([("user", None)]) == "plumbline explain --null user --contract CONTRACT"
+    assert Commands().explain([("user", "NULL")]) == "plumbline explain NULL --contract CONTRACT"
+
+
 def test_a_key_that_looks_like_an_option_is_none() -> None:
     assert Commands().explain([("key", "--execute")]) == "plumbline explain --key key=--execute --contract CONTRACT"
 
