@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connect.kafka_config import client_config, spark_options
+from connect.kafka_config import client_config, made, spark_options
 from contract.errors import SetupError, UnreachableError
 
 ANSWER_SECONDS = 10.0
@@ -169,9 +169,10 @@ def _producer(properties: Mapping[str, str], delivered: Callable[[Any, Any], Non
     from confluent_kafka import Producer
 
     _partitions(properties)
-    return Producer(
+    return made(
+        Producer,
         {
-            **_quiet(properties),
+            **client_config(properties),
             "enable.idempotence": True,
             "linger.ms": linger_ms,
             "partitioner": "murmur2_random",
@@ -180,7 +181,7 @@ def _producer(properties: Mapping[str, str], delivered: Callable[[Any, Any], Non
             "message.timeout.ms": 60_000,
             "topic.metadata.propagation.max.ms": 5_000,
             "on_delivery": delivered,
-        }
+        },
     )
 
 
@@ -220,11 +221,6 @@ def _check(properties: Mapping[str, str], failures: list[str], waiting: int) -> 
         )
 
 
-def _quiet(properties: Mapping[str, str]) -> dict[str, Any]:
-    """The client's configuration with librdkafka silent: its log lines go to stderr otherwise."""
-    return {**client_config(properties), "log_level": 0, "error_cb": lambda error: None}
-
-
 def _admin(properties: Mapping[str, str]) -> Any:
     return _admin_of(tuple(sorted(client_config(properties).items())))
 
@@ -233,7 +229,7 @@ def _admin(properties: Mapping[str, str]) -> Any:
 def _admin_of(config: tuple[tuple[str, str], ...]) -> Any:
     from confluent_kafka.admin import AdminClient
 
-    return AdminClient(_quiet(dict(config)))
+    return made(AdminClient, dict(config))
 
 
 def _partitions(properties: Mapping[str, str]) -> dict[str, int]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from contract.errors import SetupError, UsageError
+from contract.secrets import keep
 
 ALLOWED = ("bootstrap.servers", "security.protocol", "client.id")
 ALLOWED_PREFIXES = ("sasl.", "ssl.")
@@ -43,6 +45,20 @@ def client_config(properties: Mapping[str, str]) -> dict[str, str]:
     return {key: str(value) for key, value in properties.items() if not key.startswith(JVM_ONLY)}
 
 
+def made(client: Callable[[dict[str, Any]], Any], config: dict[str, Any]) -> Any:
+    """A librdkafka client. Raises UsageError for a value that it does not take."""
+    from confluent_kafka import KafkaException
+
+    try:
+        return client({**config, "log_level": 0, "error_cb": lambda error: None})
+    except KafkaException as error:
+        raise UsageError(
+            f"the Kafka client does not take the kafka block: {error.args[0].str()}",
+            where="kafka",
+            next_step="correct that property",
+        ) from None
+
+
 def spark_options(properties: Mapping[str, str]) -> dict[str, str]:
     """The properties as options of Spark's Kafka source, each with its `kafka.` prefix.
 
@@ -68,7 +84,11 @@ def _jaas(mechanism: str, properties: Mapping[str, str]) -> str:
 
 
 def check_properties(properties: Mapping[str, str]) -> None:
-    """Raises UsageError for a property not on the allow-list, naming the nearest; SetupError without servers."""
+    """Raises UsageError for a property not on the allow-list, naming the nearest; SetupError without servers.
+
+    What the block holds is hidden in every error from here on.
+    """
+    keep(properties)
     for key in properties:
         if key not in ALLOWED and not key.startswith(ALLOWED_PREFIXES):
             near = difflib.get_close_matches(key, KNOWN, 1, 0.5)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connect.kafka_config import client_config
+from connect.kafka_config import client_config, made
 from contract.errors import UnreachableError
 
 PATIENCE_SECONDS = 30.0
@@ -24,7 +24,8 @@ class Reader:
         from confluent_kafka import Consumer
 
         self._servers = properties["bootstrap.servers"]
-        self._consumer: Any = Consumer(
+        self._consumer: Any = made(
+            Consumer,
             {
                 **client_config(properties),
                 "group.id": "plumbline-reader",
@@ -34,9 +35,7 @@ class Reader:
                 "isolation.level": "read_committed" if committed else "read_uncommitted",
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
-                "log_level": 0,
-                "error_cb": lambda error: None,
-            }
+            },
         )
 
     def __enter__(self) -> Reader:

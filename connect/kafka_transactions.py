@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connect.kafka import Record, end_offsets, hand_over
-from connect.kafka_config import client_config
+from connect.kafka_config import client_config, made
 from contract.errors import UnreachableError
 
 ANSWER_SECONDS = 60.0
@@ -24,16 +24,15 @@ class Transactions:
         from confluent_kafka import KafkaException, Producer
 
         self._servers = properties["bootstrap.servers"]
-        self._producer: Any = Producer(
+        self._producer: Any = made(
+            Producer,
             {
                 **client_config(properties),
                 "transactional.id": transactional_id,
                 "partitioner": "murmur2_random",
                 "linger.ms": 20,
                 "queue.buffering.max.messages": 200_000,
-                "log_level": 0,
-                "error_cb": lambda error: None,
-            }
+            },
         )
         try:
             self._producer.init_transactions(ANSWER_SECONDS)
@@ -65,7 +64,7 @@ def settled_ends(properties: Mapping[str, str], topic: str, within_seconds: floa
     from confluent_kafka import IsolationLevel, TopicPartition
     from confluent_kafka.admin import AdminClient, OffsetSpec
 
-    admin = AdminClient({**client_config(properties), "log_level": 0, "error_cb": lambda error: None})
+    admin = made(AdminClient, client_config(properties))
     deadline = time.monotonic() + within_seconds
     while True:
         ends = end_offsets(properties, topic)

@@ -13,6 +13,7 @@ from typing import Any
 from connect.home import Home
 from contract.errors import SetupError, UnreachableError, UsageError
 from contract.model import Contract
+from contract.secrets import keep
 from contract.writers import Writers, with_writers
 
 ALLOWED = (
@@ -29,7 +30,9 @@ FOLDER = "schemas"
 """In a job's folder: the schemas of its events."""
 
 SCHEMA, UNKNOWN = ".avsc", ".unknown"
-_NOT_FOUND = 404
+_NOT_FOUND, _BUSY, _WHO_ARE_YOU, _FORBIDDEN = 404, 429, 401, 403
+_UNKNOWN_HERE = (40401, 40402, 40403)
+WHERE = "schema_registry"
 
 
 def checked(properties: Mapping[str, str]) -> dict[str, str]:
@@ -44,6 +47,7 @@ def checked(properties: Mapping[str, str]) -> dict[str, str]:
             )
     if not properties.get("url"):
         raise UsageError("url is missing", where="schema_registry", next_step="set it to the registry's address")
+    keep(properties)
     return dict(properties)
 
 
@@ -106,7 +110,10 @@ def _client(properties: tuple[tuple[str, str], ...]) -> Any:
 def _of_subject(registry: Any, subject: str) -> dict[int, str]:
     """Avro schemas of all versions of a subject by id; none for a subject that is not there."""
     found = {}
-    for version in _asked(lambda: registry.get_versions(subject)) or ():
+    versions = _asked(lambda: registry.get_versions(subject)) or ()
+    if not isinstance(versions, list | tuple):
+        raise _no_registry("it does not list versions")
+    for version in versions:
         registered = _asked(lambda number=version: registry.get_version(subject, number))
         if registered is not None:
             found[int(registered.schema_id)] = _text(registered.schema, int(registered.schema_id))
@@ -119,26 +126,45 @@ def _by_id(registry: Any, id: int) -> str | None:
 
 
 def _asked(question: Any) -> Any:
-    """The registry's answer; None when it does not know. Raises UnreachableError or SetupError."""
+    """The registry's answer; None when it does not know. Raises UnreachableError or SetupError.
+
+    Only a registry's own codes say that it does not know (the REST interface's 40401 to 40403): the 404 of a wrong path
+    would make each schema unknown for good.
+    """
     from confluent_kafka.schema_registry.error import SchemaRegistryError
 
     try:
         return question()
     except SchemaRegistryError as error:
-        if error.http_status_code == _NOT_FOUND:
+        if error.http_status_code == _NOT_FOUND and error.error_code in _UNKNOWN_HERE:
             return None
-        kind = UnreachableError if error.http_status_code >= 500 else SetupError
-        raise kind(
-            f"the schema registry refuses: {error.error_message}",
-            where="schema_registry",
-            next_step="check the block's url and credentials",
-        ) from None
+        raise _refusal(error) from None
     except OSError as error:
         raise _silent(error) from None
     except Exception as error:
         if type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
             raise _silent(error) from None
+        if isinstance(error, ValueError | TypeError | AttributeError | KeyError):
+            raise _no_registry(f"{type(error).__name__}: {error}") from None
         raise
+
+
+def _refusal(error: Any) -> SetupError:
+    """What an answer with an error's status means: from the registry itself, or from something else at that address."""
+    status, told = error.http_status_code, " ".join(str(error.error_message).split())[:200]
+    if status in (_BUSY, *range(500, 600)):
+        kind, step = UnreachableError, "try again later"
+        return kind(f"the schema registry is not able to answer: {told} ({status})", where=WHERE, next_step=step)
+    if status in (_WHO_ARE_YOU, _FORBIDDEN):
+        step = "check the block's credentials and this user's rights"
+        return SetupError(f"the schema registry refuses: {told} ({status})", where=WHERE, next_step=step)
+    return _no_registry(f"{told} ({status})")
+
+
+def _no_registry(told: str) -> SetupError:
+    return SetupError(
+        f"what answers is no schema registry: {told}", where=WHERE, next_step="check the block's url, its path too"
+    )
 
 
 def _silent(error: Exception) -> UnreachableError:
@@ -157,6 +183,8 @@ def _text(schema: Any, id: int) -> str | None:
             where="schema_registry",
             next_step="schemas in several parts are not read; register it as one",
         )
+    if not schema.schema_str:
+        raise _no_registry(f"it has no text of schema {id}")
     return json.dumps(json.loads(schema.schema_str)) if (schema.schema_type or "AVRO") == "AVRO" else None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from contract.errors import PlumblineError
+from contract.secrets import hidden
 from contract.shown import shown
 
 DEFECT = "this is a defect; set PLUMBLINE_DEBUG=1 for the traceback"
@@ -138,7 +139,10 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point `plumbline`: runs a command and leaves with its exit code. SIGTERM ends it as Ctrl-C does."""
+    from plumbline.foreseen import let_no_library_tell_secrets
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    let_no_library_tell_secrets()
     code = run(arguments)
     try:
         sys.stdout.flush()
@@ -167,7 +171,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in THE_MACHINES:
             return _fail(_refused_line(error), 3)
-        return _defect(error)
+        from plumbline.foreseen import foreseen
+
+        known = foreseen(error)
+        return _fail(str(known), known.exit_code) if known else _defect(error)
 
 
 def _usage_line(error: click.ClickException) -> str:
@@ -185,12 +192,12 @@ def _refused_line(error: OSError) -> str:
 
 def _defect(error: Exception) -> int:
     if os.environ.get("PLUMBLINE_DEBUG") == "1":
-        import traceback
+        from plumbline.foreseen import told_in_full
 
-        traceback.print_exc()
+        click.echo(told_in_full(error), err=True, nl=False)
     return _fail(f"{type(error).__name__}: {error}; {DEFECT}", 3)
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo("error: " + shown(" ".join(message.split())), err=True)
+    click.echo("error: " + shown(hidden(" ".join(message.split()))), err=True)
     return code

@@ -9,6 +9,7 @@ from typing import Any
 
 from connect.locks import locked
 from contract.errors import IncompleteError, PlumblineError
+from contract.secrets import hidden
 from plumbline.nightly import days, record, webhook
 from plumbline.nightly.days import Due
 from plumbline.nightly.folder import NIGHT, Document, NightFolder, nights_of, remove_old
@@ -107,7 +108,7 @@ def _tell(job: Job, asked: Options, nights: Sequence[Document], left: int, failu
     """Send one message about the nights, if there is somebody to tell and something to say."""
     if not asked.webhook or not (nights or failure):
         return NONE
-    why = None if failure is None else failure.what if isinstance(failure, PlumblineError) else str(failure)
+    why = None if failure is None else failure.what if isinstance(failure, PlumblineError) else hidden(str(failure))
     try:
         webhook.post(asked.webhook, message(job.contract.contract, nights, left, why, asked.alerts_only))
     except PlumblineError as error:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from connect import kafka
 from connect.kafka import client_config, spark_options
+from connect.kafka_read import Reader
+from connect.kafka_transactions import Transactions
 from contract.errors import SetupError, UsageError
 
 PLAIN = {"bootstrap.servers": "broker:9092"}
@@ -53,3 +56,25 @@ def test_jvm_only_properties_do_not_reach_librdkafka() -> None:
     assert client_config(properties) == {**PLAIN, "ssl.ca.location": "/ca.pem"}
     assert spark_options(properties)["kafka.ssl.truststore.location"] == "/t.jks"
     assert "kafka.ssl.ca.location" not in spark_options(properties)
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"sasl.nonsense": "S3cretWord"}, 'No such configuration property: "sasl.nonsense"'),
+        ({"security.protocol": "SSL", "ssl.ca.location": "/nowhere"}, "ssl.ca.location failed"),
+        ({"security.protocol": "SSL", "ssl.key.pem": "S3cretWord"}, "ssl.key.pem failed"),
+        ({"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}, "sasl.username and sasl.password must be"),
+        ({"sasl.oauthbearer.method": "S3cretWord"}, "Invalid value .* for configuration property"),
+    ],
+)
+def test_a_value_that_the_client_does_not_take_is_one_line(properties: dict[str, str], message: str) -> None:
+    for ask in (
+        lambda: kafka.end_offsets({**PLAIN, **properties}, "t"),
+        lambda: kafka.produce({**PLAIN, **properties}, []),
+        lambda: Reader({**PLAIN, **properties}),
+        lambda: Transactions({**PLAIN, **properties}, "t"),
+    ):
+        with pytest.raises(UsageError, match=message) as told:
+            ask()
+        assert "S3cret" not in str(told.value)

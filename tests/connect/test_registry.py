@@ -30,9 +30,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         found = self.answers.get(self.path.partition("?")[0])
+        if isinstance(found, tuple):
+            return self._give(found[0], found[1].encode())
         status = 404 if found is None else 401 if found == "refused" else 200
         body = {"error_code": status * 100 + 1, "message": "not for you"} if status != 200 else found
-        payload = json.dumps(body).encode()
+        return self._give(status, json.dumps(body).encode())
+
+    def _give(self, status: int, payload: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))
@@ -104,6 +108,39 @@ def test_a_registry_that_is_away(server: ThreadingHTTPServer, tmp_path: Path) ->
     assert set(registry.equipped(shop, tmp_path).left.writers.schemas) == {7, 8}
     with pytest.raises(UnreachableError):
         registry.equipped(shop, tmp_path, [9])
+
+
+@pytest.mark.parametrize(
+    ("status", "page", "kind", "message"),
+    [
+        (404, "<html>not here</html>", SetupError, r"what answers is no schema registry: .*\(404\).*its path too"),
+        (404, '{"error_code": 404, "message": "HTTP 404 Not Found"}', SetupError, "what answers is no schema registry"),
+        (302, "", SetupError, "what answers is no schema registry"),
+        (200, "<html>please log in</html>", SetupError, "what answers is no schema registry"),
+        (200, '{"a": 1}', SetupError, "what answers is no schema registry"),
+        (200, '"text"', SetupError, "what answers is no schema registry"),
+        (401, "<html>who are you</html>", SetupError, r"the schema registry refuses: .*\(401\)"),
+        (403, '{"error_code": 40301, "message": "not u:S3cretWord"}', SetupError, r"refuses: not \*\*\* \(403\)"),
+    ],
+)
+def test_a_wrong_path_or_another_server_makes_no_schema_unknown(
+    server: ThreadingHTTPServer, tmp_path: Path, status: int, page: str, kind: type[Exception], message: str
+) -> None:
+    subject = "/wrong/subjects/shop.orders-value/versions"
+    secret = {"basic.auth.user.info": "u:S3cretWord"}
+    for path in (subject, "/wrong/schemas/ids/9"):
+        Handler.answers = {subject: [], path: (status, page)}
+        with pytest.raises(kind, match=message) as told:
+            registry.equipped(contract(f"{address(server)}/wrong", **secret), tmp_path, [9])
+        assert type(told.value) is kind
+        assert "S3cret" not in str(told.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("url", ["http://a..b", "http://no-such-host.invalid", "http://"])
+def test_a_strange_address_is_one_line(url: str, tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"schema registry"):
+        registry.equipped(contract(url, timeout="1"), tmp_path)
 
 
 def test_properties_are_an_allow_list_and_are_not_shown() -> None:

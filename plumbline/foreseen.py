@@ -1,0 +1,65 @@
+"""Refusals of servers that reach the command line as they were thrown: told as what they are, not as a defect."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+
+from contract.errors import PlumblineError, SetupError, UnreachableError
+from contract.secrets import hidden
+
+CATALOG_CLIENTS = frozenset(("pyiceberg", "requests", "urllib3", "sqlalchemy", "botocore", "thrift"))
+
+
+def foreseen(error: Exception) -> PlumblineError | None:
+    """The failure that an exception of a client or of Spark stands for; None when it is a defect."""
+    package = type(error).__module__.partition(".")[0]
+    if package in CATALOG_CLIENTS:
+        from connect.catalog_answers import catalog_error
+
+        return catalog_error(error, {})
+    if package in ("py4j", "pyspark"):
+        return _of_spark(error)
+    if package in ("cimpl", "confluent_kafka") and hasattr(error.args[0] if error.args else None, "str"):
+        step = "check the kafka block and that the broker runs, then run the command again"
+        return UnreachableError(f"Kafka refuses: {error.args[0].str()}", where="kafka", next_step=step)
+    return None
+
+
+def _of_spark(error: Exception) -> PlumblineError | None:
+    from stream_job.failures import judge
+    from stream_job.live_query import causes_behind
+
+    failure = judge(causes_behind(error))
+    if failure.passing:
+        step = f"check the {failure.service}, then run the command again"
+        return UnreachableError(f"Spark got no answer of the {failure.service}: {failure.what}", next_step=step)
+    if failure.next_step.endswith(("rights", "credentials")):
+        return SetupError(f"the {failure.service} refuses Spark: {failure.what}", next_step=failure.next_step)
+    return None
+
+
+def told_in_full(error: BaseException) -> str:
+    """The traceback, without the secrets that this process has read."""
+    return hidden("".join(traceback.format_exception(error)))
+
+
+def let_no_library_tell_secrets() -> None:
+    """What libraries write to stderr by themselves, warnings and tracebacks of threads, shows no secret either."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Hiding())
+    threading.excepthook = _thread_failed
+
+
+class _Hiding(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return hidden(super().format(record))
+
+
+def _thread_failed(args: threading.ExceptHookArgs) -> None:
+    import sys
+
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        name = args.thread.name if args.thread else "?"
+        print(f"Exception in thread {name}:\n{told_in_full(args.exc_value)}", end="", file=sys.stderr)
