@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def quoted(name: str) -> str:
 def text(value: str) -> str:
     """A string literal in single quotes."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def literal_path(path: object) -> str:
+    """The path as DuckDB's readers must be given it: they take every path for a glob."""
+    escaped = re.sub(r"[*?\[]", lambda special: f"[{special[0]}]", str(path))
+    return f"./{escaped}" if escaped.startswith("~") else escaped  # else the home folder
 
 
 def duckdb_type(iceberg: IcebergType) -> str:

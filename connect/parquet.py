@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from connect.iceberg_types import text
+from connect.iceberg_types import literal_path, text
 
 
 def parquet_rows(files: Iterable[str | Path], *options: str) -> str:
-    """SQL of the rows of Parquet files, or of globs of them, with more options of DuckDB's read_parquet.
+    """SQL of the rows of Parquet files, with more options of DuckDB's read_parquet.
+
+    A path is taken as it is spelled, and `key=value` folders that lead to it are no columns.
 
     NaN is in no minimum or maximum that a writer notes for a row group (parquet.thrift, "Statistics"), in DuckDB it is
     greater than any number: without `can_have_nan` a condition on a float, a maximum, even a CASE loses rows with NaN.
     """
-    listed = ", ".join(text(str(file)) for file in files)
-    return f"read_parquet([{listed}], {', '.join(('can_have_nan = true', *options))})"
+    listed = ", ".join(text(literal_path(file)) for file in files)
+    return f"read_parquet([{listed}], {', '.join(('can_have_nan = true', 'hive_partitioning = false', *options))})"

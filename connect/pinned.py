@@ -164,8 +164,7 @@ def _delete_files(tasks: Sequence[FileScanTask]) -> list[DataFile]:
 def _parquet(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> str:
     files = [_local_path(task.file.file_path) for task in tasks]
     names = ", ".join(quoted(field.name) for field in schema.fields)
-    # Partition folders look like Hive's; DuckDB would invent columns from them.
-    options = ["hive_partitioning = false"]
+    options = []
     if len(table.metadata.schemas) > 1:
         options.append(f"schema = MAP {{{_fields_by_id(schema)}}}")
     deletes = [_local_path(file.file_path) for file in _delete_files(tasks)]

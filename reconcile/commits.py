@@ -61,7 +61,7 @@ def _with_row(con: duckdb.DuckDBPyConnection, local: Mapping[str, str], where: s
     """Which of some local files (path to the table's name of it) has the row."""
     import duckdb
 
-    options = ("filename = 'plumbline_file'", "hive_partitioning = false", "union_by_name = true")
+    options = ("filename = 'plumbline_file'", "union_by_name = true")
     try:
         sql = f"SELECT plumbline_file FROM {parquet_rows(local, *options)} WHERE {where} LIMIT 1"
         found = con.execute(sql).fetchone()

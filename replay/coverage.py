@@ -57,7 +57,7 @@ def _on_tape(con: duckdb.DuckDBPyConnection, planned: SourcePlan, tape: Path) ->
     found = con.execute(
         f"""
         SELECT partition, count(*), count(*) - count(DISTINCT "offset"), count(*) FILTER (NOT ({known}))
-        FROM {parquet_rows([tape / "e*.parquet"])} GROUP BY partition
+        FROM {parquet_rows(tape.glob("e*.parquet"))} GROUP BY partition
         """
     ).fetchall()
     return {partition: (rows, twice, foreign) for partition, rows, twice, foreign in found}

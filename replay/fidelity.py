@@ -81,7 +81,7 @@ def order_kept(tape: Path, epochs: Sequence[Recorded], names: Sequence[str]) -> 
     _register(con, spans)
     files = " UNION ALL ".join(
         f'SELECT {text(name)} AS name, filename, partition, "offset" FROM '
-        f"{parquet_rows([tape / name / 'e*.parquet'], 'filename = true')}"
+        f"{parquet_rows((tape / name).glob('e*.parquet'), 'filename = true')}"
         for name in names
     )
     [(pairs, kept)] = con.execute(

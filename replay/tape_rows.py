@@ -63,7 +63,7 @@ def view_rows(
         kept = topic.where(moments.sql("event_time")).where("quarantine_reason IS NULL")
         kept.write.option("compression", "zstd").parquet(str(scratch))
         if list(scratch.glob("*.parquet")):
-            parts.append(f"SELECT {names} FROM {parquet_rows([scratch / '*.parquet'])}")
+            parts.append(f"SELECT {names} FROM {parquet_rows(scratch.glob('*.parquet'))}")
     con.execute(
         f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT * FROM ({' UNION ALL '.join(parts)}) "
         f"WHERE {moments.sql('event_time')} AND quarantine_reason IS NULL"

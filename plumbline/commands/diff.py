@@ -28,6 +28,11 @@ def _names(_ctx: click.Context, _option: click.Parameter, value: str | None) -> 
     return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
 
 
+def _several(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    """Names of a repeatable option, each of which may list some with commas."""
+    return [name for value in values for name in _names(_ctx, _option, value) or ()]
+
+
 def _pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
     """NAME=VALUE, repeatable, as a mapping."""
 
@@ -47,7 +52,7 @@ def _pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ..
 
 def _check_apart(written: Path, *read: str) -> None:
     """What is read must not be overwritten, nor become a part of the next comparison."""
-    from reconcile.engine.sources import takes_in
+    from reconcile.engine.paths import takes_in
 
     for side in read:
         if takes_in(side, written):
@@ -60,7 +65,7 @@ def _check_apart(written: Path, *read: str) -> None:
 @click.option("--key", "-k", callback=_names, metavar="K1,K2", help="Columns that identify a row.")
 @click.option("--no-key", is_flag=True, help="Compare whole rows, each as often as it occurs.")
 @click.option("--columns", callback=_names, metavar="C1,C2", help="Compare these columns only.")
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave this column out. Repeatable.")
+@click.option("--ignore", multiple=True, callback=_several, metavar="C1,C2", help="Leave these columns out.")
 @click.option("--where", metavar="SQL", help="Compare these rows only: day >= '2026-01-01'.")
 @click.option("--where-left", metavar="SQL", help="The same for A only.")
 @click.option("--where-right", metavar="SQL", help="The same for B only.")
@@ -103,8 +108,12 @@ def _check_apart(written: Path, *read: str) -> None:
     help="Exit 1 only beyond this limit: 'mismatch > 1%', 'drift >= 10', 'price > 0', 'schema > 0'. Repeatable.",
 )
 @click.option("--samples", type=click.IntRange(0), default=10, metavar="N", help="Keys of each class to show: 10.")
-@click.option("--hide", multiple=True, metavar="COLUMN", help="Compare it, show none of its values. Repeatable.")
-@click.option("--hash", "hashed", multiple=True, metavar="COLUMN", help="Show salted hashes of it only. Repeatable.")
+@click.option(
+    "--hide", multiple=True, callback=_several, metavar="C1,C2", help="Compare them, show none of their values."
+)
+@click.option(
+    "--hash", "hashed", multiple=True, callback=_several, metavar="C1,C2", help="Show salted hashes of them only."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the differing keys as Parquet.")
 @click.option("--repair-sql", type=click.Path(path_type=Path, dir_okay=False), help="Write SQL that makes B like A.")
 @click.option("--repair-table", metavar="NAME", help="B's name in that SQL, if B is not a table itself.")

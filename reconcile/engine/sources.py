@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatch
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,24 +13,20 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from connect.iceberg_types import literal_path
 from connect.parquet import parquet_rows
 from contract.errors import UsageError
+from reconcile.engine.folder_keys import FolderKey
+from reconcile.engine.paths import FORMS, Files, files_of, has_ending
 from reconcile.engine.quoting import ident, text
 from reconcile.engine.sides import PLACE, Relation, describe, first_line, readable
 
 if TYPE_CHECKING:
     from connect.lake import Lake
 
-_PARQUET, _CSV = "parquet", "csv"
-_ENDINGS = {
-    ".parquet": _PARQUET, ".pq": _PARQUET, ".parq": _PARQUET,
-    ".csv": _CSV, ".tsv": _CSV, ".csv.gz": _CSV, ".tsv.gz": _CSV, ".csv.zst": _CSV,
-}  # fmt: skip
 _WHERE_ROWS_LIE = ("file_index", "file_row_number")  # columns that DuckDB has beside those of the files
-_IDENTIFIER = re.compile(r"(?P<table>\w+(?:\.\w+)+)(?:@(?P<snapshot>[\w.\-]+))?")
+_IDENTIFIER = re.compile(r"(?P<table>[^/@.]+(?:\.[^/@.]+)+)(?:@(?P<snapshot>.+))?", re.DOTALL)
 _DELIMITERS = ",;\t|"
-_GLOB = re.compile(r"[*?\[]")
-_FORMS = "name a Parquet or CSV file, a folder or glob of them, or an Iceberg table as namespace.table@snapshot"
 
 
 def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Callable[[], Lake]) -> Relation:
@@ -50,7 +45,7 @@ def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Call
     files = files_of(str(source))
     if files is None:
         return _open_iceberg(con, str(source), view, lake)
-    with readable(str(source), files):
+    with readable(str(source), files.paths):
         return _open_files(con, files, view)
 
 
@@ -73,67 +68,8 @@ def as_arrow(source: Any) -> pa.Table:
         ) from error
 
 
-def files_of(source: str) -> list[str] | None:
-    """The files that a path, folder or glob means, in order; None when it is the name of an Iceberg table."""
-    path = Path(source).expanduser()
-    if path.is_file():
-        return [str(path)]
-    if path.is_dir():
-        return _files_in(path)
-    if _GLOB.search(source):
-        start = Path(path.anchor or ".")
-        found = sorted(str(file) for file in start.glob(str(path.relative_to(path.anchor))) if file.is_file())
-        if not found:
-            raise UsageError(f"{source!r} matches no file", next_step="check the folder and quote the pattern")
-        return _one_kind(found, source)
-    if _IDENTIFIER.fullmatch(source) and not any(source.lower().endswith(ending) for ending in _ENDINGS):
-        return None
-    raise UsageError(f"{source!r} does not exist", next_step=_FORMS)
-
-
-def takes_in(source: str, file: Path) -> bool:
-    """Whether the path, folder or glob `source` means `file`, or would if it were there."""
-    whole, target = Path(source).expanduser().resolve(), file.resolve()
-    below = whole in target.parents and target.name.lower().endswith(tuple(_ENDINGS))
-    return target == whole or below or fnmatch(str(target), str(whole))
-
-
-def kind_of(file: str) -> str:
-    """'parquet' or 'csv', by the ending, else by the first bytes. Raises UsageError for neither."""
-    for ending, kind in _ENDINGS.items():
-        if file.lower().endswith(ending):
-            return kind
-    with Path(file).open("rb") as opened:
-        if opened.read(4) == b"PAR1":
-            return _PARQUET
-    raise UsageError(f"{file!r} is neither Parquet nor CSV by its ending", next_step=_FORMS)
-
-
-def _files_in(folder: Path) -> list[str]:
-    for format_name, mark in (("Iceberg", "metadata/*.metadata.json"), ("Delta", "_delta_log")):
-        if any(folder.glob(mark)):
-            raise UsageError(
-                f"{str(folder)!r} is the folder of an {format_name} table: its files mix the rows of many snapshots",
-                next_step="name an Iceberg table as namespace.table@snapshot, or export one snapshot to Parquet",
-            )
-    files = sorted(
-        str(file)
-        for file in folder.rglob("*")
-        if file.is_file() and any(file.name.lower().endswith(ending) for ending in _ENDINGS)
-    )
-    if not files:
-        raise UsageError(f"folder {str(folder)!r} holds no Parquet or CSV file", next_step=_FORMS)
-    return _one_kind(files, str(folder))
-
-
-def _one_kind(files: list[str], source: str) -> list[str]:
-    if len({kind_of(file) for file in files}) > 1:
-        raise UsageError(f"{source!r} mixes Parquet and CSV", next_step="name one kind with a glob: 'folder/*.parquet'")
-    return files
-
-
-def _open_files(con: duckdb.DuckDBPyConnection, files: list[str], view: str) -> Relation:
-    if kind_of(files[0]) == _PARQUET:
+def _open_files(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relation:
+    if files.kind == "parquet":
         return _open_parquet(con, files, view)
     con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {_csv(con, files)}")
     return replace(describe(con, view), untyped=not con.sql(f"FROM {ident(view)} LIMIT 1").fetchall())
@@ -149,35 +85,73 @@ def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, 
     return describe(con, side.name)
 
 
-def _open_parquet(con: duckdb.DuckDBPyConnection, files: list[str], view: str) -> Relation:
+def _open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relation:
     """Columns are matched by name: a file that lacks one gives NULL, and none is dropped without a word.
 
     A column of the files that has the name of one that says where rows lie hides it: such files go without places.
     """
-    rows = f"FROM {parquet_rows(files, *(['union_by_name = true'] if len(files) > 1 else []))}"
-    places = ", ".join(f"{there} AS {name}" for there, name in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
-    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *, {places} {rows}")
-    side = describe(con, view, tuple(files))
-    if {name.lower() for name in side.columns} & {*_WHERE_ROWS_LIE}:
-        con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {rows}")
-        side = describe(con, view, tuple(files))
-    return side
+    union = ["union_by_name = true"] if len(files.paths) > 1 else []
+    rows = f"FROM {parquet_rows(files.paths, *union)}"
+    own = con.sql(rows).columns
+    keys = _key_columns(con, files, own)
+    hidden = {name.lower() for name in own} & {*_WHERE_ROWS_LIE}
+    places = "" if hidden else "".join(f", {own} AS {ours}" for own, ours in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *{keys}{places} {rows}")
+    return describe(con, view, files.paths)
 
 
-def _csv(con: duckdb.DuckDBPyConnection, files: list[str]) -> str:
+def _listed(files: Files) -> str:
+    return ", ".join(text(literal_path(path)) for path in files.paths)
+
+
+def _key_columns(con: duckdb.DuckDBPyConnection, files: Files, own: Sequence[str]) -> str:
+    """SQL of the columns that the folders' names hold. A column of the files themselves is never replaced by one."""
+    held = {name.lower() for name in own}
+    for name in [name for name in files.keys if name.lower() in held]:
+        _check_everywhere(con, files, name)
+    lacking = {name: key for name, key in files.keys.items() if name.lower() not in held}
+    if lacking and _WHERE_ROWS_LIE[0] in held:
+        raise UsageError(
+            f"a column has the name {_WHERE_ROWS_LIE[0]!r}, which stands in the way of {', '.join(lacking)}",
+            where=files.root,
+            next_step="name the files of one folder, or give the column another name",
+        )
+    return "".join(f", {_of_file(key)} AS {ident(name)}" for name, key in lacking.items())
+
+
+def _check_everywhere(con: duckdb.DuckDBPyConnection, files: Files, name: str) -> None:
+    read, more = ("read_parquet", "") if files.kind == "parquet" else ("read_csv", ", sample_size = -1")
+    for path in files.paths:
+        held = con.sql(f"FROM {read}({text(literal_path(path))}, hive_partitioning = false{more})").columns
+        if name.lower() not in {column.lower() for column in held}:
+            raise UsageError(
+                f"some of the files have a column {name!r} of their own, and for some their folder says it",
+                where=path,
+                next_step="name the folders of one form with a glob, one comparison each",
+            )
+
+
+def _of_file(key: FolderKey) -> str:
+    values = ", ".join("NULL" if value is None else text(value) for value in key.values)
+    return f"([{values}]::VARCHAR[])[{_WHERE_ROWS_LIE[0]}::BIGINT + 1]::{key.type}"
+
+
+def _csv(con: duckdb.DuckDBPyConnection, files: Files) -> str:
     """Types are sniffed once, from all rows, then fixed: a value in the last row can change a column's type."""
-    listed = ", ".join(map(text, files))
-    whole = con.sql(f"FROM read_csv([{listed}], sample_size = -1, union_by_name = true)")
+    listed, plain = _listed(files), "union_by_name = true, hive_partitioning = false"
+    whole = con.sql(f"FROM read_csv([{listed}], sample_size = -1, {plain})")
     if any(delimiter in name for name in whole.columns for delimiter in _DELIMITERS):
-        for file in files:
+        for file in files.paths:
             _check_parsed(con, file)
     types = ", ".join(f"{text(name)}: {text(str(kind))}" for name, kind in zip(whole.columns, whole.types, strict=True))
-    return f"FROM read_csv([{listed}], union_by_name = true, types = {{{types}}})"
+    return f"SELECT *{_key_columns(con, files, whole.columns)} FROM read_csv([{listed}], {plain}, types = {{{types}}})"
 
 
 def _check_parsed(con: duckdb.DuckDBPyConnection, file: str) -> None:
     """Of a file that it cannot parse DuckDB makes one column of whole lines: let it say which line is to blame."""
-    if len(con.sql(f"FROM read_csv({text(file)}, sample_size = -1)").columns) > 1 or not file.endswith("sv"):
+    if len(con.sql(f"FROM read_csv({text(literal_path(file))}, sample_size = -1)").columns) > 1 or not file.endswith(
+        "sv"
+    ):
         return
     with Path(file).open(encoding="utf-8", errors="replace") as opened:
         header = opened.readline()
@@ -185,7 +159,7 @@ def _check_parsed(con: duckdb.DuckDBPyConnection, file: str) -> None:
     if fields > 1:
         columns = ", ".join(f"'{position}': 'VARCHAR'" for position in range(fields))
         form = f"auto_detect = false, header = true, delim = {text(delimiter)}, columns = {{{columns}}}"
-        con.sql(f"FROM read_csv({text(file)}, {form})").fetchall()
+        con.sql(f"FROM read_csv({text(literal_path(file))}, {form})").fetchall()
 
 
 def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: Callable[[], Lake]) -> Relation:
@@ -202,10 +176,11 @@ def named_snapshot(source: str, lake: Callable[[], Lake]) -> tuple[str, int | No
     Raises UsageError where not even the namespace is known: a file's name was meant then.
     """
     match = _IDENTIFIER.fullmatch(source)
-    assert match is not None  # files_of said so
+    if match is None or has_ending(source):
+        raise UsageError(f"{source!r} does not exist", next_step=FORMS)
     table = match["table"]
     if not lake().exists(table) and _namespace(table) not in map(_namespace, lake().tables()):
-        raise UsageError(f"{source!r} is neither a file here nor a table of the lake", next_step=_FORMS)
+        raise UsageError(f"{source!r} is neither a file here nor a table of the lake", next_step=FORMS)
     return table, _snapshot_id(lake(), table, match["snapshot"])
 
 
@@ -215,9 +190,12 @@ def _namespace(table: str) -> str:
 
 def _snapshot_id(lake: Lake, table: str, named: str | None) -> int | None:
     """The id that a user names: itself, a tag or a branch; None for the current snapshot."""
-    if named is None or named.isdecimal():
-        return None if named is None else int(named)
-    refs = lake.load(table).metadata.refs
+    if named is None:
+        return None
+    found = lake.load(table)
+    refs = found.metadata.refs
+    if named.isdecimal() and (named not in refs or found.snapshot_by_id(int(named))):
+        return int(named)
     if named not in refs:
         raise UsageError(
             f"{named!r} is no snapshot, tag or branch of {table}",

@@ -20,6 +20,8 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "true",
     "spark.sql.ansi.enabled": "false",
+    # What key=value folders hold comes as it is spelled.
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
 }
 
 

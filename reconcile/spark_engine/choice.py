@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from contract.errors import UsageError
+from reconcile.engine.paths import files_of
 from reconcile.engine.sides import readable
-from reconcile.engine.sources import files_of, named_snapshot
+from reconcile.engine.sources import named_snapshot
 from reconcile.spark_engine.sides import is_frame
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def _places(side: Any, lake: Callable[[], Lake]) -> list[tuple[str, int]]:
         return []
     files = files_of(str(side))
     if files is not None:
-        with readable(str(side), files):
-            return [("file", Path(file).stat().st_size) for file in files]
+        with readable(str(side), files.paths):
+            return [("file", Path(file).stat().st_size) for file in files.paths]
     table, snapshot = named_snapshot(str(side), lake)
     tasks = lake().load(table).scan(snapshot_id=snapshot).plan_files()
     return [(urlsplit(task.file.file_path).scheme, task.file.file_size_in_bytes) for task in tasks]

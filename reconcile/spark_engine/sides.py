@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from contract.errors import SetupError, UsageError
+from reconcile.engine.paths import Files, files_of, hidden
 from reconcile.engine.quoting import ident
 from reconcile.engine.sides import first_line
-from reconcile.engine.sources import as_arrow, files_of, kind_of, named_snapshot
+from reconcile.engine.sources import as_arrow, named_snapshot
 from reconcile.spark_engine.candidates import settled
+from reconcile.spark_engine.encoding import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,8 +54,8 @@ def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> Da
     if files is None:
         table, snapshot = named_snapshot(str(source), lake)
         reader = spark.read if snapshot is None else spark.read.option("versionAsOf", str(snapshot))
-        return reader.table(f"lake.{table}")
-    if kind_of(files[0]) != "parquet":
+        return reader.table(".".join(map(quoted, ("lake", *table.split(".")))))
+    if files.kind != "parquet":
         raise UsageError(
             f"{str(source)!r} is CSV, whose types only DuckDB finds out from all rows",
             next_step="give --engine duckdb, or write it as Parquet",
@@ -67,17 +69,32 @@ def _without_empty_batches(table: pa.Table) -> pa.Table:
     return pa.Table.from_batches(batches, table.schema) if batches else table.schema.empty_table()
 
 
-def _parquet(spark: SparkSession, files: list[str], source: str) -> DataFrame:
-    """Columns are matched by name, as the other engine does it. A path is taken as it is spelled."""
+def _parquet(spark: SparkSession, files: Files, source: str) -> DataFrame:
+    """Columns are matched by name, as the other engine does it. A path is taken as it is spelled (`__globPaths__` of
+    Spark's DataSource)."""
     from pyspark.errors import PySparkException
 
+    for file in files.paths:
+        if hidden(Path(file).name):
+            raise UsageError(
+                f"{file!r} has the name of a file that Spark passes over without a word",
+                next_step="give --engine duckdb, or give the file another name",
+            )
+
     try:
-        places = [Path(file).absolute().as_uri() for file in files]
-        return spark.read.option("mergeSchema", len(files) > 1).parquet(*places)
+        places = [str(Path(file).absolute()) for file in files.paths]
+        reader = spark.read.option("mergeSchema", len(places) > 1).option("__globPaths__", "false")
+        frame = reader.parquet(*places)
+        held = {name.lower() for name in frame.columns}
+        lacking = {name: key for name, key in files.keys.items() if name.lower() not in held}
+        if not lacking:
+            return frame
+        whole = reader.option("basePath", str(Path(files.root).absolute())).parquet(*places)
+        return whole.select(*frame.columns, *(whole[name].cast(key.type).alias(name) for name, key in lacking.items()))
     except PySparkException as error:
         raise SetupError(
             f"{source!r} cannot be read by Spark: {first_line(error)}",
-            where=files[0] if len(files) == 1 else f"{len(files)} files",
+            where=files.paths[0] if len(files.paths) == 1 else f"{len(files.paths)} files",
             next_step="check that it is complete and that its types are ones that Spark has",
         ) from error
 

@@ -69,7 +69,7 @@ def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, 
         f"""
         CREATE OR REPLACE TEMP TABLE {EXPECTED} AS
         SELECT *, ({LEFT_OFFSET} IS NULL OR {RIGHT_OFFSET} IS NULL) AND {now} AS open
-        FROM {parquet_rows([joined / "*.parquet"])} WHERE {before}
+        FROM {parquet_rows(joined.glob("*.parquet"))} WHERE {before}
         """
     )
     for name, these, those in (

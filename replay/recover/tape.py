@@ -154,5 +154,5 @@ def _write(past: Past, side: str, run_start: Mapping[str, int], folder: Path) ->
             ) TO {target} (FORMAT parquet, COMPRESSION zstd)
             """
         )
-    found = past.con.execute(f"SELECT count(*) FROM {parquet_rows([folder / '*.parquet'])}").fetchone()
+    found = past.con.execute(f"SELECT count(*) FROM {parquet_rows(folder.glob('*.parquet'))}").fetchone()
     return int(found[0]) if found else 0
