@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from reconcile.engine.number_text import of_decimal, of_double
 from reconcile.engine.quoting import column, ident
 
 Form = Callable[[str], str]
@@ -19,12 +20,14 @@ _SIGNED = ("tinyint", "smallint", "integer", "bigint")
 _SMALL_UNSIGNED = ("utinyint", "usmallint", "uinteger")
 _DIGITS = {
     "tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "hugeint": 39,
-    "utinyint": 3, "usmallint": 5, "uinteger": 10, "ubigint": 20, "uhugeint": 39,
+    "utinyint": 3, "usmallint": 5, "uinteger": 10, "ubigint": 20, "uhugeint": 39, "bignum": 4_300,
 }  # fmt: skip
 _INTEGERS = frozenset(_DIGITS)
 _FLOATS = frozenset({"float", "double"})
 _TEXTS = frozenset({"varchar", "enum", "uuid"})
-_MOMENTS = frozenset({"date", "timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone"})
+ZONED = frozenset({"timestamp with time zone", "timestamptz_ns"})
+_MOMENTS = frozenset({"date", "timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"}) | ZONED
+_TIMES = frozenset({"time", "time_ns"})
 _NESTED = frozenset({"list", "array", "struct", "map"})
 MAX_DECIMAL = 38
 
@@ -64,6 +67,8 @@ def rule_for(left: Any, right: Any, depth: int = 0) -> Rule | None:
         return Rule(cast("VARCHAR"), cast("VARCHAR"))
     if kinds <= _MOMENTS:
         return Rule(_moment(left), _moment(right))
+    if kinds <= _TIMES:
+        return Rule(_time_of_day(left), _time_of_day(right))
     return None
 
 
@@ -90,8 +95,10 @@ def is_moment(kind: Any) -> bool:
 def _same_type(kind: Any) -> Rule:
     if kind.id == "enum":
         return Rule(cast("VARCHAR"), cast("VARCHAR"))
-    if kind.id == "timestamp_ns":
+    if kind.id in ("timestamp_ns", "timestamptz_ns"):
         return Rule(_moment(kind), _moment(kind))
+    if kind.id == "time_ns":
+        return Rule(_time_of_day(kind), _time_of_day(kind))
     return Rule(same, same)
 
 
@@ -105,21 +112,27 @@ def _moment(kind: Any) -> Form:
     """A moment as a timestamp without zone in UTC, to the microsecond; one without zone is taken as UTC."""
     if kind.id == "timestamp with time zone":
         return lambda value: f"timezone('UTC', {value})"
-    return _floored if kind.id == "timestamp_ns" else cast("TIMESTAMP")
+    return _floored if kind.id in ("timestamp_ns", "timestamptz_ns") else cast("TIMESTAMP")
+
+
+def _time_of_day(kind: Any) -> Form:
+    """A time of day to the microsecond, cut down: a plain cast would round, and 23:59:59.9999999 be 24:00."""
+    return lambda value: f"make_timestamp(epoch_ns({value}) // 1000)::TIME" if kind.id == "time_ns" else value
 
 
 def _floored(value: str) -> str:
     """Nanoseconds cut down to microseconds, also before 1970: a plain cast would round."""
     ns = f"epoch_ns({value})"
     cut = f"make_timestamp(({ns} - ({ns} % 1000 + 1000) % 1000) // 1000)"
-    return f"CASE WHEN isfinite({value}) THEN {cut} ELSE {value}::TIMESTAMP END"
+    unzoned = f"{value}::TIMESTAMP_NS"  # isfinite() knows no other; a zone makes no difference to it
+    return f"CASE WHEN isfinite({unzoned}) THEN {cut} ELSE {unzoned}::TIMESTAMP END"
 
 
 def _numbers(left: Any, right: Any) -> Rule:
     if is_float(left) and is_float(right):
         return Rule(cast("DOUBLE"), cast("DOUBLE"))
-    if is_float(left) or is_float(right):
-        return Rule(_by_value(left), _by_value(right))
+    if is_float(left) or is_float(right) or "bignum" in (left.id, right.id):
+        return Rule(by_value(left), by_value(right))
     common = _common_integer(left, right) or common_decimal(left, right)
     return Rule(cast(common), cast(common)) if common else Rule(_digits(left), _digits(right))
 
@@ -156,22 +169,11 @@ def _digits(kind: Any) -> Form:
     return cast("VARCHAR")
 
 
-def _by_value(kind: Any) -> Form:
-    """A number as text of its value, so that an integer meets a double without being rounded to one.
-
-    The cast may not fail: DuckDB tries it on values, infinite ones too, for which the other branch holds.
-    """
+def by_value(kind: Any) -> Form:
+    """A number as text of its digits, so that an exact one meets a double without being rounded to one."""
     if is_float(kind):
-        return lambda value: (
-            f"CASE WHEN isfinite({value}) AND {value} = trunc({value}) AND abs({value}) < 1e38 "
-            f"THEN TRY_CAST({value} AS HUGEINT)::VARCHAR ELSE {value}::DOUBLE::VARCHAR END"
-        )
-    if kind.id == "decimal" and _shape(kind)[1]:
-        return lambda value: (
-            f"CASE WHEN {value} = trunc({value}) THEN split_part({value}::VARCHAR, '.', 1) "
-            f"ELSE {value}::DOUBLE::VARCHAR END"
-        )
-    return cast("VARCHAR")
+        return of_double
+    return of_decimal if kind.id == "decimal" and _shape(kind)[1] else cast("VARCHAR")
 
 
 def _nested(left: Any, right: Any, depth: int) -> Rule | None:

@@ -136,7 +136,7 @@ def _cut(form: Form, grid_us: int) -> Form:
 
 def _check_numbers(name: str, ours: Any, theirs: Any) -> None:
     for kind in (ours, theirs):
-        if not is_number(kind):
+        if not is_number(kind) or kind.id == "bignum":
             raise UsageError(
                 f"column {name!r} is {kind}, not a number, and cannot have a tolerance",
                 next_step="use abs and rel for numbers only; round_to is for timestamps",
@@ -150,6 +150,8 @@ def _distance_type(ours: Any, theirs: Any) -> str | None:
     if not (is_number(ours) and is_number(theirs)):
         return None
     kinds = {ours.id, theirs.id}
+    if "bignum" in kinds:
+        return None  # DuckDB has no arithmetic that holds for it
     if not (is_float(ours) or is_float(theirs) or kinds & {"decimal", "hugeint", "uhugeint"}):
         return "HUGEINT"
     exact = None if is_float(ours) or is_float(theirs) else common_decimal(ours, theirs)

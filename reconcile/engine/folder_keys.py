@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from contract.errors import UsageError
+from reconcile.engine.quoting import ident, text
 
+if TYPE_CHECKING:
+    from reconcile.engine.paths import Files
+
+FILE_INDEX = "file_index"  # DuckDB's column beside those of the files: the number of a row's file
 NULL = "__HIVE_DEFAULT_PARTITION__"
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
 
@@ -51,6 +57,41 @@ def folder_keys(source: str, below: Sequence[Sequence[str]]) -> dict[str, Folder
         )
     values = [dict(keys) for keys in found]
     return {name: FolderKey(tuple(own[name] for own in values)) for name in first}
+
+
+def lacking_keys(files: Files, own: Sequence[Collection[str]]) -> dict[str, FolderKey]:
+    """The keys that are no columns of the files themselves, given the columns of each: those are never replaced.
+
+    Raises UsageError where some files have such a column and others do not.
+    """
+    lacking = {}
+    for name, key in files.keys.items():
+        having = [name.lower() in {column.lower() for column in columns} for columns in own]
+        if not any(having):
+            lacking[name] = key
+        elif not all(having):
+            raise UsageError(
+                f"some of the files have a column {name!r} of their own, and of the others their folder says it",
+                where=files.root,
+                next_step="name the folders of one form with a glob, one comparison each",
+            )
+    return lacking
+
+
+def key_columns(keys: Mapping[str, FolderKey], places: Sequence[int], own: Collection[str]) -> str:
+    """SQL of the columns of `keys` in a read of the files of these numbers. Raises UsageError where a column of the
+    files hides which file a row is of."""
+    if keys and FILE_INDEX in {name.lower() for name in own}:
+        raise UsageError(
+            f"a column has the name {FILE_INDEX!r}, which stands in the way of {', '.join(keys)}",
+            next_step="name the files of one folder, or give the column another name",
+        )
+    return "".join(f", {_of_file(key, places)} AS {ident(name)}" for name, key in keys.items())
+
+
+def _of_file(key: FolderKey, places: Sequence[int]) -> str:
+    values = ", ".join("NULL" if key.values[n] is None else text(str(key.values[n])) for n in places)
+    return f"([{values}]::VARCHAR[])[{FILE_INDEX}::BIGINT + 1]::{key.type}"
 
 
 def _keys(folders: Sequence[str]) -> list[tuple[str, str | None]]:

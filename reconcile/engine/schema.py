@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reconcile.engine.canonical import is_list, is_moment, rule_for
+from reconcile.engine.canonical import ZONED, is_list, is_moment, rule_for
 
 ONLY_LEFT, ONLY_RIGHT = "only_left", "only_right"
 TYPE, TIME_ZONE, DECIMAL_SCALE, INCOMPARABLE = "type", "time_zone", "decimal_scale", "incomparable"
@@ -50,7 +50,7 @@ def _kind(left: Any, right: Any) -> str:
         return INCOMPARABLE
     if _one_sided(left, right):
         return FIELDS
-    zoned = [kind.id == "timestamp with time zone" for kind in (left, right)]
+    zoned = [kind.id in ZONED for kind in (left, right)]
     if is_moment(left) and is_moment(right) and zoned[0] != zoned[1]:
         return TIME_ZONE
     if left.id == right.id == "decimal" and left.children[1] != right.children[1]:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
@@ -28,7 +29,8 @@ class Relation:
 
     `columns` maps each column to its DuckDB type, in the table's order. `files` are the Parquet files behind it,
     empty when the rows come from elsewhere. `placed` says that the view has PLACE too, which is no part of `columns`,
-    `untyped` that no value told the types: a CSV file that holds a header only.
+    `untyped` that no value told the types: a CSV file that holds a header only. `digits` are columns of numbers that no
+    type holds exactly, as text of their digits (number_text).
     """
 
     name: str
@@ -36,6 +38,7 @@ class Relation:
     files: tuple[str, ...] = ()
     placed: bool = False
     untyped: bool = False
+    digits: frozenset[str] = frozenset()
 
     @property
     def sql(self) -> str:
@@ -70,9 +73,17 @@ def readable(name: str, files: Sequence[str] = ()) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a DuckDB error: the rest repeats the query. Of one that wraps another, only that one."""
+    """The first line of a DuckDB error: the rest repeats the query. Of one that wraps another, only that one.
+
+    Of one about a line of a CSV file its reason too.
+    """
     told = str(error).strip()
     inner = _INNER.search(told)
     if inner:
         return str(json.loads(inner[0])["exception_message"])
-    return told.splitlines()[0] if told else type(error).__name__
+    lines = told.splitlines()
+    if not lines or "CSV Error on Line" not in lines[0]:
+        return lines[0] if lines else type(error).__name__
+    # The reason is the last line before what DuckDB advises. The line itself may hold what nobody may see.
+    said = [line for line in takewhile(lambda line: not line.startswith("Possible"), lines) if line.strip()]
+    return f"{lines[0]}: {said[-1]}" if len(said) > 1 else lines[0]

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
-from connect.iceberg_types import literal_path
 from connect.parquet import parquet_rows
 from contract.errors import UsageError
-from reconcile.engine.folder_keys import FolderKey
+from reconcile.engine.csv_files import open_csv
+from reconcile.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
 from reconcile.engine.paths import FORMS, Files, files_of, has_ending
-from reconcile.engine.quoting import ident, text
+from reconcile.engine.quoting import ident
 from reconcile.engine.sides import PLACE, Relation, describe, first_line, readable
 
 if TYPE_CHECKING:
     from connect.lake import Lake
 
-_WHERE_ROWS_LIE = ("file_index", "file_row_number")  # columns that DuckDB has beside those of the files
+_WHERE_ROWS_LIE = (FILE_INDEX, "file_row_number")  # columns that DuckDB has beside those of the files
 _IDENTIFIER = re.compile(r"(?P<table>[^/@.]+(?:\.[^/@.]+)+)(?:@(?P<snapshot>.+))?", re.DOTALL)
-_DELIMITERS = ",;\t|"
 
 
 def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Callable[[], Lake]) -> Relation:
@@ -46,7 +42,7 @@ def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Call
     if files is None:
         return _open_iceberg(con, str(source), view, lake)
     with readable(str(source), files.paths):
-        return _open_files(con, files, view)
+        return (_open_parquet if files.kind == "parquet" else open_csv)(con, files, view)
 
 
 def as_arrow(source: Any) -> pa.Table:
@@ -68,13 +64,6 @@ def as_arrow(source: Any) -> pa.Table:
         ) from error
 
 
-def _open_files(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relation:
-    if files.kind == "parquet":
-        return _open_parquet(con, files, view)
-    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {_csv(con, files)}")
-    return replace(describe(con, view), untyped=not con.sql(f"FROM {ident(view)} LIMIT 1").fetchall())
-
-
 def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, names: Mapping[str, str]) -> Relation:
     """The side; where no value told its types, with those of `other`, whose column `a` is `names[a]` in the side."""
     if not side.untyped:
@@ -93,73 +82,19 @@ def _open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Re
     union = ["union_by_name = true"] if len(files.paths) > 1 else []
     rows = f"FROM {parquet_rows(files.paths, *union)}"
     own = con.sql(rows).columns
-    keys = _key_columns(con, files, own)
+    keys = lacking_keys(files, _columns_of_each(con, files, own))
     hidden = {name.lower() for name in own} & {*_WHERE_ROWS_LIE}
     places = "" if hidden else "".join(f", {own} AS {ours}" for own, ours in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
-    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *{keys}{places} {rows}")
+    folders = key_columns(keys, range(len(files.paths)), own)
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *{folders}{places} {rows}")
     return describe(con, view, files.paths)
 
 
-def _listed(files: Files) -> str:
-    return ", ".join(text(literal_path(path)) for path in files.paths)
-
-
-def _key_columns(con: duckdb.DuckDBPyConnection, files: Files, own: Sequence[str]) -> str:
-    """SQL of the columns that the folders' names hold. A column of the files themselves is never replaced by one."""
-    held = {name.lower() for name in own}
-    for name in [name for name in files.keys if name.lower() in held]:
-        _check_everywhere(con, files, name)
-    lacking = {name: key for name, key in files.keys.items() if name.lower() not in held}
-    if lacking and _WHERE_ROWS_LIE[0] in held:
-        raise UsageError(
-            f"a column has the name {_WHERE_ROWS_LIE[0]!r}, which stands in the way of {', '.join(lacking)}",
-            where=files.root,
-            next_step="name the files of one folder, or give the column another name",
-        )
-    return "".join(f", {_of_file(key)} AS {ident(name)}" for name, key in lacking.items())
-
-
-def _check_everywhere(con: duckdb.DuckDBPyConnection, files: Files, name: str) -> None:
-    read, more = ("read_parquet", "") if files.kind == "parquet" else ("read_csv", ", sample_size = -1")
-    for path in files.paths:
-        held = con.sql(f"FROM {read}({text(literal_path(path))}, hive_partitioning = false{more})").columns
-        if name.lower() not in {column.lower() for column in held}:
-            raise UsageError(
-                f"some of the files have a column {name!r} of their own, and for some their folder says it",
-                where=path,
-                next_step="name the folders of one form with a glob, one comparison each",
-            )
-
-
-def _of_file(key: FolderKey) -> str:
-    values = ", ".join("NULL" if value is None else text(value) for value in key.values)
-    return f"([{values}]::VARCHAR[])[{_WHERE_ROWS_LIE[0]}::BIGINT + 1]::{key.type}"
-
-
-def _csv(con: duckdb.DuckDBPyConnection, files: Files) -> str:
-    """Types are sniffed once, from all rows, then fixed: a value in the last row can change a column's type."""
-    listed, plain = _listed(files), "union_by_name = true, hive_partitioning = false"
-    whole = con.sql(f"FROM read_csv([{listed}], sample_size = -1, {plain})")
-    if any(delimiter in name for name in whole.columns for delimiter in _DELIMITERS):
-        for file in files.paths:
-            _check_parsed(con, file)
-    types = ", ".join(f"{text(name)}: {text(str(kind))}" for name, kind in zip(whole.columns, whole.types, strict=True))
-    return f"SELECT *{_key_columns(con, files, whole.columns)} FROM read_csv([{listed}], {plain}, types = {{{types}}})"
-
-
-def _check_parsed(con: duckdb.DuckDBPyConnection, file: str) -> None:
-    """Of a file that it cannot parse DuckDB makes one column of whole lines: let it say which line is to blame."""
-    if len(con.sql(f"FROM read_csv({text(literal_path(file))}, sample_size = -1)").columns) > 1 or not file.endswith(
-        "sv"
-    ):
-        return
-    with Path(file).open(encoding="utf-8", errors="replace") as opened:
-        header = opened.readline()
-    delimiter, fields = max(((d, len(next(csv.reader([header], delimiter=d)))) for d in _DELIMITERS), key=itemgetter(1))
-    if fields > 1:
-        columns = ", ".join(f"'{position}': 'VARCHAR'" for position in range(fields))
-        form = f"auto_detect = false, header = true, delim = {text(delimiter)}, columns = {{{columns}}}"
-        con.sql(f"FROM read_csv({text(literal_path(file))}, {form})").fetchall()
+def _columns_of_each(con: duckdb.DuckDBPyConnection, files: Files, own: Sequence[str]) -> list[Sequence[str]]:
+    """The columns of each file, where it matters: some have a column that a key of their folders names too."""
+    if not {name.lower() for name in files.keys} & {name.lower() for name in own}:
+        return [own] * len(files.paths)
+    return [con.sql(f"FROM {parquet_rows([path])}").columns for path in files.paths]
 
 
 def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: Callable[[], Lake]) -> Relation:
