@@ -31,6 +31,7 @@ from reconcile.engine.sides import describe, first_line
 from reconcile.engine.statements import DRIFT, distances, largest_sql
 
 _BYTES_PER_THREAD = 110 * 10**6  # to read a row group of wide Parquet and write one; less made reads fail
+_COLUMNS_AT_ONCE = 20
 CLASSES = ("mismatch", "missing", "extra", "duplicate")
 
 
@@ -224,14 +225,19 @@ def _summary(con: duckdb.DuckDBPyConnection, plan: Plan, rows: tuple[int, int], 
         compared=tuple(order),
         carried=plan.carry,
         repeated_keys=repeated_keys,
-        largest=_largest(con, plan),
+        largest=_largest(con, plan, {name for name, _ in differing}),
     )
 
 
-def _largest(con: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int | float]:
-    names = distances(plan)
-    found = con.execute(largest_sql(plan)).fetchall()[0] if names else ()
-    return {name: _plain(value) for name, value in zip(names, found, strict=True) if value is not None}
+def _largest(con: duckdb.DuckDBPyConnection, plan: Plan, differing: Collection[str]) -> dict[str, int | float]:
+    """A few columns at a time: see statements on structs of many fields."""
+    wanted = [(name, distance) for name, distance in distances(plan).items() if name in differing]
+    found: dict[str, int | float] = {}
+    for first in range(0, len(wanted), _COLUMNS_AT_ONCE):
+        some = dict(wanted[first : first + _COLUMNS_AT_ONCE])
+        [values] = con.execute(largest_sql(some)).fetchall()
+        found |= {name: _plain(value) for name, value in zip(some, values, strict=True) if value is not None}
+    return found
 
 
 def _plain(value: int | float | Decimal) -> int | float:

@@ -35,6 +35,7 @@ from reconcile.engine.statements import (
     drift_sql,
     fetch_sql,
     pairs_sql,
+    plain_drift_sql,
     repeated_sql,
 )
 
@@ -118,10 +119,11 @@ class Exact:
         """Compare the keys of one batch and append what differs to the drift table; the first batch creates it."""
         self.con.execute(pairs_sql(self.plan, batch))
         self.con.execute(repeated_sql(self.plan, batch))
-        begin = "INSERT INTO {} {}" if self._drift_exists else "CREATE TABLE {} AS {}"
-        self.con.execute(begin.format(DRIFT_ROWS, drift_sql(self.plan, batch)))
-        self._drift_exists = True
         [(repeated,)] = self.con.execute(f"SELECT count(*) FROM {REPEATED}").fetchall()
+        drift = drift_sql(self.plan, batch) if repeated or self.plan.carry else plain_drift_sql(self.plan)
+        begin = "INSERT INTO {} {}" if self._drift_exists else "CREATE TABLE {} AS {}"
+        self.con.execute(begin.format(DRIFT_ROWS, drift))
+        self._drift_exists = True
         self.repeated_keys += int(repeated)
         self.con.execute(f"CHECKPOINT {SCRATCH}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reconcile.engine.candidates import Batch
 from reconcile.engine.columns import Plan
 from reconcile.engine.compared import Compared, sort_key
@@ -15,6 +17,9 @@ PLACES = {"left": f"{SCRATCH}.left_places", "right": f"{SCRATCH}.right_places"}
 FETCHED = {"left": f"{SCRATCH}.left_rows", "right": f"{SCRATCH}.right_rows"}
 PAIRS, REPEATED = f"{SCRATCH}.pairs", f"{SCRATCH}.repeated"
 DRIFT_ROWS, DRIFT = f"{SCRATCH}.drift", "drift"
+WIDE = 50
+"""Of more columns rows also carry a mark of each value. Every expression over a struct has room for 2,048 whole ones:
+one for each of its fields takes memory and time by the square of their number."""
 LISTED_ROWS = 100
 """At most so many rows of a repeated key are listed in `left_rows` and `right_rows`."""
 
@@ -94,6 +99,22 @@ def repeated_sql(plan: Plan, batch: Batch) -> str:
     """
 
 
+def plain_drift_sql(plan: Plan) -> str:
+    """`drift_sql` where no key is repeated and no lineage is carried: without its joins, which hold every row again."""
+    return f"""
+        WITH classified AS (
+            SELECT *, {_differing(plan)} AS differing,
+                   CASE WHEN right_count = 0 THEN 'missing'
+                        WHEN left_count = 0 THEN 'extra' ELSE 'mismatch' END AS found
+            FROM {PAIRS}
+        )
+        SELECT found AS class, {_named_keys(plan)} left_count, right_count,
+               CASE WHEN found = 'mismatch' THEN differing ELSE [] END AS columns,
+               {_shown_row(plan, "ours")} AS left_row, {_shown_row(plan, "theirs")} AS right_row
+        FROM classified WHERE found <> 'mismatch' OR len(differing) > 0
+    """
+
+
 def drift_sql(plan: Plan, batch: Batch) -> str:
     """The drift rows among the pairs: their class, counts, differing columns, values and lineage of both sides.
 
@@ -125,11 +146,11 @@ def drift_sql(plan: Plan, batch: Batch) -> str:
     """
 
 
-def largest_sql(plan: Plan) -> str:
-    """One row: for each column of `distances(plan)` the largest distance among the mismatches it is part of."""
+def largest_sql(some: Mapping[str, str]) -> str:
+    """One row: for each of some `distances` of columns the largest among the mismatches that the column is part of."""
     columns = (
         f"max({distance}) FILTER (list_contains(columns, {text(name)})) AS {ident(name)}"
-        for name, distance in distances(plan).items()
+        for name, distance in some.items()
     )
     return f"SELECT {', '.join(columns)} FROM {DRIFT} WHERE class = 'mismatch'"
 
@@ -166,6 +187,9 @@ def _within(batch: Batch) -> str:
 def _record(plan: Plan, side: str) -> str:
     """A struct of the lineage, then the plain values: `min` of it is the row of the least lineage."""
     row = f"'row': {_packed([value.name for value in plan.values or plan.keys])}"
+    if len(plan.values) > WIDE:
+        row += f", 'marks': [{', '.join(_mark(value.value(side)) for value in plan.values)}]"
+        row += f", 'grids': [{', '.join(_mark(value.gridded(side)) for value in _on_grids(plan))}]::BLOB[]"
     if not plan.carry:
         return f"{{{row}}}"
     return f"{{'lineage': struct_pack({', '.join(_carried_field(plan, side, c) for c in plan.carry)}), {row}}}"
@@ -199,12 +223,25 @@ def _row_key(plan: Plan, side: str) -> str:
     """One value that is equal for equal rows, tolerances taken by their grid."""
     if not plan.values:
         return "0"
+    if len(plan.values) > WIDE:
+        on_grids = [str(place) for place, value in enumerate(plan.values, start=1) if value in _on_grids(plan)]
+        marks = f"list_filter(record.marks, lambda mark, place: place NOT IN ({', '.join(on_grids)}))"
+        return sort_key(f"{{'marks': {marks if on_grids else 'record.marks'}, 'grids': record.grids}}")
     fields = (f"{ident(value.name)} := {_comparable(value, side)}" for value in plan.values)
     return sort_key(f"struct_pack({', '.join(fields)})")
 
 
 def _comparable(value: Compared, side: str) -> str:
     return value.gridded(side, "record.row")
+
+
+def _mark(value: str) -> str:
+    """An injective encoding as a BLOB: of short values alone create_sort_key() makes a BIGINT."""
+    return f"create_sort_key({value}, 'ASC NULLS FIRST', '', 'ASC NULLS FIRST')"
+
+
+def _on_grids(plan: Plan) -> list[Compared]:
+    return [value for value in plan.values if value.tolerance]
 
 
 def _listed(some: str) -> str:
@@ -227,10 +264,26 @@ def _differing(plan: Plan) -> str:
     """SQL of the list of the names of the columns that differ between `ours` and `theirs`."""
     if not plan.values:
         return "[]::VARCHAR[]"
+    if len(plan.values) > WIDE:
+        return _differing_marks(plan)
     tests = (
         f"CASE WHEN {value.differs('ours.row', 'theirs.row')} THEN {text(value.name)} END" for value in plan.values
     )
     return f"list_filter([{', '.join(tests)}], lambda name: name IS NOT NULL)"
+
+
+def _differing_marks(plan: Plan) -> str:
+    """The same by the marks; only a column with a tolerance is looked at by itself."""
+    names = ", ".join(text(value.name) for value in plan.values)
+    forgiven = ", ".join(
+        f"CASE WHEN NOT {value.differs('ours.row', 'theirs.row')} THEN {text(value.name)} END"
+        for value in plan.values
+        if value.tolerance or value.sql
+    )
+    return (
+        f"list_filter([{names}], lambda name, place: ours.marks[place] IS DISTINCT FROM theirs.marks[place]"
+        f" AND NOT list_contains([{forgiven}]::VARCHAR[], name))"
+    )
 
 
 def _columns_of(alias: str, plan: Plan) -> str:

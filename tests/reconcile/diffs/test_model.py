@@ -38,6 +38,13 @@ def test_the_engine_finds_what_the_model_finds(first: int) -> None:
         assert compared(pair) == compare_plainly(pair.left, pair.right, pair.key, pair.tolerances), f"seed {seed}"
 
 
+def test_the_engine_finds_the_same_by_the_marks_of_wide_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconcile.engine.statements.WIDE", 0)
+    for seed in (*SEEDS[:30], *[seed for seed in SEEDS[30:] if random_pair(seed).tolerances][:10]):
+        pair = random_pair(seed)
+        assert compared(pair) == compare_plainly(pair.left, pair.right, pair.key, pair.tolerances), f"seed {seed}"
+
+
 def test_the_pairs_meet_every_type_class_and_shape() -> None:
     pairs = [random_pair(seed) for seed in SEEDS]
     kinds = {str(kind) for pair in pairs for table in (pair.left, pair.right) for kind in table.schema.types}

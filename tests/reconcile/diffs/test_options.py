@@ -315,3 +315,14 @@ def test_the_command_passes_all_of_it_on(tmp_path: Path) -> None:
     page = plumbline(*files, "--no-key", "--fail-if", "drift >= 100%").stdout
     assert page.index("schema: id is only in A") < page.index("A ") < page.index("missing") < page.index("limit: drift")
     assert plumbline(*files).stderr.startswith("error: no key is named. Next: ")
+
+
+@pytest.mark.parametrize("tolerances", [{}, {"c1": "abs:0.5"}], ids=["exact", "with a tolerance"])
+def test_a_thousand_columns_fit_into_the_default_memory(tolerances: dict[str, str]) -> None:
+    plain = {f"c{n}": [n, n] for n in range(1000)}
+    left = pa.table({"id": [1, 2], **plain})
+    right = left.set_column(1, "c0", pa.array([0, 9])).set_column(1000, "c999", pa.array([999, 1000]))
+    found = reconcile.diff(left, right, "id", tolerances=tolerances)
+    assert found.summary["columns"] == {"c0": 1, "c999": 1}
+    assert found.comparison.largest == {"c0": 9, "c999": 1}
+    assert found.samples(5)[0]["right_row"]["c999"] == 1000
