@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from contract.lineage import COORDINATES
+from contract.lineage import COORDINATES, SIDES
 from reconcile.attribution import ATTRIBUTED
 from reconcile.engine import compare
 from reconcile.evidence import GRAIN_US
+from reconcile.left_out import fill_left_out
 from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins
 from reconcile.spans import SPANS
 
@@ -20,6 +21,8 @@ def count_edges(pins: Pins) -> dict[str, Any]:
     late watermark of the epoch that read them. Costs a second comparison of the columns with a tolerance.
     """
     con = pins.con
+    for side in SIDES:
+        fill_left_out(pins, side)
     [(window,)] = con.execute(_at_a_bound(pins)).fetchall()
     watermark = [con.execute(_at_the_watermark(side, view)).fetchall() for side, view in _ARCHIVES.items()]
     return {"tolerance": _by_tolerance(pins), "window": window, "watermark": sum(rows[0][0] for rows in watermark)}
@@ -67,7 +70,10 @@ def _at_a_bound(pins: Pins) -> str:
 
 def _at_the_watermark(side: str, archive: str) -> str:
     return f"""
-        SELECT count(*) FROM (SELECT DISTINCT partition, "offset", event_time FROM {archive}) r
+        SELECT count(*) FROM (
+            SELECT DISTINCT partition, "offset", event_time FROM {archive}
+            ANTI JOIN {side}_left_out USING (partition, "offset")
+        ) r
         ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
         WHERE r."offset" < s.end_offset AND abs(epoch_us(r.event_time) - s.late_watermark_ms * 1000) <= {GRAIN_US}
     """

@@ -12,6 +12,7 @@ from typing import Any
 from connect import pinned
 from contract.lineage import SIDES
 from contract.ranges import TimeRange, from_micros, spell_time
+from reconcile.conditions import condition
 from reconcile.engine.quoting import text
 from reconcile.evidence import EVIDENCE, OTHER
 from reconcile.pins import BATCH, Pins
@@ -30,7 +31,7 @@ def note(pins: Pins) -> None:
     that all right records the batch joined it with are in quarantine; `right_partners_quarantined` the reverse.
     """
     for side in SIDES:
-        _judged(pins, side)
+        judge(pins, side)
     found = pins.con.execute("SELECT 1 FROM left_judged UNION ALL SELECT 1 FROM right_judged LIMIT 1").fetchone()
     joins = "".join(_looked_up(pins, side) for side in SIDES) if found else ""
     columns = ", ".join(_columns(side, known=found is not None) for side in SIDES)
@@ -47,10 +48,12 @@ def note(pins: Pins) -> None:
 
 @dataclass(frozen=True)
 class Taken:
-    """How many records of one source the archive holds in one window, and how many of them entered the join."""
+    """How many records of one source the archive holds in one window, how many of them can enter the join, and how many
+    of the others its `where` leaves out (as far as that can be told here)."""
 
     archived: int = 0
     entered: int = 0
+    left_out: int = 0
 
 
 Intake = dict[tuple[str, datetime | None], Taken]
@@ -70,8 +73,10 @@ def records(pins: Pins, intake: Intake) -> dict[str, Any]:
 
     Counted are the records from which rows of the range can be made, by event time, or by the record's own time where
     the archive has no event time of it. `archived` and `entered` are counted in the archive, `quarantined` in
-    `plumbline.quarantine`; `waiting` are those that the stream job has not copied there yet. Balanced: archived =
-    entered + quarantined + waiting. A source without an archive is left out: nobody knows its records.
+    `plumbline.quarantine`; `waiting` are those that the stream job has not copied there yet. A source with `where` has
+    `left_out` too, what that leaves out; None where only Spark can tell, and then those are among the `entered`.
+    Balanced: archived = entered + left_out + quarantined + waiting. A source without an archive is left out: nobody
+    knows its records.
     """
     join = pins.contract.join
     archived = [
@@ -93,7 +98,7 @@ def balanced(counted: dict[str, Any]) -> bool:
     return all(one["balanced"] for one in counted.values())
 
 
-def _judged(pins: Pins, side: str) -> None:
+def judge(pins: Pins, side: str) -> None:
     """Fill `<side>_judged`: partition, offset, reason of each archived record that cannot enter, whatever its time."""
     view = _archive(pins, side, f"{side}_refused", "quarantine_reason is not null")
     topic = _source(pins, side).topic
@@ -142,7 +147,9 @@ def _taken(pins: Pins, side: str) -> Intake:
     whole = pins.read.ranges == (pins.time_range,)
     timed = Windows((pins.archive_range(side),)) if whole else pins.read.each(lambda part: piece(pins, side, part))
     files = timed.iceberg("event_time")
-    archive = _archive(pins, side, f"{side}_taken_in", f"({files}) or event_time is null" if files else None)
+    passes = f"coalesce({condition(_source(pins, side)) or 'true'}, false)"
+    values = ("value",) if _source(pins, side).where else ()
+    archive = _archive(pins, side, f"{side}_taken_in", f"({files}) or event_time is null" if files else None, values)
     counted = f"""
         SELECT CASE WHEN event_time IS NOT NULL THEN {_window(pins, side)} END AS "window", *
         FROM {archive}
@@ -157,12 +164,14 @@ def _taken(pins: Pins, side: str) -> Intake:
     )
     found = pins.con.execute(
         f"""
-        SELECT epoch_us("window"), count(*), count(*) - count(quarantine_reason) FROM ({counted}) GROUP BY "window"
+        SELECT epoch_us("window"), count(*), count(*) FILTER (quarantine_reason IS NULL AND {passes}),
+            count(*) FILTER (quarantine_reason IS NULL AND NOT {passes})
+        FROM ({counted}) GROUP BY "window"
         """
     ).fetchall()
     return {
-        (side, None if day_us is None else from_micros(day_us)): Taken(archived, entered)
-        for day_us, archived, entered in found
+        (side, None if day_us is None else from_micros(day_us)): Taken(archived, entered, left_out)
+        for day_us, archived, entered, left_out in found
     }
 
 
@@ -190,19 +199,22 @@ def _records(pins: Pins, side: str, name: str, intake: Intake) -> dict[str, Any]
     ).fetchall()
     quarantined = {str(reason): int(number) for reason, number in reasons}
     archived, entered = sum(taken.archived for taken in mine), sum(taken.entered for taken in mine)
-    balance = archived == entered + sum(quarantined.values()) + waiting
+    left_out = sum(taken.left_out for taken in mine)
+    balance = archived == entered + left_out + sum(quarantined.values()) + waiting
     counts = {"archived": archived, "entered": entered, "quarantined": quarantined, "waiting": waiting}
+    if source.where is not None:
+        counts["left_out"] = left_out if condition(source) is not None else None
     return {**counts, "balanced": balance}
 
 
-def _archive(pins: Pins, side: str, view: str, row_filter: str | None) -> str:
+def _archive(pins: Pins, side: str, view: str, row_filter: str | None, more: tuple[str, ...] = ()) -> str:
     """A view of the archive's records with their verdict; NULL where it was written without one."""
     table = _source(pins, side).archive
-    columns = (*_PLACE, *_TIMES)
+    columns = (*_PLACE, *_TIMES, *more)
     snapshot = pins.snapshots[table]
     judging = snapshot is not None and "quarantine_reason" in pins.lake.load(table).schema().column_names
     if snapshot is None:
-        return _nothing(pins, view, "quarantine_reason")
+        return _nothing(pins, view, "quarantine_reason", "NULL::BLOB AS value, " if more else "")
     held = (*columns, "quarantine_reason") if judging else columns
     kept = row_filter if judging or row_filter is None or "quarantine_reason" not in row_filter else None
     pinned.scan(pins.con, pins.lake, table, snapshot, view=f"{view}_raw", row_filter=kept, columns=held)
@@ -229,11 +241,11 @@ def _copies(pins: Pins, side: str, name: str) -> str:
     return view
 
 
-def _nothing(pins: Pins, view: str, verdict: str) -> str:
+def _nothing(pins: Pins, view: str, verdict: str, more: str = "") -> str:
     columns = 'NULL::VARCHAR AS topic, NULL::INTEGER AS partition, NULL::BIGINT AS "offset"'
     times = ", ".join(f"NULL::TIMESTAMPTZ AS {name}" for name in _TIMES)
     pins.con.execute(
-        f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}, {times}, NULL::VARCHAR AS {verdict} WHERE false"
+        f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}, {times}, {more}NULL::VARCHAR AS {verdict} WHERE false"
     )
     return view
 

@@ -16,6 +16,7 @@ from contract.lineage import SIDES
 from contract.ranges import TimeRange, from_micros
 from reconcile.engine.quoting import ident
 from reconcile.evidence import EVIDENCE
+from reconcile.left_out import fill_left_out
 from reconcile.pins import LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins, archive_view
 from reconcile.spans import SPANS
 
@@ -29,9 +30,12 @@ def note(pins: Pins) -> None:
     only because of an event from the future), and the event that it was: `stamp_topic`, `stamp_partition`,
     `stamp_offset`, `stamp_event_time`, `stamp_delivered_at`, `stamp_ahead_by_ms`. Only such rows are there."""
     con = pins.con
+    # An event that `where` leaves out lifts nothing: where nobody can tell which those are, nothing is proven.
     con.execute(f"CREATE OR REPLACE TEMP TABLE late_records AS {_LATE_RECORDS}")
     [(earliest_us,)] = con.execute("SELECT min(event_us) FROM late_records").fetchall()
+    sure = True
     for side in SIDES:
+        sure = fill_left_out(pins, side) and sure
         con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_lifts AS {_lifts(pins, side, earliest_us)}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE lifted AS {_lifted()}")
     columns = ", ".join(f"coalesce(l.stamp.{ident(name)}, r.stamp.{ident(name)}) AS stamp_{name}" for name in _NAMED)
@@ -42,7 +46,7 @@ def note(pins: Pins) -> None:
         FROM {EVIDENCE} e
         LEFT JOIN lifted l ON e.left_late AND l.turn = e.left_turn AND l.event_us = e.left_event_us
         LEFT JOIN lifted r ON e.right_late AND r.turn = e.right_turn AND r.event_us = e.right_event_us
-        WHERE l.turn IS NOT NULL OR r.turn IS NOT NULL
+        WHERE {str(sure).lower()} AND (l.turn IS NOT NULL OR r.turn IS NOT NULL)
         """
     )
 
@@ -67,7 +71,7 @@ def _lifts(pins: Pins, side: str, earliest_us: int | None) -> str:
     return f"""
         WITH read AS (
             SELECT a.*, s.turn, least(a.kafka_timestamp, s.planned_at) AS delivered_at
-            FROM {side}_after a ANTI JOIN {side}_judged q ON q.partition = a.partition AND q."offset" = a."offset"
+            FROM {side}_after a ANTI JOIN {side}_left_out q ON q.partition = a.partition AND q."offset" = a."offset"
             ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s
                 ON a.partition = s.partition AND a."offset" >= s.start_offset
             WHERE a."offset" < s.end_offset

@@ -28,7 +28,8 @@ def what_if(
 ) -> dict[str, Any]:
     """`{"contract", "range", "sources", "choices", "wanted"}`: the curve of records lost against the delays.
 
-    `sources` maps each to its `delay_ms`, `records` read and `smallest` change for `lose` (a share; None without it).
+    `sources` maps each to its `delay_ms`, `records` that entered the join (`at_most`: only Spark could tell which of
+    them `where` leaves out) and `smallest` change for `lose` (a share; None without it).
     A choice is a change of both delays (`change_ms`) with, for each source, the delay then, the records lost and the
     most rows that were held open at once. `wanted` is the choice with the smallest change by which no source loses more
     than `lose` of its records. Raises SetupError without an epoch ledger.
@@ -48,7 +49,12 @@ def what_if(
         held = _held(pins, sorted(changes))
     offered = [_choice(ms, found, held) for ms in sorted(changes)]
     sources = {
-        curve.source: {"delay_ms": curve.delay_ms, "records": curve.records, "smallest_ms": needed and needed[place]}
+        curve.source: {
+            "delay_ms": curve.delay_ms,
+            "records": curve.records,
+            "at_most": curve.at_most,
+            "smallest_ms": needed and needed[place],
+        }
         for place, curve in enumerate(found)
     }
     wanted = next((choice for choice in offered if needed and choice["change_ms"] == max(needed)), None)
@@ -93,7 +99,10 @@ def _disorder(side: str, archive: str) -> str:
     """The records of one side that were read: in which epoch, and its late watermark."""
     return f"""
         SELECT s.turn, epoch_us(r.event_time) AS event_us, s.late_watermark_ms
-        FROM (SELECT DISTINCT partition, "offset", event_time FROM {archive}) r
+        FROM (
+            SELECT DISTINCT partition, "offset", event_time FROM {archive}
+            ANTI JOIN {side}_left_out USING (partition, "offset")
+        ) r
         ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
         WHERE r."offset" < s.end_offset
     """

@@ -58,15 +58,19 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("delays", no_wrap=True)
     for name in document["sources"]:
-        for title in (f"{name}: delay", "lost", "share", "held open"):
+        lost = "lost at most" if document["sources"][name]["at_most"] else "lost"
+        for title in (f"{name}: delay", lost, "share", "held open"):
             table.add_column(title, justify="right", no_wrap=True)
     for choice in document["choices"]:
         cells = [_change(choice["change_ms"])]
         for source in choice["sources"].values():
             share = spell.share(source["lost"], round(source["lost"] / source["share"]) if source["share"] else 0)
-            cells += [spell.delay(source["delay_ms"]), f"{source['lost']:,}", share, f"{source['held_rows']:,}"]
+            cells += [spell.in_contract(source["delay_ms"]), f"{source['lost']:,}", share, f"{source['held_rows']:,}"]
         table.add_row(*cells)
     console.print(table)
+    unsure = [name for name, source in document["sources"].items() if source["at_most"]]
+    if unsure:
+        console.print(f"at most: only Spark can tell which records the `where` of {' and '.join(unsure)} leaves out")
     if document["wanted"] is not None:
         console.print(_wanted(document))
 
@@ -75,7 +79,7 @@ def _wanted(document: Mapping[str, Any]) -> str:
     from reconcile.report import spell
 
     sources = document["wanted"]["sources"].items()
-    delays = ", ".join(f"{name} {spell.delay(source['delay_ms'])}" for name, source in sources)
+    delays = ", ".join(f"{name} {spell.in_contract(source['delay_ms'])}" for name, source in sources)
     rows = sum(source["held_rows"] for _, source in sources)
     return (
         f"to lose at most {100 * document['lose']:g}%: {_change(document['wanted']['change_ms'])}, that is {delays}; "
@@ -86,7 +90,7 @@ def _wanted(document: Mapping[str, Any]) -> str:
 def _change(ms: int) -> str:
     from reconcile.report import spell
 
-    return "as they are" if ms == 0 else f"{spell.delay(abs(ms))} {'longer' if ms > 0 else 'shorter'}"
+    return "as they are" if ms == 0 else f"{spell.exactly(abs(ms))} {'longer' if ms > 0 else 'shorter'}"
 
 
 def _share(spelled: str) -> float:

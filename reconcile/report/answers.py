@@ -173,7 +173,10 @@ def _longer(cause: str, facts: Facts) -> str:
     lost = facts.lateness[side].lost(0)
     better = ((ms, rows[side]) for ms, rows in choices(facts.lateness) if ms > 0 and rows[side] * 2 <= lost)
     ms, less = next(better, (0, 0))
-    return f"With +{spell.delay(ms)}: {spell.count(less)} lost instead of {spell.count(lost)}." if ms else ""
+    curve = facts.lateness[side]
+    most = "at most " if curve.at_most else ""
+    told = f"{spell.count(less)} {curve.source} records lost instead of {most}{spell.count(lost)}"
+    return f"With both delays {spell.exactly(ms)} longer: {told}." if ms else ""
 
 
 def worst_stretch(document: Document, causes: Collection[str], done: Repaired) -> TimeRange | None:

@@ -45,7 +45,8 @@ class Lateness:
 
     `delay_ms` is the contract's watermark. `behind` holds (whole minutes, records) in ascending order; negative
     minutes: before the watermark passed them, so a shorter delay would have lost them. `records` counts all. `epochs`
-    are in the watermark's order; what was read before there was one is in none.
+    are in the watermark's order; what was read before there was one is in none. Records that never entered the join
+    are not counted; with `at_most` some of those may be: only Spark can tell what the source's `where` lets in.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Lateness:
     records: int
     behind: tuple[tuple[int, int], ...]
     epochs: tuple[Epoch, ...] = ()
+    at_most: bool = False
 
     def lost(self, longer_ms: int) -> int:
         """Records dropped if both delays were longer by `longer_ms`, a whole number of minutes (negative: shorter)."""
@@ -117,6 +119,7 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
 
     The epoch ledger must be laid out (reconcile.spans), and not be empty.
     """
+    from reconcile.left_out import fill_left_out
     from reconcile.pins import LEFT_ARCHIVE, RIGHT_ARCHIVE, archive_view
 
     found, contract = [], pins.contract
@@ -124,10 +127,11 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
         source = getattr(contract, side)
         archive_view(pins, view, side, snapshots.get(source.archive))
         name, delay_ms = getattr(contract.join, side), milliseconds(source.watermark)
+        sure = fill_left_out(pins, side)
         _count(pins.con, side, view)
         behind, epochs = _behind(pins.con), _epochs(pins.con)
         near = tuple((minute, n) for minute, n in behind if minute * MINUTE_MS >= -delay_ms)
-        found.append(Lateness(name, delay_ms, sum(n for _, n in behind), near, epochs))
+        found.append(Lateness(name, delay_ms, sum(n for _, n in behind), near, epochs, not sure))
     return tuple(found)
 
 
@@ -139,7 +143,10 @@ def _count(con: duckdb.DuckDBPyConnection, side: str, view: str) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE counted AS
         WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
-        records AS (SELECT DISTINCT partition, "offset", event_time FROM {view})
+        records AS (
+            SELECT DISTINCT partition, "offset", event_time FROM {view}
+            ANTI JOIN {side}_left_out USING (partition, "offset")
+        )
         SELECT s.late_watermark_ms AS watermark_ms,
             floor((s.late_watermark_ms * 1000 - epoch_us(r.event_time)) / 60e6)::BIGINT AS minute, count(*) AS records
         FROM records r ASOF JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset

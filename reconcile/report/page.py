@@ -75,6 +75,7 @@ def environment() -> Environment:
         finalize=lambda value: shown(value) if type(value) is str else value,
     )
     made.filters |= {"n": spell.count, "moment": spell.moment, "clock": spell.clock, "delay": spell.delay}
+    made.filters |= {"exactly": spell.exactly, "in_contract": spell.in_contract}
     made.filters |= {"shade": spell.shade, "pieces": pieces}
     return made
 
@@ -180,15 +181,12 @@ def _when(place: int) -> str:
 
 
 def _costless(document: Document, facts: Facts) -> Iterator[str]:
-    """Where fewer rows differ by a source's late records than there were such records: how many, and why."""
+    """Where fewer rows differ by a source's late records than there were such records: how many did not cost one."""
     for cause, curve in zip(("late_left", "late_right"), facts.lateness, strict=False):
         late, rows = curve.lost(0), document["causes"].get(cause, 0)
-        if document["agrees"] and late > rows:
-            rest = spell.count(late - rows)
-            yield (
-                f"{curve.source}: {spell.count(late)} late = {spell.count(rows)} rows + {rest} whose partner was lost "
-                "too, or is none"
-            )
+        if document["agrees"] and late > rows and not curve.at_most:
+            rest = f"{spell.count(late - rows)} that cost no row of this range by themselves"
+            yield f"{curve.source}: {spell.count(late)} late = {spell.count(rows)} rows + {rest}"
 
 
 def _cause(line: reading.CauseLine, document: Document, contract: Contract | None) -> dict[str, Any]:

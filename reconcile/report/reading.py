@@ -18,6 +18,7 @@ Document = Mapping[str, Any]
 
 CLASSES = ("missing", "extra", "mismatch", "duplicate")
 MOST_BARS = 124
+NONE_IN = ", which lets none in: look at the condition"
 PENDING = "pending"
 
 
@@ -97,6 +98,11 @@ def record_lines(document: Document) -> tuple[str, ...]:
     for name, counts in document.get("records", {}).items():
         reasons = counts["quarantined"]
         parts = [f"{spell.count(counts['entered'])} entered"]
+        if counts.get("left_out") is not None:
+            none = counts["entered"] == 0 < counts["archived"]
+            parts.append(f"{spell.count(counts['left_out'])} left out by where{NONE_IN if none else ''}")
+        elif "left_out" in counts:
+            parts = [f"{spell.count(counts['entered'])} readable (only Spark can tell which of them where leaves out)"]
         if reasons:
             told = ", ".join(f"{spell.count(number)} {reason}" for reason, number in reasons.items())
             parts.append(f"{spell.count(sum(reasons.values()))} quarantined ({told})")

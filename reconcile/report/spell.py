@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from contract.durations import spell_duration
 from contract.shown import shown
 
 if TYPE_CHECKING:
@@ -112,6 +113,21 @@ def delay(ms: int) -> str:
     if first is None:
         return "0 min"
     return sign + " ".join(f"{number} {unit}" for number, unit in units[first : first + 2] if number)
+
+
+def exactly(ms: int) -> str:
+    """A span of time with all its units: `1 d 2 h 1 min`."""
+    sign, rest, told = ("−" if ms < 0 else ""), abs(ms), []
+    for size, unit in ((DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (1_000, "s"), (1, "ms")):
+        number, rest = divmod(rest, size)
+        if number:
+            told.append(f"{number} {unit}")
+    return sign + " ".join(told) if told else "0 min"
+
+
+def in_contract(ms: int) -> str:
+    """A delay as a contract takes it, exactly: `121 minutes`."""
+    return spell_duration(timedelta(milliseconds=ms))
 
 
 def key(value: object) -> str:

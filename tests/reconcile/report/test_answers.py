@@ -138,7 +138,7 @@ def test_nothing_left_is_said_as_repaired() -> None:
 def test_a_longer_watermark_is_named_with_its_price() -> None:
     curve = Lateness("shows", 600_000, 300, ((-5, 3), (40, 6), (70, 3)))
     long = answers([document(3)], Facts(lateness=(curve,))).what_to_do.long
-    assert long.endswith("With +1 h: 3 lost instead of 9.")
+    assert long.endswith("With both delays 1 h longer: 3 shows records lost instead of 9.")
 
 
 @pytest.mark.parametrize("repaired", [False, True])
