@@ -19,12 +19,14 @@ STAMP_STEP = (
 )
 __all__ = [
     "Record",
+    "admin_client",
     "client_config",
     "compacted",
     "create_topics",
     "earliest_offsets",
     "end_offsets",
     "hand_over",
+    "no_answer",
     "produce",
     "spark_options",
     "topic_partitions",
@@ -55,7 +57,7 @@ def create_topics(properties: Mapping[str, str], partitions: Mapping[str, int]) 
     wanted = [NewTopic(name, count, 1, config={"retention.ms": "-1"}) for name, count in partitions.items()]
     there = _partitions(properties)
     for name, future in (
-        _admin(properties).create_topics(wanted, request_timeout=ANSWER_SECONDS).items() if wanted else ()
+        admin_client(properties).create_topics(wanted, request_timeout=ANSWER_SECONDS).items() if wanted else ()
     ):
         try:
             future.result()
@@ -100,7 +102,7 @@ def compacted(properties: Mapping[str, str], topic: str) -> bool:
 
     asked = ConfigResource(ResourceType.TOPIC, topic)
     try:
-        settings = _admin(properties).describe_configs([asked], request_timeout=ANSWER_SECONDS)[asked].result()
+        settings = admin_client(properties).describe_configs([asked], request_timeout=ANSWER_SECONDS)[asked].result()
     except KafkaException:
         return False
     return "compact" in settings["cleanup.policy"].value
@@ -121,15 +123,25 @@ def earliest_offsets(properties: Mapping[str, str], topic: str) -> dict[int, int
 
 
 def _offsets(properties: Mapping[str, str], topic: str, spec: Any) -> dict[int, int]:
-    from confluent_kafka import KafkaException, TopicPartition
+    from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-    count = topic_partitions(properties, topic)
-    asked = {TopicPartition(topic, partition): spec for partition in range(count)}
-    try:
-        answers = _admin(properties).list_offsets(asked, request_timeout=ANSWER_SECONDS)
-        return {part.partition: future.result().offset for part, future in answers.items()}
-    except KafkaException as error:
-        raise _no_answer(properties, error) from None
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        count = topic_partitions(properties, topic)
+        asked = {TopicPartition(topic, partition): spec for partition in range(count)}
+        try:
+            answers = admin_client(properties).list_offsets(asked, request_timeout=ANSWER_SECONDS)
+            return {part.partition: future.result().offset for part, future in answers.items()}
+        except KafkaException as error:
+            # A topic that was just made, or whose leader moves: its next leader is known within moments.
+            moving = error.args[0].code() in (
+                KafkaError.NOT_LEADER_FOR_PARTITION,
+                KafkaError.LEADER_NOT_AVAILABLE,
+                KafkaError.UNKNOWN_TOPIC_OR_PART,
+            )
+            if not moving or time.monotonic() > deadline:
+                raise no_answer(properties, error) from None
+        time.sleep(0.1)
 
 
 def produce(
@@ -221,7 +233,8 @@ def _check(properties: Mapping[str, str], failures: list[str], waiting: int) -> 
         )
 
 
-def _admin(properties: Mapping[str, str]) -> Any:
+def admin_client(properties: Mapping[str, str]) -> Any:
+    """confluent_kafka's AdminClient for these properties, one for all that ask."""
     return _admin_of(tuple(sorted(client_config(properties).items())))
 
 
@@ -236,13 +249,14 @@ def _partitions(properties: Mapping[str, str]) -> dict[str, int]:
     from confluent_kafka import KafkaException
 
     try:
-        topics = _admin(properties).list_topics(timeout=ANSWER_SECONDS).topics
+        topics = admin_client(properties).list_topics(timeout=ANSWER_SECONDS).topics
     except KafkaException as error:
-        raise _no_answer(properties, error) from None
+        raise no_answer(properties, error) from None
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.partitions}
 
 
-def _no_answer(properties: Mapping[str, str], error: Exception) -> UnreachableError:
+def no_answer(properties: Mapping[str, str], error: Exception) -> UnreachableError:
+    """The error that says which broker did not answer, and why."""
     reason = error.args[0].str() if error.args and hasattr(error.args[0], "str") else str(error)
     return UnreachableError(
         f"no Kafka broker answers within {ANSWER_SECONDS:.0f} s: {reason}",

@@ -181,6 +181,23 @@ class Lake:
                     raise UnreachableError(f"the append to {identifier} lost every race for 60 s: {error}") from None
                 time.sleep(0.2)
 
+    def set_properties(self, identifier: str, properties: Mapping[str, str]) -> None:
+        """Set properties of the table; run again after a lost race."""
+        from pyiceberg.exceptions import CommitFailedException
+
+        def changed() -> None:
+            with self._load_now(identifier).transaction() as transaction:
+                transaction.set_properties(dict(properties))
+
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._patiently(changed)
+            except CommitFailedException as error:
+                if time.monotonic() > deadline:
+                    raise UnreachableError(f"a change of {identifier} lost every race for 60 s: {error}") from None
+                time.sleep(0.2)
+
     def replace(self, identifier: str, rows: pa.Table, where: BooleanExpression) -> bool:
         """Replace the rows that satisfy the filter, in one commit. False: another commit came between, and stands."""
         from pyiceberg.exceptions import CommitFailedException

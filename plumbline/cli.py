@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "kafka": ("plumbline.commands.kafka:kafka", "Start, stop and look at the local Kafka broker."),
     "lake": ("plumbline.commands.lake:lake", "Say where the tables are and how other tools open them."),
     "stream": ("plumbline.commands.stream:stream", "Run the streaming join and the archiver of a contract."),
+    "archive": ("plumbline.commands.archive:archive", "See what the archives lack, and fill it from the topics."),
     "batch": ("plumbline.commands.batch:batch", "Run the batch reference of a contract over its archive."),
     "reconcile": (
         "plumbline.commands.reconcile:reconcile",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connect import pinned
+from contract.generations import APART
 from contract.lineage import SIDES
 from reconcile.engine.quoting import text
 from reconcile.evidence import EVIDENCE
@@ -52,14 +53,17 @@ def _look_for(pins: Pins, side: str) -> None:
 
 
 def _between_neighbours(side: str, topic: str) -> str:
-    """The sought coordinates that the archive does not hold and has gone beyond."""
+    """The sought coordinates that the archive does not hold and has gone beyond: in their partition, or with a topic
+    that was made anew since, so that nobody will archive them any more."""
     return f"""
         WITH archived AS (SELECT partition, "offset" FROM {side}_coordinates WHERE topic = {text(topic)})
         SELECT s.id, {text(topic)} AS topic, s.partition, s."offset", b."offset" AS after, n."offset" AS before
         FROM {side}_sought s
         ASOF LEFT JOIN archived b ON b.partition = s.partition AND b."offset" <= s."offset"
-        ASOF JOIN archived n ON n.partition = s.partition AND n."offset" > s."offset"
-        WHERE b."offset" IS DISTINCT FROM s."offset"
+        ASOF LEFT JOIN archived n ON n.partition = s.partition AND n."offset" > s."offset"
+        WHERE b."offset" IS DISTINCT FROM s."offset" AND (
+            n."offset" IS NOT NULL OR s.partition // {APART} < (SELECT max(partition) // {APART} FROM archived)
+        )
     """
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from contract.generations import spelled
 from reconcile.report import spell
 from stream_job.lateness import is_late
 
@@ -58,7 +59,7 @@ class Delivered:
 
     @property
     def place(self) -> str:
-        return f"{self.topic} partition {self.partition} offset {self.offset}"
+        return f"{self.topic} partition {spelled(self.partition)} offset {self.offset}"
 
     def as_json(self) -> dict[str, Any]:
         return {

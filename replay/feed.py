@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from connect.iceberg_types import text
 from connect.kafka import Record
 from connect.parquet import parquet_rows
-from contract.errors import UsageError
+from contract.errors import IncompleteError, UsageError
+from contract.generations import APART
 from contract.model import Contract
 from replay.plan import Plan
 from replay.store import ReplayFolder
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from connect.home import Home
 
 REPLAY_HEADER, ROW_HEADER = "plumbline.replay-id", "plumbline.replay-row"
+IDS = "topic ids"
+"""Beside the topics in the note of where a feed began; no topic has a blank in its name."""
+
 AT_ONCE = 1_000
 """Records of one transaction; a paced feed also commits before it waits."""
 
@@ -126,11 +130,19 @@ def _starts(
 ) -> dict[str, dict[int, int]]:
     """Where the topics ended before this feed first sent anything; noted before it does."""
     from connect.kafka import end_offsets
+    from connect.kafka_topics import topic_ids
 
-    noted = folder.read(name)
+    noted, now = folder.read(name), topic_ids(kafka, topics.values())
     if noted is None:
         noted = {topic: {str(p): end for p, end in end_offsets(kafka, topic).items()} for topic in topics.values()}
-        folder.write(name, noted)
+        folder.write(name, {**noted, IDS: now})
+    for topic, topic_id in noted.pop(IDS, {}).items():
+        if None not in (topic_id, now.get(topic)) and now[topic] != topic_id:
+            raise IncompleteError(
+                f"topic {topic} was made anew since this feed began: its id is {now[topic]}, was {topic_id}",
+                where=str(folder.root / f"{name}.json"),
+                next_step="name another topic, or remove this file to feed the tape again from its beginning",
+            )
     return {topic: {int(partition): end for partition, end in ends.items()} for topic, ends in noted.items()}
 
 
@@ -173,4 +185,5 @@ def _record(replay_id: str, number: int, row: Row, topics: Mapping[str, str], co
     topic = topics[name]
     kept = [(header["key"], header["value"]) for header in headers or []]
     marks = [(REPLAY_HEADER, replay_id.encode()), (ROW_HEADER, str(number).encode())]
-    return Record(topic, key, value, moment_ms, [*kept, *marks], partition if partition < counts[topic] else None)
+    there = partition % APART
+    return Record(topic, key, value, moment_ms, [*kept, *marks], there if there < counts[topic] else None)

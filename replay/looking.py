@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from contract.errors import IncompleteError, SetupError
+from contract.errors import IncompleteError, SetupError, UnreachableError
+from contract.generations import Ids, in_topic
 from contract.model import Contract
 from replay import needs
 from replay.pieces import ARCHIVE, Held, Run
+from stream_job import topics
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,8 +27,8 @@ class Look:
     """What is known of one source: the archive's index as view `view` in `con`, and how far topic and archive reach.
 
     `topic` is None when Kafka is not asked (`--source iceberg`), `kafka` are the client properties then, secrets
-    included. `faults` leaves out the offsets in `empty`. Of a `compacted` topic nothing tells an offset that never was
-    a record from one whose record was removed.
+    included. `faults` leaves out the offsets in `empty`; `ids` are those of the topics that the name has had. Of a
+    `compacted` topic nothing tells an offset that never was a record from one whose record was removed.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -40,6 +42,7 @@ class Look:
     topic: Spans | None = None
     empty: Mapping[int, Sequence[Run]] = field(default_factory=dict)
     kafka: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ids: Ids = ()
     compacted: bool = False
 
     def held(self, partition: int) -> Held:
@@ -79,30 +82,67 @@ def look(con: duckdb.DuckDBPyConnection, lake: Lake, home: Home, contract: Contr
             "NULL::TIMESTAMPTZ AS event_time, NULL::VARCHAR AS quarantine_reason WHERE false"
         )
     archived, faults = needs.archive_extents(con, quoted), needs.archive_faults(con, quoted)
-    found = Look(con, quoted, contract, name, door, snapshot_id, archived, faults)
-    return found if door == ARCHIVE else _asked(found, home)
+    ids = topics.noted(lake, source)
+    found = Look(con, quoted, contract, name, door, snapshot_id, archived, faults, ids=ids)
+    if door == ARCHIVE:
+        return found
+    found = _asked(found, home)
+    if (ids or (None,))[-1] is None:
+        _refuse_other_records(lake, found)
+    return found
+
+
+def _refuse_other_records(lake: Lake, found: Look) -> None:
+    """Raise IncompleteError when the topic holds other records than the archive, of which nobody noted a topic id."""
+    try:
+        topics.refuse_other_records(lake, found.kafka, found.contract.sources[found.name], found.ids)
+    except UnreachableError:
+        raise
+    except SetupError as error:
+        raise IncompleteError(
+            error.what, where=error.where, next_step=f"use --source iceberg; {error.next_step}"
+        ) from None
 
 
 def _asked(found: Look, home: Home) -> Look:
     """The look with what the topic says: its reach, and which offsets that the archive lacks never were a record."""
     from connect.embedded import kafka_properties
-    from connect.kafka import compacted, earliest_offsets, end_offsets
+    from connect.kafka import compacted
 
-    kafka, topic = kafka_properties(found.contract.kafka, home), found.contract.sources[found.name].topic
-    earliest, latest = earliest_offsets(kafka, topic), end_offsets(kafka, topic)
-    reach = {partition: (earliest[partition], end) for partition, end in sorted(latest.items())}
-    for partition, (_, end) in found.archived.items():
-        if reach.get(partition, (0, 0))[1] < end:
-            raise IncompleteError(
-                f"topic {topic} ends at offset {reach.get(partition, (0, 0))[1]} of partition {partition}, its archive "
-                f"holds offsets up to {end - 1}: the topic was made anew",
-                where=found.contract.sources[found.name].archive,
-                next_step="use --source iceberg",
-            )
-    found = replace(found, topic=reach, kafka=kafka, compacted=compacted(kafka, topic))
+    kafka, source = kafka_properties(found.contract.kafka, home), found.contract.sources[found.name]
+    reach, ids = _reach(found, kafka)
+    found = replace(found, topic=reach, kafka=kafka, ids=ids, compacted=compacted(kafka, source.topic))
     empty = {} if found.compacted else _never_records(found, reach)
     left = {p: [fault for fault in faults if fault.run not in empty.get(p, ())] for p, faults in found.faults.items()}
     return replace(found, faults=left, empty=empty)
+
+
+def _reach(found: Look, kafka: Mapping[str, str]) -> tuple[Spans, Ids]:
+    """How far the topic reaches, by partition number, and the ids of the topics that had its name.
+
+    Raises IncompleteError when it is not the one that was archived.
+    """
+    from connect.kafka_topics import topic_ids
+
+    source, known = found.contract.sources[found.name], found.ids or (None,)
+    now = topic_ids(kafka, [source.topic]).get(source.topic)
+    earliest, latest = topics.reach(kafka, source.topic, known)
+    reach = {partition: (earliest[partition], end) for partition, end in sorted(latest.items())}
+    other = now is not None and known[-1] not in (None, now)
+    for partition, (_, end) in found.archived.items():
+        there = in_topic(partition, len(known) - 1)
+        if other or (there is not None and reach.get(partition, (0, 0))[1] < end):
+            raise IncompleteError(
+                f"topic {source.topic} was made anew: "
+                + (
+                    f"its id is {now}, the archive is made from {known[-1]}"
+                    if other
+                    else f"partition {there} ends at offset {reach.get(partition, (0, 0))[1]}, its archive at {end}"
+                ),
+                where=source.archive,
+                next_step=f"use --source iceberg; {topics.ADOPT}",
+            )
+    return reach, (*known[:-1], known[-1] or now)
 
 
 def _never_records(found: Look, reach: Spans) -> dict[int, list[Run]]:
@@ -112,6 +152,10 @@ def _never_records(found: Look, reach: Spans) -> dict[int, list[Run]]:
     topic, empty = found.contract.sources[found.name].topic, {}
     with Reader(found.kafka) as reader:
         for partition, faults in found.faults.items():
+            there = in_topic(partition, max(0, len(found.ids) - 1))
+            if there is None:
+                # Of a topic that is gone nobody can ask what an offset was.
+                continue
             runs = [fault.run for fault in faults if not fault.run.copies and fault.run.start >= reach[partition][0]]
-            empty[partition] = [run for run in runs if not reader.shows(topic, partition, run.start, run.end)]
+            empty[partition] = [run for run in runs if not reader.shows(topic, there, run.start, run.end)]
     return empty

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from contract.durations import milliseconds
 from contract.errors import IncompleteError
+from contract.generations import in_topic
 from contract.ranges import TimeRange
 from replay import needs
 from replay.looking import Look, Spans
@@ -19,7 +20,8 @@ class SourcePlan:
     """What is read of one source: offsets per partition and the door of each, the archive's snapshot if there is one.
 
     `needed` are the event times that are kept; both ends open in a faithful replay, which keeps all. `empty` counts
-    offsets per partition that never were a record one can read, by the topic's own word.
+    offsets per partition that never were a record one can read, by the topic's own word. `topic_ids` are those of the
+    topics that had this name, oldest first: the newest is the one that is read.
     """
 
     topic: str
@@ -28,6 +30,7 @@ class SourcePlan:
     needed: dict[str, str | None]
     pieces: list[dict[str, Any]]
     empty: dict[str, int]
+    topic_ids: list[str | None] = field(default_factory=list)
 
     @property
     def read(self) -> list[Piece]:
@@ -86,7 +89,8 @@ def _without_removed(found: Look, pieces: Sequence[Piece]) -> list[Piece]:
             if piece.door != KAFKA:
                 whole.append(piece)
                 continue
-            records = reader.records(topic, {piece.partition: (piece.start, piece.end)})
+            there = in_topic(piece.partition, max(0, len(found.ids) - 1)) or 0
+            records = reader.records(topic, {there: (piece.start, piece.end)})
             whole += shown(piece, (int(record.offset()) for record in records))
     return whole
 
@@ -120,6 +124,7 @@ def _planned(found: Look, spans: Spans, needed: TimeRange, *, accept_gaps: bool)
             for piece in pieces
         ],
         empty={str(p): count for p, span in spans.items() if (count := _empty_in(found.empty.get(p, ()), span))},
+        topic_ids=list(found.ids),
     )
 
 

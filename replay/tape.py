@@ -12,7 +12,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,9 +119,24 @@ def _view_needed(
     by_door = {door: [piece for piece in planned.read if piece.door == door] for door in READ}
     topic = None
     if by_door[KAFKA]:
-        topic = topic_rows(spark, contract, kafka_properties(contract.kafka, home), name, by_door[KAFKA])
+        kafka, ids = kafka_properties(contract.kafka, home), tuple(planned.topic_ids)
+        _refuse_other_topic(kafka, planned)
+        topic = topic_rows(spark, contract, kafka, name, by_door[KAFKA], ids)
     archive = Archived(planned.table, planned.snapshot_id, by_door[ARCHIVE])
     view_rows(con, lake, "needed", archive, topic, TimeRange.of_json(planned.needed), scratch)
+
+
+def _refuse_other_topic(kafka: Mapping[str, str], planned: SourcePlan) -> None:
+    """Raise IncompleteError when the topic was made anew since the plan was made."""
+    from connect.kafka_topics import topic_ids
+
+    known, now = (planned.topic_ids or [None])[-1], topic_ids(kafka, [planned.topic]).get(planned.topic)
+    if None not in (known, now) and now != known:
+        raise IncompleteError(
+            f"topic {planned.topic} was deleted and made anew: its id is {now}, the plan reads {known}",
+            where=f"bootstrap.servers={kafka['bootstrap.servers']}",
+            next_step="plan the range again with --source iceberg",
+        )
 
 
 def _write_epochs(con: duckdb.DuckDBPyConnection, plan: Plan, name: str, folder: Path) -> list[dict[str, Any]]:

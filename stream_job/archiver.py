@@ -9,20 +9,17 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.model import Source
+from contract.generations import Ids
 from stream_job.recovered import last_sink_epoch, numbers, query_id_of, read_log
+from stream_job.topics import read_by
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
-
-    from connect.lake import Lake
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,11 @@ def begin(archived: Mapping[int, int], earliest: Mapping[int, int]) -> Begin:
     return Begin(offsets, gone)
 
 
-def disagreement(table: Table, checkpoint: Path) -> str | None:
-    """Why an archiver's checkpoint does not stand where the archive does; None when it does."""
+def disagreement(table: Table, checkpoint: Path, ids: Ids) -> str | None:
+    """Why an archiver's checkpoint does not stand where the archive of these topics does; None when it does."""
     query_id, written = query_id_of(checkpoint), last_sink_epoch(table)
+    if len(read_by(checkpoint, "archive") or (None,)) != len(ids):
+        return "the topic was made anew since"
     if query_id is None:
         return "there is no checkpoint" if table.current_snapshot() else None
     planned, committed = (max(numbers(checkpoint / log), default=-1) for log in ("offsets", "commits"))
@@ -60,24 +59,6 @@ def disagreement(table: Table, checkpoint: Path) -> str | None:
     except (OSError, ValueError) as error:
         return f"it is unreadable: {error}"
     return None
-
-
-def ends(lake: Lake, source: Source) -> dict[int, int]:
-    """`{partition: first offset after the newest}` of the source's records in its archive."""
-    from connect.iceberg_types import text
-    from connect.pinned import connection, scan
-
-    con = connection()
-    try:
-        columns = ["topic", "partition", "offset"]
-        if scan(con, lake, source.archive, view="archived", columns=columns).snapshot_id is None:
-            return {}
-        found = con.execute(
-            f'SELECT partition, max("offset") + 1 FROM archived WHERE topic = {text(source.topic)} GROUP BY ALL'
-        ).fetchall()
-        return {int(partition): int(end) for partition, end in found}
-    finally:
-        con.close()
 
 
 def put_aside(checkpoint: Path) -> Path | None:

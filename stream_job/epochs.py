@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from contract.generations import APART
 from contract.model import Contract
 from stream_job.ledger import Epoch, Ledger
 from stream_job.tables import EPOCHS, EPOCHS_SCHEMA
@@ -24,6 +25,7 @@ def publish(lake: Lake, contract: Contract, ledger: Ledger) -> int:
     query_id = ledger.read(ledger.last_epoch()).query_id
     missing = list(ledger.epochs(after=_last_published(lake, query_id)))
     if missing:
+        lake.evolve(EPOCHS, EPOCHS_SCHEMA)
         rows = pa.Table.from_pylist(list(rows_of(contract, missing)), schema=EPOCHS_SCHEMA)
         lake.append(EPOCHS, rows, {"plumbline.contract": contract.contract})
     return len(missing)
@@ -33,7 +35,7 @@ def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, A
     """The table's rows: one per epoch and source partition."""
     names = (contract.join.left, contract.join.right)
     for epoch in epochs:
-        for name, start, end in zip(names, epoch.start, epoch.end, strict=True):
+        for name, ids, start, end in zip(names, epoch.topic_ids, epoch.start, epoch.end, strict=True):
             for partition, end_offset in sorted(end.items(), key=lambda item: int(item[0])):
                 yield {
                     "contract": contract.contract,
@@ -49,7 +51,22 @@ def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, A
                     "evict_watermark_ms": epoch.evict_watermark_ms,
                     "no_data": epoch.no_data,
                     "planned_at": datetime.fromtimestamp(epoch.planned_at_ms / 1000, UTC),
+                    "topic_id": dict(enumerate(ids)).get(int(partition) // APART),
                 }
+
+
+def newest(lake: Lake, contract: Contract) -> tuple[str, int] | None:
+    """`(query id, epoch)` of the contract's newest published epoch; None without one."""
+    from pyiceberg.expressions import EqualTo
+
+    if not lake.exists(EPOCHS):
+        return None
+    fields = ("query_id", "epoch", "planned_at")
+    found = lake.load(EPOCHS).scan(EqualTo("contract", contract.contract), selected_fields=fields).to_arrow()
+    if not found.num_rows:
+        return None
+    found = found.sort_by([("planned_at", "ascending"), ("epoch", "ascending")])
+    return str(found["query_id"][-1].as_py()), int(found["epoch"][-1].as_py())
 
 
 def _last_published(lake: Lake, query_id: str) -> int:

@@ -14,14 +14,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from contract.errors import IncompleteError
+from contract.generations import Ids, ends_in
+from contract.lineage import SIDES
+from stream_job.topics import read_by
 
 Offsets = dict[str, int]
-"""Partition number (as text, as Spark writes it) to offset."""
+"""Partition number (as text, as Spark writes it) to offset; see contract.generations for topics that were made anew."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One committed micro-batch. Watermarks in ms since 1970; offsets per source in the join's order, left first."""
+    """One committed micro-batch. Watermarks in ms since 1970; offsets per source in the join's order, left first.
+
+    `topic_ids` are those of the topics that the source's name has had until then, oldest first.
+    """
 
     epoch: int
     query_id: str
@@ -31,6 +37,7 @@ class Epoch:
     evict_watermark_ms: int
     start: tuple[Offsets, Offsets]
     end: tuple[Offsets, Offsets]
+    topic_ids: tuple[Ids, Ids] = ((), ())
 
     @property
     def no_data(self) -> bool:
@@ -85,7 +92,8 @@ class Ledger:
         """The record of one epoch."""
         body = json.loads(self._path(number).read_text())
         start, end = body.pop("start"), body.pop("end")
-        return Epoch(**body, start=(start[0], start[1]), end=(end[0], end[1]))
+        left, right = (tuple(ids) for ids in body.pop("topic_ids", ((), ())))
+        return Epoch(**body, start=(start[0], start[1]), end=(end[0], end[1]), topic_ids=(left, right))
 
     def epochs(self, after: int = -1) -> Iterator[Epoch]:
         """Records with a number greater than `after`, in order."""
@@ -119,7 +127,10 @@ class Ledger:
         return record
 
     def _made(self, number: int, query_id: str, previous: Epoch | None) -> Epoch:
-        watermark_ms, planned_at_ms, end = _read_offsets(self.checkpoint / "offsets" / str(number))
+        watermark_ms, planned_at_ms, read = _read_offsets(self.checkpoint / "offsets" / str(number))
+        left, right = (
+            ends_in(read_by(self.checkpoint, side), number, ends) for side, ends in zip(SIDES, read, strict=True)
+        )
         return Epoch(
             epoch=number,
             query_id=query_id,
@@ -128,7 +139,8 @@ class Ledger:
             late_watermark_ms=previous.evict_watermark_ms if previous else 0,
             evict_watermark_ms=watermark_ms,
             start=previous.end if previous else ({}, {}),
-            end=end,
+            end=(left[1], right[1]),
+            topic_ids=(left[0], right[0]),
         )
 
     def _run_of(self, number: int) -> str:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import SetupError, UnreachableError
-from stream_job import outlook
+from contract.errors import SetupError
+from stream_job import outlook, topics
 from stream_job.pulse import Pulse, now_ms
 
 if TYPE_CHECKING:
@@ -127,14 +127,14 @@ class _Collector:
         if time.monotonic() - self._asked > ASK_EVERY_SECONDS:
             parts = self._service.parts
             try:
-                ends = outlook.ends(parts.contract, parts.kafka)
+                ends = topics.ends_now(parts.contract, parts.kafka, parts.job)
                 lag: dict[tuple[str, ...], int] = {
                     (flow.name, partition): behind
                     for flow in self._service.pulse.flows
                     for partition, behind in outlook.behind(flow.read, ends[flow.name]).items()
                 }
                 self._outside = Outside(lag, outlook.quarantined(parts.lake, parts.contract))
-            except UnreachableError:
+            except SetupError:
                 self._outside = Outside({}, {})
             self._asked = time.monotonic()
         return self._outside

@@ -25,13 +25,6 @@ class LastCommit:
     epoch: int
 
 
-def ends(contract: Contract, kafka: Mapping[str, str]) -> dict[str, dict[int, int]]:
-    """Source to `{partition: offset that the next event will get}`. Raises UnreachableError, SetupError as Kafka."""
-    from connect.kafka import end_offsets
-
-    return {name: end_offsets(kafka, source.topic) for name, source in contract.sources.items()}
-
-
 def behind(read: Mapping[str, int], end: Mapping[int, int]) -> dict[str, int]:
     """Events per partition between what was read and the topic's end."""
     return {str(partition): max(0, offset - read.get(str(partition), 0)) for partition, offset in sorted(end.items())}

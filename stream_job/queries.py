@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from contract.avro import UNKNOWN_ID
 from contract.durations import spell_duration
+from contract.generations import Generation, Ids, in_topic, placed
 from contract.lineage import EVENT_TIME
 from contract.model import Contract, Source
-from stream_job import archiver
+from stream_job import archiver, topics
 from stream_job.archive import archived
 from stream_job.failures import Failure
 from stream_job.job import JobFolder
@@ -157,11 +158,15 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
     contract, job = parts.equipped(), parts.job
     configure(parts.spark, contract)
     limit = contract.stream.max_events_per_epoch
-    left, right = (_kafka(parts, source, limit) for source in (contract.left, contract.right))
+    ids = {name: _agreed(parts, name, topics.read_by(job.join, side)) for side, name, _ in topics.sides(contract)}
+    topics.refuse_unturned(job, contract, ids)
+    topics.refuse_read_beyond(job, contract, parts.kafka, ids)
+    left, right = (_kafka(parts, source, limit, ids[name]) for _, name, source in topics.sides(contract))
     rows = join(contract, left, right, layouts=job.layouts)
     rows = ensure_output(parts.lake, contract, contract.output.stream_table, rows)
     job.accept(contract)
     job.ledger.begin_run(str(uuid.uuid4()))
+    topics.note_read(job.join, {side: ids[name] for side, name, _ in topics.sides(contract)})
     trigger = _trigger(contract.stream.every, once=once)
     return write_stream(rows, contract.output.stream_table, str(job.join), trigger)
 
@@ -173,25 +178,41 @@ def start_archiver(parts: Parts, name: str, *, once: bool) -> StreamingQuery:
     contract = parts.equipped()
     source = contract.sources[name]
     limit = contract.stream.max_events_per_epoch * ARCHIVE_EPOCH_FACTOR
-    unit = contract.output.partition_by
-    partition = None if unit == "none" else (unit, "event_time")
-    parts.lake.ensure_table(source.archive, ARCHIVE_SCHEMA, partition, TABLE_PROPERTIES)
+    ids = _agreed(parts, name)
     table = parts.lake.evolve(source.archive, ARCHIVE_SCHEMA)
-    anew = _archive_anew(parts, name)
-    rows = fitted(archived(_kafka(parts, source, limit, headers=True, begin=anew), contract, name), table)
+    anew = _archive_anew(parts, name, ids)
+    raw = _kafka(parts, source, limit, ids, headers=True, begin=anew)
+    rows = fitted(archived(raw, contract, name), table)
+    topics.note_read(parts.job.archive(name), {"archive": ids})
     trigger = _trigger(max(contract.stream.every, ARCHIVE_EVERY), once=once)
     return write_stream(rows, source.archive, str(parts.job.archive(name)), trigger)
 
 
-def _archive_anew(parts: Parts, name: str) -> Mapping[int, int] | None:
+def _agreed(parts: Parts, name: str, read: Iterable[Generation] = ()) -> Ids:
+    """The ids of a source's topics, noted in its archive, which is made when it is missing.
+
+    Raises SetupError for a missing topic, which Spark would try again and again, and for one that was made anew.
+    """
+    from connect.kafka import topic_partitions
+
+    source, unit = parts.contract.sources[name], parts.contract.output.partition_by
+    topic_partitions(parts.kafka, source.topic)
+    partition = None if unit == "none" else (unit, "event_time")
+    parts.lake.ensure_table(source.archive, ARCHIVE_SCHEMA, partition, TABLE_PROPERTIES)
+    return topics.agreed(parts.lake, parts.kafka, source, topics.ids_of(read))
+
+
+def _archive_anew(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | None:
     """The offsets at which an archiver begins without its checkpoint, which is put aside; None: it goes on from it."""
     from connect.kafka import earliest_offsets
 
     source, checkpoint = parts.contract.sources[name], parts.job.archive(name)
-    why = archiver.disagreement(parts.lake.load(source.archive), checkpoint)
+    why = archiver.disagreement(parts.lake.load(source.archive), checkpoint, ids)
     if why is None:
         return None
-    found = archiver.begin(archiver.ends(parts.lake, source), earliest_offsets(parts.kafka, source.topic))
+    held = {in_topic(partition, len(ids) - 1): end for partition, end in topics.archived(parts.lake, source).items()}
+    ends = {partition: end for partition, end in held.items() if partition is not None}
+    found = archiver.begin(ends, earliest_offsets(parts.kafka, source.topic))
     archiver.put_aside(checkpoint)
     parts.say(f"stream: archive-{name} goes on from the end of {source.archive}, not from its checkpoint: {why}")
     for partition, (start, end) in found.gone.items():
@@ -215,17 +236,21 @@ def _trigger(every: timedelta, *, once: bool) -> dict[str, Any]:
 
 
 def _kafka(
-    parts: Parts, source: Source, limit: int, *, headers: bool = False, begin: Mapping[int, int] | None = None
+    parts: Parts,
+    source: Source,
+    limit: int,
+    ids: Ids,
+    *,
+    headers: bool = False,
+    begin: Mapping[int, int] | None = None,
 ) -> DataFrame:
     """The topic's records as Spark reads them, without a checkpoint from `begin` on, or else from the beginning.
 
-    Raises SetupError for a missing topic, UnreachableError for no broker.
-    Spark would try a topic that is not there again and again.
+    Partitions are numbered as contract.generations says.
     """
-    from connect.kafka import spark_options, topic_partitions
+    from connect.kafka import spark_options
 
-    topic_partitions(parts.kafka, source.topic)
-    return (
+    raw = (
         parts.spark.readStream.format("kafka")
         .options(**spark_options(parts.kafka))
         .option("subscribe", source.topic)
@@ -236,3 +261,11 @@ def _kafka(
         .options(**BROKER_PATIENCE)
         .load()
     )
+    return numbered(raw, len(ids) - 1)
+
+
+def numbered(raw: DataFrame, generation: int) -> DataFrame:
+    """Raw Kafka rows of the `generation`th topic of their name with its partition numbers."""
+    from pyspark.sql import functions as F
+
+    return raw if generation == 0 else raw.withColumn("partition", F.col("partition") + F.lit(placed(0, generation)))

@@ -20,6 +20,7 @@ from contract.model import Contract
 from stream_job import epochs
 from stream_job.job import JobFolder
 from stream_job.ledger import Ledger
+from stream_job.tables import EPOCHS
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -124,6 +125,12 @@ def went_back(lake: Lake, contract: Contract, job: JobFolder) -> str | None:
         return f"the join's checkpoint ends at epoch {newest}, the ledger at {job.ledger.last_epoch()}"
     if written and written[0] == query_id and newest < written[1]:
         return f"the join's checkpoint ends at epoch {newest}, {table} holds epoch {written[1]}"
+    # The folder may be an older copy as a whole, its ledger too: the published one still knows.
+    published = epochs.newest(lake, contract)
+    if published and published[0] == query_id and newest < published[1]:
+        return f"the join's checkpoint ends at epoch {newest}, {EPOCHS} holds epoch {published[1]}"
+    if published and written and query_id != written[0] == published[0]:
+        return f"{table} was last written from another checkpoint ({written[0]}) than this one ({query_id})"
     return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from contract.durations import milliseconds
 from contract.errors import UnreachableError
 from contract.model import Contract
-from stream_job import recovered
+from stream_job import recovered, topics
 from stream_job.job import JobFolder
 from stream_job.join import refuse_wrong_sql
 from stream_job.patience import Backoff
@@ -61,6 +61,7 @@ def run(
         kafka = kafka_properties(contract.kafka, home, say)
         _ask_for_topics(contract, kafka, say, patient=life.retry_for != timedelta(0))
         lake = Lake.open(home, contract.catalog)
+        _refuse_other_topics(lake, contract, job, kafka, say)
         spark = spark or session(home, lake, app=f"plumbline-stream-{contract.contract}", long_lived=not once)
         refuse_wrong_sql(spark, contract)
         # After Spark's start, which sets a handler of its own for Ctrl-C.
@@ -89,6 +90,19 @@ def _ask_for_topics(contract: Contract, kafka: dict[str, str], say: Say, *, pati
         if not patient:
             raise
         say(f"stream: {error.what}; going on, it may come")
+
+
+def _refuse_other_topics(lake: Lake, contract: Contract, job: JobFolder, kafka: dict[str, str], say: Say) -> None:
+    """Refuse topics that were made anew before Spark starts; each query's start asks again."""
+    try:
+        read = {name: topics.ids_of(topics.read_by(job.join, side)) for side, name, _ in topics.sides(contract)}
+        ids = {name: topics.agreed(lake, kafka, source, read[name]) for name, source in contract.sources.items()}
+        topics.refuse_unturned(job, contract, ids)
+        topics.refuse_read_beyond(job, contract, kafka, ids)
+    except UnreachableError:
+        return
+    if any(known[-1] is None for known in ids.values()):
+        say("stream: this broker tells no topic ids: a topic made anew is only known when it ends before what was read")
 
 
 def _settle(lake: Lake, contract: Contract, job: JobFolder, life: Life, stop: threading.Event, say: Say) -> None:

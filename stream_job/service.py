@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from contract.durations import milliseconds
 from contract.errors import UnreachableError
-from stream_job import epochs, pulse, quarantine
+from stream_job import epochs, pulse, quarantine, topics
 from stream_job.keeper import Keeper
 from stream_job.live_query import SourceWatermarks
 from stream_job.progress import Progress, Telling
@@ -27,6 +27,9 @@ PUBLISH_EVERY = 100
 
 LOOK_EVERY_SECONDS = 0.25
 """How often the job looks for committed epochs and failures."""
+
+ASK_TOPICS_EVERY_SECONDS, ANSWER_SECONDS = 15.0, 1.0
+"""How often the job asks whether the topics are still those that it reads, and how long it waits for the answer."""
 
 WRITE_EVERY_SECONDS = 1.0
 """How often `status.json` is written when nothing else changed, so that its age tells of a job that hangs."""
@@ -57,6 +60,7 @@ class Service:
         self.pulse = Pulse.begin(named, history, idle_ms)
         self._idle: str | None = None
         self._written = 0.0
+        self._asked = time.monotonic()
         self._published = self.ledger.last_epoch()
 
     def run(self, stop: threading.Event, *, once: bool) -> None:
@@ -91,6 +95,7 @@ class Service:
         while not stop.is_set():
             keeper.look()
             self._look(keeper)
+            self._refuse_other_topics(keeper)
             if self.ledger.last_epoch() >= self._published + PUBLISH_EVERY and keeper.trouble is None:
                 self.publish()
             if keeper.ended:
@@ -98,6 +103,16 @@ class Service:
             stop.wait(LOOK_EVERY_SECONDS)
         self._write(replace(self.pulse, state="ending"))
         self.say("stream: stopping at the end of the epoch; a second signal ends it at once")
+
+    def _refuse_other_topics(self, keeper: Keeper) -> None:
+        """End the job when a topic was deleted and made anew: its offsets are not those of the one that was read."""
+        if keeper.trouble is None and time.monotonic() - self._asked > ASK_TOPICS_EVERY_SECONDS:
+            try:
+                topics.refuse_made_anew(self.parts.contract, self.parts.kafka, self.parts.job, ANSWER_SECONDS)
+            except UnreachableError:
+                return
+            finally:
+                self._asked = time.monotonic()
 
     def _look(self, keeper: Keeper) -> None:
         """Take in what happened since the last look, and say what must be said."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import PlumblineError, SetupError
+from contract.errors import PlumblineError, SetupError, UnreachableError
 from contract.model import Contract
 from contract.ranges import micros, parse_time
-from stream_job import outlook, pulse
+from stream_job import outlook, pulse, topics
 from stream_job.job import JobFolder, Owner
 from stream_job.outlook import LastCommit
 from stream_job.pulse import Flow, Pulse
@@ -164,10 +164,22 @@ def _with_lag(found: Status, contract: Contract, home: Home) -> Status:
             return _without(found, "lag: the local broker of this home does not run")
         kafka = {"bootstrap.servers": there.bootstrap_servers}
     try:
-        ends = outlook.ends(contract, kafka)
+        _refuse_other_topics(contract, home, kafka)
+        ends = topics.ends_now(contract, kafka, JobFolder.of(contract, home))
     except PlumblineError as error:
-        return _without(found, f"lag: {error.what}")
+        step = "" if isinstance(error, UnreachableError) or not error.next_step else f"; {error.next_step}"
+        return _without(found, f"lag: {error.what}{step}")
     return replace(found, lag={flow.name: outlook.behind(flow.read, ends[flow.name]) for flow in found.pulse.flows})
+
+
+def _refuse_other_topics(contract: Contract, home: Home, kafka: dict[str, str]) -> None:
+    """Raise SetupError for a topic whose id nobody noted and that holds other records than its archive."""
+    from connect.lake import Lake
+
+    lake = Lake.open(home, contract.catalog)
+    for source in contract.sources.values():
+        if (topics.noted(lake, source) or (None,))[-1] is None:
+            topics.refuse_other_records(lake, kafka, source, topics.noted(lake, source))
 
 
 def _with_tables(found: Status, contract: Contract, lake: Lake) -> Status:

@@ -10,6 +10,9 @@ QUARANTINE = "plumbline.quarantine"
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 
 
+PARTITION_DOC = "Kafka partition; of a topic made anew under its name 1,000,000 more each time (plumbline.topic-ids)"
+
+
 def _field(name: str, kind: pa.DataType, doc: str) -> pa.Field:
     return pa.field(name, kind, metadata={"doc": doc})
 
@@ -17,7 +20,7 @@ def _field(name: str, kind: pa.DataType, doc: str) -> pa.Field:
 ARCHIVE_SCHEMA = pa.schema(
     [
         _field("topic", pa.string(), "Kafka topic"),
-        _field("partition", pa.int32(), "Kafka partition"),
+        _field("partition", pa.int32(), PARTITION_DOC),
         _field("offset", pa.int64(), "Kafka offset"),
         _field("kafka_timestamp", UTC_MICROS, "the record's timestamp"),
         _field("kafka_timestamp_type", pa.int32(), "0 set by the producer, 1 set by the broker"),
@@ -44,13 +47,14 @@ EPOCHS_SCHEMA = pa.schema(
         _field("epoch", pa.int64(), "number of the micro-batch, from 0"),
         _field("source", pa.string(), "name of the source in the contract"),
         _field("topic", pa.string(), "Kafka topic"),
-        _field("partition", pa.int32(), "Kafka partition"),
+        _field("partition", pa.int32(), PARTITION_DOC),
         _field("start_offset", pa.int64(), "first offset of the epoch"),
         _field("end_offset", pa.int64(), "first offset after the epoch"),
         _field("late_watermark_ms", pa.int64(), "rows with event time at or before it were dropped"),
         _field("evict_watermark_ms", pa.int64(), "state was closed up to it; the next epoch's late watermark"),
         _field("no_data", pa.bool_(), "whether the epoch read nothing from any source"),
         _field("planned_at", UTC_MICROS, "when the epoch was planned, by the job's clock"),
+        _field("topic_id", pa.string(), "Kafka's id of the topic that the partition is of; null where it is not known"),
     ]
 )
 """One row per committed micro-batch and source partition."""

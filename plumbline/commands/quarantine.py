@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from connect.home import Home
+from contract.generations import spelled
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit
 
@@ -92,6 +93,6 @@ def _show(document: Mapping[str, Any], console: Console) -> None:
     if document["newest"]:
         console.print("\nnewest:")
     for one in document["newest"]:
-        place = f"{one['topic']} partition {one['partition']} offset {one['offset']}"
+        place = f"{one['topic']} partition {spelled(one['partition'])} offset {one['offset']}"
         console.print(f"  {moment(one['record_time'])}  {place}  {one['reason']}")
         console.print(f"    {'no value' if one['value'] is None else one['value']}")

@@ -11,7 +11,7 @@ from connect.home import Home
 from contract.errors import UsageError
 from contract.ranges import TimeRange
 from plumbline.options import contract_argument, home_option, json_option, range_options
-from plumbline.output import emit
+from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from contract.model import Contract
@@ -72,8 +72,21 @@ def reconcile(
     table, time_range = _third(home, against, time_range)
     contract = load(contract_path)
     run = run_it(contract, home, time_range, against=table, **options)
-    emit(run.document, as_json, lambda console: _show(run, contract, contract_path, home, console))
+    told = _told_anew(contract, home)
+    document = {**run.document, "topics_made_anew": told} if told else run.document
+    emit(document, as_json, lambda console: _show(run, contract, contract_path, home, console))
     return 0 if alerts_only and run.exit_code == 1 and not run.document["alerts"] else run.exit_code
+
+
+def _told_anew(contract: Contract, home: Home) -> list[str]:
+    """Say on stderr which topics were made anew: the tables may agree, and yet nobody reads what comes now."""
+    from connect.lake import Lake
+    from stream_job.topics import told_anew
+
+    told = told_anew(contract, home, Lake.open(home, contract.catalog))
+    for line in told:
+        say(f"reconcile: warning: {line}")
+    return told
 
 
 def _show(run: Run, contract: Contract, contract_path: Path, home: Home, console: Any) -> None:

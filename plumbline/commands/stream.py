@@ -9,6 +9,7 @@ import click
 
 from connect.home import Home
 from contract.durations import parse_duration
+from plumbline.commands.adopt_topic import adopt_topic
 from plumbline.commands.recover import recover
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
@@ -36,10 +37,12 @@ def stream() -> None:
       plumbline stream run flights.yaml --once
       plumbline stream status flights.yaml
       plumbline stream recover flights.yaml
+      plumbline stream adopt-topic flights.yaml
     """
 
 
 stream.add_command(recover)
+stream.add_command(adopt_topic)
 
 
 @stream.command(short_help="Run until Ctrl-C or SIGTERM, or to the end of the topics with --once.")

@@ -17,6 +17,7 @@ CAUSE = Cause(
     story="{gap_topic} partition {gap_partition} offset {gap_offset} is not in the archive, which goes on at offset "
     "{gap_before}: the stream joined it, the batch never saw it",
     needs=("lineage", "archive"),
-    remedy="Archive the records from Kafka while the topic holds them, then run the batch reference again.",
+    remedy="Archive the records from Kafka while the topic holds them (`plumbline archive fill`), then run the batch "
+    "reference again.",
     repair="batch",
 )  # fmt: skip

@@ -15,6 +15,7 @@ CAUSE = Cause(
               "left_in_batch_snapshot", "right_in_batch_snapshot", "batch_snapshot_id"),
     story="an input record of this row was not yet in the archive when the batch run {batch_snapshot_id} read it",
     needs=("lineage", "archive", "batch_runs"),
-    remedy="Run the batch reference over the range again: it had not seen these records.",
+    remedy="Run the batch reference over the range again: it had not seen these records. What the archive does not "
+    "hold yet `plumbline stream run` archives first.",
     repair="batch",
 )  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from contract.generations import spelled
 from reconcile.report import spell
 from reconcile.report.answers import GRAVEST
 
@@ -125,6 +126,8 @@ def _label(name: str) -> str:
 
 
 def _value(name: str, value: object) -> str:
+    if name.endswith("_partition") and isinstance(value, int):
+        return spelled(value)
     if name.endswith("_by_ms") and isinstance(value, int):
         return spell.delay(value)
     if name.endswith("_watermark_ms") and isinstance(value, int):

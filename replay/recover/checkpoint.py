@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import IncompleteError
+from contract.generations import Generation, Ids, in_newest, older
 from contract.lineage import SIDES
 from contract.model import Contract
 from replay.recover.border import Border, Ends
@@ -35,6 +36,7 @@ from stream_job.join import join
 from stream_job.ledger import Epoch
 from stream_job.queries import configure
 from stream_job.recovered import Exchange
+from stream_job.topics import read_by, write
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -53,12 +55,18 @@ class Rebuilt:
 
 
 def rebuild(
-    spark: SparkSession, contract: Contract, exchange: Exchange, border: Border, topic_ends: Ends, run_id: str
+    spark: SparkSession,
+    contract: Contract,
+    exchange: Exchange,
+    border: Border,
+    topic_ends: Ends,
+    run_id: str,
+    ids: tuple[Ids, Ids] = ((None,), (None,)),
 ) -> Rebuilt:
     """Build checkpoint and ledger in `exchange.built` from the tape beside it. Always from the beginning.
 
-    `topic_ends` are the first offsets after what the topics hold now. Raises IncompleteError when the join dropped a
-    row of the tape.
+    `topic_ends` are the first offsets after what the topics hold now, `ids` are those of the topics. Raises
+    IncompleteError when the join dropped a row of the tape.
     """
     built, playing = exchange.built, exchange.folder / "playing"
     shutil.rmtree(built.root, ignore_errors=True)
@@ -69,13 +77,14 @@ def rebuild(
     next_ms = max(read_commit(built.join, 1), border.watermark_ms)
     write_commit(built.join, 1, border.watermark_ms)
     progress = _batch(spark, contract, exchange, playing, 2)
+    _note_topics(built.join, border.ends, ids)
     for number in range(BATCHES):
         turn_to_kafka(built.join, number, contract, border.ends, border.watermark_ms)
         write_commit(built.join, number, next_ms)
     _plan_next(built.join, contract, border, topic_ends, next_ms)
     shutil.rmtree(built.join / "sources", ignore_errors=True)
     query_id = str(json.loads((built.join / "metadata").read_text())["id"])
-    _write_ledger(exchange, border, query_id, run_id)
+    _write_ledger(exchange, border, query_id, run_id, ids)
     before = fingerprint.evolution(exchange.job.fingerprint, contract) if exchange.job.fingerprint.exists() else None
     write_json(built.fingerprint, fingerprint.record(contract, before.retired if before else {}))
     rows = sum(int(state.get("numRowsTotal", 0)) for state in progress["stateOperators"])
@@ -88,8 +97,18 @@ def turn_to_kafka(checkpoint: Path, number: int, contract: Contract, ends: Ends,
     version, metadata, *_ = path.read_text().splitlines()
     body = json.loads(metadata) | {"batchWatermarkMs": watermark_ms}
     topics = (contract.left.topic, contract.right.topic)
-    sources = [json.dumps({topic: end}) if end else "-" for topic, end in zip(topics, ends, strict=True)]
+    newest = [max(0, len(read_by(checkpoint, side)) - 1) for side in SIDES]
+    there = [in_newest(end, generation) for end, generation in zip(ends, newest, strict=True)]
+    sources = [json.dumps({topic: end}) if end else "-" for topic, end in zip(topics, there, strict=True)]
     _replace(path, "\n".join([version, json.dumps(body), *sources]))
+
+
+def _note_topics(checkpoint: Path, ends: Ends, ids: tuple[Ids, Ids]) -> None:
+    """Note what the new checkpoint has read: of topics before the newest all that it ever will."""
+    read = {}
+    for side, end, known in zip(SIDES, ends, ids, strict=True):
+        read[side] = [Generation(topic_id, 0, older(end, number)) for number, topic_id in enumerate(known)]
+    write(checkpoint, read)
 
 
 def due(border: Border, topic_ends: Ends, limit: int, next_ms: int) -> Ends | None:
@@ -186,7 +205,7 @@ def _only_batches_with_data(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(NO_DATA_BATCHES, str(before))
 
 
-def _write_ledger(exchange: Exchange, border: Border, query_id: str, run_id: str) -> None:
+def _write_ledger(exchange: Exchange, border: Border, query_id: str, run_id: str, ids: tuple[Ids, Ids]) -> None:
     """The new life's first records: batches that read nothing, at the border. They say nothing about lateness."""
     ledger = exchange.built.ledger
     ledger.begin_run(run_id)
@@ -202,6 +221,7 @@ def _write_ledger(exchange: Exchange, border: Border, query_id: str, run_id: str
                 evict_watermark_ms=border.watermark_ms,
                 start=border.ends,
                 end=border.ends,
+                topic_ids=ids,
             )
         )
 

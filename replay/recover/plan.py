@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.durations import milliseconds
 from contract.errors import IncompleteError
+from contract.generations import Ids, in_topic
 from contract.lineage import SIDES
 from contract.model import Contract
 from contract.ranges import TimeRange, from_micros, spell_time
@@ -16,6 +17,7 @@ from replay import needs
 from replay.pieces import Piece
 from replay.recover.border import Border, Ends
 from replay.recover.past import Past
+from stream_job import topics
 from stream_job.lateness import state_reach_us
 from stream_job.tables import EPOCHS
 
@@ -39,11 +41,13 @@ class SourcePlan:
     pieces: tuple[Piece, ...]
     rows: int | None
     late: int | None
+    ids: Ids = (None,)
 
     def as_json(self) -> dict[str, Any]:
         pieces = [{"door": p.door, "partition": p.partition, "start": p.start, "end": p.end} for p in self.pieces]
         return {
             "topic": self.topic,
+            "topic_ids": list(self.ids),
             "archive": self.table,
             "snapshot_id": self.snapshot_id,
             "since": spell_time(from_micros(max(0, self.since_us))),
@@ -71,6 +75,7 @@ def make_plan(
     lake: Lake,
     contract: Contract,
     kafka: Mapping[str, str],
+    ids: tuple[Ids, Ids],
     door: str,
     *,
     accept_gaps: bool = False,
@@ -80,22 +85,22 @@ def make_plan(
     since = state_reach_us(border.late_watermark_ms, low, high)
     names = (contract.join.left, contract.join.right)
     left, right = (
-        _plan_source(past, lake, contract, kafka, side, name, since_us, ends, door, accept_gaps)
-        for side, name, since_us, ends in zip(SIDES, names, since, border.ends, strict=True)
+        _plan_source(past, lake, contract, kafka, topic_ids, side, name, since_us, ends, door, accept_gaps)
+        for topic_ids, side, name, since_us, ends in zip(ids, SIDES, names, since, border.ends, strict=True)
     )
     return left, right
 
 
-def beginning(contract: Contract, kafka: Mapping[str, str], border: Border, *, accept_gaps: bool) -> Ends:
+def beginning(
+    contract: Contract, kafka: Mapping[str, str], ids: tuple[Ids, Ids], border: Border, *, accept_gaps: bool
+) -> Ends:
     """Where the new life goes on in the topics: at the border, or behind it when that is gone and gaps are accepted.
 
     Raises IncompleteError when records that the join has not read are gone from a topic.
     """
-    from connect.kafka import earliest_offsets
-
     begin = (dict(border.ends[0]), dict(border.ends[1]))
-    for ends, source in zip(begin, (contract.left, contract.right), strict=True):
-        for partition, earliest in earliest_offsets(kafka, source.topic).items():
+    for ends, source, topic_ids in zip(begin, (contract.left, contract.right), ids, strict=True):
+        for partition, earliest in topics.reach(kafka, source.topic, topic_ids)[0].items():
             end = ends.get(str(partition), 0)
             if end and earliest > end:
                 if not accept_gaps:
@@ -151,6 +156,7 @@ def _plan_source(
     lake: Lake,
     contract: Contract,
     kafka: Mapping[str, str],
+    ids: Ids,
     side: str,
     name: str,
     since_us: int,
@@ -158,14 +164,15 @@ def _plan_source(
     door: str,
     accept_gaps: bool,
 ) -> SourcePlan:
-    from connect.kafka import earliest_offsets, end_offsets
-
     source = contract.sources[name]
     snapshot_id = _index(past, lake, source.archive, side)
-    earliest, latest = earliest_offsets(kafka, source.topic), end_offsets(kafka, source.topic)
+    earliest, latest = topics.reach(kafka, source.topic, ids)
     pieces: list[Piece] = []
     for partition, end in sorted((int(p), end) for p, end in ends.items() if end > 0):
-        reach = _reach(past, side, partition, end, since_us, (earliest.get(partition, 0), latest.get(partition, 0)))
+        # Of a topic that was deleted Kafka holds nothing, up to where it was read.
+        nothing = 0 if in_topic(partition, len(ids) - 1) is not None else end
+        held = (earliest.get(partition, nothing), latest.get(partition, nothing))
+        reach = _reach(past, side, partition, end, since_us, held)
         found = pieces_of(partition, end, reach, door, accept_gaps=accept_gaps)
         if isinstance(found, str):
             raise IncompleteError(
@@ -178,7 +185,7 @@ def _plan_source(
     if not accept_gaps:
         _refuse_holes(past, side, source.archive, pieces)
     rows, late = _count(past, side, since_us, pieces)
-    return SourcePlan(name, source.topic, source.archive, snapshot_id, since_us, tuple(pieces), rows, late)
+    return SourcePlan(name, source.topic, source.archive, snapshot_id, since_us, tuple(pieces), rows, late, ids)
 
 
 def _way_on(door: str) -> str:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import IncompleteError, SetupError, UsageError
+from contract.generations import Ids
 from contract.model import Contract
 from contract.ranges import from_micros, spell_time
 from replay.recover import archivers, gap, past, plan, proof, tape
 from replay.recover.border import Border, Ends, find, unrecorded_epoch
 from replay.recover.checkpoint import BATCHES, rebuild
 from replay.store import write_json
-from stream_job import fingerprint
+from stream_job import fingerprint, topics
 from stream_job.job import JobFolder
 from stream_job.ledger import Epoch
 from stream_job.recovered import Exchange, damage
@@ -157,8 +158,9 @@ def _look(con: Any, lake: Lake, contract: Contract, home: Home, exchange: Exchan
     whole = unrecorded_epoch(gathered, edge, f"recover-{uuid.uuid4().hex[:8]}", int(time.time() * 1_000))
     if whole is not None:
         gathered.add([whole])
-    plans = plan.make_plan(gathered, edge, lake, contract, kafka, wanted.source, accept_gaps=wanted.accept_gaps)
-    begin = plan.beginning(contract, kafka, edge, accept_gaps=wanted.accept_gaps)
+    ids = _topic_ids(lake, contract, kafka, exchange.job)
+    plans = plan.make_plan(gathered, edge, lake, contract, kafka, ids, wanted.source, accept_gaps=wanted.accept_gaps)
+    begin = plan.beginning(contract, kafka, ids, edge, accept_gaps=wanted.accept_gaps)
     return Found(gathered, edge, whole, plans, begin)
 
 
@@ -188,9 +190,11 @@ def _execute(
     say("recover: rebuilding the state")
     recovery = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
     begin = replace(found.border, ends=found.begin)
-    made = rebuild(spark, contract, exchange, begin, _topic_ends(contract, kafka), f"recover-{recovery}")
+    ids = (found.plans[0].ids, found.plans[1].ids)
+    ends = _topic_ends(contract, kafka, ids)
+    made = rebuild(spark, contract, exchange, begin, ends, f"recover-{recovery}", ids)
     for epoch in epochs:
-        exchange.old_ledger.keep(epoch)
+        exchange.old_ledger.keep(replace(epoch, topic_ids=ids))
     return {
         "id": recovery,
         "executed": True,
@@ -212,10 +216,18 @@ def _disproved(contract: Contract, shown: proof.Proof) -> IncompleteError:
     )
 
 
-def _topic_ends(contract: Contract, kafka: dict[str, str]) -> Ends:
-    from connect.kafka import end_offsets
+def _topic_ids(lake: Lake, contract: Contract, kafka: dict[str, str], job: JobFolder) -> tuple[Ids, Ids]:
+    """The ids of both sources' topics. Raises SetupError when one was made anew, and nobody has adopted it yet."""
+    left, right = (
+        topics.agreed(lake, kafka, source, topics.ids_of(topics.read_by(job.join, side)))
+        for side, _, source in topics.sides(contract)
+    )
+    return left, right
 
-    left, right = (end_offsets(kafka, source.topic) for source in (contract.left, contract.right))
+
+def _topic_ends(contract: Contract, kafka: dict[str, str], ids: tuple[Ids, Ids]) -> Ends:
+    sides = zip((contract.left, contract.right), ids, strict=True)
+    left, right = (topics.reach(kafka, source.topic, known)[1] for source, known in sides)
     return {str(p): end for p, end in left.items()}, {str(p): end for p, end in right.items()}
 
 

@@ -86,7 +86,7 @@ def _view_raw(
     """Make the view `<side>_raw`: all rows in the plan's pieces that can enter the join; a Kafka row's columns, the
     event time and the event id."""
     by_door = {door: [piece for piece in plan.pieces if piece.door == door] for door in ("archive", "kafka")}
-    topic = topic_rows(spark, contract, kafka, plan.name, by_door["kafka"]) if by_door["kafka"] else None
+    topic = topic_rows(spark, contract, kafka, plan.name, by_door["kafka"], plan.ids) if by_door["kafka"] else None
     archive = Archived(plan.table, plan.snapshot_id, by_door["archive"], once=_doubled(past, side))
     rows = f"{side}_rows"
     view_rows(past.con, lake, rows, archive, topic, reach(plan), folder / f"{side}-kafka")

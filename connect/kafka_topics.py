@@ -1,0 +1,32 @@
+"""The ids that Kafka gives its topics (KIP-516): what tells a topic from one that was made anew under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from connect.kafka import ANSWER_SECONDS, admin_client, no_answer
+
+
+def topic_ids(
+    properties: Mapping[str, str], topics: Iterable[str], within_seconds: float = ANSWER_SECONDS
+) -> dict[str, str | None]:
+    """`{topic: id}`; None where the broker gives none (before Kafka 2.8). A topic that does not exist is left out.
+
+    Raises UnreachableError when no broker answers.
+    """
+    from confluent_kafka import KafkaError, KafkaException, TopicCollection
+
+    found: dict[str, str | None] = {}
+    asked = admin_client(properties).describe_topics(
+        TopicCollection(sorted(set(topics))), request_timeout=within_seconds
+    )
+    for topic, answer in asked.items():
+        try:
+            given = answer.result().topic_id
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                continue
+            raise no_answer(properties, error) from None
+        zero = not given.get_most_significant_bits() and not given.get_least_significant_bits()
+        found[topic] = None if zero else str(given)
+    return found

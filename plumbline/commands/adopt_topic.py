@@ -1,0 +1,74 @@
+"""`plumbline stream adopt-topic`: going on with a topic that was deleted and made anew under its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from plumbline.options import contract_argument, home_option, json_option
+from plumbline.output import emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command("adopt-topic", short_help="Go on with a topic that was deleted and made anew under its name.")
+@contract_argument
+@click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
+@click.option(
+    "--source",
+    "sources",
+    metavar="NAME",
+    multiple=True,
+    help="Take this source's topic for a new one, where the broker tells no topic ids (before Kafka 2.8).",
+)
+@home_option
+@json_option
+def adopt_topic(contract_path: Path, execute: bool, sources: tuple[str, ...], home: Home, as_json: bool) -> None:
+    """Let stream and archive go on with topics that were made anew, from their beginning.
+
+    The job refuses to start on a topic with another id than the one that it has read. This names the new ones in the
+    archive and turns the join's checkpoint to their first offset. Nothing is removed: the archive keeps the old topic's
+    records, the join its state. Partitions of the new topic are numbered from 1,000,000 on in archive, ledger and
+    lineage. After a kill, run it again.
+
+    \b
+    Examples:
+      plumbline stream adopt-topic flights.yaml
+      plumbline stream adopt-topic flights.yaml --execute
+    """
+    from contract.loader import load
+    from stream_job.adopt import adopt
+
+    result = adopt(load(contract_path), home, execute=execute, named=sources)
+    emit(result, as_json, lambda console: _show(result, contract_path, home, console))
+
+
+def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Console) -> None:
+    for name, source in result["sources"].items():
+        was = source["was"] or "not known"
+        console.print(f"{name}: topic {source['topic']} was made anew: its id was {was}, is {source['is']}")
+        for partition, first in source["begins_at"].items():
+            read, kept = (source[told].get(partition, 0) for told in ("read_until", "archived_until"))
+            console.print(f"  partition {partition}: read up to {read:,}, archived up to {kept:,}; begins at {first:,}")
+        for partition, (start, end) in source["archived_and_never_read"].items():
+            console.print(
+                f"  offsets {start:,} to {end - 1:,} of the old partition {partition} are archived and were never "
+                "joined: replay their time range afterwards"
+            )
+        for partition, (start, end) in source["read_and_never_archived"].items():
+            console.print(
+                f"  offsets {start:,} to {end - 1:,} of the old partition {partition} were joined and never archived: "
+                "no batch will see them"
+            )
+    option = home.option
+    if not result["executed"]:
+        console.print(f"next: plumbline stream adopt-topic {contract_path}{option} --execute")
+    elif result["left"]:
+        console.print("the last epoch was cut short: the checkpoint must be built anew")
+        console.print(f"next: plumbline stream recover {contract_path}{option} --force --execute")
+    else:
+        console.print(f"next: plumbline stream run {contract_path}{option}")

@@ -1,0 +1,80 @@
+"""`plumbline archive`: what the archives lack, and filling it from the topics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connect.home import Home
+from contract.generations import spelled
+from plumbline.options import contract_argument, home_option, json_option
+from plumbline.output import emit, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN = 10
+"""Stretches of one kind that are shown; the document has all."""
+
+
+@click.group(short_help="See what the archives lack, and fill it from the topics.")
+def archive() -> None:
+    """See what the archives of a contract lack, and fill it from the topics.
+
+    \b
+    Examples:
+      plumbline archive fill flights.yaml
+      plumbline archive fill flights.yaml --execute
+    """
+
+
+@archive.command(short_help="Archive records that the archive lacks and the topic still holds.")
+@contract_argument
+@click.option("--execute", is_flag=True, help="Do it. Without this, show what is lacking and stop.")
+@home_option
+@json_option
+def fill(contract_path: Path, execute: bool, home: Home, as_json: bool) -> None:
+    """Archive the records that an archive lacks although it goes on after them, while the topic still holds them.
+
+    Each archive is filled in one commit; a repeated fill adds nothing. Offsets that never were a record (transaction
+    markers, compaction) are no holes. Records behind an archive's newest offset are left to `plumbline stream run`. The
+    stream must not run meanwhile. Exit 0, whatever is lacking.
+
+    \b
+    Examples:
+      plumbline archive fill flights.yaml
+      plumbline archive fill flights.yaml --execute
+    """
+    from contract.loader import load
+    from replay.fill import fill as run
+
+    result = run(load(contract_path), home, execute=execute, say=say)
+    emit(result, as_json, lambda console: _show(result, contract_path, home, console))
+
+
+def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Console) -> None:
+    told = {
+        "holes": "are lacking, and topic {topic} may hold them",
+        "gone": "are lacking, and gone from topic {topic}: nothing brings them back",
+        "doubled": "are there more than once: remove the copies, or roll the table back to a snapshot before them",
+    }
+    for name, source in result["sources"].items():
+        clean = not any(source[kind] for kind in told)
+        console.print(
+            f"{name}: {source['archive']} " + ("lacks nothing before its newest offset" if clean else "is not whole:")
+        )
+        for kind, words in told.items():
+            for partition, start, end in source[kind][:SHOWN]:
+                place = f"offsets {start:,} to {end - 1:,} of partition {spelled(partition)}"
+                console.print(f"  {place} {words.format(topic=source['topic'])}")
+            if len(source[kind]) > SHOWN:
+                console.print(f"  and {len(source[kind]) - SHOWN:,} more such stretches")
+        if source["filled"] is not None:
+            console.print(f"  {source['filled']:,} records archived")
+    option = home.option
+    if result["executed"]:
+        console.print(f"next: plumbline batch run {contract_path}{option}")
+    elif any(source["holes"] for source in result["sources"].values()):
+        console.print(f"next: plumbline archive fill {contract_path}{option} --execute")

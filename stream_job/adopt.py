@@ -1,0 +1,229 @@
+"""Going on with topics that were made anew: the archive notes the new ids, the join's checkpoint turns to their begin.
+
+The state of the join stays, so that what the old topic brought still finds its matches. Every step can be repeated: a
+start of the job refuses a change that is not whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import SetupError, UnreachableError, UsageError
+from contract.generations import Generation, Ids, in_topic
+from contract.model import Contract, Source
+from stream_job import topics
+from stream_job.job import JobFolder
+from stream_job.recovered import last_sink_epoch, numbers, query_id_of
+
+if TYPE_CHECKING:
+    from connect.home import Home
+    from connect.lake import Lake
+
+RECOVER = "recover"
+"""What an adoption that cannot turn the checkpoint leaves to do."""
+
+
+@dataclass(frozen=True)
+class Anew:
+    """One source whose topic was made anew. `ids` are those of all its topics with the new one, oldest first.
+
+    `read` and `archived` are the ends up to which the one before was read and archived, `begins` the first offsets of
+    the new one, each by Kafka's own partition.
+    """
+
+    side: str
+    name: str
+    topic: str
+    ids: Ids
+    read: Mapping[int, int]
+    archived: Mapping[int, int]
+    begins: Mapping[int, int]
+
+    def as_json(self) -> dict[str, Any]:
+        unread = {p: (self.read.get(p, 0), end) for p, end in self.archived.items() if end > self.read.get(p, 0)}
+        lacking = {p: (self.archived.get(p, 0), end) for p, end in self.read.items() if end > self.archived.get(p, 0)}
+        return {
+            "topic": self.topic,
+            "was": self.ids[-2],
+            "is": self.ids[-1],
+            "read_until": {str(p): end for p, end in sorted(self.read.items())},
+            "archived_until": {str(p): end for p, end in sorted(self.archived.items())},
+            "begins_at": {str(p): first for p, first in sorted(self.begins.items())},
+            "archived_and_never_read": {str(p): list(span) for p, span in sorted(unread.items())},
+            "read_and_never_archived": {str(p): list(span) for p, span in sorted(lacking.items())},
+        }
+
+
+def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[str] = ()) -> dict[str, Any]:
+    """Let stream and archive go on with the topics that were made anew, from their beginning; without `execute` say so.
+
+    `named` are sources whose topics were made anew though the broker tells no ids. Returns `{"contract", "executed",
+    "sources", "left"}`; `left` is `recover` when the join's checkpoint must be rebuilt besides. Raises SetupError when
+    no topic was made anew, UsageError for a source that the contract does not have.
+    """
+    from connect.embedded import kafka_properties
+    from connect.lake import Lake
+
+    if other := sorted(set(named) - set(contract.sources)):
+        raise UsageError(f"the contract has no source {other[0]!r}", next_step=f"one of {', '.join(contract.sources)}")
+    job = JobFolder.of(contract, home)
+    with job.owned():
+        lake, kafka = Lake.open(home, contract.catalog), kafka_properties(contract.kafka, home)
+        job.ledger.sync()
+        found = [anew for part in topics.sides(contract) if (anew := _anew(lake, kafka, job, *part, named)) is not None]
+        if not found:
+            raise SetupError(
+                "no topic of the contract was made anew",
+                where=f"bootstrap.servers={kafka['bootstrap.servers']}",
+                next_step="`plumbline stream run CONTRACT` goes on; for a broker that tells no ids name it by --source",
+            )
+        left = None if _turnable(lake, contract, job, found) else RECOVER
+        if execute:
+            for anew in found:
+                if lake.exists(contract.sources[anew.name].archive):
+                    topics.note(lake, contract.sources[anew.name], anew.ids)
+            if left is None:
+                _turn(contract, job, found)
+    sources = {anew.name: anew.as_json() for anew in found}
+    return {"contract": contract.contract, "executed": execute, "sources": sources, "left": left}
+
+
+def _anew(
+    lake: Lake,
+    kafka: Mapping[str, str],
+    job: JobFolder,
+    side: str,
+    name: str,
+    source: Source,
+    named: Collection[str],
+) -> Anew | None:
+    """What is to be adopted of one source; None when its topic is the one that was read."""
+    from connect.kafka import topic_partitions
+    from connect.kafka_topics import topic_ids
+
+    topic_partitions(kafka, source.topic)
+    now = topic_ids(kafka, [source.topic])[source.topic]
+    read, noted = topics.ids_of(topics.read_by(job.join, side)) or (None,), topics.noted(lake, source)
+    known = noted if len(noted) >= len(read) else read
+    other = _is_other(lake, kafka, source, known) if known[-1] is None else now not in (None, known[-1])
+    if not other and name not in named and len(known) == len(read):
+        return None
+    ids = (*known, now) if other or (name in named and len(known) == len(read)) else known
+    generation = len(ids) - 2
+    last = job.ledger.last_epoch()
+    ends = job.ledger.read(last).end[("left", "right").index(side)] if last >= 0 else {}
+    earliest = topics.reach(kafka, source.topic, (None,))[0]
+    return Anew(
+        side,
+        name,
+        source.topic,
+        ids,
+        _of({int(partition): end for partition, end in ends.items()}, generation),
+        _of(topics.archived(lake, source), generation),
+        earliest,
+    )
+
+
+def _is_other(lake: Lake, kafka: Mapping[str, str], source: Source, known: Ids) -> bool:
+    """Whether a topic without an id holds other records than its archive."""
+    try:
+        topics.refuse_other_records(lake, kafka, source, known)
+    except UnreachableError:
+        raise
+    except SetupError:
+        return True
+    return False
+
+
+def _of(ends: Mapping[int, int], generation: int) -> dict[int, int]:
+    """The ends that are of one topic, by its own partitions."""
+    there = {in_topic(partition, generation): end for partition, end in ends.items()}
+    return {partition: end for partition, end in there.items() if partition is not None}
+
+
+def _turnable(lake: Lake, contract: Contract, job: JobFolder, found: Collection[Anew]) -> bool:
+    """Whether the checkpoint can go on from its last committed epoch.
+
+    Not when the table holds the rows of a later one that read the old topics: its state cannot be made any more.
+    """
+    planned, committed = _newest(job)
+    if planned == committed or not _reads(job, planned, committed, found):
+        return True
+    table = contract.output.stream_table
+    written = last_sink_epoch(lake.load(table)) if lake.exists(table) else None
+    return written != (query_id_of(job.join), planned)
+
+
+def _turn(contract: Contract, job: JobFolder, found: Collection[Anew]) -> None:
+    """Turn the checkpoint's log to the new topics' beginning: first the log, then the note that makes it whole."""
+    if query_id_of(job.join) is None:
+        return
+    planned, committed = _newest(job)
+    if planned > committed and _reads(job, planned, committed, found):
+        _remove(job.join / "offsets" / str(planned))
+        planned = committed
+    for number in {planned, committed} - {-1}:
+        _rewrite(job.join / "offsets" / str(number), found)
+    # Where a query begins that has no batch yet; Spark writes it anew.
+    for path in (job.join / "sources").glob("*/*"):
+        path.unlink()
+    ends = job.ledger.read(committed).end if committed >= 0 else ({}, {})
+    read = {}
+    for (side, _, _), end in zip(topics.sides(contract), ends, strict=True):
+        kept = topics.read_by(job.join, side) or (Generation(None),)
+        anew = next((each for each in found if each.side == side), None)
+        more = anew.ids[len(kept) :] if anew else ()
+        first = anew.ids[: len(kept)] if anew else ()
+        named = [
+            Generation(old.topic_id or known, old.epoch, old.before) for old, known in zip(kept, first, strict=False)
+        ]
+        read[side] = [*(named or kept), *(Generation(topic_id, committed + 1, end) for topic_id in more)]
+    topics.write(job.join, read)
+
+
+def _newest(job: JobFolder) -> tuple[int, int]:
+    """The newest planned and committed epochs of the join; -1 for none."""
+    planned, committed = (max(numbers(job.join / log), default=-1) for log in ("offsets", "commits"))
+    return planned, committed
+
+
+def _reads(job: JobFolder, planned: int, committed: int, found: Collection[Anew]) -> bool:
+    """Whether the planned epoch reads a record of a topic that is no more."""
+    if committed < 0:
+        return True
+    before, after = (
+        (job.join / "offsets" / str(number)).read_text().splitlines()[2:] for number in (committed, planned)
+    )
+    return any(before[_line(anew)] != after[_line(anew)] for anew in found)
+
+
+def _rewrite(path: Path, found: Collection[Anew]) -> None:
+    """Let an epoch of the log end where the new topics begin."""
+    lines = path.read_text().splitlines()
+    for anew in found:
+        if lines[2 + _line(anew)] != "-":
+            begins = {str(partition): first for partition, first in anew.begins.items()}
+            lines[2 + _line(anew)] = json.dumps({anew.topic: begins})
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text("\n".join(lines))
+    draft.replace(path)
+    _forget_checksum(path)
+
+
+def _line(anew: Anew) -> int:
+    return ("left", "right").index(anew.side)
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+    _forget_checksum(path)
+
+
+def _forget_checksum(path: Path) -> None:
+    """Remove Hadoop's checksum of what the file was before."""
+    for checksum in (path.with_name(f".{path.name}.crc"), path.with_name(f"{path.name}.crc")):
+        checksum.unlink(missing_ok=True)

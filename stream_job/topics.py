@@ -1,0 +1,280 @@
+"""Which topic a source is read from: its id is noted in the archive and in each checkpoint, another one is refused.
+
+The archive's table property `plumbline.topic-ids.<topic>` lists the ids of the topics that had this name, oldest first;
+a checkpoint's file `topics.json` says the same of what it has read, and from which epoch on. See contract.generations
+for how partition numbers tell their records apart.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contract.errors import SetupError
+from contract.generations import Generation, Ids, in_topic, placed
+from contract.model import Contract, Source
+
+if TYPE_CHECKING:
+    from connect.home import Home
+    from connect.lake import Lake
+    from stream_job.job import JobFolder
+
+PROPERTY = "plumbline.topic-ids."
+FILE = "topics.json"
+ADOPT = "`plumbline stream adopt-topic CONTRACT` shows what it means to go on with it, and does so with --execute"
+
+
+def noted(lake: Lake, source: Source) -> Ids:
+    """The ids of the topics whose records the archive holds, oldest first; empty where nothing is noted."""
+    if not lake.exists(source.archive):
+        return ()
+    body = lake.load(source.archive).properties.get(PROPERTY + source.topic)
+    return tuple(json.loads(body)) if body else ()
+
+
+def note(lake: Lake, source: Source, ids: Ids) -> None:
+    """Note in the archive from which topics it is made; the table must exist."""
+    lake.set_properties(source.archive, {PROPERTY + source.topic: json.dumps(ids)})
+
+
+def read_by(checkpoint: Path, part: str) -> tuple[Generation, ...]:
+    """The topics that a part of the checkpoint has read, oldest first; empty where nothing is noted.
+
+    `part` is `left` or `right` of the join's checkpoint, `archive` of an archiver's.
+    """
+    try:
+        body = json.loads((checkpoint / FILE).read_text())
+        return tuple(Generation(**each) for each in body.get(part, ()))
+    except FileNotFoundError:
+        return ()
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SetupError(
+            f"the checkpoint's note of its topics is unreadable: {error}",
+            where=str(checkpoint / FILE),
+            next_step="bring the file back from a backup, or `plumbline stream recover CONTRACT --force`",
+        ) from None
+
+
+def write(checkpoint: Path, read: Mapping[str, Iterable[Generation]]) -> None:
+    """Note in a checkpoint which topics it reads; whole or not at all."""
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    draft = checkpoint / f".{FILE}.{os.getpid()}.tmp"
+    with draft.open("w") as file:
+        json.dump({part: [asdict(each) for each in generations] for part, generations in read.items()}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(checkpoint / FILE)
+
+
+def note_read(checkpoint: Path, ids: Mapping[str, Ids]) -> None:
+    """Note what a checkpoint without a note reads from now on, and the id of a topic that had none before."""
+    kept = {part: read_by(checkpoint, part) for part in ids}
+    told = {part: _told(kept[part], now) for part, now in ids.items()}
+    if told != kept:
+        write(checkpoint, told)
+
+
+def _told(read: tuple[Generation, ...], ids: Ids) -> tuple[Generation, ...]:
+    if len(read) != len(ids):
+        return fresh(ids)
+    return tuple(replace(each, topic_id=each.topic_id or topic_id) for each, topic_id in zip(read, ids, strict=True))
+
+
+def fresh(ids: Ids) -> tuple[Generation, ...]:
+    """What a checkpoint notes that has read nothing yet, of a source with these topics."""
+    return tuple(Generation(topic_id) for topic_id in ids)
+
+
+def ids_of(read: Iterable[Generation]) -> Ids:
+    """The topics' ids."""
+    return tuple(generation.topic_id for generation in read)
+
+
+def agreed(lake: Lake, kafka: Mapping[str, str], source: Source, read: Ids = ()) -> Ids:
+    """The ids of the source's topics, as archive (or without one, a checkpoint that has `read` them) and broker agree.
+
+    Notes them in an archive that exists. Raises SetupError when the broker has another topic of this name.
+    """
+    from connect.kafka_topics import topic_ids
+
+    now, held = topic_ids(kafka, [source.topic]).get(source.topic), noted(lake, source)
+    known = held or read or (None,)
+    if known[-1] is None:
+        # Nothing was noted, or the broker told no ids then: the records must show that it is the same topic.
+        refuse_other_records(lake, kafka, source, known)
+        known = (*known[:-1], now)
+    if now is not None and now != known[-1]:
+        raise made_anew(kafka, source.topic, known[-1], now)
+    if known != held and known != (None,) and lake.exists(source.archive):
+        note(lake, source, known)
+    return known
+
+
+def refuse_unturned(job: JobFolder, contract: Contract, ids: Mapping[str, Ids]) -> None:
+    """Raise SetupError when the join's checkpoint stands in an older topic than the archive of a source."""
+    for side, name, source in sides(contract):
+        read = read_by(job.join, side) or (None,)
+        if (job.join / "metadata").exists() and len(read) != len(ids[name]):
+            raise SetupError(
+                f"the join's checkpoint has read an older topic {source.topic} than the one that is there now",
+                where=str(job.join),
+                next_step=ADOPT,
+            )
+
+
+def sides(contract: Contract) -> tuple[tuple[str, str, Source], tuple[str, str, Source]]:
+    """(left or right, the source's name, the source), left first."""
+    return ("left", contract.join.left, contract.left), ("right", contract.join.right, contract.right)
+
+
+def refuse_read_beyond(job: JobFolder, contract: Contract, kafka: Mapping[str, str], ids: Mapping[str, Ids]) -> None:
+    """Raise SetupError when the join has read more than a topic holds."""
+    last = job.ledger.last_epoch()
+    if last < 0:
+        return
+    for (_, name, source), end in zip(sides(contract), job.ledger.read(last).end, strict=True):
+        read = {int(partition): offset for partition, offset in end.items()}
+        _refuse_ends_before(kafka, source, read, len(ids[name]) - 1)
+
+
+def made_anew(kafka: Mapping[str, str], topic: str, before: str | None, now: str) -> SetupError:
+    """The refusal of a topic with another id."""
+    return SetupError(
+        f"topic {topic} was deleted and made anew: its id is {now}, what was read until now had {before}",
+        where=f"bootstrap.servers={kafka['bootstrap.servers']}",
+        next_step=ADOPT,
+    )
+
+
+def refuse_other_records(lake: Lake, kafka: Mapping[str, str], source: Source, ids: Ids) -> None:
+    """Raise SetupError when the topic does not hold the newest archived records, as far as it can be told without ids.
+
+    A record is taken for the same when its timestamp is; one that the topic no longer holds tells nothing.
+    """
+    from connect.kafka_read import Reader
+
+    generation = max(0, len(ids) - 1)
+    held = {in_topic(partition, generation): found for partition, found in newest_archived(lake, source).items()}
+    mine = {partition: found for partition, found in held.items() if partition is not None}
+    if not mine:
+        return
+    _refuse_ends_before(kafka, source, {placed(p, generation): at + 1 for p, (at, _) in mine.items()}, generation)
+    with Reader(kafka) as reader:
+        for message in reader.records(source.topic, {p: (at, at + 1) for p, (at, _) in mine.items()}):
+            offset, moment_ms = mine[message.partition()]
+            if message.offset() == offset and message.timestamp()[1] != moment_ms:
+                place = f"offset {offset} of partition {message.partition()}"
+                raise SetupError(
+                    f"topic {source.topic} was made anew: it holds another record at {place} than its archive",
+                    where=source.archive,
+                    next_step=ADOPT,
+                )
+
+
+def archived(lake: Lake, source: Source) -> dict[int, int]:
+    """`{partition number: first offset after the newest}` of the source's records in its archive."""
+    return {partition: offset + 1 for partition, (offset, _) in newest_archived(lake, source).items()}
+
+
+def newest_archived(lake: Lake, source: Source) -> dict[int, tuple[int, int]]:
+    """`{partition number: (newest offset, its record's timestamp in ms)}` of the source's records in its archive."""
+    from connect.iceberg_types import text
+    from connect.pinned import connection, scan
+
+    if not lake.exists(source.archive):
+        return {}
+    con = connection()
+    try:
+        columns = ["topic", "partition", "offset", "kafka_timestamp"]
+        if scan(con, lake, source.archive, view="archived", columns=columns).snapshot_id is None:
+            return {}
+        found = con.execute(
+            f"""
+            SELECT partition, max("offset"), epoch_ms(arg_max(kafka_timestamp, "offset")) FROM archived
+            WHERE topic = {text(source.topic)} GROUP BY ALL
+            """
+        ).fetchall()
+        return {int(partition): (int(offset), int(ms)) for partition, offset, ms in found}
+    finally:
+        con.close()
+
+
+def ends_now(contract: Contract, kafka: Mapping[str, str], job: JobFolder) -> dict[str, dict[int, int]]:
+    """Source to `{partition number: offset that the next event will get}`.
+
+    Raises UnreachableError and SetupError as Kafka, SetupError for a topic that was made anew since the join read it.
+    """
+    from connect.kafka import end_offsets
+
+    found = {}
+    refuse_made_anew(contract, kafka, job)
+    for side, name, source in sides(contract):
+        generation = max(0, len(read_by(job.join, side)) - 1)
+        found[name] = {placed(p, generation): end for p, end in end_offsets(kafka, source.topic).items()}
+    return found
+
+
+def refuse_made_anew(
+    contract: Contract, kafka: Mapping[str, str], job: JobFolder, within_seconds: float = 10.0
+) -> None:
+    """Raise SetupError for a topic that was made anew since the join read it, UnreachableError without a broker."""
+    from connect.kafka_topics import topic_ids
+
+    now = topic_ids(kafka, [source.topic for source in contract.sources.values()], within_seconds)
+    for side, _, source in sides(contract):
+        read, topic_id = ids_of(read_by(job.join, side)) or (None,), now.get(source.topic)
+        if topic_id is not None and read[-1] not in (None, topic_id):
+            raise made_anew(kafka, source.topic, read[-1], topic_id)
+
+
+def told_anew(contract: Contract, home: Home, lake: Lake, within_seconds: float = 2.0) -> list[str]:
+    """What to tell of topics that are not those of the archives any more, where a broker answers at once."""
+    from connect import broker
+    from connect.kafka_topics import topic_ids
+
+    there = None if contract.kafka else broker.status(home)
+    kafka = dict(contract.kafka or ({"bootstrap.servers": there.bootstrap_servers} if there else {}))
+    known = {source.topic: ids[-1] for source in contract.sources.values() if (ids := noted(lake, source))}
+    if not kafka or not any(known.values()):
+        return []
+    try:
+        now = topic_ids(kafka, known, within_seconds)
+    except SetupError:
+        return []
+    return [
+        f"topic {topic} was deleted and made anew, and nothing of the new one was read: {ADOPT}"
+        for topic, topic_id in known.items()
+        if topic_id is not None and now.get(topic) not in (None, topic_id)
+    ]
+
+
+def reach(kafka: Mapping[str, str], topic: str, ids: Ids) -> tuple[dict[int, int], dict[int, int]]:
+    """(earliest, end) offsets of the topic that is there now, by partition number."""
+    from connect.kafka import earliest_offsets, end_offsets
+
+    generation = max(0, len(ids) - 1)
+    earliest, latest = earliest_offsets(kafka, topic), end_offsets(kafka, topic)
+    return {placed(p, generation): at for p, at in earliest.items()}, {
+        placed(p, generation): end for p, end in latest.items()
+    }
+
+
+def _refuse_ends_before(kafka: Mapping[str, str], source: Source, read: Mapping[int, int], generation: int) -> None:
+    """Raise SetupError when the topic ends before what was read of it."""
+    from connect.kafka import end_offsets
+
+    mine = {in_topic(partition, generation): end for partition, end in read.items()}
+    latest = end_offsets(kafka, source.topic) if set(mine) - {None} else {}
+    for partition, end in mine.items():
+        if partition is not None and latest.get(partition, 0) < end:
+            what = f"topic {source.topic} ends at offset {latest.get(partition, 0)} of partition {partition}"
+            raise SetupError(
+                f"{what}, what was read of it ends at {end}: it was made anew, or has lost records",
+                where=f"bootstrap.servers={kafka['bootstrap.servers']}",
+                next_step=f"if it was made anew: {ADOPT.replace('CONTRACT`', 'CONTRACT --source NAME`')}; else bring "
+                "its records back, or begin with another contract name and new tables",
+            )
