@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connect.lake import Lake
+from connect.pinned import unless_current
 from contract.ranges import TimeRange
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def data_files(lake: Lake, identifier: str, snapshot_id: int | None, column: str
     """
     if snapshot_id is None:
         return Files("", ())
-    plan = lake.load(identifier).scan(row_filter=times.iceberg(column) or "true", snapshot_id=snapshot_id)
+    table = lake.load(identifier)
+    wanted = unless_current(table, snapshot_id)
+    plan = table.scan(row_filter=times.iceberg(column) or "true", snapshot_id=wanted)
     schema = plan.projection()
     field = schema.find_field(column)
     return Files(schema.model_dump_json(), tuple(_data_file(task, field) for task in plan.plan_files()))

@@ -19,10 +19,11 @@ PRIMITIVE = {
     "timestamp": "TIMESTAMP",
     "timestamptz": "TIMESTAMP WITH TIME ZONE",
     "timestamp_ns": "TIMESTAMP_NS",
-    "timestamptz_ns": "TIMESTAMP WITH TIME ZONE",
+    "timestamptz_ns": "TIMESTAMPTZ_NS",
     "string": "VARCHAR",
     "uuid": "UUID",
     "binary": "BLOB",
+    "unknown": '"NULL"',
 }
 
 
@@ -56,4 +57,14 @@ def duckdb_type(iceberg: IcebergType) -> str:
     name = str(kind)
     if name.startswith("decimal"):
         return name.upper()
-    return "BLOB" if name.startswith("fixed") else PRIMITIVE[name]
+    return "BLOB" if name.startswith("fixed") or is_shape(kind) else PRIMITIVE[name]
+
+
+def is_shape(iceberg: IcebergType) -> bool:
+    """Whether the values are geometries or geographies, which are kept as WKB."""
+    return str(iceberg).startswith(("geometry", "geography"))
+
+
+def is_unknown(iceberg: IcebergType) -> bool:
+    """Whether it is the type of a column that holds nothing but NULL."""
+    return str(iceberg) == "unknown"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from connect import catalog_block
 from connect.catalog_answers import WAITS, catalog_error, may_pass, opening_error, punctual
+from connect.foreign_types import loaded
 from connect.home import Home
 from connect.table_schema import Growth, growth
 from contract.errors import SetupError, UnreachableError, UsageError
@@ -94,7 +95,7 @@ class Lake:
 
     def exists(self, identifier: str) -> bool:
         """Whether the table exists."""
-        return self._patiently(lambda: bool(self.catalog().table_exists(identifier)))
+        return loaded(identifier, lambda: self._patiently(lambda: bool(self.catalog().table_exists(identifier))))
 
     def load(self, identifier: str) -> Table:
         """The table as it is now (see `held`). Raises SetupError for a missing one, naming the nearest that exists."""
@@ -108,7 +109,7 @@ class Lake:
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
         try:
-            return self._patiently(lambda: self.catalog().load_table(identifier))
+            return loaded(identifier, lambda: self._patiently(lambda: self.catalog().load_table(identifier)))
         except (NoSuchTableError, NoSuchNamespaceError):
             raise self._missing(identifier) from None
         except (ValueError, OSError) as error:
@@ -141,7 +142,7 @@ class Lake:
             except FileNotFoundError as error:
                 raise self._unreadable(identifier, error) from None
 
-        return self._patiently(created)
+        return loaded(identifier, lambda: self._patiently(created))
 
     def evolve(self, identifier: str, schema: pa.Schema) -> Table:
         """The existing table, grown to take rows of `schema`: new columns at the end, wider types; nothing is dropped.

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from connect.iceberg_types import duckdb_type, quoted, text
+from connect.iceberg_files import IcebergFiles
+from connect.iceberg_types import duckdb_type, is_shape, quoted
 from connect.lake import Lake
-from connect.parquet import parquet_rows
 from contract.errors import SetupError
 
 if TYPE_CHECKING:
     import duckdb
-    from pyiceberg.manifest import DataFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import DataScan, FileScanTask, Table
-
-
-_FILE = "plumbline_file"
 
 
 @dataclass(frozen=True)
@@ -73,26 +68,39 @@ def scan(
     view: str,
     row_filter: str | None = None,
     columns: Sequence[str] | None = None,
+    as_then: bool = False,
 ) -> Pinned:
-    """Create (or replace) `view` in `con` over the table at `snapshot_id` (None: the current one), in its schema then.
+    """Create (or replace) `view` in `con` over the table at `snapshot_id` (None: the current one).
 
-    `row_filter` is a PyIceberg expression that only skips files: rows outside it may be in the view, so filter again in
-    SQL. The view can be read any number of times. Raises SetupError for a missing table, snapshot or column.
+    The current snapshot is read in the table's schema of now, an older one in its own; `as_then` reads any that is
+    given in its own, as time travel in Spark does. `row_filter` is a PyIceberg expression that only skips files: rows
+    outside it may be in the view, so filter again in SQL. The view can be read any number of times. Raises SetupError
+    for a missing table, snapshot or column, and for files that cannot be read.
     """
     table = lake.load(identifier)
     pin = _snapshot(table, identifier, snapshot_id)
-    plan = _plan(table, identifier, pin, row_filter, columns)
+    asked = pin if as_then and snapshot_id is not None else unless_current(table, pin)
+    plan = _plan(table, identifier, asked, row_filter, columns)
     tasks = _tasks(plan, identifier) if pin is not None else []
     con.execute(f"DROP TABLE IF EXISTS {quoted(_rows_table(view))} CASCADE")
     if not tasks:
         con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS {_empty(plan.projection())}")
         return Pinned(identifier, pin, 0, 0)
-    if not _readable_by_duckdb(table, tasks, plan.projection()):
-        return Pinned(identifier, pin, _materialise(con, plan, tasks, view), len(tasks))
-    _create_view(con, view, _parquet(table, tasks, plan.projection()), identifier)
+    files = IcebergFiles(table, plan.projection(), tasks)
+    if not files.readable_by_duckdb:
+        return Pinned(identifier, pin, _materialise(con, plan, tasks, view, identifier), len(tasks))
+    with _readable(identifier):
+        files.refuse_without_ids(con)
+        con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS {files.sql()}")
     deleted = any(task.delete_files for task in tasks)
     rows = _count(con, view) if deleted else sum(task.file.record_count for task in tasks)
     return Pinned(identifier, pin, rows, len(tasks))
+
+
+def unless_current(table: Table, snapshot_id: int | None) -> int | None:
+    """What PyIceberg is to be asked for: None for the current snapshot, which it then reads in the schema of now."""
+    current = table.current_snapshot()
+    return None if current and current.snapshot_id == snapshot_id else snapshot_id
 
 
 def _snapshot(table: Table, identifier: str, wanted: int | None) -> int | None:
@@ -142,70 +150,29 @@ def _empty(schema: Schema) -> str:
     return f"SELECT {columns} WHERE false"
 
 
-def _readable_by_duckdb(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> bool:
-    """Whether read_parquet gives the right rows: local Parquet and, once the schema changed, flat columns with ids.
-
-    A name mapping means files without field ids (Iceberg spec, column projection): only PyIceberg resolves those. Of
-    delete files, DuckDB can apply those that list positions, not the deletion vectors of version 3.
-    """
-    files = [task.file for task in tasks] + _delete_files(tasks)
-    local = all(urlsplit(file.file_path).scheme in ("", "file") for file in files)
-    parquet = all(str(file.file_format.value).lower() == "parquet" for file in files)
-    changed = len(table.metadata.schemas) > 1
-    by_id = all(field.field_type.is_primitive for field in schema.fields) and table.name_mapping() is None
-    return local and parquet and (by_id or not changed)
-
-
-def _delete_files(tasks: Sequence[FileScanTask]) -> list[DataFile]:
-    """The files of deleted positions, each once. PyIceberg refuses those of deleted values (equality deletes)."""
-    return list({file.file_path: file for task in tasks for file in task.delete_files}.values())
-
-
-def _parquet(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> str:
-    files = [_local_path(task.file.file_path) for task in tasks]
-    names = ", ".join(quoted(field.name) for field in schema.fields)
-    options = []
-    if len(table.metadata.schemas) > 1:
-        options.append(f"schema = MAP {{{_fields_by_id(schema)}}}")
-    deletes = [_local_path(file.file_path) for file in _delete_files(tasks)]
-    if not deletes:
-        return f"SELECT {names} FROM {parquet_rows(files, *options)}"
-    options += [f"filename = {_FILE}", "file_row_number = true"]
-    return f"""
-        SELECT {names} FROM {parquet_rows(files, *options)} AS rows
-        ANTI JOIN (
-            SELECT '/' || ltrim(regexp_replace(file_path, '^file:', ''), '/') AS path, pos
-            FROM {parquet_rows(deletes)}
-        ) AS deleted ON rows.{_FILE} = deleted.path AND rows.file_row_number = deleted.pos
-    """
-
-
-def _fields_by_id(schema: Schema) -> str:
-    return ", ".join(
-        f"{f.field_id}: {{name: {text(f.name)}, type: {text(duckdb_type(f.field_type))}, default_value: NULL}}"
-        for f in schema.fields
-    )
-
-
-def _create_view(con: duckdb.DuckDBPyConnection, view: str, select: str, identifier: str) -> None:
+@contextmanager
+def _readable(identifier: str) -> Iterator[None]:
+    """What DuckDB, PyIceberg or Arrow say against reading the table's files, as a SetupError."""
     import duckdb
+    import pyarrow as pa
+    from pyiceberg.exceptions import ResolveError
 
     try:
-        con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS {select}")
-    except duckdb.IOException as error:
-        raise SetupError(f"{identifier} is unreadable: {str(error).splitlines()[0]}", where=identifier) from None
-
-
-def _local_path(location: str) -> str:
-    """The path of a local location in any of its spellings: file:/a, file:///a, /a. Nothing is percent-decoded."""
-    return "/" + location.removeprefix("file:").lstrip("/")
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except (duckdb.Error, pa.ArrowException, ResolveError, ValueError, NotImplementedError, OSError) as error:
+        told = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SetupError(f"{identifier} is unreadable: {told}", where=identifier) from None
 
 
 def _rows_table(view: str) -> str:
     return f"{view} rows"
 
 
-def _materialise(con: duckdb.DuckDBPyConnection, plan: DataScan, tasks: Sequence[FileScanTask], view: str) -> int:
+def _materialise(
+    con: duckdb.DuckDBPyConnection, plan: DataScan, tasks: Sequence[FileScanTask], view: str, identifier: str
+) -> int:
     """Copy the rows through PyIceberg into a DuckDB table under the view; how many.
 
     A batch reader can be read once, a view often: hence the copy. One file at a time: PyIceberg reads all the files of
@@ -213,16 +180,27 @@ def _materialise(con: duckdb.DuckDBPyConnection, plan: DataScan, tasks: Sequence
     """
     from pyiceberg.table import _to_arrow_batch_reader_via_file_scan_tasks as read
 
+    schema = _as_wkb(plan.projection())
     begin = f"CREATE TABLE {quoted(_rows_table(view))} AS"
     for task in tasks:
-        con.register("plumbline_reader", read(plan, plan.projection(), [task]))
-        try:
-            con.execute(f"{begin} SELECT * FROM plumbline_reader")
-        finally:
-            con.unregister("plumbline_reader")
+        with _readable(identifier):
+            con.register("plumbline_reader", read(plan, schema, [task]))
+            try:
+                con.execute(f"{begin} SELECT * FROM plumbline_reader")
+            finally:
+                con.unregister("plumbline_reader")
         begin = f"INSERT INTO {quoted(_rows_table(view))}"
     con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT * FROM {quoted(_rows_table(view))}")
     return _count(con, view)
+
+
+def _as_wkb(schema: Schema) -> Schema:
+    """The schema with geometries and geographies as the bytes that they are: PyIceberg refuses files that say so."""
+    from pyiceberg.schema import Schema
+    from pyiceberg.types import BinaryType
+
+    fields = (f.model_copy(update={"field_type": BinaryType()}) if is_shape(f.field_type) else f for f in schema.fields)
+    return Schema(*fields, schema_id=schema.schema_id)
 
 
 def _count(con: duckdb.DuckDBPyConnection, view: str) -> int:

@@ -145,8 +145,7 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: Tim
 
     table = lake.load(subject.table)
     snapshot = table.current_snapshot()
-    schema = table.schemas()[snapshot.schema_id] if snapshot and snapshot.schema_id is not None else table.schema()
-    types = {field.name: str(field.field_type) for field in schema.fields}
+    types = {field.name: str(field.field_type) for field in table.schema().fields}
     bounded = span != TimeRange()
     if bounded and subject.time not in types:
         raise SetupError(

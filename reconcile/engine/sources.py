@@ -101,7 +101,7 @@ def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: 
     from connect.pinned import scan
 
     table, snapshot = named_snapshot(source, lake)
-    scan(con, lake(), table, snapshot, view=view)
+    scan(con, lake(), table, snapshot, view=view, as_then=True)
     return describe(con, view)
 
 
