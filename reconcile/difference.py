@@ -18,6 +18,7 @@ from contract.errors import UsageError
 from contract.lineage import LINEAGE
 from reconcile.engine.budget import Budget
 from reconcile.engine.compare import CLASSES, Comparison, compare
+from reconcile.engine.frames import with_nan
 from reconcile.engine.masking import masks
 from reconcile.engine.quoting import text
 from reconcile.engine.schema import nearest
@@ -268,6 +269,8 @@ def _sides(
     ]
     to_left = right[1].names
     to_right = {ours: theirs for theirs, ours in to_left.items()}
+    sources[0] = with_nan(con, left[0], sources[0], sources[1], to_right)
+    sources[1] = with_nan(con, right[0], sources[1], sources[0], to_left)
     typed = typed_like(con, sources[0], sources[1], to_left), typed_like(con, sources[1], sources[0], to_right)
     return [shaped(con, typed[0], "left", left[1]), shaped(con, typed[1], "right", right[1])]
 

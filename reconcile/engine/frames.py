@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -37,7 +38,7 @@ def open_frame(con: duckdb.DuckDBPyConnection, source: Any, view: str) -> Relati
 
 
 def with_nan(
-    con: duckdb.DuckDBPyConnection, source: Any, side: Relation, other: Relation, others: dict[str, str]
+    con: duckdb.DuckDBPyConnection, source: Any, side: Relation, other: Relation, others: Mapping[str, str]
 ) -> Relation:
     """The view of a pandas frame, its NaN taken as the other side says. `others` maps its columns to the other's names.
 
@@ -95,7 +96,7 @@ def _by_numpy(kind: Any) -> bool:
 
 
 def _exact(table: pa.Table) -> pa.Table:
-    """The table without types that DuckDB has not but whose values it holds: half floats, wide decimals of few digits."""
+    """The table with types that DuckDB has for those of which it holds the values only: half floats, wide decimals."""
     fields = [field.with_type(_held(field.type)) for field in table.schema]
     return table if fields == list(table.schema) else table.cast(pa.schema(fields, table.schema.metadata))
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 
 from connect.parquet import parquet_rows
 from contract.errors import UsageError
 from reconcile.engine.csv_files import open_csv
 from reconcile.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
+from reconcile.engine.frames import open_frame
 from reconcile.engine.paths import FORMS, Files, files_of, has_ending
 from reconcile.engine.quoting import ident
-from reconcile.engine.sides import PLACE, Relation, describe, first_line, readable
+from reconcile.engine.sides import PLACE, Relation, describe, readable
 
 if TYPE_CHECKING:
     from connect.lake import Lake
@@ -33,35 +33,12 @@ def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Call
     what cannot be read.
     """
     if not isinstance(source, (str, Path)):
-        table = as_arrow(source)
-        if not table.column_names:
-            raise UsageError(f"a {type(source).__name__} without columns is given", next_step="give both sides columns")
-        con.register(view, table)
-        return describe(con, view)
+        return open_frame(con, source, view)
     files = files_of(str(source))
     if files is None:
         return _open_iceberg(con, str(source), view, lake)
     with readable(str(source), files.paths):
         return (_open_parquet if files.kind == "parquet" else open_csv)(con, files, view)
-
-
-def as_arrow(source: Any) -> pa.Table:
-    """A table or frame as a pyarrow Table; a pandas index is not a column."""
-    try:
-        if isinstance(source, pa.Table):
-            return source
-        if type(source).__module__.partition(".")[0] == "pandas":
-            return pa.Table.from_pandas(source, preserve_index=False)
-        if type(source).__module__.partition(".")[0] == "polars" and hasattr(source, "collect"):
-            return pa.table(source.collect())  # a LazyFrame
-        if hasattr(source, "toArrow"):  # Spark's: it brings all rows to this process
-            return source.toArrow()
-        return pa.table(source)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise UsageError(
-            f"{type(source).__name__} cannot be compared: {first_line(error)}",
-            next_step="give a path, a pyarrow Table, a pandas, polars or Spark frame whose columns each have one type",
-        ) from error
 
 
 def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, names: Mapping[str, str]) -> Relation:

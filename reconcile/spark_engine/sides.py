@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from contract.errors import SetupError, UsageError
+from reconcile.engine.frames import as_arrow
 from reconcile.engine.paths import Files, files_of, hidden
 from reconcile.engine.quoting import ident
 from reconcile.engine.sides import first_line
-from reconcile.engine.sources import as_arrow, named_snapshot
+from reconcile.engine.sources import named_snapshot
 from reconcile.spark_engine.candidates import settled
 from reconcile.spark_engine.encoding import quoted
 
