@@ -139,6 +139,9 @@ class Output(_Block):
     stream_table: TableName = Field(description="Iceberg table that the streaming join appends to")
     batch_table: TableName = Field(description="Iceberg table that the batch reference replaces range by range")
     partition_by: Literal["none", "hour", "day", "month"] = Field("day", description="of the rows' event time, in UTC")
+    event_time: str | None = Field(
+        None, min_length=1, description="column of tables of your own that has the rows' event time, for reconcile"
+    )
 
 
 class StreamSettings(_Block):
@@ -273,6 +276,7 @@ class Contract(_Block):
     def semantics(self) -> dict[str, Any]:
         """What decides the output rows: sources, join and output, without secrets and tuning."""
         body = self.model_dump(mode="json", include={"contract", "sources", "join", "output"})
+        del body["output"]["event_time"]  # says how tables of others are read, not what is written
         body["transform"] = self.stream.transform
         if self.stream.transform is not None:
             from contract.beside import transform_sha256

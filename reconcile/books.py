@@ -95,10 +95,11 @@ class Books:
 def keep(pins: Pins) -> Books:
     """The books of a finished attribution. Rows are counted anew in both pinned views."""
     pages: dict[datetime | None, Page] = {}
-    for day_us, batch, stream in _rows(pins.con):
+    timed = pins.timed
+    for day_us, batch, stream in _rows(pins.con, timed):
         window = _moment(day_us)
         pages[window] = Page(window, batch, stream)
-    for day_us, cause, kind, findings, batch, stream in _findings(pins.con):
+    for day_us, cause, kind, findings, batch, stream in _findings(pins.con, timed):
         window = _moment(day_us)
         pages.setdefault(window, Page(window)).enter(cause, kind, findings, batch, stream)
     ordered = sorted(pages.values(), key=lambda page: (page.window is not None, page.window))
@@ -134,26 +135,31 @@ def _moment(us: int | None) -> datetime | None:
     return None if us is None else from_micros(us)
 
 
-def _rows(con: duckdb.DuckDBPyConnection) -> list[tuple[int | None, int, int]]:
-    """Rows of both tables per UTC day of left event time (its start in us)."""
+_DAY, _NO_DAY = 'epoch_us("window")', "NULL::BIGINT"
+
+
+def _rows(con: duckdb.DuckDBPyConnection, timed: bool) -> list[tuple[int | None, int, int]]:
+    """Rows of both tables per UTC day of left event time (its start in us); all on one page, without a day, where one
+    table does not say its rows'."""
     return con.execute(
         f"""
-        SELECT epoch_us("window"), sum(batch)::BIGINT, sum(stream)::BIGINT
+        SELECT {_DAY if timed else _NO_DAY}, sum(batch)::BIGINT, sum(stream)::BIGINT
         FROM (
             SELECT date_trunc('day', _event_time) AS "window", count(*) AS batch, 0 AS stream FROM {BATCH} GROUP BY 1
             UNION ALL
             SELECT date_trunc('day', _event_time) AS "window", 0 AS batch, count(*) AS stream FROM {STREAM} GROUP BY 1
         )
-        GROUP BY "window"
+        GROUP BY ALL
         """
     ).fetchall()
 
 
-def _findings(con: duckdb.DuckDBPyConnection) -> list[tuple[int | None, str, str, int, int, int]]:
+def _findings(con: duckdb.DuckDBPyConnection, timed: bool) -> list[tuple[int | None, str, str, int, int, int]]:
     """Findings, batch rows and stream rows per window, cause and class; each side in the window of its own row."""
     return con.execute(
         f"""
-        SELECT epoch_us("window"), cause, class, sum(findings)::BIGINT, sum(batch)::BIGINT, sum(stream)::BIGINT
+        SELECT {_DAY if timed else _NO_DAY}, cause, class,
+            sum(findings)::BIGINT, sum(batch)::BIGINT, sum(stream)::BIGINT
         FROM (
             SELECT date_trunc('day', event_time) AS "window", cause, class,
                 count(*) AS findings, 0 AS batch, 0 AS stream
@@ -165,6 +171,6 @@ def _findings(con: duckdb.DuckDBPyConnection) -> list[tuple[int | None, str, str
             SELECT date_trunc('day', stream_event_time), cause, class, 0, 0, sum(right_count)
             FROM {ATTRIBUTED} WHERE right_count > 0 GROUP BY ALL
         )
-        GROUP BY "window", cause, class
+        GROUP BY ALL
         """
     ).fetchall()

@@ -17,6 +17,7 @@ from contract.reach import input_range
 from reconcile.copies import by_first_delivery, find_copies, note_taken
 from reconcile.coverage import BatchRun, batch_runs, covered, holds, hull
 from reconcile.engine.quoting import ident, text
+from reconcile.moments import moment_columns, moment_sql
 from reconcile.windows import Windows
 from stream_job.tables import EPOCHS, QUARANTINE
 
@@ -100,6 +101,16 @@ class Pins:
         without = f"FROM {view} WHERE _left_offset IS NULL AND _right_offset IS NULL"
         return self.con.execute(f"SELECT 1 {without} LIMIT 1").fetchone() is None
 
+    def has_moments(self, table: str) -> bool:
+        """Whether an output table says the event times of its rows."""
+        return bool(moment_columns(self.contract, set(self.lake.load(table).schema().column_names)))
+
+    @property
+    def timed(self) -> bool:
+        """Whether both output tables do; else no row can be put into a day."""
+        output = self.contract.output
+        return self.has_moments(output.stream_table) and self.has_moments(output.batch_table)
+
     def has_snapshot(self, table: str, snapshot: int | None) -> bool:
         """Whether that snapshot of a pinned table is still there to be looked into."""
         return (
@@ -148,8 +159,22 @@ def pin(
     for table in (EPOCHS, QUARANTINE, contract.left.archive, contract.right.archive):
         snapshots[table] = current(lake, table) if lake.exists(table) else None
     pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch, Windows((wanted,)))
+    _refuse_unknown_moment(pins)
     _ledger_view(pins)
     return pins
+
+
+def _refuse_unknown_moment(pins: Pins) -> None:
+    from contract.errors import ContractError
+
+    output, column = pins.contract.output, pins.contract.output.event_time
+    tables = (output.stream_table, output.batch_table)
+    if column is not None and not any(column in pins.lake.load(table).schema().column_names for table in tables):
+        raise ContractError(
+            f"output.event_time names column {column!r}, which neither {tables[0]} nor {tables[1]} has",
+            where=pins.contract.place(("output", "event_time")),
+            next_step="name the column of your table that has the rows' event time",
+        )
 
 
 def show(pins: Pins, read: Windows | None = None) -> Pins:
@@ -161,10 +186,27 @@ def show(pins: Pins, read: Windows | None = None) -> Pins:
         output_view(pins, view, table, pins.read)
         if pins.around(view) != view:
             output_view(pins, AROUND[view], table, pins.read_around)
+    _of_known_keys(pins)
     note_taken(pins, _delivered(STREAM if pins.reaches_out else pins.around(STREAM)))
     archive_view(pins, LEFT_ARCHIVE, "left", pins.snapshots[contract.left.archive])
     archive_view(pins, RIGHT_ARCHIVE, "right", pins.snapshots[contract.right.archive])
     return pins
+
+
+def _of_known_keys(pins: Pins) -> None:
+    """Of a table whose rows have no event time only those can be of a range whose key the other table has there."""
+    output = pins.contract.output
+    if pins.time_range == TimeRange() or pins.has_moments(output.stream_table) == pins.has_moments(output.batch_table):
+        return
+    view = STREAM if pins.has_moments(output.batch_table) else BATCH
+    other = BATCH if view == STREAM else STREAM
+    same = " AND ".join(f"r.{ident(name)} IS NOT DISTINCT FROM o.{ident(name)}" for name in output.key)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE VIEW {view} AS
+        SELECT r.* FROM ({by_first_delivery(pins, _delivered(view))}) r SEMI JOIN {other} o ON {same}
+        """
+    )
 
 
 def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None, reach: TimeRange | None = None) -> None:
@@ -193,19 +235,25 @@ def output_view(pins: Pins, view: str, table: str, times: Windows | TimeRange) -
     """The output's rows with event times in `times`, events named by their first delivery.
 
     A team's own table may lack lineage columns: they read as NULL. Where one of the coordinates lacks, all four do: a
-    column that is not there does not say that the row has no such side.
+    column that is not there does not say that the row has no such side. Event times may be in another column, see
+    reconcile.moments; where they are in none, all rows are shown (see `_of_known_keys`).
     """
     has = set(pins.lake.load(table).schema().column_names)
-    in_range = times if EVENT_TIME in has else TimeRange()
-    _scan(pins, table, pins.snapshots[table], view, in_range.iceberg(EVENT_TIME))
+    columns = moment_columns(pins.contract, has)
+    in_range = times if columns else TimeRange()
+    pruned = in_range.iceberg(EVENT_TIME) if columns == (EVENT_TIME,) else None
+    _scan(pins, table, pins.snapshots[table], view, pruned)
     untold = has.intersection(COORDINATES) if not has.issuperset(COORDINATES) else set()
+    derived = [] if columns == (EVENT_TIME,) else [f"{moment_sql(columns)} AS {EVENT_TIME}"]
+    if columns != (EVENT_TIME,):
+        untold |= {EVENT_TIME} & has
     given = f"* EXCLUDE ({', '.join(map(ident, sorted(untold)))})" if untold else "*"
-    known = has - untold
+    known = (has - untold) | {EVENT_TIME}
     absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in _LINEAGE_TYPES.items() if name not in known)
     pins.con.execute(
         f"""
         CREATE OR REPLACE VIEW {ident(_delivered(view))} AS
-        SELECT {given}{", " + absent if absent else ""} FROM {ident(_raw(view))}
+        SELECT * FROM (SELECT {", ".join([given, *derived, *filter(None, [absent])])} FROM {ident(_raw(view))})
         WHERE {in_range.sql(ident(EVENT_TIME))}
         """
     )

@@ -210,6 +210,7 @@ def run_id(pins: Pins, progress: Progress, require_settled: bool, edges: bool = 
         "snapshots": dict(pins.snapshots),
         "epoch": [progress.query_id, progress.last_epoch],
         **({"edges": True} if edges else {}),
+        **({"event_time": pins.contract.output.event_time} if pins.contract.output.event_time else {}),
     }
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from connect.data_files import Files, data_files
 from contract.lineage import EVENT_TIME, SIDES
+from reconcile.moments import moment_columns
 from reconcile.pins import LEDGER, Pins
 from reconcile.quarantine import piece
 from reconcile.spans import Progress
@@ -56,7 +57,8 @@ def apart(pins: Pins) -> bool:
         not pins.time_range.is_open
         and not pins.contract.join.keeps_right
         and all(
-            pins.snapshots[table] is not None and EVENT_TIME in pins.lake.load(table).schema().column_names
+            pins.snapshots[table] is not None
+            and moment_columns(pins.contract, pins.lake.load(table).schema().column_names) == (EVENT_TIME,)
             for table in (output.stream_table, output.batch_table)
         )
     )
