@@ -31,7 +31,7 @@ FOLDER = "schemas"
 
 SCHEMA, UNKNOWN = ".avsc", ".unknown"
 _NOT_FOUND, _BUSY, _WHO_ARE_YOU, _FORBIDDEN = 404, 429, 401, 403
-_UNKNOWN_HERE = (40401, 40402, 40403)
+_UNKNOWN_HERE = range(40400, 40500)
 WHERE = "schema_registry"
 
 
@@ -128,8 +128,8 @@ def _by_id(registry: Any, id: int) -> str | None:
 def _asked(question: Any) -> Any:
     """The registry's answer; None when it does not know. Raises UnreachableError or SetupError.
 
-    Only a registry's own codes say that it does not know (the REST interface's 40401 to 40403): the 404 of a wrong path
-    would make each schema unknown for good.
+    Only a registry's own codes say that it does not know (the REST interface's 404xx): the 404 of a wrong path would
+    make each schema unknown for good.
     """
     from confluent_kafka.schema_registry.error import SchemaRegistryError
 
