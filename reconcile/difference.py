@@ -24,7 +24,7 @@ from reconcile.engine.quoting import text
 from reconcile.engine.schema import nearest
 from reconcile.engine.shape import Shape, shaped
 from reconcile.engine.sides import Relation, describe
-from reconcile.engine.sources import open_side, typed_like
+from reconcile.engine.sources import in_digits, open_side, typed_like
 from reconcile.engine.statements import DRIFT
 from reconcile.fail_if import FailIf, by_name, crossed, parse_fail_if
 from reconcile.repair import Repairable, write_repair
@@ -272,7 +272,8 @@ def _sides(
     sources[0] = with_nan(con, left[0], sources[0], sources[1], to_right)
     sources[1] = with_nan(con, right[0], sources[1], sources[0], to_left)
     typed = typed_like(con, sources[0], sources[1], to_left), typed_like(con, sources[1], sources[0], to_right)
-    return [shaped(con, typed[0], "left", left[1]), shaped(con, typed[1], "right", right[1])]
+    ours, theirs = in_digits(con, *typed, to_left), in_digits(con, typed[1], typed[0], to_right)
+    return [shaped(con, ours, "left", left[1]), shaped(con, theirs, "right", right[1])]
 
 
 def _check_names(names: Mapping[str, str], left: Relation) -> None:

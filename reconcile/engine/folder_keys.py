@@ -81,7 +81,7 @@ def lacking_keys(files: Files, own: Sequence[Collection[str]]) -> dict[str, Fold
 def key_columns(keys: Mapping[str, FolderKey], places: Sequence[int], own: Collection[str]) -> str:
     """SQL of the columns of `keys` in a read of the files of these numbers. Raises UsageError where a column of the
     files hides which file a row is of."""
-    if keys and FILE_INDEX in {name.lower() for name in own}:
+    if keys and len(places) > 1 and FILE_INDEX in {name.lower() for name in own}:
         raise UsageError(
             f"a column has the name {FILE_INDEX!r}, which stands in the way of {', '.join(keys)}",
             next_step="name the files of one folder, or give the column another name",
@@ -91,6 +91,8 @@ def key_columns(keys: Mapping[str, FolderKey], places: Sequence[int], own: Colle
 
 def _of_file(key: FolderKey, places: Sequence[int]) -> str:
     values = ", ".join("NULL" if key.values[n] is None else text(str(key.values[n])) for n in places)
+    if len(places) == 1:
+        return f"{values}::{key.type}"
     return f"([{values}]::VARCHAR[])[{FILE_INDEX}::BIGINT + 1]::{key.type}"
 
 

@@ -25,8 +25,12 @@ def of_plain(text: str) -> str:
     sign = f"CASE WHEN starts_with(trim({text}), '-') THEN '-' ELSE '' END"
     whole = f"ltrim(split_part(ltrim(trim({text}), '+-'), '.', 1), '0')"
     part = f"rtrim(split_part(trim({text}), '.', 2), '0')"
-    number = f"CASE WHEN {whole} = '' THEN '0' ELSE {whole} END || CASE WHEN {part} = '' THEN '' ELSE '.' || {part} END"
-    return f"CASE WHEN {whole} = '' AND {part} = '' AND {text} IS NOT NULL THEN '0' ELSE {sign} || {number} END"
+    double = f"TRY_CAST({text} AS DOUBLE)::VARCHAR"
+    return (
+        f"CASE WHEN {whole} = '' AND {part} = '' THEN '0' WHEN {part} = '' THEN {sign} || {whole} "
+        f"WHEN {significant(text)} = {significant(double)} THEN {double} "
+        f"ELSE {sign} || CASE WHEN {whole} = '' THEN '0' ELSE {whole} END || '.' || {part} END"
+    )
 
 
 def of_double(value: str) -> str:

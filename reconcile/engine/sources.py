@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from connect.parquet import parquet_rows
 from contract.errors import UsageError
+from reconcile.engine.canonical import by_value, is_number
 from reconcile.engine.csv_files import open_csv
-from reconcile.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
 from reconcile.engine.frames import open_frame
-from reconcile.engine.paths import FORMS, Files, files_of, has_ending
+from reconcile.engine.parquet_files import open_parquet
+from reconcile.engine.paths import FORMS, files_of, has_ending
 from reconcile.engine.quoting import ident
-from reconcile.engine.sides import PLACE, Relation, describe, readable
+from reconcile.engine.sides import Relation, describe, readable
 
 if TYPE_CHECKING:
     from connect.lake import Lake
 
-_WHERE_ROWS_LIE = (FILE_INDEX, "file_row_number")  # columns that DuckDB has beside those of the files
 _IDENTIFIER = re.compile(r"(?P<table>[^/@.]+(?:\.[^/@.]+)+)(?:@(?P<snapshot>.+))?", re.DOTALL)
 
 
@@ -38,7 +37,7 @@ def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Call
     if files is None:
         return _open_iceberg(con, str(source), view, lake)
     with readable(str(source), files.paths):
-        return (_open_parquet if files.kind == "parquet" else open_csv)(con, files, view)
+        return (open_parquet if files.kind == "parquet" else open_csv)(con, files, view)
 
 
 def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, names: Mapping[str, str]) -> Relation:
@@ -51,27 +50,17 @@ def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, 
     return describe(con, side.name)
 
 
-def _open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relation:
-    """Columns are matched by name: a file that lacks one gives NULL, and none is dropped without a word.
-
-    A column of the files that has the name of one that says where rows lie hides it: such files go without places.
-    """
-    union = ["union_by_name = true"] if len(files.paths) > 1 else []
-    rows = f"FROM {parquet_rows(files.paths, *union)}"
-    own = con.sql(rows).columns
-    keys = lacking_keys(files, _columns_of_each(con, files, own))
-    hidden = {name.lower() for name in own} & {*_WHERE_ROWS_LIE}
-    places = "" if hidden else "".join(f", {own} AS {ours}" for own, ours in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
-    folders = key_columns(keys, range(len(files.paths)), own)
-    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *{folders}{places} {rows}")
-    return describe(con, view, files.paths)
-
-
-def _columns_of_each(con: duckdb.DuckDBPyConnection, files: Files, own: Sequence[str]) -> list[Sequence[str]]:
-    """The columns of each file, where it matters: some have a column that a key of their folders names too."""
-    if not {name.lower() for name in files.keys} & {name.lower() for name in own}:
-        return [own] * len(files.paths)
-    return [con.sql(f"FROM {parquet_rows([path])}").columns for path in files.paths]
+def in_digits(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, names: Mapping[str, str]) -> Relation:
+    """The side with those numbers as text of their digits that the other side has so, whose column `a` is `names[a]`
+    in the side."""
+    wanted = {names.get(name, name) for name in other.digits} - side.digits
+    wanted = {name for name in wanted if name in side.columns and is_number(side.columns[name])}
+    if not wanted:
+        return side
+    view = f"{side.name} in digits"
+    new = ", ".join(f"{by_value(side.columns[name])(ident(name))} AS {ident(name)}" for name in sorted(wanted))
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT * REPLACE ({new}) FROM {side.sql}")
+    return describe(con, view, side.files)
 
 
 def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: Callable[[], Lake]) -> Relation:
