@@ -5,6 +5,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 PACKAGES := contract connect stream_job expectations reconcile replay plumbline
 UPGRADE ?=
+COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
+  --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+LOCKED := pip install --disable-pip-version-check --no-deps --require-hashes -r
+EDITABLE := pip install -qq --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo browser test lint format lock docs site clean
@@ -15,7 +19,8 @@ help:  ## list the targets
 install: .venv/installed  ## set up .venv and the jars; does nothing when all is there
 	@$(BIN)/plumbline jars
 
-demo: install  ## a year of real flights, end to end; the report and the tables stay in ./demo
+demo: .venv/demo  ## a year of real flights, end to end; the report and the tables stay in ./demo
+	@$(BIN)/plumbline jars
 	@$(BIN)/plumbline demo
 
 browser:  ## find Chromium for the browser tests, or install Debian's where apt-get may; without one they skip
@@ -41,22 +46,29 @@ site: docs  ## build the documentation site into ./site
 	@echo "site/index.html"
 
 # Folders of wheels and index addresses are one machine's: nothing of them may reach the lock.
-lock: .venv/installed  ## write requirements.lock from pyproject.toml; make lock UPGRADE=--upgrade for new versions
-	@env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(UPGRADE) \
-	  --quiet --all-extras --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
-	  --no-emit-find-links --no-emit-trusted-host --constraint constraints.txt --output-file requirements.lock pyproject.toml
+lock: .venv/installed  ## write both lock files from pyproject.toml; make lock UPGRADE=--upgrade for new versions
+	@$(COMPILE) $(UPGRADE) --all-extras --constraint constraints.txt --output-file requirements.lock pyproject.toml
+	@$(COMPILE) $(UPGRADE) --extra flights --extra checkout --constraint requirements.lock \
+	  --output-file requirements-demo.lock pyproject.toml
 
 clean:  ## remove .venv, caches and ./demo; .plumbline (jars, broker, lake) stays
 	rm -rf .venv demo site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.plumbline/*' -prune -exec rm -rf {} +
 
 .venv/installed: .venv/packages pyproject.toml
-	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
+	@$(BIN)/$(EDITABLE)
+	@touch $@ .venv/demo
+
+# The demo needs half of what the tests need. Where all is there already, it needs nothing.
+.venv/demo: requirements-demo.lock pyproject.toml | .venv/made
+	@test .venv/installed -nt requirements.lock -a .venv/installed -nt pyproject.toml || { \
+	  echo "installing the packages of requirements-demo.lock into .venv (once, some minutes)" && \
+	  $(BIN)/$(LOCKED) requirements-demo.lock && $(BIN)/$(EDITABLE); }
 	@touch $@
 
 .venv/packages: requirements.lock | .venv/made
 	@echo "installing the packages of requirements.lock into .venv (once, some minutes)"
-	@$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/$(LOCKED) requirements.lock
 	@touch $@
 
 .venv/made:

@@ -188,6 +188,9 @@ def _tables_differ(contract: Contract) -> None:
     for path, table in purposes:
         if table in named:
             raise PartError(path, f"table {table!r} is already {'.'.join(map(str, named[table]))}; give each its own")
+        if table.count(".") > 1 and (contract.catalog or {}).get("type") != "rest":
+            step = "write it as namespace.table; only a catalog of type rest has namespaces in namespaces"
+            raise PartError(path, f"table {table!r} has {table.count('.') + 1} parts; {step}")
         if table.startswith("plumbline."):
             raise PartError(path, f"table {table!r}: the namespace plumbline is kept for Plumbline's own tables")
         named[table] = path

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from connect import pinned
 from connect.lake import Lake
 from contract.durations import milliseconds
-from contract.lineage import COORDINATES, EVENT_TIME, LINEAGE
+from contract.errors import UsageError
+from contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, REPLAY_ID
 from contract.ranges import TimeRange
 from contract.reach import input_range
 from reconcile.copies import by_first_delivery, find_copies, note_taken
@@ -30,6 +31,11 @@ BATCH, STREAM, LEDGER = "batch_rows", "stream_rows", "ledger_rows"
 AROUND = {BATCH: "batch_rows_around", STREAM: "stream_rows_around"}
 LEFT_ARCHIVE, RIGHT_ARCHIVE = "left_archive", "right_archive"
 _LINEAGE_TYPES = dict(zip(LINEAGE, ("TIMESTAMPTZ", "INTEGER", "BIGINT", "INTEGER", "BIGINT", "VARCHAR"), strict=True))
+_LINEAGE_HELD = {
+    EVENT_TIME: ("timestamptz", "timestamp"),
+    **dict.fromkeys(COORDINATES, ("long", "int")),
+    REPLAY_ID: ("string",),
+}
 ARCHIVE_COLUMNS = ("topic", "partition", "offset", "kafka_timestamp", "event_time")
 
 
@@ -238,7 +244,9 @@ def output_view(pins: Pins, view: str, table: str, times: Windows | TimeRange) -
     column that is not there does not say that the row has no such side. Event times may be in another column, see
     reconcile.moments; where they are in none, all rows are shown (see `_of_known_keys`).
     """
-    has = set(pins.lake.load(table).schema().column_names)
+    held = pins.lake.load(table).schema()
+    _refuse_other_lineage(table, {field.name: str(field.field_type) for field in held.fields})
+    has = set(held.column_names)
     columns = moment_columns(pins.contract, has)
     in_range = times if columns else TimeRange()
     pruned = in_range.iceberg(EVENT_TIME) if columns == (EVENT_TIME,) else None
@@ -258,6 +266,16 @@ def output_view(pins: Pins, view: str, table: str, times: Windows | TimeRange) -
         """
     )
     pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {by_first_delivery(pins, _delivered(view))}")
+
+
+def _refuse_other_lineage(table: str, kinds: Mapping[str, str]) -> None:
+    """Raise UsageError for a column of a lineage column's name that holds something else (Iceberg's type names)."""
+    for name, of_lineage in _LINEAGE_HELD.items():
+        if kinds.get(name, of_lineage[0]) not in of_lineage:
+            raise UsageError(
+                f"column {name} of {table} is {kinds[name]}; the jobs keep {of_lineage[0]} there",
+                next_step="give that column another name; rows without lineage can be compared, other lineage not",
+            )
 
 
 def _ledger_view(pins: Pins) -> None:

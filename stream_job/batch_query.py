@@ -33,9 +33,10 @@ def own_rows(spark: SparkSession, contract: Contract, query: Query, time_range: 
 
     bounds = {"from": time_range.start or FIRST, "to": time_range.end or LAST}
     try:
-        rows = spark.sql(query.sql, args=bounds)
+        # In brackets it is a query and no other statement: Spark would do those at once, even where `check` asks.
+        rows = spark.sql(f"SELECT * FROM (\n{query.sql}\n)", args=bounds)
     except (AnalysisException, ParseException) as error:
-        first = str(error).strip().splitlines()[0]
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), "it cannot be parsed")
         step = f"the views are {' and '.join(contract.sources)}, the parameters :from and :to"
         raise ContractError(f"the reference query fails: {first}", where=str(query.file), next_step=step) from None
     columns = {field.name: _typed(contract, query, rows, field.name, own.schema) for field in own.schema}

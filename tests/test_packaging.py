@@ -17,36 +17,55 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCK = (ROOT / "requirements.lock").read_text()
-PINS = {name.lower(): pin for name, pin in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", LOCK, re.M)}
+EXTRAS = PROJECT["optional-dependencies"]
+LOCKS = {"requirements.lock": tuple(EXTRAS), "requirements-demo.lock": ("flights", "checkout")}
+"""Each lock file and the extras that it holds besides what all need."""
 
 
-def wanted() -> list[Requirement]:
-    extras = PROJECT["optional-dependencies"].values()
-    return [Requirement(line) for line in [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]]
+def pins(lock: str) -> dict[str, str]:
+    """Package to version."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / lock).read_text(), re.M)
+    return {name.lower(): pin for name, pin in found}
 
 
-def test_the_lock_holds_every_dependency_in_its_range() -> None:
-    for requirement in wanted():
-        pin = PINS[requirement.name.lower().replace("_", "-")]
+def wanted(lock: str) -> list[Requirement]:
+    lines = [*PROJECT["dependencies"], *(line for extra in LOCKS[lock] for line in EXTRAS[extra])]
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_every_dependency_in_its_range(lock: str) -> None:
+    for requirement in wanted(lock):
+        pin = pins(lock)[requirement.name.lower().replace("_", "-")]
         assert requirement.specifier.contains(pin), f"{requirement}: {pin}; run make lock"
 
 
-def test_every_pin_has_hashes() -> None:
-    entries = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.M)[1:]
+def test_the_demo_installs_the_versions_that_the_tests_prove_and_none_of_their_tools() -> None:
+    all_pins, of_demo = pins("requirements.lock"), pins("requirements-demo.lock")
+    assert of_demo.items() <= all_pins.items()
+    tools = {Requirement(line).name.lower() for extra in ("dev", "docs") for line in EXTRAS[extra]}
+    assert tools - set(of_demo) == tools
+    assert len(of_demo) < 0.6 * len(all_pins)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_has_hashes(lock: str) -> None:
+    entries = re.split(r"^(?=[A-Za-z0-9])", (ROOT / lock).read_text(), flags=re.M)[1:]
     assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
+@pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
-def test_the_lock_is_complete_for(python: str) -> None:
+def test_a_lock_is_complete_for(python: str, lock: str) -> None:
     """No locked package asks, on that Python, for one that the lock (made on 3.11) lacks."""
+    held = set(pins(lock))
     environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.0", "extra": ""}
     missing = set()
-    for name in PINS:
+    for name in held:
         for line in requires(name) or []:
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate(environment):
-                missing |= {requirement.name.lower().replace("_", "-").replace(".", "-")} - set(PINS)
+                missing |= {requirement.name.lower().replace("_", "-").replace(".", "-")} - held
     assert missing == set()
 
 
@@ -84,17 +103,18 @@ def test_a_machine_without_java_is_told_so_in_one_line(tmp_path: Path) -> None:
 
 def test_make_without_a_fit_python_is_one_clear_line(tmp_path: Path) -> None:
     """In a copy without .venv, with a PATH that holds only what make itself needs."""
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+    for name in ("Makefile", *LOCKS, "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "bin").mkdir()
     for tool in ("sh", "test", "env"):
         (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
     make = str(shutil.which("make"))
     environment = {"PATH": str(tmp_path / "bin")}
-    run = subprocess.run([make, "install"], cwd=tmp_path, capture_output=True, text=True, env=environment)
-    assert run.returncode != 0
-    assert run.stderr.startswith("error: no Python 3.11 or newer on PATH. Next: install one")
-    assert not (tmp_path / ".venv").exists()
+    for target in ("install", "demo"):
+        run = subprocess.run([make, target], cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert run.returncode != 0
+        assert run.stderr.startswith("error: no Python 3.11 or newer on PATH. Next: install one")
+        assert not (tmp_path / ".venv").exists()
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

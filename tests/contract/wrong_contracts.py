@@ -341,4 +341,11 @@ CASES: dict[str, tuple[str, str, str | None, str, str]] = {
         "join.on.0: an empty mapping",
         "{left field: right field}",
     ),
+    "a namespace in a namespace, which the local lake has not": (
+        "archive: raw.views",
+        "archive: raw.site.views",
+        "raw.site.views",
+        "sources.views.archive: table 'raw.site.views' has 3 parts",
+        "namespace.table",
+    ),
 }

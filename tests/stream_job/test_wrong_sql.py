@@ -111,6 +111,11 @@ def test_check_asks_spark_and_leaves_nothing_behind(
     file.write_text(text(WHERE, "true", batch={"sql": "own.sql"}))
     assert run(["check", str(file), "--home", str(home)]) == 2
     assert re.search(r"reference query fails: .*`o`\.`idd`.*own\.sql", capsys.readouterr().err)
+    made = tmp_path / "made"
+    (tmp_path / "own.sql").write_text(f"CREATE TABLE gone USING parquet LOCATION '{made}' AS SELECT 1 AS x")
+    assert run(["check", str(file), "--home", str(home)]) == 2
+    assert re.search(r"reference query fails: .*[Ss]yntax error.*own\.sql", capsys.readouterr().err)
+    assert not made.exists()
     file.write_text(text(WHERE, "amount > 1"))
     monkeypatch.setenv("PLUMBLINE_JARS", str(tmp_path / "no-jars"))
     assert run(["check", str(file), "--home", str(home)]) == 0
