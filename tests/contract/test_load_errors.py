@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from visits import ENVIRONMENT, TEXT, changed
-from wrong_contracts import CASES
+from wrong_contracts import CASES as OTHER_CASES
+from wrong_joins import JOIN_CASES
 
 from contract.errors import ContractError, UsageError
 from contract.loader import load, parse
@@ -15,6 +16,9 @@ BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)
 )
 """Nine lines that YAML's aliases multiply to 43 million parts."""
+
+
+CASES = OTHER_CASES | JOIN_CASES
 
 
 @pytest.mark.parametrize(("old", "new", "at", "what", "more"), CASES.values(), ids=CASES.keys())
