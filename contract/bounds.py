@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -9,6 +10,8 @@ from pydantic import AfterValidator
 
 def _in_order(bounds: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
     low, high = bounds
+    if any(bound is not None and math.isnan(bound) for bound in bounds):
+        raise ValueError("NaN bounds nothing; give a number, or null for no bound")
     if low is not None and high is not None and low > high:
         raise ValueError(f"[{low:g}, {high:g}] is reversed")
     return bounds

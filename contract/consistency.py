@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from contract.expected_values import misfit
 from contract.findings import LIMITED
 from contract.lineage import CORRUPT, LINEAGE, RESERVED
 from contract.on import placed
@@ -45,6 +46,9 @@ def check_parts(contract: Contract) -> None:
             if name not in names:
                 path = ("expectations", part, i if part == "not_null" else name)
                 raise PartError(path, _unknown(f"no output column {name!r}", name, names))
+    wrong = misfit(contract)
+    if wrong:
+        raise PartError(("expectations", *wrong[0]), wrong[1])
 
 
 def resolve_columns(contract: Contract) -> tuple[OutputColumn, ...]:

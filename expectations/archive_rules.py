@@ -65,7 +65,7 @@ def _quarantine(contract: Contract) -> Iterator[Rule]:
         yield Rule(
             QUARANTINED,
             {"column": REASON, "mostly": round(1 - most, 12)},
-            "expectations.quarantined_at_most",
+            f"expectations.quarantined_at_most {most:g}",
             (REASON,),
             broken=f"{quoted(REASON)} IS NOT NULL",
             observed=f"count({quoted(REASON)}) / count(*)",

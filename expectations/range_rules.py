@@ -10,7 +10,7 @@ from connect.iceberg_types import quoted
 from contract.durations import spell_duration
 from contract.model import Contract
 from contract.ranges import TimeRange
-from expectations.rules import ROW_COUNT, Rule
+from expectations.rules import ROW_COUNT, Rule, spell_bounds
 
 MAX = "expect_column_max_to_be_between"
 
@@ -41,7 +41,7 @@ def proportion(contract: Contract, batch_rows: int) -> Iterator[Rule]:
         "max_value": None if high is None else math.floor(high * batch_rows),
     }
     if contract.expectations.stream_to_batch is not None:
-        why = f"expectations.stream_to_batch, of {batch_rows:,} batch rows"
+        why = f"expectations.stream_to_batch {spell_bounds(low, high)}, of {batch_rows:,} batch rows"
         yield Rule(ROW_COUNT, bounds, why, observed="count(*)", of_all=True)
 
 

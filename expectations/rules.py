@@ -27,6 +27,7 @@ EQUAL = "expect_column_pair_values_to_be_equal"
 UNIQUE = "expect_compound_columns_to_be_unique"
 ROW_COUNT = "expect_table_row_count_to_be_between"
 NO_ROWS = "unexpected_rows_expectation"
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _block(contract: Contract) -> Iterator[Rule]:
         yield Rule(
             BETWEEN,
             {"column": name, "min_value": low, "max_value": high},
-            "expectations.between",
+            f"expectations.between {spell_bounds(low, high)}",
             (name,),
             "number",
             broken=" OR ".join(sides) or "false",
@@ -184,14 +185,14 @@ def _block(contract: Contract) -> Iterator[Rule]:
     for name, values in block.in_set.items():
         listed = ", ".join(_literal(value) for value in values)
         broken = f"{quoted(name)} NOT IN ({listed})" if values else f"{quoted(name)} IS NOT NULL"
-        why, family = "expectations.in_set", _family(values)
+        why, family = f"expectations.in_set [{_some(values)}]", _family(values)
         yield Rule(IN_SET, {"column": name, "value_set": list(values)}, why, (name,), family, broken)
     if block.matched_at_least is not None:
         column = quoted(RIGHT_OFFSET)
         yield Rule(
             NOT_NULL,
             {"column": RIGHT_OFFSET, "mostly": block.matched_at_least},
-            "expectations.matched_at_least",
+            f"expectations.matched_at_least {block.matched_at_least:g}",
             (RIGHT_OFFSET,),
             broken=f"{column} IS NULL",
             observed=f"count({column}) / count(*)",
@@ -199,7 +200,17 @@ def _block(contract: Contract) -> Iterator[Rule]:
         )
     if block.min_rows is not None:
         arguments = {"min_value": block.min_rows}
-        yield Rule(ROW_COUNT, arguments, "expectations.min_rows", observed="count(*)", of_all=True)
+        yield Rule(ROW_COUNT, arguments, f"expectations.min_rows {block.min_rows}", observed="count(*)", of_all=True)
+
+
+def spell_bounds(low: float | None, high: float | None) -> str:
+    """Bounds as a contract has them."""
+    return f"[{', '.join('null' if bound is None else f'{bound:.15g}' for bound in (low, high))}]"
+
+
+def _some(values: list[str | int | float | bool]) -> str:
+    """The first values of a set, for the reader."""
+    return ", ".join(map(str, values[:_SHOWN])) + (f", … of {len(values)}" if len(values) > _SHOWN else "")
 
 
 def no_rows(condition: Callable[[Quote], str], why: str, columns: tuple[str, ...], family: str | None = None) -> Rule:

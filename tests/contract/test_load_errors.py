@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from visits import ENVIRONMENT, TEXT, changed
 from wrong_contracts import CASES as OTHER_CASES
+from wrong_expectations import EXPECTATION_CASES
 from wrong_joins import JOIN_CASES
 
 from contract.errors import ContractError, UsageError
@@ -18,7 +19,7 @@ BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
 """Nine lines that YAML's aliases multiply to 43 million parts."""
 
 
-CASES = OTHER_CASES | JOIN_CASES
+CASES = OTHER_CASES | JOIN_CASES | EXPECTATION_CASES
 
 
 @pytest.mark.parametrize(("old", "new", "at", "what", "more"), CASES.values(), ids=CASES.keys())

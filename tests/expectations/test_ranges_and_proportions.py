@@ -36,7 +36,7 @@ def test_the_stream_has_its_share_of_the_batch_rows(bounds: str, holds: bool, ho
     fill([row(n) for n in range(8)], table="joined.batch")
     one = found(home, f"stream_to_batch: {bounds}")
     assert (one["expectation"], one["observed"], one["success"]) == (COUNT, 4, holds)
-    assert one["why"] == "expectations.stream_to_batch, of 8 batch rows"
+    assert one["why"] == f"expectations.stream_to_batch {bounds}, of 8 batch rows"
 
 
 def test_the_share_is_of_the_range(home: Home, fill: Fill) -> None:
@@ -69,7 +69,7 @@ def test_a_gate_has_the_rules_of_each_row_and_none_of_all(home: Home, fill: Fill
     assert sorted(failed) == [
         "a pair of records is joined once: the same pair twice is a double commit "
         "(_left_partition, _left_offset, _right_partition, _right_offset)",
-        "expectations.between (price)",
+        "expectations.between [0, 100] (price)",
     ]
 
 
