@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connect import broker_files as files
+from connect import place
 from connect.home import Home
 from connect.ivy import pyspark_jars
 from connect.jars import broker_jars
-from connect.java import find_java
+from connect.java import find_java, utf8
 from connect.locks import locked
 from connect.processes import alive, birth, me
 from contract.errors import SetupError
@@ -54,7 +55,9 @@ def start(
     `port`: exactly this one; else the last one if free, else any free one.
     Raises SetupError: no Java or jars, a folder that is not ours, port taken, not ready within 30 s.
     """
+    place.refuse_elsewhere(home)
     with locked(files.lock(home.broker)):
+        place.note(home)
         there = files.running(home.broker)
         if there is not None:
             _same_port(there.port, port)
@@ -73,6 +76,7 @@ def start(
 
 def stop(home: Home) -> bool:
     """End the broker of this home and wait: SIGTERM, after 25 s SIGKILL of that process only. False if none ran."""
+    place.refuse_elsewhere(home)
     there = files.running(home.broker)
     if there is None:
         _reap(home)
@@ -87,6 +91,7 @@ def stop(home: Home) -> bool:
 
 def status(home: Home) -> BrokerInfo | None:
     """The broker of this home if its process runs."""
+    place.refuse_elsewhere(home)
     there = files.running(home.broker)
     return _info(home, there) if there else None
 
@@ -169,8 +174,10 @@ def _prepare(home: Home, port: int, say: Callable[[str], None]) -> Path:
 def _format(home: Home, cluster_id: str, config: Path) -> None:
     # Data without meta.properties is what an interrupted format leaves; the folder is ours, so begin again.
     shutil.rmtree(home.broker / "data", ignore_errors=True)
-    command = _java(home, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(config))
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    command = _java(home, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", config.name)
+    done = subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=home.broker, env=utf8(os.environ)
+    )
     if done.returncode != 0:
         raise SetupError(
             f"the broker's data folder could not be formatted: {files.telling_line(done.stdout + done.stderr)}",
@@ -184,17 +191,18 @@ def _launch(home: Home, config: Path, port: int) -> subprocess.Popen[bytes]:
     for name in ("broker.log", "running.json"):
         (folder / name).unlink(missing_ok=True)
     source = str(Path(__file__).parent.parent)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    modules = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "connect.broker_supervisor", str(folder), str(port)]
     # Its own session: Ctrl-C at the terminal must reach the stream job first, not the broker under it.
     with (folder / "broker.log").open("wb") as log:
         _supervisors[folder] = subprocess.Popen(
-            [*command, *_java(home, "kafka.Kafka", str(config))],
+            [*command, *_java(home, "kafka.Kafka", config.name)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
-            env=environment,
+            env={**utf8(os.environ), "PYTHONPATH": modules},
+            cwd=folder,
         )
     return _supervisors[folder]
 

@@ -12,6 +12,7 @@ from connect.processes import alive
 from contract.errors import SetupError
 
 MARKER = "plumbline-broker.json"
+DATA = "data"
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,17 @@ def stored_cluster_id(folder: Path) -> str | None:
 def write_config(folder: Path, port: int, controller_port: int) -> Path:
     """Write server.properties for one node that is broker and controller, on 127.0.0.1 only; its path."""
     path = folder / "server.properties"
-    path.write_text("".join(f"{k}={v}\n" for k, v in config(folder / "data", port, controller_port).items()))
+    path.write_text("".join(f"{k}={v}\n" for k, v in config(port, controller_port).items()))
     return path
 
 
-def config(data: Path, port: int, controller_port: int) -> dict[str, str]:
+def config(port: int, controller_port: int) -> dict[str, str]:
     """The broker's settings (Kafka 4.4 broker configuration reference). What a default broker refuses is
-    refused here too: a record that is stamped more than an hour ahead. Old ones are kept for ever."""
+    refused here too: a record that is stamped more than an hour ahead. Old ones are kept for ever.
+
+    The data folder is named from the broker's own, which it runs in: a comma in the path would make two of it, and a
+    Java properties file takes neither a backslash nor a letter beyond Latin-1 as it stands.
+    """
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -89,7 +94,7 @@ def config(data: Path, port: int, controller_port: int) -> dict[str, str]:
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "log.dirs": str(data),
+        "log.dirs": DATA,
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
         "log.retention.ms": "-1",

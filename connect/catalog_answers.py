@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+from connect.disk import full_disk, is_full, no_space
 from contract.errors import PlumblineError, SetupError, UnreachableError, UsageError
 from contract.secrets import place
 
@@ -27,6 +30,10 @@ _NO_DIALECT = re.compile(r"dialects:([\w.+]+)")
 def catalog_error(error: BaseException, block: Mapping[str, str]) -> PlumblineError | None:
     """The foreseen failure that an exception of PyIceberg, its clients or a database's driver stands for, else None."""
     kind, line, where = type(error).__name__, _line(error), _where(block)
+    database = _sqlite_file(block)
+    if database is not None and (full_disk(error) or (_of(error, "sqlalchemy") and is_full(database.parent))):
+        # SQLite makes files beside its own even to read; without space it speaks of an I/O error.
+        return UnreachableError("the disk is full", where=str(database), next_step=no_space(None).next_step)
     if kind in _REFUSED or (_of(error, "sqlalchemy") and _BAD_LOGIN.search(line)):
         step = "check the catalog block's credentials, then try again"
         return SetupError(f"the catalog refuses the credentials: {line}", where=where, next_step=step)
@@ -73,6 +80,12 @@ def _silent(line: str, block: Mapping[str, str]) -> UnreachableError:
     if str(block.get("uri", "")).startswith("sqlite:"):
         step = "check that the file is whole and its folder can be written, then try again"
     return UnreachableError(f"the catalog does not answer: {line}", where=_where(block), next_step=step)
+
+
+def _sqlite_file(block: Mapping[str, str]) -> Path | None:
+    """The file of a local SQLite catalog."""
+    uri = str(block.get("uri", "")).partition("?")[0]
+    return Path(unquote(uri.removeprefix("sqlite:///"))) if uri.startswith("sqlite:///") else None
 
 
 def _no_driver(error: BaseException, where: str) -> PlumblineError | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 from contract.errors import UsageError
 from contract.secrets import keep, open_properties
@@ -54,7 +55,7 @@ def pyiceberg_properties(block: Mapping[str, str]) -> dict[str, str]:
 
 def spark_conf(name: str, block: Mapping[str, str]) -> dict[str, str]:
     """Spark settings of the catalog `name`. Never cached: PyIceberg writes beside it."""
-    own = {key: value for key, value in block.items() if key not in ("type", "uri")}
+    own = {key: value for key, value in block.items() if key not in ("type", "uri", "py-io-impl")}
     settings = {"type": "jdbc" if block["type"] == "sql" else block["type"], "cache-enabled": "false", **own}
     if block["type"] == "sql":
         settings |= _jdbc(_sqlalchemy(block["uri"])) | {"jdbc.schema-version": "V1"}
@@ -72,7 +73,8 @@ def masked(properties: Mapping[str, str], prefix: str = "") -> dict[str, str]:
 def _sqlalchemy(uri: str) -> str:
     """A `jdbc:` uri in SQLAlchemy's form; others as they are."""
     if uri.startswith("jdbc:sqlite:"):
-        return "sqlite:///" + uri.removeprefix("jdbc:sqlite:")
+        path, question, parameters = uri.removeprefix("jdbc:sqlite:").partition("?")
+        return f"sqlite:///{quote(path)}{question}{parameters}"
     return uri.removeprefix("jdbc:")
 
 
@@ -82,8 +84,8 @@ def _jdbc(uri: str) -> dict[str, str]:
     What stands in the address is told by the driver's errors and by logs, a property is not.
     """
     if uri.startswith("sqlite:///"):
-        path = uri.removeprefix("sqlite:///")
-        return {"uri": _with_parameter(f"jdbc:sqlite:{path}", "busy_timeout", str(BUSY_MS))}
+        path, question, parameters = uri.removeprefix("sqlite:///").partition("?")
+        return {"uri": _with_parameter(_jdbc_sqlite(path) + question + parameters, "busy_timeout", str(BUSY_MS))}
     url = _parsed(uri)
     host = f"[{url.host}]" if url.host and ":" in url.host else url.host or ""
     place = host + (f":{url.port}" if url.port else "")
@@ -114,6 +116,13 @@ def _parsed(uri: str) -> URL:
             next_step="write @ / : ? # and % of a password as %40 %2F %3A %3F %23 %25",
         )
     return url
+
+
+def _jdbc_sqlite(path: str) -> str:
+    """The driver takes a path as it stands up to a `?`, SQLAlchemy takes it percent-encoded; SQLite's own form of a
+    `file:` uri is percent-encoded too."""
+    plain = unquote(path)
+    return f"jdbc:sqlite:file:{quote(plain)}" if "?" in plain else f"jdbc:sqlite:{plain}"
 
 
 def _with_parameter(uri: str, name: str, value: str) -> str:

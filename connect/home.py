@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def on_this_disk(path: str | Path) -> str:
+    """A local path as Spark is told it: with its scheme, for without one it is a path of Hadoop's default file system,
+    which a HADOOP_CONF_DIR may say is another. Plain text: Hadoop's Path decodes nothing."""
+    return f"file://{path}"
+
+
 @dataclass(frozen=True)
 class Home:
     """The folders of one installation. `root` and `jars` are absolute; nothing is created by asking for a path."""

@@ -113,8 +113,24 @@ def _mark(folder: Path) -> None:
     draft.replace(folder / MARKER)
 
 
+def _refuse_others(folder: Path) -> None:
+    """Raise SetupError where a folder that a download replaces holds what no download put there."""
+    try:
+        known = {*read_lock(), *json.loads((folder / MARKER).read_text())["sizes"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        known = set(read_lock())
+    there = (path for group in GROUPS for path in (folder / group).rglob("*") if not path.is_dir())
+    for path in there:
+        if str(path.relative_to(folder)) not in known:
+            raise SetupError(
+                f"{path.parent} holds {path.name}, which is none of Plumbline's jars; that folder would be replaced",
+                where=str(folder),
+                next_step="name a folder of its own with PLUMBLINE_JARS, or move what is there away",
+            )
+
+
 def _download(folder: Path, say: ivy.Say) -> None:
-    (folder / MARKER).unlink(missing_ok=True)
+    _refuse_others(folder)
     for left_over in folder.glob(".resolve-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     draft = Path(tempfile.mkdtemp(prefix=".resolve-", dir=folder))

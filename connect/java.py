@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -56,3 +57,9 @@ def major_version(banner: str) -> int | None:
     """The major number in `java -version`'s banner: 17 for `"17.0.15"`, 8 for `"1.8.0_392"`, None if there is none."""
     found = re.search(r'version "(?:1\.)?(\d+)', banner)
     return int(found[1]) if found else None
+
+
+def utf8(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a JVM, which reads paths in its locale: where that is none of UTF-8's, C.UTF-8."""
+    told = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+    return dict(environment) if "UTF" in told.upper() else {**environment, "LC_ALL": "C.UTF-8"}

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
-from connect import catalog_block
+from connect import catalog_block, place
 from connect.catalog_answers import WAITS, catalog_error, may_pass, opening_error, punctual
 from connect.foreign_types import loaded
 from connect.home import Home
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 NAME = "lake"
+PLAIN_FILES = "connect.local_files.PlainFileIO"
 APPEND_ID = "plumbline.append-id"
 PATIENCE_SECONDS = 60.0
 TRANSFORMS = ("day", "month", "hour", "identity")
@@ -46,10 +47,12 @@ class Lake:
     def open(cls, home: Home, catalog: Mapping[str, str] | None = None) -> Lake:
         """The lake of the contract's `catalog:` block; None is the embedded SQLite catalog in `home.lake`.
 
-        Raises UsageError for a block with an unknown type or without its uri.
+        Raises UsageError for a block with an unknown type or without its uri, SetupError for a home that was copied or
+        moved (see `connect.place`).
         """
+        place.refuse_elsewhere(home)
         if catalog is None:
-            return cls(_embedded(home.lake))
+            return cls(_embedded(home))
         return cls(catalog_block.checked(catalog))
 
     def held(self) -> Lake:
@@ -68,7 +71,7 @@ class Lake:
         refuses.
         """
         if "catalog" not in self._opened:
-            self._opened["catalog"] = self._patiently(lambda: _open_catalog(self.block))
+            self._opened["catalog"] = self.patiently(lambda: _open_catalog(self.block))
         return self._opened["catalog"]
 
     def describe(self) -> dict[str, Any]:
@@ -91,25 +94,26 @@ class Lake:
             names = [name for space in catalog.list_namespaces() for name in catalog.list_tables(space)]
             return sorted(".".join(name) for name in names)
 
-        return self._patiently(listed)
+        return self.patiently(listed)
 
     def exists(self, identifier: str) -> bool:
         """Whether the table exists."""
-        return loaded(identifier, lambda: self._patiently(lambda: bool(self.catalog().table_exists(identifier))))
+        return loaded(identifier, lambda: self.patiently(lambda: bool(self.catalog().table_exists(identifier))))
 
     def load(self, identifier: str) -> Table:
         """The table as it is now (see `held`). Raises SetupError for a missing one, naming the nearest that exists."""
         if self._held is None:
-            return self._load_now(identifier)
+            return self.load_now(identifier)
         if identifier not in self._held:
-            self._held[identifier] = self._load_now(identifier)
+            self._held[identifier] = self.load_now(identifier)
         return self._held[identifier]
 
-    def _load_now(self, identifier: str) -> Table:
+    def load_now(self, identifier: str) -> Table:
+        """The table as the catalog has it, also where this lake holds an earlier look at it. Raises as `load`."""
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
         try:
-            return loaded(identifier, lambda: self._patiently(lambda: self.catalog().load_table(identifier)))
+            return loaded(identifier, lambda: self.patiently(lambda: self.catalog().load_table(identifier)))
         except (NoSuchTableError, NoSuchNamespaceError):
             raise self._missing(identifier) from None
         except (ValueError, OSError) as error:
@@ -142,7 +146,7 @@ class Lake:
             except FileNotFoundError as error:
                 raise self._unreadable(identifier, error) from None
 
-        return loaded(identifier, lambda: self._patiently(created))
+        return loaded(identifier, lambda: self.patiently(created))
 
     def evolve(self, identifier: str, schema: pa.Schema) -> Table:
         """The existing table, grown to take rows of `schema`: new columns at the end, wider types; nothing is dropped.
@@ -154,9 +158,9 @@ class Lake:
 
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            table = self._load_now(identifier)
+            table = self.load_now(identifier)
             try:
-                return self._patiently(partial(_grown, table, growth(table.schema(), schema)))
+                return self.patiently(partial(_grown, table, growth(table.schema(), schema)))
             except CommitFailedException as error:
                 if time.monotonic() > deadline:
                     raise UnreachableError(f"a change of {identifier} lost every race for 60 s: {error}") from None
@@ -170,13 +174,13 @@ class Lake:
         deadline = time.monotonic() + PATIENCE_SECONDS
 
         def appended() -> None:
-            table = self._load_now(identifier)
-            if not _has_append(table, mark[APPEND_ID]):
+            table = self.load_now(identifier)
+            if not has_append(table, mark[APPEND_ID]):
                 table.append(rows, snapshot_properties=mark)
 
         while True:
             try:
-                return self._patiently(appended)
+                return self.patiently(appended)
             except CommitFailedException as error:
                 if time.monotonic() > deadline:
                     raise UnreachableError(f"the append to {identifier} lost every race for 60 s: {error}") from None
@@ -187,13 +191,13 @@ class Lake:
         from pyiceberg.exceptions import CommitFailedException
 
         def changed() -> None:
-            with self._load_now(identifier).transaction() as transaction:
+            with self.load_now(identifier).transaction() as transaction:
                 transaction.set_properties(dict(properties))
 
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                return self._patiently(changed)
+                return self.patiently(changed)
             except CommitFailedException as error:
                 if time.monotonic() > deadline:
                     raise UnreachableError(f"a change of {identifier} lost every race for 60 s: {error}") from None
@@ -204,7 +208,7 @@ class Lake:
         from pyiceberg.exceptions import CommitFailedException
 
         try:
-            self._patiently(lambda: self._load_now(identifier).overwrite(rows, overwrite_filter=where))
+            self.patiently(lambda: self.load_now(identifier).overwrite(rows, overwrite_filter=where))
         except CommitFailedException:
             return False
         return True
@@ -215,7 +219,7 @@ class Lake:
         if engine is not None:
             engine.dispose()
 
-    def _patiently(self, action: Callable[[], T]) -> T:
+    def patiently(self, action: Callable[[], T]) -> T:
         """Run the action; on a locked catalog drop the connections and try again, for a minute; on a busy one twice."""
         deadline, waits = time.monotonic() + PATIENCE_SECONDS, iter(WAITS)
         while True:
@@ -253,15 +257,17 @@ class Lake:
         return catalog_block.masked(dict(self.block)).get("uri", NAME)
 
 
-def _embedded(folder: Path) -> dict[str, str]:
-    database = folder / "catalog.db"
+def _embedded(home: Home) -> dict[str, str]:
+    database, warehouse = home.lake / "catalog.db", home.lake / "warehouse"
     if not database.exists():
-        (folder / "warehouse").mkdir(parents=True, exist_ok=True)
+        warehouse.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(database, timeout=30)) as connection:
             # WAL is a property of the file: set once here, Spark's and PyIceberg's connections inherit it.
             connection.execute("PRAGMA journal_mode=WAL")
-    # Iceberg locations are plain text: a percent-encoded blank would become a folder named with %20.
-    return {"type": "sql", "uri": f"sqlite:///{database}", "warehouse": f"file://{folder / 'warehouse'}"}
+    place.note(home)
+    # An SQLAlchemy uri is percent-encoded; Iceberg locations are plain text: a blank would become a folder named %20.
+    block = {"type": "sql", "uri": f"sqlite:///{quote(str(database))}", "warehouse": f"file://{warehouse}"}
+    return block | ({"py-io-impl": PLAIN_FILES} if set("#?") & set(str(warehouse)) else {})
 
 
 def _open_catalog(block: Mapping[str, str]) -> Catalog:
@@ -335,6 +341,7 @@ def _grown(table: Table, needed: Growth) -> Table:
     return table
 
 
-def _has_append(table: Table, append_id: str) -> bool:
+def has_append(table: Table, append_id: str) -> bool:
+    """Whether one of the newest commits carries this mark."""
     recent = table.metadata.snapshots[-50:]
     return any(s.summary and s.summary.additional_properties.get(APPEND_ID) == append_id for s in recent)

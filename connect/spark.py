@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.home import Home
+from connect.home import Home, on_this_disk
 from connect.ivy import pyspark_jars
 from connect.jars import spark_jars
-from connect.java import find_java
+from connect.java import find_java, utf8
 from connect.lake import Lake
 from contract.errors import SetupError
 
@@ -111,7 +111,9 @@ def settings_of(
         "spark.sql.ansi.enabled": "false",
         "spark.sql.shuffle.partitions": str(shuffle_partitions),
         "spark.sql.streaming.numRecentProgressUpdates": "200",
-        "spark.sql.warehouse.dir": f"file://{home.root / 'spark-warehouse'}",
+        # It takes a home "a%20b" for what an old Spark made of the home "a b", and refuses the latter.
+        "spark.sql.streaming.checkpoint.escapedPathCheck.enabled": "false",
+        "spark.sql.warehouse.dir": on_this_disk(home.root / "spark-warehouse"),
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         **lake.spark_conf(),
     }
@@ -181,6 +183,7 @@ def _context(home: Home, settings: Mapping[str, str]) -> Any:
 
     os.environ["SPARK_HOME"] = str(pyspark_jars().parent)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.update(utf8(os.environ))
     if _here(settings["spark.master"]):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))

@@ -13,6 +13,7 @@ from contract.ranges import parse_time
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyiceberg.table import Table
 
     from connect.lake import Lake
 
@@ -22,6 +23,8 @@ EXPECTATIONS = "plumbline.expectations"
 def expectations_schema() -> pa.Schema:
     """One row per checked table."""
     import pyarrow as pa
+
+    from connect.onto import order_column
 
     moment = pa.timestamp("us", tz="UTC")
     columns = (
@@ -37,6 +40,7 @@ def expectations_schema() -> pa.Schema:
         ("failed", pa.int32(), "how many of them do not hold"),
         ("document", pa.string(), "JSON: the table's part of what `plumbline expect --json` prints"),
         ("recorded_at", moment, "when the check was recorded"),
+        order_column(),
     )
     return pa.schema([pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns])
 
@@ -46,26 +50,47 @@ def keep_record(lake: Lake, contract: Contract, document: Mapping[str, Any]) -> 
     import pyarrow as pa
     from pyiceberg.expressions import In
 
-    rows = [_row(contract, document, subject) for subject in document["tables"]]
-    table = lake.ensure_table(EXPECTATIONS, expectations_schema())
-    known = table.scan(In("check_id", {row["check_id"] for row in rows}), selected_fields=("check_id",)).to_arrow()
-    new = [row for row in rows if row["check_id"] not in known["check_id"].to_pylist()]
-    if new:
-        lake.append(EXPECTATIONS, pa.Table.from_pylist(new, schema=expectations_schema()))
+    from connect.onto import ORDER, append_onto, next_order
+
+    rows, schema = [_row(contract, document, subject) for subject in document["tables"]], expectations_schema()
+    lake.ensure_table(EXPECTATIONS, schema)
+    lake.evolve(EXPECTATIONS, schema)
+    new: list[dict[str, Any]] = []
+
+    def those_missing(table: Table) -> pa.Table | None:
+        known = table.scan(In("check_id", {row["check_id"] for row in rows}), selected_fields=("check_id",)).to_arrow()
+        new[:] = [
+            {**row, ORDER: next_order(table)} for row in rows if row["check_id"] not in known["check_id"].to_pylist()
+        ]
+        return pa.Table.from_pylist(new, schema=schema) if new else None
+
+    append_onto(lake, EXPECTATIONS, those_missing, {})
     return len(new)
 
 
 def recorded(lake: Lake, contract: Contract, time_range: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    """The newest check of each table over exactly this range: `{"subject", "table", ...}` as in the document."""
+    """The newest check of each table over exactly this range: `{"subject", "table", ...}` as in the document.
+
+    Checks of another contract's tables that has the same name are not among them.
+    """
     from pyiceberg.expressions import EqualTo
+
+    from connect.onto import in_order
 
     if not lake.exists(EXPECTATIONS):
         return []
     rows = lake.load(EXPECTATIONS).scan(EqualTo("contract", contract.contract)).to_arrow().to_pylist()
-    wanted = tuple(map(_moment, (time_range["from"], time_range["to"])))
+    wanted, own = tuple(map(_moment, (time_range["from"], time_range["to"]))), _tables(contract)
     of_range = [row for row in rows if (row["range_from"], row["range_to"]) == wanted]
-    newest = {row["subject"]: row for row in sorted(of_range, key=lambda row: row["recorded_at"])}
+    mine = [row for row in of_range if own.get(row["subject"], row["table"]) == row["table"]]
+    newest = {row["subject"]: row for row in sorted(mine, key=in_order)}
     return [{"subject": subject, **json.loads(row["document"])} for subject, row in sorted(newest.items())]
+
+
+def _tables(contract: Contract) -> dict[str, str]:
+    """Subject to its table, of those that the contract names; a staging table is its replay's."""
+    archives = {f"sources.{name}": source.archive for name, source in contract.sources.items()}
+    return {"stream": contract.output.stream_table, "batch": contract.output.batch_table, **archives}
 
 
 def _row(contract: Contract, document: Mapping[str, Any], subject: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jars": ("plumbline.commands.jars:jars", "Fetch the jars of Spark and of the local broker, once."),
     "kafka": ("plumbline.commands.kafka:kafka", "Start, stop and look at the local Kafka broker."),
     "lake": ("plumbline.commands.lake:lake", "Say where the tables are and how other tools open them."),
+    "home": ("plumbline.commands.home:home_group", "Make a copied or moved home folder a home of its own."),
     "stream": ("plumbline.commands.stream:stream", "Run the streaming join and the archiver of a contract."),
     "archive": ("plumbline.commands.archive:archive", "See what the archives lack, and fill it from the topics."),
     "batch": ("plumbline.commands.batch:batch", "Run the batch reference of a contract over its archive."),
@@ -170,6 +171,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
+        from connect.disk import full_disk
+
+        full = full_disk(error)
+        if full is not None:
+            return _fail(str(full), full.exit_code)
         if isinstance(error, OSError) and error.errno in THE_MACHINES:
             return _fail(_refused_line(error), 3)
         from plumbline.foreseen import foreseen

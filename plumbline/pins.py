@@ -16,9 +16,22 @@ ARCHIVE_OF = "plumbline.archive."
 
 
 def recorded_snapshots(lake: Lake, contract: Contract, home: Home, within: timedelta) -> set[int]:
-    """The ids of all snapshots, of any table, that work recorded within the last `within` was done on."""
+    """The ids of all snapshots, of any table, that work recorded within the last `within` was done on.
+
+    And of whatever age the publishes and rollbacks that `plumbline.replays` does not tell of."""
     since = datetime.now(UTC) - within
-    return {*_of_runs(lake, since), *_of_batch(lake, contract, since), *_of_replays(home, since)}
+    recorded = {*_of_runs(lake, since), *_of_batch(lake, contract, since), *_of_replays(home, since)}
+    return recorded | _of_publishes(lake, contract)
+
+
+def _of_publishes(lake: Lake, contract: Contract) -> set[int]:
+    """Commits of publishes and rollbacks that nothing but their own snapshot tells of, of any age."""
+    from replay.history import unnoted
+
+    table = contract.output.stream_table
+    if not lake.exists(table):
+        return set()
+    return {snapshot for _, snapshot in unnoted(lake, lake.load(table)).values()}
 
 
 def _of_runs(lake: Lake, since: datetime) -> Iterator[int]:

@@ -60,7 +60,7 @@ class Judged:
 def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bool, run_id: str) -> Judged:
     """Compare the pinned tables and name the causes; `full` reads every day, whatever was found before."""
     inputs = inputs_of(pins) if apart(pins) else {}
-    before = kept.load(pins.lake, pins.contract.contract) if inputs else None
+    before = kept.load(pins.lake, kept.owner(pins.contract)) if inputs else None
     known = {} if before is None or full else kept.read(before)
     standing = reuse.reusable(pins, progress, inputs, known)
     while True:
@@ -78,7 +78,7 @@ def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bo
     if before is not None and keep_verdicts:
         new = _verdicts(pins, progress, fresh, inputs, run_id)
         old = [replace(verdict, reused=verdict.reused + 1) for verdict in standing.values()]
-        kept.save(pins.lake, pins.contract.contract, before, [*old, *new], inputs)
+        kept.save(pins.lake, kept.owner(pins.contract), before, [*old, *new], inputs)
     reuse.add(pins, progress, standing)
     return judged
 

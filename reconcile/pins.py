@@ -20,6 +20,7 @@ from reconcile.coverage import BatchRun, batch_runs, covered, holds, hull
 from reconcile.engine.quoting import ident, text
 from reconcile.moments import moment_columns, moment_sql
 from reconcile.windows import Windows
+from stream_job.epochs import of_contract
 from stream_job.tables import EPOCHS, QUARANTINE
 
 if TYPE_CHECKING:
@@ -287,15 +288,15 @@ def _ledger_view(pins: Pins) -> None:
         )
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {LEDGER} ({kinds})")
         return
-    name = pins.contract.contract
-    _scan(pins, EPOCHS, pins.snapshots[EPOCHS], LEDGER, f"contract == '{name}'")
+    _scan(pins, EPOCHS, pins.snapshots[EPOCHS], LEDGER, f"contract == '{pins.contract.contract}'")
+    columns = pins.con.sql(f"FROM {ident(_raw(LEDGER))} LIMIT 0").columns
     pins.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {LEDGER} AS
         SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
             late_watermark_ms, evict_watermark_ms, planned_at
         FROM {ident(_raw(LEDGER))}
-        WHERE contract = {text(name)}
+        WHERE {of_contract(pins.contract, columns)}
         """
     )
 

@@ -16,8 +16,10 @@ from reconcile.written import written_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
 
+    from connect.lake import Lake
     from contract.model import Contract
 
 RUNS, FINDINGS = "plumbline.runs", "plumbline.findings"
@@ -26,6 +28,8 @@ RUNS, FINDINGS = "plumbline.runs", "plumbline.findings"
 def runs_schema() -> pa.Schema:
     """One row per reconcile."""
     import pyarrow as pa
+
+    from connect.onto import order_column
 
     return pa.schema(
         [
@@ -38,6 +42,7 @@ def runs_schema() -> pa.Schema:
             field("document", pa.string(), "JSON: what `plumbline reconcile --json` printed"),
             field("definition", pa.string(), "JSON: the contract, without connections"),
             field("recorded_at", moment(), "when the run was recorded"),
+            field(*order_column()),
         ]
     )
 
@@ -63,19 +68,53 @@ def findings_schema() -> pa.Schema:
 
 
 def keep_record(pins: Pins, document: dict[str, Any]) -> bool:
-    """Append the findings, then the run; each once per run id. Returns whether anything was new.
+    """Append the findings, then the run; each once per run id, however many reconciles do it at once. Returns whether
+    the run was new.
 
     Findings go in with one commit: after a crash between the two, the next reconcile adds only the run.
     """
-    lake, run_id = pins.lake, document["run_id"]
-    runs = lake.ensure_table(RUNS, runs_schema())
-    if _has(runs, run_id):
+    from connect.onto import append_onto, commit_onto, next_order
+
+    lake, run_id, schema = pins.lake, document["run_id"], runs_schema()
+    lake.ensure_table(RUNS, schema)
+    if _has(lake.evolve(RUNS, schema), run_id):
         return False
-    findings = lake.ensure_table(FINDINGS, findings_schema())
-    if not _has(findings, run_id):
-        _append_findings(pins, findings, run_id)
-    lake.append(RUNS, _run_row(pins, document), {"plumbline.run-id": run_id})
-    return True
+    lake.ensure_table(FINDINGS, findings_schema())
+    commit_onto(lake, FINDINGS, lambda table: _has(table, run_id) or _append_findings(pins, table, run_id))
+
+    def run_row(table: Table) -> pa.Table | None:
+        return None if _has(table, run_id) else _run_row(pins, document, next_order(table))
+
+    return append_onto(lake, RUNS, run_row, {"plumbline.run-id": run_id})
+
+
+def of_contract(lake: Lake, contract: Contract, row_filter: BooleanExpression | None = None) -> list[dict[str, Any]]:
+    """The recorded runs of this contract (name and tables) that satisfy the filter, in the order of their commits:
+    `run_id`, `document`, `recorded_at` and their order."""
+    from pyiceberg.expressions import AlwaysTrue, And, EqualTo
+
+    from connect.onto import ORDER, columns_of, in_order
+    from contract.identity import identity, identity_of
+
+    if not lake.exists(RUNS):
+        return []
+    table, mine = lake.load(RUNS), identity(contract)
+    fields = columns_of(table, "run_id", "document", "definition", "recorded_at", ORDER)
+    wanted = And(EqualTo("contract", contract.contract), row_filter or AlwaysTrue())
+    rows = table.scan(wanted, selected_fields=fields).to_arrow().to_pylist()
+    return sorted((row for row in rows if identity_of(json.loads(row.pop("definition") or "{}")) == mine), key=in_order)
+
+
+def whose(lake: Lake, name: str) -> dict[str, str | None]:
+    """Run id to the identity of its contract, of all runs of contracts with that name."""
+    from pyiceberg.expressions import EqualTo
+
+    from contract.identity import identity_of
+
+    if not lake.exists(RUNS):
+        return {}
+    rows = lake.load(RUNS).scan(EqualTo("contract", name), selected_fields=("run_id", "definition")).to_arrow()
+    return {row["run_id"]: identity_of(json.loads(row["definition"] or "{}")) for row in rows.to_pylist()}
 
 
 def export(pins: Pins, run_id: str, out: str) -> None:
@@ -134,7 +173,7 @@ def _iso(moment: str) -> str:
     return f"strftime({moment}, '%Y-%m-%dT%H:%M:%S.%fZ')"
 
 
-def _append_findings(pins: Pins, findings: Table, run_id: str) -> None:
+def _append_findings(pins: Pins, findings: Table, run_id: str) -> bool:
     import pyarrow as pa
 
     schema = findings_schema()
@@ -145,10 +184,13 @@ def _append_findings(pins: Pins, findings: Table, run_id: str) -> None:
         for batch in reader:
             rows = pa.Table.from_batches([batch]).cast(schema)
             transaction.append(rows, snapshot_properties={"plumbline.run-id": run_id})
+    return True
 
 
-def _run_row(pins: Pins, document: dict[str, Any]) -> pa.Table:
+def _run_row(pins: Pins, document: dict[str, Any], order: int) -> pa.Table:
     import pyarrow as pa
+
+    from connect.onto import ORDER
 
     row = {
         "run_id": document["run_id"],
@@ -160,6 +202,7 @@ def _run_row(pins: Pins, document: dict[str, Any]) -> pa.Table:
         "document": json.dumps(document),
         "definition": _without_connections(pins.contract),
         "recorded_at": datetime.now(UTC),
+        ORDER: order,
     }
     return pa.Table.from_pylist([row], schema=runs_schema())
 

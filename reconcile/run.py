@@ -105,6 +105,7 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
 
     import duckdb
 
+    from connect.disk import is_full, no_space
     from connect.lake import Lake
     from connect.pinned import connection
     from contract.errors import SetupError
@@ -122,6 +123,8 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
         try:
             yield pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
         except duckdb.OutOfMemoryException as error:
+            if "temp_directory" in str(error) and is_full(Path(folder)):
+                raise no_space(folder) from error
             raise SetupError(
                 f"the differences and their evidence do not fit into {memory}: {first_line(error)}",
                 next_step="give more with --memory, or reconcile a shorter range",

@@ -1,4 +1,4 @@
-"""What replays leave behind: tapes, staging tables, tags. By age, and never what a rollback still needs."""
+"""What replays leave behind: tapes, staging tables, tags. By age, only what they made, never what a rollback needs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from contract.errors import PlumblineError
 from contract.model import Contract
-from replay.plan import STAGING, Plan
-from replay.publish import PUBLISHED, ROLLED_BACK, last_action, tag_name
+from replay import staging
+from replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, last_action
+from replay.plan import Plan
+from replay.publish import tag_name
 from replay.store import ReplayFolder
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def removable(
 
     A published replay keeps its tag, which a rollback needs, unless `rollback_for` says how long one is offered.
     """
-    if age < older_than:
+    if age < older_than or action == UNKNOWN:
         return {}
     if action == PUBLISHED:
         kinds = {TAPE: "published", STAGING_TABLE: "published"}
@@ -80,10 +82,10 @@ def _of_replay(
     contract, plan, _ = open_replay(home, folder.id)
     lake = Lake.open(home, contract.catalog)
     table = lake.load(contract.output.stream_table)
-    kinds = removable(last_action(table, plan.replay_id), _age(folder), older_than, rollback_for)
+    kinds = removable(last_action(lake, table, plan.replay_id), _age(folder), older_than, rollback_for)
     found = list(_there(lake, contract, table, plan, folder, kinds))
     for one in found if execute else ():
-        _remove(lake, contract, folder, one)
+        _remove(lake, contract, plan, folder, one)
     return found
 
 
@@ -94,7 +96,7 @@ def _there(
     tag, id = tag_name(plan.replay_id), plan.replay_id
     if TAG in kinds and tag in table.metadata.refs:
         yield Leftover(TAG, id, f"{contract.output.stream_table} {tag}", 0, kinds[TAG])
-    if STAGING_TABLE in kinds and lake.exists(plan.staging_table):
+    if STAGING_TABLE in kinds and staging.ours(lake, plan, folder):
         yield Leftover(STAGING_TABLE, id, plan.staging_table, 0, kinds[STAGING_TABLE])
     if TAPE in kinds and folder.bulky:
         yield Leftover(TAPE, id, str(folder.root), _size(folder), kinds[TAPE])
@@ -102,12 +104,12 @@ def _there(
         yield Leftover(FOLDER, id, str(folder.root), _size(folder), kinds[FOLDER])
 
 
-def _remove(lake: Lake, contract: Contract, folder: ReplayFolder, one: Leftover) -> None:
+def _remove(lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, one: Leftover) -> None:
     if one.kind == TAG:
         table = lake.load(contract.output.stream_table)
         table.manage_snapshots().remove_tag(tag_name(one.replay_id)).commit()
     elif one.kind == STAGING_TABLE:
-        lake.catalog().purge_table(one.name)
+        staging.drop(lake, plan, folder)
     elif one.kind == TAPE:
         folder.forget(*folder.bulky)
     else:
@@ -118,14 +120,12 @@ def _orphans(home: Home, older_than: timedelta, *, execute: bool) -> list[Leftov
     """Staging tables of replays whose folder is gone. Only in the home's own catalog: elsewhere they may be others'."""
     from connect.lake import Lake
 
-    lake = Lake.open(home)
-    known = {f"{STAGING}.r_{folder.id.replace('-', '_')}" for folder in ReplayFolder.all(home)}
-    found = []
-    for name in lake.tables():
-        if name.startswith(f"{STAGING}.") and name not in known:
-            age = timedelta(milliseconds=time.time() * 1000 - lake.load(name).metadata.last_updated_ms)
-            if age >= older_than:
-                found.append(Leftover(STAGING_TABLE, "", name, 0, "its replay's folder is gone"))
+    lake, found = Lake.open(home), []
+    there = {folder.id for folder in ReplayFolder.all(home)}
+    for name in staging.left_over(lake, there, ReplayFolder.planned(home)):
+        age = timedelta(milliseconds=time.time() * 1000 - lake.load(name).metadata.last_updated_ms)
+        if age >= older_than:
+            found.append(Leftover(STAGING_TABLE, "", name, 0, "its replay's folder is gone"))
     for one in found if execute else ():
         lake.catalog().purge_table(one.name)
     return found

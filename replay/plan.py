@@ -68,7 +68,7 @@ class Plan:
     @property
     def staging_table(self) -> str:
         """The table that the replay writes before it is published."""
-        return f"{STAGING}.r_{self.replay_id.replace('-', '_')}"
+        return staging_table(self.replay_id)
 
     def as_json(self) -> dict[str, Any]:
         """The plan file: all of the plan and its hash."""
@@ -99,6 +99,11 @@ class Wanted:
     accept_gaps: bool = False
     perturb: int | None = None
     time_basis: str = "event"
+
+
+def staging_table(replay_id: str) -> str:
+    """The staging table of a replay."""
+    return f"{STAGING}.r_{replay_id.replace('-', '_')}"
 
 
 def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_range: TimeRange, **wanted: Any) -> Plan:

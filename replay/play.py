@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from contract.errors import IncompleteError
 from contract.lineage import EVENT_TIME
 from contract.model import Contract
-from replay import fidelity
+from replay import fidelity, staging
 from replay.plan import Plan
 from replay.played import forget_unplanned, reached, sides_apart
 from replay.recorded import read_recorded
@@ -50,12 +50,13 @@ def run(
     `among`: the plans that this process runs one after the other, where it is not this one alone.
     Returns `{"replay_id", "staging", "rows", "tape", "late", "epochs", "seconds", "fidelity"}`.
     Raises IncompleteError when the two sides of a faithful tape ran apart, UnreachableError while another process
-    runs this replay.
+    runs this replay, SetupError for a table of somebody else's under the staging table's name.
     """
     from connect.lake import Lake
 
     with folder.owned():
         lake, done = Lake.open(home, contract.catalog), folder.read("run")
+        staging.refuse_other(lake, plan, folder)
         if done and lake.exists(plan.staging_table):
             return done
         # What was played and audited once is gone, by `replay gc` or a publish: neither says anything of this run.
@@ -133,11 +134,11 @@ def _join_whole(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan,
     So no watermark and no state is needed. The plan is the live job's. What a killed run has staged is not of this one.
     """
     say(f"replay: joining the tape into {plan.staging_table}")
-    if lake.exists(plan.staging_table):
-        lake.catalog().purge_table(plan.staging_table)
+    staging.drop(lake, plan, folder)
     left, right = (whole_tape(spark, folder.tape / name) for name in (contract.join.left, contract.join.right))
     rows = join(contract, left, right, plan.replay_id).where(plan.time_range.sql(EVENT_TIME))
-    fitted = ensure_output(lake, contract, plan.staging_table, rows)
+    made = {staging.MADE_BY: plan.replay_id}
+    fitted = ensure_output(lake, contract, plan.staging_table, rows, made)
     with _set(spark, _of_joining(contract)):
         fitted.writeTo(f"lake.{plan.staging_table}").option("fanout-enabled", "true").append()
     return 0
@@ -169,7 +170,7 @@ def _play_shown(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan,
     rows = join(contract, left, right, plan.replay_id)
     # By event time only: Spark pushes any other condition below the watermark, which what it drops then does not move.
     kept = rows.where(plan.time_range.sql(EVENT_TIME))
-    ensure_output(lake, contract, plan.staging_table, kept)
+    ensure_output(lake, contract, plan.staging_table, kept, {staging.MADE_BY: plan.replay_id})
     forget_unplanned(folder.checkpoint)
     query = write_stream(kept, plan.staging_table, str(folder.checkpoint), {"availableNow": True})
     _await(query)
@@ -238,7 +239,7 @@ def _forget_earlier_run(lake: Lake, plan: Plan, folder: ReplayFolder) -> None:
     """
     begun, staged = (folder.checkpoint / "metadata").exists(), lake.exists(plan.staging_table)
     if staged and not begun:
-        lake.catalog().purge_table(plan.staging_table)
+        staging.drop(lake, plan, folder)
     if begun and not staged:
         folder.forget("checkpoint", "playing")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import IncompleteError, PlumblineError, UsageError
+from contract.errors import IncompleteError, PlumblineError, UnreachableError, UsageError
 from contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
 from contract.model import Contract
+from replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, begin, done, last_action
 from replay.plan import Plan
 from replay.store import ReplayFolder
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from connect.home import Home
     from connect.lake import Lake
 
-PUBLISHED, ROLLED_BACK = "replay.id", "replay.rollback-of"
 PATIENCE_SECONDS = 60
 
 
@@ -46,8 +47,8 @@ def publish(
     audited = _require_audit(plan, folder, accept)
     lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
     table = lake.load(name)
-    if last_action(table, plan.replay_id) == PUBLISHED:
-        return _result(plan, table, changed=False)
+    if _last(lake, table, plan) == PUBLISHED:
+        return _result(plan, table, PUBLISHED, changed=False)
     if not lake.exists(plan.staging_table):
         raise UsageError(
             f"the staging table of replay {plan.replay_id} is gone",
@@ -75,8 +76,8 @@ def rollback(contract: Contract, home: Home, plan: Plan) -> dict[str, Any]:
 
     lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
     table = lake.load(name)
-    if not is_published(table, name, plan):
-        return _result(plan, table, changed=False)
+    if not is_published(lake, table, plan):
+        return _result(plan, table, ROLLED_BACK, changed=False)
 
     def replacement(table: Table) -> pa.Table:
         import pyarrow as pa
@@ -88,34 +89,36 @@ def rollback(contract: Contract, home: Home, plan: Plan) -> dict[str, Any]:
     return _replace(lake, name, plan, replacement, ROLLED_BACK)
 
 
-def is_published(table: Table, name: str, plan: Plan) -> bool:
+def is_published(lake: Lake, table: Table, plan: Plan) -> bool:
     """Whether there is something to roll back; False when that was done. Raises UsageError when never published."""
-    action = last_action(table, plan.replay_id)
+    action = _last(lake, table, plan)
     if action is None:
+        name = ".".join(table.name())
         raise UsageError(f"replay {plan.replay_id} is not published in {name}", next_step="nothing to roll back")
     return action == PUBLISHED
+
+
+def _last(lake: Lake, table: Table, plan: Plan) -> str | None:
+    """PUBLISHED, ROLLED_BACK or None. Raises IncompleteError when that can no longer be told."""
+    action = last_action(lake, table, plan.replay_id)
+    if action == UNKNOWN:
+        raise IncompleteError(
+            f"replay {plan.replay_id} was being published or rolled back when its process ended, and the snapshots "
+            "that would tell whether it came to the commit have been expired",
+            where=".".join(table.name()),
+            next_step="plumbline reconcile CONTRACT shows what the range holds; plan the range again to replace it",
+        )
+    return action
 
 
 def rollback_shown(contract: Contract, home: Home, plan: Plan) -> str:
     """What a rollback would do, in words. Raises as `rollback`."""
     from connect.lake import Lake
 
-    name = contract.output.stream_table
-    done = not is_published(Lake.open(home, contract.catalog).load(name), name, plan)
-    return "is rolled back already: nothing to do" if done else "would bring back the rows from before the replay"
-
-
-def last_action(table: Table, replay_id: str) -> str | None:
-    """PUBLISHED or ROLLED_BACK, whichever came last for this replay in the history of `table`; None for neither."""
-    snapshot = table.current_snapshot()
-    while snapshot is not None:
-        properties = snapshot.summary.additional_properties if snapshot.summary else {}
-        for action in (PUBLISHED, ROLLED_BACK):
-            if properties.get(action) == replay_id:
-                return action
-        parent = snapshot.parent_snapshot_id
-        snapshot = table.snapshot_by_id(parent) if parent else None
-    return None
+    lake = Lake.open(home, contract.catalog)
+    if not is_published(lake, lake.load(contract.output.stream_table), plan):
+        return "is rolled back already: nothing to do"
+    return "would bring back the rows from before the replay"
 
 
 def tag_name(replay_id: str) -> str:
@@ -138,12 +141,17 @@ def _replace(
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         table = lake.load(name)
-        if last_action(table, plan.replay_id) == action:
-            return _result(plan, table, changed=False)
+        if _last(lake, table, plan) == action:
+            return _result(plan, table, action, changed=False)
         try:
             rows, properties = replacement(table), {action: plan.replay_id}
+            begin(lake, table, plan.replay_id, action)
             table.overwrite(rows, overwrite_filter=_in_range(plan), snapshot_properties=properties)
-            return _result(plan, lake.load(name), changed=True)
+            table = lake.load(name)
+            # The commit stands; its own snapshot says so until the row is written, by a later command if need be.
+            with suppress(UnreachableError):
+                done(lake, table, plan.replay_id, action)
+            return _result(plan, table, action, changed=True)
         except (CommitFailedException, ValidationException):
             pass
         if time.monotonic() > deadline:
@@ -247,7 +255,7 @@ def _require_audit(plan: Plan, folder: ReplayFolder, accept: Collection[str]) ->
     return None if live is None else live["snapshot_id"]
 
 
-def _result(plan: Plan, table: Table, *, changed: bool) -> dict[str, Any]:
+def _result(plan: Plan, table: Table, action: str, *, changed: bool) -> dict[str, Any]:
     snapshot = table.current_snapshot()
     return {
         "replay_id": plan.replay_id,
@@ -255,6 +263,6 @@ def _result(plan: Plan, table: Table, *, changed: bool) -> dict[str, Any]:
         "range": plan.range,
         "changed": changed,
         "rows": table.scan(row_filter=_in_range(plan)).count(),
-        "action": last_action(table, plan.replay_id),
+        "action": action,
         "snapshot_id": snapshot.snapshot_id if snapshot else None,
     }

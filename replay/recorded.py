@@ -44,16 +44,22 @@ class Recorded:
 
 
 def read_recorded(lake: Lake, contract: Contract) -> list[Recorded]:
-    """All epochs of the contract in `plumbline.epochs`, in the order in which they were planned."""
-    from pyiceberg.expressions import EqualTo
+    """All epochs of the contract in `plumbline.epochs`, in the order in which they were planned.
 
+    Of one checkpoint that is the order of their numbers: the job's clock may have been set back.
+    """
+    from stream_job.epochs import of_contract
     from stream_job.tables import EPOCHS
 
     if not lake.exists(EPOCHS):
         return []
-    rows = lake.load(EPOCHS).scan(row_filter=EqualTo("contract", contract.contract)).to_arrow().to_pylist()
+    table = lake.load(EPOCHS)
+    rows = table.scan(row_filter=of_contract(contract, table.schema().column_names)).to_arrow().to_pylist()
+    ended: dict[Any, datetime] = {}
+    for row in rows:
+        ended[row["query_id"]] = max(row["planned_at"], ended.get(row["query_id"], row["planned_at"]))
     found: dict[tuple[Any, int], Recorded] = {}
-    for row in sorted(rows, key=lambda row: (row["planned_at"], row["epoch"])):
+    for row in sorted(rows, key=lambda row: (ended[row["query_id"]], row["query_id"], row["epoch"])):
         epoch = found.setdefault(
             (row["query_id"], row["epoch"]),
             Recorded(

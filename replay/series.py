@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from contract.errors import UsageError
 from contract.model import Contract
 from contract.ranges import TimeRange
+from replay import staging
 from replay.plan import Plan, make_plan
 from replay.settled import settled_end
 from replay.store import LATEST, ReplayFolder, write_json
@@ -117,11 +118,12 @@ def _one(
 ) -> dict[str, Any]:
     from connect.lake import Lake
     from replay.audit import audit
+    from replay.history import PUBLISHED, last_action
     from replay.play import run
-    from replay.publish import PUBLISHED, last_action, publish
+    from replay.publish import publish
 
     lake = Lake.open(home, contract.catalog)
-    if last_action(lake.load(contract.output.stream_table), plan.replay_id) != PUBLISHED:
+    if last_action(lake, lake.load(contract.output.stream_table), plan.replay_id) != PUBLISHED:
         run(contract, home, plan, folder, say=say, spark=spark, among=among)
         audit(contract, home, plan, folder)
     published = publish(contract, home, plan, folder)
@@ -131,6 +133,6 @@ def _one(
 
 def drop_bulk(lake: Any, plan: Plan, folder: ReplayFolder) -> None:
     """Remove tape, checkpoint and staging table. Plan and tag stay: a rollback needs no more than these."""
-    if lake.exists(plan.staging_table):
-        lake.catalog().purge_table(plan.staging_table)
+    if staging.ours(lake, plan, folder):
+        staging.drop(lake, plan, folder)
     folder.forget(*folder.bulky)

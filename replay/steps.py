@@ -50,16 +50,17 @@ def _refuse_series(home: Home, name: str) -> None:
 def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> dict[str, Any]:
     """How far a replay has come: `{"replay_id", "range", "state", "next"}`.
 
-    States in order: planned, ran, audited (or failed), published, rolled back.
+    States in order: planned, ran, audited (or failed), published, rolled back. `unknown`: a publish or a rollback was
+    broken off, and the snapshots that would tell whether it was committed are gone.
     """
     from connect.lake import Lake
-    from replay.publish import PUBLISHED, ROLLED_BACK, last_action
+    from replay.history import DONE, UNKNOWN, last_action
 
     lake = Lake.open(home, contract.catalog)
-    action = last_action(lake.load(contract.output.stream_table), plan.replay_id)
+    action = last_action(lake, lake.load(contract.output.stream_table), plan.replay_id)
     audit = folder.read("audit")
     if action:
-        state = {PUBLISHED: "published", ROLLED_BACK: "rolled back"}[action]
+        state = DONE.get(action, UNKNOWN)
     elif audit:
         state = "audited" if audit["passed"] else "failed"
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import shutil
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from connect.locks import locked
 from contract.errors import UsageError
 
 LATEST = "latest"
+PLANNED = "planned"
+OWN_FILES = re.compile(
+    r"(plan|run|audit|feed[^/]*)\.json|\.(plan|run|audit|feed[^/]*)\.json\.\d+\.tmp|tape|playing|checkpoint|scratch|\.lock"
+)
+"""What replays write into their folders, by name."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,11 @@ class ReplayFolder:
         """Every planned replay of the home, by id."""
         return [cls(plan.parent) for plan in sorted(home.replays.glob("*/plan.json"))]
 
+    @classmethod
+    def planned(cls, home: Home) -> set[str]:
+        """The ids of all replays that were ever planned in the home, also of those whose folder is gone."""
+        return {folder.id for folder in cls.all(home)} | {path.name for path in (home.replays / PLANNED).glob("*")}
+
     def owned(self) -> AbstractContextManager[None]:
         """Keep other processes from running this replay meanwhile. Raises UnreachableError while another one does."""
         return locked(self.root / ".lock", f"replay {self.id} is being run by another process")
@@ -67,11 +78,16 @@ class ReplayFolder:
                 path.with_name(f"{name}.json").unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the whole folder; the plan goes last, so that a killed removal is found and repeated."""
-        for path in self.root.iterdir():
-            if path != self.plan:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        shutil.rmtree(self.root)
+        """Remove what replays write here; the plan goes last, so that a killed removal is found and repeated.
+
+        What somebody else put into the folder stays, and the folder with it.
+        """
+        own = [path for path in self.root.iterdir() if OWN_FILES.fullmatch(path.name) and path != self.plan]
+        for path in own:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.plan.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.root.rmdir()
 
     @property
     def id(self) -> str:
@@ -124,6 +140,9 @@ class ReplayFolder:
 
     def write(self, step: str, document: dict[str, Any]) -> None:
         """Keep the document of a finished step, whole or not at all."""
+        if step == "plan":
+            (self.root.parent / PLANNED).mkdir(parents=True, exist_ok=True)
+            (self.root.parent / PLANNED / self.id).touch()
         write_json(self.root / f"{step}.json", document)
 
 

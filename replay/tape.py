@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connect.home import on_this_disk
 from connect.iceberg_types import quoted, text
 from contract.errors import IncompleteError
 from contract.model import Contract
@@ -95,12 +96,12 @@ def order(epochs: int, seed: int | None) -> list[int]:
 
 def whole_tape(spark: SparkSession, folder: Path) -> DataFrame:
     """One source's tape as raw rows, all at once."""
-    return spark.read.schema(RAW_TYPES).parquet(str(folder))
+    return spark.read.schema(RAW_TYPES).parquet(on_this_disk(folder))
 
 
 def tape_stream(spark: SparkSession, folder: Path) -> DataFrame:
     """One source's tape as a stream of raw rows, one epoch per micro-batch."""
-    return spark.readStream.schema(RAW_TYPES).option("maxFilesPerTrigger", 1).parquet(str(folder))
+    return spark.readStream.schema(RAW_TYPES).option("maxFilesPerTrigger", 1).parquet(on_this_disk(folder))
 
 
 def _view_needed(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connect.home import on_this_disk
 from connect.iceberg_types import quoted
 from connect.parquet import parquet_rows
 from contract.errors import IncompleteError
@@ -61,7 +62,7 @@ def view_rows(
     if topic is not None:
         shutil.rmtree(scratch, ignore_errors=True)
         kept = topic.where(moments.sql("event_time")).where("quarantine_reason IS NULL")
-        kept.write.option("compression", "zstd").parquet(str(scratch))
+        kept.write.option("compression", "zstd").parquet(on_this_disk(scratch))
         if list(scratch.glob("*.parquet")):
             parts.append(f"SELECT {names} FROM {parquet_rows(scratch.glob('*.parquet'))}")
     con.execute(

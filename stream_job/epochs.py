@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, A
                     "late_watermark_ms": epoch.late_watermark_ms,
                     "evict_watermark_ms": epoch.evict_watermark_ms,
                     "no_data": epoch.no_data,
+                    "stream_table": contract.output.stream_table,
                     "planned_at": datetime.fromtimestamp(epoch.planned_at_ms / 1000, UTC),
                     "topic_id": dict(enumerate(ids)).get(int(partition) // APART),
                 }
@@ -57,16 +58,31 @@ def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, A
 
 def newest(lake: Lake, contract: Contract) -> tuple[str, int] | None:
     """`(query id, epoch)` of the contract's newest published epoch; None without one."""
-    from pyiceberg.expressions import EqualTo
-
     if not lake.exists(EPOCHS):
         return None
     fields = ("query_id", "epoch", "planned_at")
-    found = lake.load(EPOCHS).scan(EqualTo("contract", contract.contract), selected_fields=fields).to_arrow()
-    if not found.num_rows:
+    table = lake.load(EPOCHS)
+    rows = table.scan(of_contract(contract, table.schema().column_names), selected_fields=fields).to_arrow().to_pylist()
+    last = max(rows, key=lambda row: (row["planned_at"], row["query_id"]), default=None)
+    if last is None:
         return None
-    found = found.sort_by([("planned_at", "ascending"), ("epoch", "ascending")])
-    return str(found["query_id"][-1].as_py()), int(found["epoch"][-1].as_py())
+    query_id = last["query_id"]
+    # Of one checkpoint the number tells which epoch is the newest: the job's clock may have been set back.
+    return str(query_id), max(int(row["epoch"]) for row in rows if row["query_id"] == query_id)
+
+
+def of_contract(contract: Contract, columns: Collection[str]) -> str:
+    """The condition, for PyIceberg and DuckDB alike, for the contract's rows in a ledger with these columns.
+
+    Another contract may have the same name: it writes another table. Rows of earlier versions do not name the table;
+    there another topic tells it.
+    """
+    topics = ", ".join(f"'{source.topic}'" for source in contract.sources.values())
+    unsaid, named = f"topic in ({topics})", f"contract == '{contract.contract}'"
+    if "stream_table" not in columns:
+        return f"{named} and {unsaid}"
+    table = contract.output.stream_table
+    return f"{named} and (stream_table == '{table}' or (stream_table is null and {unsaid}))"
 
 
 def _last_published(lake: Lake, query_id: str) -> int:

@@ -45,6 +45,7 @@ SEE_LOG = "see spark.log in the home folder; a restart goes on from the last com
 BROKER_STEP = "check the broker and bootstrap.servers, then start again: it goes on from the last committed epoch"
 CATALOG_STEP = "check the catalog, then start again: it goes on from the last committed epoch"
 REGISTRY_STEP = "check the schema_registry block, then start again: it goes on from the last committed epoch"
+DISK_STEP = "free space where the home and the warehouse lie: it goes on from the last committed epoch"
 LOST_STEP = (
     "the topic no longer holds what the job has yet to read: raise its retention, then rebuild from the archive "
     "(`plumbline replay`), or begin a new checkpoint"
@@ -69,6 +70,13 @@ def _gone(kind: str, text: str, service: str, next_step: str) -> _Rule:
 
 RULES = (
     _Rule(r"(?!)", rf"Avro schema id \d+ {UNKNOWN_ID}", True, "registry", REGISTRY_STEP, True),
+    _Rule(
+        r"(?!)",
+        r"No space left on device|Disk quota exceeded|SQLITE_FULL|database or disk is full",
+        True,
+        "disk",
+        DISK_STEP,
+    ),
     _gone(
         r"OffsetOutOfRangeException$", r"KAFKA_DATA_LOSS|data may have been lost|failOnDataLoss", "broker", LOST_STEP
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from contract.generations import Ids, ends_in
 from contract.lineage import SIDES
 from stream_job.topics import read_by
 
+RECORD = re.compile(r"\d{12}\.json")
 Offsets = dict[str, int]
 """Partition number (as text, as Spark writes it) to offset; see contract.generations for topics that were made anew."""
 
@@ -81,25 +83,71 @@ class Ledger:
         return len(committed)
 
     def last_epoch(self) -> int:
-        """Number of the newest recorded epoch, -1 when there is none. Lists the folder once, then asks for the next."""
+        """Number of the newest recorded epoch, -1 when there is none. Lists the folder once, then asks for the next.
+
+        A file that holds no record of its number, such as one that was cut off, is none.
+        """
         if self._last is None or self._last < 0:
-            self._last = max(_numbers(self.folder / "epochs"), default=-1)
-        while self._path(self._last + 1).exists():
+            self._last = next((n for n in reversed(self.numbers()) if self.valid(n) is not None), -1)
+        while self._path(self._last + 1).exists() and self.valid(self._last + 1) is not None:
             self._last += 1
         return self._last
 
+    def numbers(self) -> list[int]:
+        """Numbers of the files that are named as records, ascending; other files in the folder are nobody's."""
+        folder = self.folder / "epochs"
+        names = os.listdir(folder) if folder.is_dir() else []
+        return sorted(int(name[:12]) for name in names if RECORD.fullmatch(name))
+
+    def valid(self, number: int) -> Epoch | None:
+        """The record of one epoch; None when there is none, or when the file does not hold it."""
+        try:
+            body = json.loads(self._path(number).read_text())
+            start, end = body.pop("start"), body.pop("end")
+            left, right = (tuple(ids) for ids in body.pop("topic_ids", ((), ())))
+            begun, ended = (dict(start[0]), dict(start[1])), (dict(end[0]), dict(end[1]))
+            record = Epoch(**body, start=begun, end=ended, topic_ids=(left, right))
+        except (FileNotFoundError, IsADirectoryError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+            return None
+        return record if record.epoch == number else None
+
     def read(self, number: int) -> Epoch:
-        """The record of one epoch."""
-        body = json.loads(self._path(number).read_text())
-        start, end = body.pop("start"), body.pop("end")
-        left, right = (tuple(ids) for ids in body.pop("topic_ids", ((), ())))
-        return Epoch(**body, start=(start[0], start[1]), end=(end[0], end[1]), topic_ids=(left, right))
+        """The record of one epoch. Raises IncompleteError when it is not there or not whole."""
+        record = self.valid(number)
+        if record is None:
+            raise IncompleteError(
+                f"the record of epoch {number} is gone or damaged",
+                where=str(self._path(number)),
+                next_step="the next start of the job brings it back from plumbline.epochs or the checkpoint's log",
+            )
+        return record
 
     def epochs(self, after: int = -1) -> Iterator[Epoch]:
         """Records with a number greater than `after`, in order."""
-        for number in sorted(_numbers(self.folder / "epochs")):
-            if number > after:
-                yield self.read(number)
+        for number in self.numbers():
+            record = self.valid(number) if number > after else None
+            if record is not None:
+                yield record
+
+    def set_aside(self, number: int) -> None:
+        """Give a file that is no record another name; it is not deleted."""
+        self._path(number).replace(self._path(number).with_suffix(".json.damaged"))
+        self.forget_count()
+
+    def forget_count(self) -> None:
+        """List the folder anew when the newest epoch is asked for again."""
+        self._last = None
+
+    def from_log(self, number: int, query_id: str) -> Epoch | None:
+        """The record of an epoch as the checkpoint's log has it, if its neighbour before is recorded."""
+        committed = (self.checkpoint / "commits" / str(number)).exists()
+        previous = self.valid(number - 1) if number else None
+        if not committed or (number and previous is None):
+            return None
+        try:
+            return self._made(number, query_id, previous)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def planned(self) -> Epoch | None:
         """The epoch after the last recorded one as the checkpoint planned it, committed or not; None without a plan.
@@ -113,16 +161,25 @@ class Ledger:
         return self._made(last + 1, query_id, self.read(last) if last >= 0 else None)
 
     def query_id(self) -> str | None:
-        """The checkpoint's id; None when there is no checkpoint."""
-        metadata = self.checkpoint / "metadata"
-        return str(json.loads(metadata.read_text())["id"]) if metadata.exists() else None
+        """The checkpoint's id; None when there is no checkpoint, or none that says it."""
+        try:
+            return str(json.loads((self.checkpoint / "metadata").read_text())["id"])
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return None
 
     def keep(self, record: Epoch) -> None:
         """Write a record that does not come from the checkpoint's own log; one that is there already stays."""
         _write_once(self._path(record.epoch), asdict(record))
 
     def _record(self, number: int, query_id: str, previous: Epoch | None) -> Epoch:
-        record = self._made(number, query_id, previous)
+        try:
+            record = self._made(number, query_id, previous)
+        except (ValueError, KeyError, TypeError) as error:
+            raise IncompleteError(
+                f"the checkpoint's log of epoch {number} is damaged: {error}",
+                where=str(self.checkpoint / "offsets" / str(number)),
+                next_step="run `plumbline stream recover CONTRACT`; it rebuilds the checkpoint",
+            ) from None
         self.keep(record)
         return record
 
@@ -147,7 +204,10 @@ class Ledger:
         starts = [n for n in _numbers(self.folder / "runs") if n <= number]
         if not starts:
             return "unknown"
-        return str(json.loads((self.folder / "runs" / f"{max(starts):012d}.json").read_text())["run_id"])
+        try:
+            return str(json.loads((self.folder / "runs" / f"{max(starts):012d}.json").read_text())["run_id"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "unknown"
 
     def _path(self, number: int) -> Path:
         return self.folder / "epochs" / f"{number:012d}.json"

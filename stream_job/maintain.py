@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from contract.errors import PlumblineError, SetupError
 from contract.model import Contract
-from stream_job import expiry, live_query
+from stream_job import expiry, live_query, orphans
 from stream_job.failures import judge
 from stream_job.patience import Backoff
 
@@ -36,6 +36,8 @@ SMALL = 0.75
 
 IDS_AT_ONCE = 5_000
 ATTEMPTS = 6
+VIEW = "plumbline_orphans"
+SHARED = "gc.enabled is false"
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,11 @@ class _Work:
         """Rewrite, then expire what that made superfluous too, then remove what nothing refers to."""
         files, small = small_files(self.lake.load(self.name))
         rewritten = self._patiently(self._rewrite) if execute and small else 0
-        planned = self._patiently(self._expire) if execute else self._plan()
-        orphans = self._patiently(lambda: self._orphans(execute=execute))
+        # The owner of such a table has said that its files are not its own alone: Iceberg deletes none of them either.
+        shared = self.lake.load(self.name).metadata.properties.get("gc.enabled", "true").lower() == "false"
+        planned = self._patiently(self._expire) if execute and not shared else self._plan()
+        if shared:
+            planned = expiry.Expiry((), {SHARED: sum(planned.kept.values()) + len(planned.expire)})
         return {
             "table": self.name,
             "files": files,
@@ -130,7 +135,7 @@ class _Work:
             "snapshots": sum(planned.kept.values()) + len(planned.expire),
             "expire": len(planned.expire),
             "kept": dict(planned.kept),
-            "orphans": orphans,
+            "orphans": 0 if shared else self._patiently(lambda: self._orphans(execute=execute)),
         }
 
     def _rewrite(self) -> int:
@@ -162,10 +167,19 @@ class _Work:
         return planned
 
     def _orphans(self, *, execute: bool) -> int:
+        """Files of this table that no snapshot knows: by Iceberg's own search, and then only those that are this
+        table's for certain (see `orphans`)."""
         before = (datetime.now(UTC) - self.limits.orphans).strftime("%Y-%m-%d %H:%M:%S")
-        dry = str(not execute).lower()
-        arguments = f"table => '{self.name}', older_than => TIMESTAMP '{before}', dry_run => {dry}"
-        return len(self._call(f"remove_orphan_files({arguments})"))
+        arguments = f"table => '{self.name}', older_than => TIMESTAMP '{before}'"
+        there = [row[0] for row in self._call(f"remove_orphan_files({arguments}, dry_run => true)")]
+        places = {name: self.lake.load(name).location() for name in self.lake.tables()} if there else {}
+        mine = orphans.removable(there, self.name, places)
+        if mine and execute:
+            # Iceberg compares the files of this view with the table's once more and deletes what is still an orphan.
+            rows = [(file, datetime(1970, 1, 2, tzinfo=UTC)) for file in mine]
+            self.spark.createDataFrame(rows, "file_path string, last_modified timestamp").createOrReplaceTempView(VIEW)
+            self._call(f"remove_orphan_files({arguments}, file_list_view => '{VIEW}')")
+        return len(mine)
 
     def _call(self, procedure: str) -> list[Any]:
         return list(self.spark.sql(f"CALL lake.system.{procedure}").collect())

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from connect.home import on_this_disk
 from contract.avro import UNKNOWN_ID
 from contract.durations import spell_duration
 from contract.generations import Generation, Ids, in_topic, placed
@@ -127,8 +129,12 @@ def configure(spark: SparkSession, contract: Contract) -> None:
     spark.conf.set("spark.sql.streaming.statefulOperator.useStrictDistribution", str(not alike).lower())
 
 
-def ensure_output(lake: Lake, contract: Contract, table: str, rows: DataFrame) -> DataFrame:
+def ensure_output(
+    lake: Lake, contract: Contract, table: str, rows: DataFrame, properties: Mapping[str, str] = MappingProxyType({})
+) -> DataFrame:
     """The rows as the output table takes them; it is created when it is missing, and grows with the contract.
+
+    `properties` are those of a new table beside the usual ones.
 
     Raises UsageError for a column that the table cannot take.
     """
@@ -137,7 +143,7 @@ def ensure_output(lake: Lake, contract: Contract, table: str, rows: DataFrame) -
     unit = contract.output.partition_by
     partition = None if unit == "none" else (unit, EVENT_TIME)
     schema = arrow_schema(rows)
-    lake.ensure_table(table, schema, partition, TABLE_PROPERTIES)
+    lake.ensure_table(table, schema, partition, {**TABLE_PROPERTIES, **properties})
     return fitted(rows, lake.evolve(table, schema))
 
 
@@ -146,7 +152,7 @@ def write_stream(rows: DataFrame, lake_table: str, checkpoint: str, trigger: dic
     return (
         rows.writeStream.format("iceberg")
         .outputMode("append")
-        .option("checkpointLocation", checkpoint)
+        .option("checkpointLocation", on_this_disk(checkpoint))
         .option("fanout-enabled", "true")
         .trigger(**trigger)
         .toTable(f"lake.{lake_table}")

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from contract.model import Contract
 from stream_job import epochs
 from stream_job.job import JobFolder
 from stream_job.ledger import Ledger
+from stream_job.mending import mend
 from stream_job.tables import EPOCHS
 
 if TYPE_CHECKING:
@@ -102,6 +104,8 @@ def settle(lake: Lake, contract: Contract, job: JobFolder) -> None:
     nobody can say whether a checkpoint was lost.
     """
     Exchange(job).finish(lake, contract)
+    with suppress(UnreachableError):  # a record is missed at the next start again
+        mend(lake, contract, job.ledger)
     try:
         reason = went_back(lake, contract, job)
     except UnreachableError:

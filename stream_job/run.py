@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from connect import place
 from contract.durations import milliseconds
 from contract.errors import UnreachableError
 from contract.model import Contract
@@ -53,9 +54,11 @@ def run(
     from connect.spark import session
 
     life = life or (ONCE if once else Life())
+    place.refuse_elsewhere(home)
     job = JobFolder.of(contract, home)
     _refuse_taken_port(life)
     with job.owned():
+        place.note(home)
         for change in job.refuse_other_semantics(contract):
             say(f"stream: the contract changed, and the checkpoint goes on with it: {change}")
         kafka = kafka_properties(contract.kafka, home, say)

@@ -25,6 +25,12 @@ Say = Callable[[str], None]
 PUBLISH_EVERY = 100
 """Epochs between two publications of the ledger: an Iceberg commit per epoch costs 0.1 to 0.6 s and grows."""
 
+PUBLISH_AFTER_SECONDS = 60.0
+"""And the longest between two, in which bad records stay unseen and a reconcile knows less than the stream has done."""
+
+SHARE_OF_PUBLISHING = 0.05
+"""How much of its time the job may spend on it: what is looked through grows with the archive."""
+
 LOOK_EVERY_SECONDS = 0.25
 """How often the job looks for committed epochs and failures."""
 
@@ -62,6 +68,7 @@ class Service:
         self._written = 0.0
         self._asked = time.monotonic()
         self._published = self.ledger.last_epoch()
+        self._publish_at = 0.0
 
     def run(self, stop: threading.Event, *, once: bool) -> None:
         """Run until the topics' end (`once`) or until `stop`; then bring the archive up to where the join stands.
@@ -83,12 +90,14 @@ class Service:
 
     def publish(self) -> None:
         """Bring `plumbline.epochs` and `plumbline.quarantine` up to date; later, when the catalog does not answer."""
+        begun = time.monotonic()
         try:
             epochs.publish(self.parts.lake, self.parts.contract, self.ledger)
             quarantine.publish(self.parts.lake, self.parts.contract)
         except UnreachableError as error:
             self.say(f"stream: the ledger is published later: {error.what}")
-        self._published = self.ledger.last_epoch()
+        self._published, now = self.ledger.last_epoch(), time.monotonic()
+        self._publish_at = now + max(PUBLISH_AFTER_SECONDS, (now - begun) / SHARE_OF_PUBLISHING)
 
     def _watch(self, keeper: Keeper, stop: threading.Event) -> None:
         """Until all queries have ended, one fails for good, or `stop` is set."""
@@ -96,7 +105,8 @@ class Service:
             keeper.look()
             self._look(keeper)
             self._refuse_other_topics(keeper)
-            if self.ledger.last_epoch() >= self._published + PUBLISH_EVERY and keeper.trouble is None:
+            many = self.ledger.last_epoch() >= self._published + PUBLISH_EVERY
+            if keeper.trouble is None and (many or time.monotonic() >= self._publish_at):
                 self.publish()
             if keeper.ended:
                 return

@@ -55,6 +55,7 @@ EPOCHS_SCHEMA = pa.schema(
         _field("no_data", pa.bool_(), "whether the epoch read nothing from any source"),
         _field("planned_at", UTC_MICROS, "when the epoch was planned, by the job's clock"),
         _field("topic_id", pa.string(), "Kafka's id of the topic that the partition is of; null where it is not known"),
+        _field("stream_table", pa.string(), "the table that the job writes; null: an earlier version's"),
     ]
 )
 """One row per committed micro-batch and source partition."""

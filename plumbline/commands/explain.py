@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,8 @@ def _contract(path: Path | None, home: Home) -> Contract:
 def _recorded(home: Home) -> Contract:
     """The contract of this home's recorded runs, when they are all of one."""
     from connect.lake import Lake
+    from connect.onto import ORDER, columns_of, in_order
+    from contract.identity import identity_of
     from contract.model import Contract
     from reconcile.record import RUNS
 
@@ -122,11 +125,12 @@ def _recorded(home: Home) -> Contract:
         raise UsageError(
             "no contract is named, and none was reconciled in this home", where=str(home.root), next_step=step
         )
-    rows = lake.load(RUNS).scan(selected_fields=("contract", "definition", "recorded_at")).to_arrow().to_pylist()
-    latest: dict[str, dict[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: row["recorded_at"]):
-        latest[row["contract"]] = row
+    table = lake.load(RUNS)
+    fields = columns_of(table, "contract", "definition", "recorded_at", ORDER)
+    latest: dict[str | None, dict[str, Any]] = {}
+    for row in sorted(table.scan(selected_fields=fields).to_arrow().to_pylist(), key=in_order):
+        latest[identity_of(json.loads(row["definition"]))] = row
     if len(latest) != 1:
-        known = ", ".join(sorted(latest))
+        known = ", ".join(sorted(row["contract"] for row in latest.values()))
         raise UsageError(f"this home knows {len(latest)} contracts: {known}", where=str(home.root), next_step=step)
     return Contract.model_validate_json(next(iter(latest.values()))["definition"])

@@ -78,6 +78,7 @@ def maintain(
     from connect.lake import Lake
     from contract.loader import load
     from plumbline.pins import recorded_snapshots
+    from replay.history import catch_up
     from stream_job.maintain import Limits
     from stream_job.maintain import maintain as do
 
@@ -87,7 +88,10 @@ def maintain(
             next_step="name an age of at least '1 day'",
         )
     contract = load(contract_path)
-    pinned = recorded_snapshots(Lake.open(home, contract.catalog), contract, home, keep_runs)
+    lake = Lake.open(home, contract.catalog)
+    if execute and lake.exists(contract.output.stream_table):
+        catch_up(lake, lake.load(contract.output.stream_table))
+    pinned = recorded_snapshots(lake, contract, home, keep_runs)
     done = do(contract, home, Limits(older_than, orphans_older_than), pinned, execute=execute, say=say)
     emit(done, as_json, lambda console: _show(done, console))
 

@@ -4,27 +4,51 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connect.home import Home
+from contract.identity import identity
 from replay.store import write_json
 
 if TYPE_CHECKING:
     from contract.model import Contract
 
 Document = dict[str, Any]
-NIGHT, ANNOUNCED = "night", "announced"
+NIGHT, ANNOUNCED, OWNER = "night", "announced", "contract.json"
 SCRATCH = timedelta(days=1)
 """No reconcile that still runs leaves its scratch untouched for so long."""
 
 
 def nights_of(home: Home, contract: Contract) -> Path:
-    """The folder of all nights of one contract."""
-    return home.root / "nightly" / contract.contract
+    """The folder of all nights of one contract: by its name, and where another contract of that name has it (see
+    `claim`), by its identity too."""
+    folder, mine = home.root / "nightly" / contract.contract, identity(contract)
+    return folder if _owner(folder) in (None, mine) else folder.with_name(f"{folder.name}-{mine[:8]}")
+
+
+def claim(home: Home, contract: Contract, runs: Mapping[str, str | None]) -> None:
+    """Note whose nights the folder holds. `runs`: the contracts of recorded runs, which tell whose the nights of an
+    earlier version are."""
+    mine, folder = identity(contract), home.root / "nightly" / contract.contract
+    if _owner(folder) is None:
+        told = (json.loads(path.read_text())["run_id"] for path in sorted(folder.glob(f"*/{NIGHT}.json")))
+        owner = next((found for found in map(runs.get, told) if found is not None), mine)
+        write_json(folder / OWNER, {"contract": contract.contract, "identity": owner})
+    folder = nights_of(home, contract)
+    if _owner(folder) is None:
+        write_json(folder / OWNER, {"contract": contract.contract, "identity": mine})
+
+
+def _owner(folder: Path) -> str | None:
+    """The identity of the contract whose nights a folder holds; None when nobody has noted it."""
+    try:
+        return str(json.loads((folder / OWNER).read_text())["identity"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 @dataclass(frozen=True)

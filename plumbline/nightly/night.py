@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connect.home import Home
+from contract.identity import identity
 from contract.ranges import TimeRange, parse_range
 from plumbline.nightly import record
 from plumbline.nightly.folder import NIGHT, Document, NightFolder, nights_of
@@ -49,9 +50,9 @@ class Job:
 def spend(job: Job, day: date) -> Document:
     """Do the night of one day, or the rest of one that was killed, and record it.
 
-    Returns `{"contract", "day", "run_id", "verdict", "settled", "balanced", "counts", "causes", "unexplained",
-    "alerts", "expectations", "failed", "batch_snapshot", "report"}`; `expectations` counts all, `failed` lists those
-    that do not hold: `{"on", "expectation", "column", "unexpected", "why"}`.
+    Returns `{"contract", "identity", "day", "run_id", "verdict", "settled", "balanced", "counts", "causes",
+    "unexplained", "alerts", "expectations", "failed", "batch_snapshot", "report"}`; `expectations` counts all, `failed`
+    lists those that do not hold: `{"on", "expectation", "column", "unexpected", "why"}`.
     """
     folder, span = job.folder(day), parse_range(on_date=day.isoformat())
     batch = folder.step("batch", lambda: _batch(job, span))
@@ -89,6 +90,7 @@ def _night(job: Job, day: date, batch: Document, checked: Document, run: Documen
     page = make(job.contract_path, job.home, [run["run_id"]], job.folder(day).report)
     return {
         "contract": job.contract.contract,
+        "identity": identity(job.contract),
         "day": day.isoformat(),
         **{name: run[name] for name in FIGURES},
         "expectations": sum(len(table["expectations"]) for table in checked["tables"].values()),

@@ -21,6 +21,8 @@ def nights_schema() -> pa.Schema:
     """One row per contract and day; of a day that was done again, the newest counts."""
     import pyarrow as pa
 
+    from connect.onto import order_column
+
     moment = pa.timestamp("us", tz="UTC")
     columns = (
         ("contract", pa.string(), "name of the contract"),
@@ -30,37 +32,55 @@ def nights_schema() -> pa.Schema:
         ("failed", pa.int32(), "how many expectations failed"),
         ("document", pa.string(), "JSON: the night as `plumbline nightly --json` prints it"),
         ("recorded_at", moment, "when the night was recorded"),
+        order_column(),
     )
     return pa.schema([pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns])
 
 
 def days_done(lake: Lake, contract: Contract) -> set[date]:
     """The days of the contract that have a night."""
-    from pyiceberg.expressions import EqualTo
-
-    if not lake.exists(NIGHTS):
-        return set()
-    scan = lake.load(NIGHTS).scan(EqualTo("contract", contract.contract), selected_fields=("day",))
-    return set(scan.to_arrow()["day"].to_pylist())
+    return {row["day"] for row in _nights(lake, contract)}
 
 
 def last_night(lake: Lake, contract: Contract, day: date | None = None) -> dict[str, Any] | None:
     """The recorded night of that day, or of the newest day that has one; done again, the newest record."""
-    from pyiceberg.expressions import And, EqualTo
+    from connect.onto import in_order
+
+    rows = [row for row in _nights(lake, contract) if day is None or row["day"] == day]
+    newest = max(rows, key=lambda row: (row["day"], in_order(row)), default=None)
+    return json.loads(newest["document"]) if newest else None
+
+
+def _nights(lake: Lake, contract: Contract) -> list[dict[str, Any]]:
+    """The rows of this contract; those of another one that has the same name and other tables are not among them.
+
+    A night says whose it is. Those of earlier versions do not: there the recorded run says it.
+    """
+    from pyiceberg.expressions import EqualTo
+
+    from connect.onto import ORDER, columns_of
+    from contract.identity import identity
+    from reconcile.record import whose
 
     if not lake.exists(NIGHTS):
-        return None
-    wanted = EqualTo("contract", contract.contract)
-    if day is not None:
-        wanted = And(wanted, EqualTo("day", day.isoformat()))
-    rows = lake.load(NIGHTS).scan(wanted, selected_fields=("day", "recorded_at", "document")).to_arrow().to_pylist()
-    newest = max(rows, key=lambda row: (row["day"], row["recorded_at"]), default=None)
-    return json.loads(newest["document"]) if newest else None
+        return []
+    table, mine = lake.load(NIGHTS), identity(contract)
+    fields = columns_of(table, "day", "run_id", "document", "recorded_at", ORDER)
+    rows = table.scan(EqualTo("contract", contract.contract), selected_fields=fields).to_arrow().to_pylist()
+    said = [json.loads(row["document"]).get("identity") for row in rows]
+    runs = {} if all(said) else whose(lake, contract.contract)
+    there = all(map(lake.exists, (contract.output.stream_table, contract.output.batch_table)))
+    # Nobody says whose it is: the contract's, if its tables are there and no other contract of the name is known.
+    unsaid = mine if there and set(runs.values()) <= {mine} else None
+    owners = [owner or runs.get(row["run_id"], unsaid) for row, owner in zip(rows, said, strict=True)]
+    return [row for row, owner in zip(rows, owners, strict=True) if owner == mine]
 
 
 def keep(lake: Lake, night: dict[str, Any]) -> None:
     """Append the night."""
     import pyarrow as pa
+
+    from connect.onto import ORDER, append_onto, next_order
 
     row = {
         **{name: night[name] for name in ("contract", "run_id", "verdict")},
@@ -69,8 +89,12 @@ def keep(lake: Lake, night: dict[str, Any]) -> None:
         "document": json.dumps(night),
         "recorded_at": datetime.now(UTC),
     }
-    lake.ensure_table(NIGHTS, nights_schema())
-    lake.append(NIGHTS, pa.Table.from_pylist([row], schema=nights_schema()))
+    schema = nights_schema()
+    lake.ensure_table(NIGHTS, schema)
+    lake.evolve(NIGHTS, schema)
+    append_onto(
+        lake, NIGHTS, lambda table: pa.Table.from_pylist([{**row, ORDER: next_order(table)}], schema=schema), {}
+    )
 
 
 def recorded_run(lake: Lake, contract: Contract, time_range: TimeRange, batch_snapshot: int) -> dict[str, Any] | None:
@@ -80,13 +104,10 @@ def recorded_run(lake: Lake, contract: Contract, time_range: TimeRange, batch_sn
     """
     from pyiceberg.expressions import And, EqualTo
 
-    from reconcile.record import RUNS
+    from reconcile.record import of_contract
 
-    if not lake.exists(RUNS):
-        return None
     start, end = (bound.isoformat() for bound in (time_range.start, time_range.end) if bound)
-    same = And(EqualTo("contract", contract.contract), EqualTo("range_from", start), EqualTo("range_to", end))
-    rows = lake.load(RUNS).scan(same, selected_fields=("document", "recorded_at")).to_arrow().to_pylist()
-    documents = [json.loads(row["document"]) for row in sorted(rows, key=lambda row: row["recorded_at"])]
+    same = of_contract(lake, contract, And(EqualTo("range_from", start), EqualTo("range_to", end)))
+    documents = [json.loads(row["document"]) for row in same]
     on_it = [found for found in documents if found["snapshots"][contract.output.batch_table] == batch_snapshot]
     return on_it[-1] if on_it else None

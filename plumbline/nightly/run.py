@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,9 +13,10 @@ from contract.errors import IncompleteError, PlumblineError
 from contract.secrets import hidden
 from plumbline.nightly import days, record, webhook
 from plumbline.nightly.days import Due
-from plumbline.nightly.folder import NIGHT, Document, NightFolder, nights_of, remove_old
+from plumbline.nightly.folder import NIGHT, Document, NightFolder, claim, nights_of, remove_old
 from plumbline.nightly.message import message, severity
 from plumbline.nightly.night import Job, spend
+from reconcile.record import whose
 
 SENT, NONE = "sent", "none"
 
@@ -40,6 +42,8 @@ def nightly(job: Job, asked: Options) -> dict[str, Any]:
     `message` is `sent`, `none` (no webhook, or nothing to tell) or why it was not sent. Raises UnreachableError when
     another nightly of the contract runs, IncompleteError for a day that the stream has not settled.
     """
+    with suppress(PlumblineError):  # without a catalog nobody's nights are done, which is told below
+        claim(job.home, job.contract, whose(job.lake, job.contract.contract))
     busy = f"another plumbline nightly of {job.contract.contract} is at work"
     with locked(nights_of(job.home, job.contract) / "lock", busy):
         plan, failure = Due(), None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import SetupError, UsageError
+from reconcile.record import of_contract
 from reconcile.report import spell
 from reconcile.report.stories import PER_CAUSE, late_by
 
@@ -32,23 +33,15 @@ def documents(contract: Contract, lake: Lake, run_ids: Sequence[str] = (LATEST,)
 
 
 def runs(contract: Contract, lake: Lake) -> list[dict[str, Any]]:
-    """All recorded runs of the contract in order of time: `run_id`, `document` (JSON text) and `recorded_at`.
+    """All recorded runs of the contract in the order of their commits: `run_id`, `document` (JSON text), `recorded_at`.
 
-    Raises SetupError when there is none.
+    Of this contract: runs of another one that has the same name and other tables are not among them, nor a second
+    record of the same run, as earlier versions left. Raises SetupError when there is none.
     """
-    from pyiceberg.expressions import EqualTo
-
-    from reconcile.record import RUNS
-
-    if not lake.exists(RUNS):
-        raise _no_run(contract)
-    scan = lake.load(RUNS).scan(
-        row_filter=EqualTo("contract", contract.contract), selected_fields=("run_id", "document", "recorded_at")
-    )
-    rows = sorted(scan.to_arrow().to_pylist(), key=lambda row: row["recorded_at"])
+    rows = {row["run_id"]: row for row in reversed(of_contract(lake, contract))}
     if not rows:
         raise _no_run(contract)
-    return rows
+    return list(reversed(rows.values()))
 
 
 def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[dict[str, Any]]:

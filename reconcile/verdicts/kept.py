@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from contract.identity import identity
 from contract.lineage import SIDES
 from reconcile.books import Page
 from reconcile.predict import Prediction
@@ -18,6 +19,7 @@ from reconcile.verdicts.inputs import Inputs, Mark
 
 if TYPE_CHECKING:
     from connect.lake import Lake
+    from contract.model import Contract
 
 VERDICTS = "plumbline.verdicts"
 
@@ -51,7 +53,7 @@ def verdicts_schema() -> pa.Schema:
 
     return pa.schema(
         [
-            field("contract", pa.string(), "name of the contract"),
+            field("contract", pa.string(), "name and identity of the contract"),
             field("window", moment(), "UTC day of event time"),
             field("run_id", pa.string(), "the run that read the day"),
             field("inputs", pa.string(), "digest of data files, archive files in reach, contract and program"),
@@ -65,8 +67,13 @@ def verdicts_schema() -> pa.Schema:
     )
 
 
+def owner(contract: Contract) -> str:
+    """Whose verdicts they are: the contract's name and identity."""
+    return f"{contract.contract} {identity(contract)}"
+
+
 def load(lake: Lake, contract: str) -> pa.Table:
-    """All verdicts of a contract, as the table has them."""
+    """All verdicts of a contract (see `owner`), as the table has them."""
     from pyiceberg.expressions import EqualTo
 
     if not lake.exists(VERDICTS):

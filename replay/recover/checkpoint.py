@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connect.home import on_this_disk
 from contract.errors import IncompleteError
 from contract.generations import Generation, Ids, in_newest, older
 from contract.lineage import SIDES
@@ -173,7 +174,7 @@ def _batch(spark: SparkSession, contract: Contract, exchange: Exchange, playing:
         query = (
             rows.writeStream.format("noop")
             .outputMode("append")
-            .option("checkpointLocation", str(exchange.built.join))
+            .option("checkpointLocation", on_this_disk(exchange.built.join))
             .trigger(availableNow=True)
             .start()
         )

@@ -17,7 +17,7 @@ from contract.ranges import TimeRange
 from reconcile.pins import LEDGER, Pins
 from reconcile.spans import lay_out
 from reconcile.windows import Windows
-from stream_job.epochs import rows_of
+from stream_job.epochs import of_contract, rows_of
 from stream_job.ledger import Epoch, Ledger
 from stream_job.recovered import Exchange, last_sink_epoch
 from stream_job.tables import EPOCHS, EPOCHS_SCHEMA
@@ -107,10 +107,8 @@ def _load_published(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contra
     else:
         con.register("no_epochs", pa.Table.from_pylist([], schema=EPOCHS_SCHEMA))
         con.execute("CREATE OR REPLACE VIEW published AS SELECT * FROM no_epochs")
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {LEDGER} AS SELECT DISTINCT {COLUMNS} FROM published WHERE contract = ?",
-        [contract.contract],
-    )
+    mine = of_contract(contract, con.sql("FROM published LIMIT 0").columns)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {LEDGER} AS SELECT DISTINCT {COLUMNS} FROM published WHERE {mine}")
     found = con.execute(f"SELECT count(DISTINCT (query_id, epoch)) FROM {LEDGER}").fetchone()
     return int(found[0]) if found else 0
 
@@ -130,9 +128,8 @@ def _newest(con: duckdb.DuckDBPyConnection, contract: Contract) -> Epoch | None:
     found = con.execute(
         f"""
         SELECT * EXCLUDE (planned_at), epoch_us(planned_at) // 1000 AS planned_at_ms FROM {LEDGER}
-        WHERE (query_id, epoch) = (
-            SELECT (arg_max(query_id, (planned_at, epoch)), arg_max(epoch, (planned_at, epoch))) FROM {LEDGER}
-        )
+        WHERE query_id = (SELECT arg_max(query_id, (planned_at, query_id)) FROM {LEDGER})
+        QUALIFY epoch = max(epoch) OVER ()  -- not the newest by the clock, which may have been set back
         """
     )
     names = [column[0] for column in found.description]

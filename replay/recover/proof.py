@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connect.home import on_this_disk
 from connect.parquet import parquet_rows
 from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET, SIDES
 from contract.model import Contract
@@ -60,10 +61,10 @@ class Proof:
 
 def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, folder: Path) -> None:
     """Fill `expected`, `missing` and `extra` (lineage) from the tape in `folder` and the view of written rows."""
-    left, right = (spark.read.schema(RAW_TYPES).parquet(str(folder / side)) for side in SIDES)
+    left, right = (spark.read.schema(RAW_TYPES).parquet(on_this_disk(folder / side)) for side in SIDES)
     joined = folder / "joined"
     shutil.rmtree(joined, ignore_errors=True)
-    join(contract, left, right).select(EVENT_TIME, *COORDINATES).write.parquet(str(joined))
+    join(contract, left, right).select(EVENT_TIME, *COORDINATES).write.parquet(on_this_disk(joined))
     before, now = (is_open(*windows(contract, ms)) for ms in (border.late_watermark_ms, border.watermark_ms))
     past.con.execute(
         f"""

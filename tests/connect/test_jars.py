@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -72,6 +73,28 @@ def test_a_jar_that_vanished_or_shrank_is_noticed(copied: Home, offline: Path) -
     (copied.jars / "broker" / "re2j-1.8.jar").unlink()
     with pytest.raises(SetupError, match=r"re2j-1\.8\.jar is missing.*run plumbline jars"):
         jars.broker_jars(copied)
+    with pytest.raises(SetupError, match="downloading the jars failed"):
+        jars.ensure_jars(copied, lambda line: None)
+
+
+@pytest.mark.parametrize("name", ["spark/bin/spark-submit", "spark/mine.jar", "broker/notes.txt"])
+def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path, offline: Path, name: str) -> None:
+    """`PLUMBLINE_JARS` names a folder in which a Spark of one's own is."""
+    home = Home(tmp_path / "home", tmp_path / "opt")
+    (home.jars / name).parent.mkdir(parents=True)
+    (home.jars / name).write_text("mine")
+    with pytest.raises(SetupError, match=r"none of Plumbline's jars.*PLUMBLINE_JARS"):
+        jars.ensure_jars(home, lambda line: None)
+    assert (home.jars / name).read_text() == "mine"
+
+
+def test_jars_of_an_earlier_version_are_replaced(copied: Home, offline: Path) -> None:
+    jars.ensure_jars(copied)
+    marker = json.loads((copied.jars / jars.MARKER).read_text())
+    marker["sizes"]["spark/older-1.0.jar"] = 1
+    (copied.jars / jars.MARKER).write_text(json.dumps(marker))
+    (copied.jars / "spark" / "older-1.0.jar").write_text("x")
+    (copied.jars / "broker" / "re2j-1.8.jar").unlink()
     with pytest.raises(SetupError, match="downloading the jars failed"):
         jars.ensure_jars(copied, lambda line: None)
 

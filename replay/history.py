@@ -1,0 +1,182 @@
+"""What was done with replays, for good: `plumbline.replays`.
+
+A publish and a rollback name the replay in the snapshot that they commit. That is the proof, as long as the snapshot
+lives; when it has been expired, by whatever tool, the row here says it. Before each commit a row says what is about to
+be done, so that nothing is lost where a process dies between the commit and its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
+
+    from connect.lake import Lake
+
+REPLAYS = "plumbline.replays"
+PUBLISHED, ROLLED_BACK = "replay.id", "replay.rollback-of"
+"""Properties of the snapshots that a publish and a rollback commit; their value is the replay's id."""
+
+UNKNOWN = "unknown"
+"""A publish or a rollback was begun, and whether it was committed can no longer be told."""
+
+DONE = {PUBLISHED: "published", ROLLED_BACK: "rolled back"}
+BEGUN = {PUBLISHED: "publishing", ROLLED_BACK: "rolling back"}
+NOTHING = "came to nothing"
+
+
+def replays_schema() -> pa.Schema:
+    """One row per step of a replay that changed a stream table, and one before it."""
+    import pyarrow as pa
+
+    from connect.onto import order_column
+
+    columns = (
+        ("replay_id", pa.string(), "the replay"),
+        ("event", pa.string(), "publishing, published, rolling back, rolled back; came to nothing: what was begun"),
+        ("table", pa.string(), "the stream table"),
+        ("table_uuid", pa.string(), "its Iceberg id: another table of that name is another one"),
+        ("snapshot_id", pa.int64(), "the commit; of what is begun the snapshot before it; null: none"),
+        ("sequence_number", pa.int64(), "Iceberg sequence number of that snapshot"),
+        ("recorded_at", pa.timestamp("us", tz="UTC"), "when the row was written"),
+        order_column(),
+    )
+    return pa.schema([pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns])
+
+
+@dataclass(frozen=True)
+class Note:
+    """One row: what was done, and the place of its commit in the stream table's history."""
+
+    event: str
+    sequence_number: int
+
+
+def begin(lake: Lake, table: Table, replay_id: str, action: str) -> None:
+    """Note that `action` is about to be committed onto the current snapshot of `table`."""
+    _note(lake, table, replay_id, BEGUN[action], table.current_snapshot())
+
+
+def done(lake: Lake, table: Table, replay_id: str, action: str) -> None:
+    """Note that `action` was committed, by the newest snapshot of `table` that says so."""
+    made = next((s for s in _ancestors(table) if _says(s, action) == replay_id), None)
+    _note(lake, table, replay_id, DONE[action], made)
+
+
+def last_action(lake: Lake, table: Table, replay_id: str) -> str | None:
+    """What was done last with this replay in `table`: PUBLISHED, ROLLED_BACK, None for neither, or UNKNOWN.
+
+    The snapshots decide as far back as they are there; beyond the first that was expired, the rows do.
+    """
+    reached = None
+    for snapshot in _ancestors(table):
+        for action in (PUBLISHED, ROLLED_BACK):
+            if _says(snapshot, action) == replay_id:
+                return action
+        # Where it ends is no proof of the table's beginning: PyIceberg's expiry writes "no parent" into what it leaves.
+        reached = snapshot.sequence_number or 0
+    return None if reached is None else decide(notes(lake, table).get(replay_id, ()), reached)
+
+
+def decide(noted: tuple[Note, ...], reached: int) -> str | None:
+    """The last action by rows alone, oldest first, where no snapshot with a sequence number from `reached` on says one.
+
+    A commit with such a number would have been seen, so it is not in the table's history: another tool set the table
+    back, or what was begun was never committed. Tables of format version 1 number nothing (0): rows are believed.
+    """
+    settled = False
+    for note in reversed(noted):
+        if note.event in _ACTIONS:
+            if note.sequence_number < reached or not (reached and note.sequence_number):
+                return _ACTIONS[note.event]
+            settled = True
+        elif note.event == NOTHING:
+            settled = True
+        elif not settled and (note.sequence_number + 1 < reached or not reached):
+            return UNKNOWN
+    return None
+
+
+def unnoted(lake: Lake, table: Table) -> dict[str, tuple[str, int]]:
+    """Replay id to its last action and that commit's snapshot, of those that no row tells of yet: made by an earlier
+    version, or by a process that died before its row."""
+    noted, found = notes(lake, table), dict[str, tuple[str, int]]()
+    for snapshot in _ancestors(table):
+        for action in (PUBLISHED, ROLLED_BACK):
+            replay_id = _says(snapshot, action)
+            if replay_id is not None:
+                found.setdefault(replay_id, (action, snapshot.snapshot_id))
+    last = {replay_id: rows[-1].event for replay_id, rows in noted.items()}
+    return {replay_id: one for replay_id, one in found.items() if last.get(replay_id) != DONE[one[0]]}
+
+
+def catch_up(lake: Lake, table: Table) -> int:
+    """Write the rows that are missing, before snapshots are expired; how many. Safe to repeat."""
+    missing = unnoted(lake, table)
+    for replay_id, (action, _) in missing.items():
+        done(lake, table, replay_id, action)
+    return len(missing)
+
+
+def notes(lake: Lake, table: Table) -> Mapping[str, tuple[Note, ...]]:
+    """Replay id to its rows about this very table, oldest first."""
+    from pyiceberg.expressions import EqualTo
+
+    from connect.onto import ORDER
+
+    if not lake.exists(REPLAYS):
+        return {}
+    wanted = EqualTo("table_uuid", str(table.metadata.table_uuid))
+    fields = ("replay_id", "event", "sequence_number", ORDER)
+    rows = lake.load_now(REPLAYS).scan(wanted, selected_fields=fields).to_arrow().to_pylist()
+    found: dict[str, tuple[Note, ...]] = {}
+    for row in sorted(rows, key=lambda row: row[ORDER]):
+        note = Note(row["event"], row["sequence_number"] or 0)
+        found[row["replay_id"]] = (*found.get(row["replay_id"], ()), note)
+    return found
+
+
+_ACTIONS = {event: action for action, event in DONE.items()}
+
+
+def _ancestors(table: Table) -> Iterator[Snapshot]:
+    """The current snapshot and its ancestors, as far as they are there."""
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        yield snapshot
+        parent = snapshot.parent_snapshot_id
+        snapshot = table.snapshot_by_id(parent) if parent else None
+
+
+def _says(snapshot: Snapshot, action: str) -> str | None:
+    return snapshot.summary.additional_properties.get(action) if snapshot.summary else None
+
+
+def _note(lake: Lake, table: Table, replay_id: str, event: str, snapshot: Snapshot | None) -> None:
+    import pyarrow as pa
+
+    from connect.onto import ORDER, append_onto, next_order
+
+    row: dict[str, Any] = {
+        "replay_id": replay_id,
+        "event": event,
+        "table": ".".join(table.name()),
+        "table_uuid": str(table.metadata.table_uuid),
+        "snapshot_id": snapshot.snapshot_id if snapshot else None,
+        "sequence_number": snapshot.sequence_number if snapshot else None,
+        "recorded_at": datetime.now(UTC),
+    }
+    schema = replays_schema()
+    lake.ensure_table(REPLAYS, schema)
+    append_onto(
+        lake,
+        REPLAYS,
+        lambda onto: pa.Table.from_pylist([{**row, ORDER: next_order(onto)}], schema=schema),
+        {"plumbline.replay-id": replay_id},
+    )

@@ -1,0 +1,211 @@
+"""What was done with a replay outlives its snapshots: real Iceberg tables, expired under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyiceberg.expressions import AlwaysFalse
+
+from connect.home import Home
+from connect.lake import Lake
+from contract.errors import IncompleteError, SetupError
+from plumbline.pins import recorded_snapshots
+from replay import gc, history, staging
+from replay.history import BEGUN, DONE, NOTHING, PUBLISHED, ROLLED_BACK, UNKNOWN, Note, decide, last_action
+from replay.plan import staging_table
+from replay.publish import is_published
+from replay.store import ReplayFolder
+
+ID = "20240301-1d-12345678"
+ROWS = pa.table({"id": [1]})
+
+
+@dataclass(frozen=True)
+class Table:
+    """One stream table, what is published into it, and what expires."""
+
+    lake: Lake
+    name: str = "joined.s"
+
+    def commit(self, action: str | None = None, replay_id: str = ID, *, noted: bool = True) -> None:
+        """A commit, of a publish or a rollback with its rows in `plumbline.replays`, or of the job."""
+        if action and noted:
+            history.begin(self.lake, self.now, replay_id, action)
+        self.now.append(ROWS, snapshot_properties={action: replay_id} if action else {})
+        if action and noted:
+            history.done(self.lake, self.now, replay_id, action)
+
+    @property
+    def now(self) -> Any:
+        return self.lake.load(self.name)
+
+    def expire(self) -> None:
+        """All snapshots but the newest."""
+        for snapshot in self.now.metadata.snapshots:
+            if snapshot.snapshot_id != self.now.metadata.current_snapshot_id:
+                self.now.maintenance.expire_snapshots().by_id(snapshot.snapshot_id).commit()
+
+    def last(self, replay_id: str = ID) -> str | None:
+        return last_action(self.lake, self.now, replay_id)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    lake = Lake.open(Home.resolve(tmp_path))
+    lake.ensure_table("joined.s", ROWS.schema)
+    made = Table(lake)
+    made.commit()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("actions", "last"),
+    [
+        pytest.param([PUBLISHED], PUBLISHED, id="published"),
+        pytest.param([PUBLISHED, ROLLED_BACK], ROLLED_BACK, id="rolled back"),
+        pytest.param([PUBLISHED, ROLLED_BACK, PUBLISHED], PUBLISHED, id="published again"),
+        pytest.param([], None, id="never published"),
+    ],
+)
+def test_the_last_action_survives_the_expiry_of_its_snapshots(
+    table: Table, actions: list[str], last: str | None
+) -> None:
+    for action in actions:
+        table.commit(action)
+        table.commit(PUBLISHED, "another-replay")
+    table.commit()
+    assert table.last() == last
+    table.expire()
+    assert table.last() == last
+    table.commit()
+    table.expire()
+    assert table.last() == last
+
+
+def test_a_commit_without_its_row_is_pinned_and_then_noted(table: Table) -> None:
+    """By an earlier version, or by a process that died right after the commit."""
+    table.commit(PUBLISHED, noted=False)
+    made = table.now.metadata.current_snapshot_id
+    table.commit()
+    contract: Any = SimpleNamespace(output=SimpleNamespace(stream_table=table.name, batch_table="joined.b"))
+    home = Home.resolve(Path(table.now.location().removeprefix("file:")).parents[3])
+    assert made in recorded_snapshots(table.lake, contract, home, timedelta(0))
+    assert history.catch_up(table.lake, table.now) == 1
+    assert history.catch_up(table.lake, table.now) == 0
+    assert recorded_snapshots(table.lake, contract, home, timedelta(0)) == set()
+    table.expire()
+    assert table.last() == PUBLISHED
+
+
+def test_what_was_begun_and_never_seen_again_is_unknown(table: Table) -> None:
+    """And nothing of such a replay is removed, published or rolled back."""
+    history.begin(table.lake, table.now, ID, PUBLISHED)
+    table.commit()
+    assert table.last() is None, "all snapshots since are there, and none is of it"
+    table.commit()
+    table.expire()
+    assert table.last() == UNKNOWN
+    assert gc.removable(UNKNOWN, timedelta(days=4000), timedelta(0), timedelta(0)) == {}
+    plan: Any = SimpleNamespace(replay_id=ID)
+    with pytest.raises(IncompleteError, match=r"was being published.*plan the range again"):
+        is_published(table.lake, table.now, plan)
+
+
+def test_a_table_set_back_by_another_tool_is_not_published(table: Table) -> None:
+    before = table.now.metadata.current_snapshot_id
+    table.commit(PUBLISHED)
+    published = table.now.metadata.current_snapshot_id
+    table.now.manage_snapshots().create_tag(published, "keep").commit()
+    table.now.manage_snapshots().rollback_to_snapshot(before).commit()
+    assert table.last() is None
+
+
+def test_another_table_of_the_same_name_is_another_one(table: Table) -> None:
+    table.commit(PUBLISHED)
+    table.lake.catalog().drop_table(table.name)
+    table.lake.ensure_table(table.name, ROWS.schema)
+    table.commit()
+    assert table.last() is None
+
+
+BEGAN, MADE = Note(BEGUN[PUBLISHED], 5), Note(DONE[PUBLISHED], 7)
+
+
+@pytest.mark.parametrize(
+    ("notes", "reached", "last"),
+    [
+        pytest.param((BEGAN, MADE), 9, PUBLISHED, id="its commit lies beyond what is there"),
+        pytest.param((BEGAN, MADE), 7, None, id="its commit would be seen: the table was set back"),
+        pytest.param((BEGAN, MADE), 0, PUBLISHED, id="a table of version 1 numbers nothing"),
+        pytest.param((BEGAN,), 6, None, id="begun, and every commit since is there"),
+        pytest.param((BEGAN,), 7, UNKNOWN, id="begun, and the next commit is gone"),
+        pytest.param((BEGAN, Note(NOTHING, 5)), 9, None, id="begun, and known to have come to nothing"),
+        pytest.param(
+            (BEGAN, MADE, Note(BEGUN[ROLLED_BACK], 8)), 9, PUBLISHED, id="a rollback that was never committed"
+        ),
+        pytest.param((BEGAN, MADE, Note(BEGUN[ROLLED_BACK], 8)), 12, UNKNOWN, id="a rollback that may have been"),
+    ],
+)
+def test_rows_alone(notes: tuple[Note, ...], reached: int, last: str | None) -> None:
+    assert decide(notes, reached) == last
+
+
+@pytest.fixture
+def plan() -> Any:
+    return SimpleNamespace(replay_id=ID, staging_table=staging_table(ID))
+
+
+def test_gc_leaves_every_table_that_no_replay_made(tmp_path: Path) -> None:
+    """A live stream table that a contract keeps in the namespace of staging tables."""
+    home = Home.resolve(tmp_path)
+    lake = Lake.open(home)
+    for name, made in (("live", {}), ("r_20240101_1d_00000000", {}), ("r_gone", {staging.MADE_BY: "gone"})):
+        lake.ensure_table(f"plumbline_staging.{name}", ROWS.schema, properties=made)
+    found = gc.collect(home, older_than=timedelta(0), execute=True)
+    assert [one["name"] for one in found["removed"]] == ["plumbline_staging.r_gone"]
+    assert lake.tables() == ["plumbline_staging.live", "plumbline_staging.r_20240101_1d_00000000"]
+
+
+def test_a_table_of_anothers_under_a_staging_name_is_neither_dropped_nor_used(tmp_path: Path, plan: Any) -> None:
+    lake, folder = Lake.open(Home.resolve(tmp_path)), ReplayFolder(tmp_path / "replays" / ID)
+    folder.root.mkdir(parents=True)
+    lake.ensure_table(plan.staging_table, ROWS.schema)
+    assert not staging.ours(lake, plan, folder)
+    for touch in (staging.drop, staging.refuse_other):
+        with pytest.raises(SetupError, match=r"did not make it.*left as it is"):
+            touch(lake, plan, folder)
+    assert lake.exists(plan.staging_table)
+
+
+@pytest.mark.parametrize("recorded", ["in the table", "by a run of an earlier version"])
+def test_a_staging_table_of_the_replay_goes(tmp_path: Path, plan: Any, recorded: str) -> None:
+    lake, folder = Lake.open(Home.resolve(tmp_path)), ReplayFolder(tmp_path / "replays" / ID)
+    properties = {staging.MADE_BY: ID} if recorded == "in the table" else {}
+    lake.ensure_table(plan.staging_table, ROWS.schema, properties=properties)
+    if not properties:
+        folder.write("run", {})
+    staging.drop(lake, plan, folder)
+    assert not lake.exists(plan.staging_table)
+
+
+def test_a_folder_keeps_what_somebody_else_put_into_it(tmp_path: Path) -> None:
+    folder = ReplayFolder(tmp_path / "one")
+    for step in ("plan", "run", "feed-0a1b2c3d"):
+        folder.write(step, {})
+    (folder.root / "review.md").write_text("my notes")
+    folder.remove()
+    assert [path.name for path in folder.root.iterdir()] == ["review.md"]
+
+
+def test_rows_carry_the_order_of_their_commits(table: Table) -> None:
+    for action in (PUBLISHED, ROLLED_BACK):
+        table.commit(action)
+    rows = table.lake.load(history.REPLAYS).scan().to_arrow().sort_by("commit_order")
+    assert rows["event"].to_pylist() == ["publishing", "published", "rolling back", "rolled back"]
+    assert table.lake.load(history.REPLAYS).scan(AlwaysFalse()).to_arrow().schema.names[-1] == "commit_order"
