@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from stream_job.adopt import RECOVER, adopt
 from stream_job.job import JobFolder
 from stream_job.ledger import Epoch
 from stream_job.recovered import EPOCH_ID, QUERY_ID
+from stream_job.service import Service
 from stream_job.tables import ARCHIVE_SCHEMA, EPOCHS
 
 pytestmark = pytest.mark.kafka
@@ -113,6 +115,19 @@ def test_reconcile_tells_it(job: Job) -> None:
     assert told.startswith(f"topic {job.topics[0]} was deleted and made anew")
     adopt(job.contract, job.home, execute=True)
     assert topics.told_anew(job.contract, job.home, job.lake) == []
+
+
+def test_a_running_job_ends(job: Job) -> None:
+    service = object.__new__(Service)
+    service.parts = SimpleNamespace(contract=job.contract, kafka=job.kafka, job=job.job)  # type: ignore[assignment]
+    keeper: Any = SimpleNamespace(trouble=None)
+    service._asked = float("-inf")
+    service._refuse_other_topics(keeper)
+    make_anew(job.kafka, job.topics[1])
+    service._refuse_other_topics(keeper)
+    service._asked = float("-inf")
+    with pytest.raises(SetupError, match=f"topic {job.topics[1]} was deleted and made anew"):
+        service._refuse_other_topics(keeper)
 
 
 def test_one_of_two_topics_is_adopted_and_the_ledger_goes_on(job: Job) -> None:
