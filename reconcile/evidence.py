@@ -7,7 +7,7 @@ from reconcile.batch_sight import beyond_batch, look_into_batch_snapshots
 from reconcile.differing import DIFFERING
 from reconcile.engine.quoting import ident, text
 from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins
-from reconcile.spans import READ, SPANS, Progress
+from reconcile.spans import READ, SPANS, Progress, may_come
 from reconcile.threads import one_thread
 
 EVIDENCE = "evidence"
@@ -139,7 +139,8 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
         delivered AS (
             SELECT first_partition AS partition, first_offset AS "offset", copied, w."offset" AS place,
                 a.topic, a.kafka_time, epoch_us(a.event_time) AS event_us,
-                {of_epoch}, CASE WHEN {read} THEN coalesce(w."offset" < r.end_offset, false) END AS read
+                {of_epoch}, CASE WHEN {read} AND (w."offset" < r.end_offset OR {may_come("w.partition", side)})
+                    THEN coalesce(w."offset" < r.end_offset, false) END AS read
             FROM deliveries w
             ASOF LEFT JOIN spans s ON w.partition = s.partition AND w."offset" >= s.start_offset
             LEFT JOIN archived a ON w.partition = a.partition AND w."offset" = a."offset"

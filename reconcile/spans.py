@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contract.generations import APART
 from reconcile.pins import LEDGER, Pins
 from stream_job.lateness import closed_until_us, right_closed_until_us, settled_until_us
 
@@ -75,6 +76,13 @@ def lay_out(pins: Pins) -> Progress:
         """
     )
     return _progress(pins)
+
+
+def may_come(partition: str, side: str) -> str:
+    """SQL that says whether the stream may yet read more of a partition: not of a topic that was made anew since it
+    read the new one. What it had not read of the old one then is no record that comes later, but one that is lost."""
+    newest = f"SELECT max(partition) // {APART} FROM {READ} WHERE side = '{side}'"
+    return f"{partition} // {APART} >= coalesce(({newest}), 0)"
 
 
 def newest_event_us(pins: Pins, view: str) -> int | None:

@@ -222,3 +222,12 @@ def test_a_value_that_is_not_what_the_earlier_form_gives_is_divergence(make_worl
     spoil_stream(world, "a", "pa", seconds=5.25)
     world.write().reconcile()
     assert world.told() == [("a pa", "mismatch value_divergence")]
+
+
+def test_what_the_stream_had_not_read_of_a_topic_that_was_made_anew_is_not_pending(make_world: MakeWorld) -> None:
+    new = 1_000_000
+    after = [show("n", 60, new), play("pn", "n", 61, new), show("z", 400, new), play("pz", "z", 400, new)]
+    world = make_world().play([show("a", 0), play("pa", "a", 5)], after, archived_only=[show("lost", 10)])
+    document = world.write().reconcile().document
+    assert ("lost", "missing unexplained") in world.told()
+    assert document["verdict"] == "drift"
