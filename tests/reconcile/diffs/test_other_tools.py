@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -87,6 +88,45 @@ CASES = {
         {"k": [1], "v": pa.array([[("a", 1), ("b", 2)]], pa.map_(pa.string(), pa.int8()))},
         {"k": [1], "v": pa.array([[("b", 2), ("a", 1)]], pa.map_(pa.string(), pa.int8()))},
         MATCH,
+    ),
+    "datacompy: -infinity and infinity are apart, and near nothing": one(
+        INF, -INF, MISMATCH, tolerances={"v": Tolerance(rel=0.5)}
+    ),
+    "datacompy: a decimal and a float of one value agree": Case(
+        {"k": [1], "v": [Decimal("1.5")]}, {"k": [1], "v": [1.5]}, MATCH, schema=("type",)
+    ),
+    "datacompy: a decimal and a float agree within the tolerance": Case(
+        {"k": [1], "v": [Decimal("1.5")]}, {"k": [1], "v": [1.6]}, MATCH,
+        {"tolerances": {"v": Tolerance(abs=0.2)}}, schema=("type",),
+    ),
+    "datacompy: categories and texts agree": Case(
+        {"k": [1], "v": pa.array(["a"]).dictionary_encode()}, {"k": [1], "v": ["a"]}, MATCH
+    ),
+    "datacompy: spaces and case are folded in the key with all columns": Case(
+        {"k": ["a "], "v": [1]}, {"k": ["A"], "v": [1]}, {"missing": 1, "extra": 1}
+    ),
+    "datacompy: a list in another order is another list": one([1, 2], [2, 1], MISMATCH),
+    "datacompy: a list may hold NULL": one([1, None], [1, None], MATCH),
+    "datacompy: a column of one side only leaves the rows equal": Case(
+        {"k": [1], "v": [1], "w": [1]}, {"k": [1], "v": [1]}, MATCH, schema=("only_left",)
+    ),
+    "spark-extension: two sides of other types stop it": Case(
+        {"k": [1], "v": pa.array([1], pa.int32())}, {"k": [1], "v": pa.array([1], pa.int64())}, MATCH, schema=("type",)
+    ),
+    "spark-extension: a column of one side only stops it": Case(
+        {"k": [1], "v": [1]}, {"k": [1], "v": [1], "w": [1]}, MATCH, schema=("only_right",)
+    ),
+    "spark-extension: a value column that is named diff stops it": Case(
+        {"k": [1], "diff": [1]}, {"k": [1], "diff": [2]}, MISMATCH
+    ),
+    "spark-extension: NULL keys are equal": Case(
+        {"k": [None, 1], "v": [1, 1]}, {"k": [None, 1], "v": [2, 1]}, {"match": 1, "mismatch": 1}
+    ),
+    "spark-extension: without a key a changed row is deleted and inserted": Case(
+        {"k": [1], "v": [1]}, {"k": [1], "v": [2]}, {"missing": 1, "extra": 1}, {"key": None}
+    ),
+    "spark-extension: the end of an epsilon belongs to it, unless asked otherwise": one(
+        1.0, 1.5, MATCH, tolerances={"v": Tolerance(abs=0.5)}
     ),
     "Great Expectations: the comparison of two tables looks at 200 rows": Case(
         {"k": list(range(300)), "v": [0] * 300}, {"k": list(range(300)), "v": [0] * 299 + [1]},
