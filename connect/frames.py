@@ -32,8 +32,11 @@ def fitted(frame: DataFrame, table: Table) -> DataFrame:
     columns = []
     for field in from_arrow_schema(schema_to_pyarrow(table.schema())):
         found = held.get(field.name.lower())
-        column = F.col(f"`{found}`") if found else F.lit(None)
-        columns.append(
-            (column.cast(field.dataType) if isinstance(field.dataType, AtomicType) else column).alias(field.name)
-        )
+        if found is None:
+            column = F.lit(None).cast(field.dataType)
+        elif isinstance(field.dataType, AtomicType):
+            column = F.col(f"`{found}`").cast(field.dataType)
+        else:
+            column = F.col(f"`{found}`")
+        columns.append(column.alias(field.name))
     return frame.select(*columns)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connect.kafka_config import client_config, made, spark_options
+from connect.kafka_config import READ_COMMITTED, client_config, isolation_level, made, spark_options
 from contract.errors import SetupError, UnreachableError
 
 ANSWER_SECONDS = 10.0
@@ -109,7 +109,8 @@ def compacted(properties: Mapping[str, str], topic: str) -> bool:
 
 
 def end_offsets(properties: Mapping[str, str], topic: str) -> dict[int, int]:
-    """`{partition: offset that the next record will get}`."""
+    """`{partition: offset that the next record will get}`, as a consumer of these properties sees it: one of committed
+    records sees no further than the first open transaction (Kafka's last stable offset)."""
     from confluent_kafka.admin import OffsetSpec
 
     return _offsets(properties, topic, OffsetSpec.latest())
@@ -123,14 +124,17 @@ def earliest_offsets(properties: Mapping[str, str], topic: str) -> dict[int, int
 
 
 def _offsets(properties: Mapping[str, str], topic: str, spec: Any) -> dict[int, int]:
-    from confluent_kafka import KafkaError, KafkaException, TopicPartition
+    from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 
+    committed = isolation_level(properties) == READ_COMMITTED
+    level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         count = topic_partitions(properties, topic)
         asked = {TopicPartition(topic, partition): spec for partition in range(count)}
         try:
-            answers = admin_client(properties).list_offsets(asked, request_timeout=ANSWER_SECONDS)
+            admin = admin_client(properties)
+            answers = admin.list_offsets(asked, isolation_level=level, request_timeout=ANSWER_SECONDS)
             return {part.partition: future.result().offset for part, future in answers.items()}
         except KafkaException as error:
             # A topic that was just made, or whose leader moves: its next leader is known within moments.

@@ -9,7 +9,11 @@ from typing import Any
 from contract.errors import SetupError, UsageError
 from contract.secrets import keep
 
-ALLOWED = ("bootstrap.servers", "security.protocol", "client.id")
+ISOLATION = "isolation.level"
+READ_COMMITTED, READ_UNCOMMITTED = LEVELS = ("read_committed", "read_uncommitted")
+"""Whether records of aborted and open transactions are left out, or read as any other (KIP-98)."""
+
+ALLOWED = ("bootstrap.servers", "security.protocol", "client.id", ISOLATION)
 ALLOWED_PREFIXES = ("sasl.", "ssl.")
 KNOWN = (
     *ALLOWED,
@@ -40,9 +44,18 @@ LIBRDKAFKA_ONLY = (
 
 
 def client_config(properties: Mapping[str, str]) -> dict[str, str]:
-    """The properties for librdkafka clients. Raises UsageError for one that is not on the allow-list."""
+    """The properties for librdkafka clients of any kind, so without the consumers' `isolation.level`.
+
+    Raises UsageError for one that is not on the allow-list.
+    """
     check_properties(properties)
-    return {key: str(value) for key, value in properties.items() if not key.startswith(JVM_ONLY)}
+    left_out = (*JVM_ONLY, ISOLATION)
+    return {key: str(value) for key, value in properties.items() if not key.startswith(left_out)}
+
+
+def isolation_level(properties: Mapping[str, str]) -> str:
+    """What a consumer of these properties reads; `read_committed` where they do not say."""
+    return properties.get(ISOLATION, READ_COMMITTED)
 
 
 def made(client: Callable[[dict[str, Any]], Any], config: dict[str, Any]) -> Any:
@@ -66,6 +79,7 @@ def spark_options(properties: Mapping[str, str]) -> dict[str, str]:
     """
     check_properties(properties)
     options = {f"kafka.{key}": str(value) for key, value in properties.items() if not key.startswith(LIBRDKAFKA_ONLY)}
+    options[f"kafka.{ISOLATION}"] = isolation_level(properties)
     mechanism = properties.get("sasl.mechanisms") or properties.get("sasl.mechanism")
     if mechanism:
         options["kafka.sasl.mechanism"] = str(mechanism)
@@ -84,7 +98,8 @@ def _jaas(mechanism: str, properties: Mapping[str, str]) -> str:
 
 
 def check_properties(properties: Mapping[str, str]) -> None:
-    """Raises UsageError for a property not on the allow-list, naming the nearest; SetupError without servers.
+    """Raises UsageError for a property not on the allow-list, naming the nearest, and for an unknown isolation level;
+    SetupError without servers.
 
     What the block holds is hidden in every error from here on.
     """
@@ -97,6 +112,12 @@ def check_properties(properties: Mapping[str, str]) -> None:
                 where="kafka",
                 next_step=f"did you mean {near[0]}?" if near else f"allowed: {', '.join(ALLOWED)}, sasl.*, ssl.*",
             )
+    if properties.get(ISOLATION, READ_COMMITTED) not in LEVELS:
+        raise UsageError(
+            f"{ISOLATION} {properties[ISOLATION]!r} is none of Kafka's",
+            where="kafka",
+            next_step=f"use one of {', '.join(LEVELS)}",
+        )
     if not properties.get("bootstrap.servers"):
         raise SetupError(
             "bootstrap.servers is missing", where="kafka", next_step="set it in the contract's kafka block"

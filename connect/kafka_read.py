@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connect.kafka_config import client_config, made
+from connect.kafka_config import ISOLATION, client_config, isolation_level, made
 from contract.errors import UnreachableError
 
 PATIENCE_SECONDS = 30.0
@@ -16,11 +16,10 @@ AT_ONCE = 1_000
 class Reader:
     """One client for any number of reads. Use it as a context manager.
 
-    `committed` leaves out records of open and aborted transactions; Spark's Kafka source, and so the live job, does
-    not (Kafka's `isolation.level`).
+    It leaves out records of open and aborted transactions unless the properties' `isolation.level` says otherwise.
     """
 
-    def __init__(self, properties: Mapping[str, str], *, committed: bool = False) -> None:
+    def __init__(self, properties: Mapping[str, str]) -> None:
         from confluent_kafka import Consumer
 
         self._servers = properties["bootstrap.servers"]
@@ -32,7 +31,7 @@ class Reader:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "enable.partition.eof": True,
-                "isolation.level": "read_committed" if committed else "read_uncommitted",
+                ISOLATION: isolation_level(properties),
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
             },

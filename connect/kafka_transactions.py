@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connect.kafka import Record, end_offsets, hand_over
-from connect.kafka_config import client_config, made
+from connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED, client_config, made
 from contract.errors import UnreachableError
 
 ANSWER_SECONDS = 60.0
@@ -61,16 +61,10 @@ class Transactions:
 
 def settled_ends(properties: Mapping[str, str], topic: str, within_seconds: float = ANSWER_SECONDS) -> dict[int, int]:
     """`{partition: end offset}` once no open transaction stands before it. Raises UnreachableError when one stays."""
-    from confluent_kafka import IsolationLevel, TopicPartition
-    from confluent_kafka.admin import AdminClient, OffsetSpec
-
-    admin = made(AdminClient, client_config(properties))
     deadline = time.monotonic() + within_seconds
     while True:
-        ends = end_offsets(properties, topic)
-        asked = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in ends}
-        answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=10)
-        stable = {part.partition: future.result().offset for part, future in answers.items()}
+        ends = end_offsets({**properties, ISOLATION: READ_UNCOMMITTED}, topic)
+        stable = end_offsets({**properties, ISOLATION: READ_COMMITTED}, topic)
         if all(stable[partition] >= end for partition, end in ends.items()):
             return ends
         if time.monotonic() > deadline:

@@ -16,9 +16,12 @@ from urllib.parse import quote
 
 from connect import catalog_block, place
 from connect.catalog_answers import WAITS, catalog_error, may_pass, opening_error, punctual
+from connect.file_formats import refuse_unwritable
 from connect.foreign_types import loaded
 from connect.home import Home
-from connect.table_schema import Growth, growth
+from connect.residuals import compare_null_as_sql
+from connect.table_growth import grown
+from connect.table_schema import growth
 from contract.errors import SetupError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -160,7 +163,7 @@ class Lake:
         while True:
             table = self.load_now(identifier)
             try:
-                return self.patiently(partial(_grown, table, growth(table.schema(), schema)))
+                return self.patiently(partial(grown, table, growth(table.schema(), schema, table.schemas())))
             except CommitFailedException as error:
                 if time.monotonic() > deadline:
                     raise UnreachableError(f"a change of {identifier} lost every race for 60 s: {error}") from None
@@ -175,6 +178,7 @@ class Lake:
 
         def appended() -> None:
             table = self.load_now(identifier)
+            refuse_unwritable(table, "an append")
             if not has_append(table, mark[APPEND_ID]):
                 table.append(rows, snapshot_properties=mark)
 
@@ -191,7 +195,9 @@ class Lake:
         from pyiceberg.exceptions import CommitFailedException
 
         def changed() -> None:
-            with self.load_now(identifier).transaction() as transaction:
+            table = self.load_now(identifier)
+            refuse_unwritable(table, "a change of properties")
+            with table.transaction() as transaction:
                 transaction.set_properties(dict(properties))
 
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -207,8 +213,13 @@ class Lake:
         """Replace the rows that satisfy the filter, in one commit. False: another commit came between, and stands."""
         from pyiceberg.exceptions import CommitFailedException
 
+        def replaced() -> None:
+            table = self.load_now(identifier)
+            refuse_unwritable(table, "a replacement of rows")
+            table.overwrite(rows, overwrite_filter=where)
+
         try:
-            self.patiently(lambda: self.load_now(identifier).overwrite(rows, overwrite_filter=where))
+            self.patiently(replaced)
         except CommitFailedException:
             return False
         return True
@@ -273,6 +284,7 @@ def _embedded(home: Home) -> dict[str, str]:
 def _open_catalog(block: Mapping[str, str]) -> Catalog:
     from pyiceberg.catalog import load_catalog
 
+    compare_null_as_sql()
     logging.getLogger("pyiceberg.catalog").addFilter(_tells_news)
     try:
         return load_catalog(NAME, **punctual(catalog_block.pyiceberg_properties(block)))
@@ -322,23 +334,6 @@ def _create(
             with change.update_spec() as spec:
                 spec.add_field(column, transform, name)
     return catalog.load_table(identifier)
-
-
-def _grown(table: Table, needed: Growth) -> Table:
-    """The table after its change; as it was where none is needed. Raises UsageError for what it cannot take."""
-    for column in needed.refused:
-        raise UsageError(
-            f"column {column.column} is {column.held} and cannot become {column.wanted}",
-            where=f"table {'.'.join(table.name())}",
-            next_step="change the contract back, give the column another name, or name a new table",
-        )
-    if needed.any:
-        with table.update_schema() as change:
-            for name, kind in needed.widened.items():
-                change.update_column((name,), kind)
-            for name, kind in needed.added.items():
-                change.add_column((name,), kind)
-    return table
 
 
 def has_append(table: Table, append_id: str) -> bool:

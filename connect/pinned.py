@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connect.file_formats import refuse_unread_files
 from connect.iceberg_files import IcebergFiles
 from connect.iceberg_types import duckdb_type, is_shape, quoted
 from connect.lake import Lake
@@ -140,9 +141,11 @@ def _plan(
 
 def _tasks(plan: DataScan, identifier: str) -> list[FileScanTask]:
     try:
-        return list(plan.plan_files())
+        tasks = list(plan.plan_files())
     except (FileNotFoundError, ValueError) as error:
         raise SetupError(f"{identifier} is unreadable: {error}", where=identifier) from None
+    refuse_unread_files(tasks, identifier)
+    return tasks
 
 
 def _empty(schema: Schema) -> str:

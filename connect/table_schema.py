@@ -5,6 +5,7 @@ Columns are only ever added at the end or given a wider type. What is no longer 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,25 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A column that the table once had under this name: what it is called `now`, None where it was dropped.
+
+    Nothing here renames or drops one: another tool did. `kind` is the type that it is to be written with.
+    """
+
+    column: str
+    now: str | None
+    kind: str
+
+
+@dataclass(frozen=True)
 class Growth:
     """What a table needs before it can take rows of a schema. Column names as the table has them, types as wanted."""
 
     added: dict[str, IcebergType]
     widened: dict[str, IcebergType]
     refused: tuple[Refused, ...]
+    lost: tuple[Lost, ...] = ()
 
     @property
     def any(self) -> bool:
@@ -37,9 +51,10 @@ class Growth:
         return bool(self.added or self.widened)
 
 
-def growth(held: Schema, wanted: pa.Schema) -> Growth:
+def growth(held: Schema, wanted: pa.Schema, earlier: Mapping[int, Schema] | None = None) -> Growth:
     """How the table's schema `held` must grow to take rows of `wanted`. Names are compared without case, as Spark does.
 
+    `earlier` are the table's schemas by id: of a name to be added they tell whether a column had it before.
     A column that is required in the table and not written is refused, with `nothing` as the wanted type.
     """
     from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
@@ -59,7 +74,21 @@ def growth(held: Schema, wanted: pa.Schema) -> Growth:
     refused += [
         Refused(field.name, f"required {field.field_type}", "nothing") for field in there.values() if field.required
     ]
-    return Growth(added, widened, tuple(refused))
+    lost = [found for name, kind in added.items() if (found := _lost(name, kind, held, earlier or {})) is not None]
+    return Growth(added, widened, tuple(refused), tuple(lost))
+
+
+def _lost(name: str, kind: IcebergType, held: Schema, earlier: Mapping[int, Schema]) -> Lost | None:
+    """What became of the column that had this name last; None where none ever had it.
+
+    A column is its id, whatever it is called (Iceberg spec, "Column projection").
+    """
+    names = {field.field_id: field.name for field in held.fields}
+    for schema_id in sorted(earlier, reverse=True):
+        for field in earlier[schema_id].fields:
+            if field.name.lower() == name.lower():
+                return Lost(name, names.get(field.field_id), str(kind))
+    return None
 
 
 def widens(held: IcebergType, wanted: IcebergType) -> bool:

@@ -39,6 +39,12 @@ _WIDER: dict[frozenset[str | None], str] = {
 }
 """Unions that Spark reads as the wider of their types; it makes a struct of any other."""
 _UNREAD = ("time-millis", "time-micros", "timestamp-nanos", "duration")
+_SPARK_DIGITS = 38
+"""Digits of Spark's widest decimal."""
+
+_OPTIONS = "'mode', 'PERMISSIVE', 'recursiveFieldMaxDepth', '1'"
+"""Of from_avro. A record type that holds itself is left out: the contract has no type for it."""
+
 _PLAIN = ("string", "boolean", "int", "long", "float", "double")
 
 
@@ -57,7 +63,41 @@ def decoded_sql(source: Source) -> str:
     )
     error = f"raise_error(concat('Avro schema id ', {ID_SQL}, ' {UNKNOWN_ID}'))"
     readable = f"{FRAMED_SQL} AND octet_length({VALUE}) <= {source.max_bytes}"
-    return f"CASE WHEN NOT ({readable}) THEN NULL {' '.join([*known, *unknown])} ELSE {error} END"
+    # Typed: of no schema known yet, nothing else says what the event is.
+    nothing = f"CAST(NULL AS {_event_type(source)})"
+    return f"CASE WHEN NOT ({readable}) THEN {nothing} {' '.join([*known, *unknown])} ELSE {error} END"
+
+
+def _event_type(source: Source) -> str:
+    names = [
+        f"`{name}`: {spark_type(kind)}"
+        for field, kind in source.fields.items()
+        for name in (field, *source.aliases.get(field, ()))
+    ]
+    return f"STRUCT<records: ARRAY<STRUCT<{', '.join(names)}>>, `{CORRUPT}`: STRING>"
+
+
+def for_spark(schema: Any) -> str:
+    """A schema as JSON text in which a decimal that Spark has no type for is the bytes that it is written as.
+
+    from_avro gives every field of the schema a type, also those that nobody asks for, and fails at the first it cannot.
+    """
+    return json.dumps(_without_wide_decimals(schema))
+
+
+def _without_wide_decimals(avro: Any) -> Any:
+    if isinstance(avro, list):
+        return [_without_wide_decimals(part) for part in avro]
+    if not isinstance(avro, dict):
+        return avro
+    wide = avro.get("logicalType") == "decimal" and avro.get("precision", 0) > _SPARK_DIGITS
+    left_out = ("logicalType", "precision", "scale") if wide else ()
+    # A default is a value, whatever it looks like.
+    return {
+        key: part if key == "default" else _without_wide_decimals(part)
+        for key, part in avro.items()
+        if key not in left_out
+    }
 
 
 def rules(source: Source) -> list[tuple[str, str]]:
@@ -66,15 +106,25 @@ def rules(source: Source) -> list[tuple[str, str]]:
     return [("not_avro", f"NOT {FRAMED_SQL}"), ("unknown_schema", f"coalesce({ID_SQL} IN ({unknown}), false)")]
 
 
+def _holds(avro: Any, record: Mapping[str, Any]) -> bool:
+    """Whether a field's type is the record that it stands in, or a list or map of it: Spark leaves such a field out."""
+    if isinstance(avro, list):
+        return any(_holds(branch, record) for branch in avro)
+    if isinstance(avro, dict):
+        return any(_holds(avro[part], record) for part in ("items", "values") if part in avro)
+    name, space = str(record.get("name")), record.get("namespace")
+    return avro in (name, f"{space}.{name}")
+
+
 def _by_schema(source: Source, schema: str) -> str:
     """The value decoded by one writer's schema, its fields then as the contract has them.
 
     Spark gives a record of nothing but nulls for bytes that it cannot decode.
     """
     body = json.loads(schema)
-    held = {str(field["name"]): kind for field, kind in _fields(body)}
-    quoted = schema.replace("\\", "\\\\").replace("'", "\\'")
-    record = f"from_avro(substring({VALUE}, 6), '{quoted}', map('mode', 'PERMISSIVE'))"
+    held = {str(field["name"]): kind for field, kind in _fields(body) if not _holds(field["type"], body)}
+    quoted = for_spark(body).replace("\\", "\\\\").replace("'", "\\'")
+    record = f"from_avro(substring({VALUE}, 6), '{quoted}', map({_OPTIONS}))"
     parts, misfits = [], []
     for field, wanted in source.fields.items():
         for name in (field, *source.aliases.get(field, ())):
@@ -142,6 +192,8 @@ def _kind(avro: Any, named: dict[str, Any]) -> str | None:
             named[str(avro["name"])] = avro
         base, logical = avro["type"], avro.get("logicalType")
         if logical in _UNREAD or str(logical).startswith("local-"):
+            return None
+        if logical == "decimal" and avro.get("precision", 0) > _SPARK_DIGITS:
             return None
         if logical == "decimal":
             return f"decimal({avro['precision']},{avro.get('scale', 0)})"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from connect.iceberg_types import text
 from connect.kafka import Record
+from connect.kafka_config import ISOLATION, READ_COMMITTED
 from connect.parquet import parquet_rows
 from contract.errors import IncompleteError, UsageError
 from contract.generations import APART
@@ -152,7 +153,7 @@ def _sent(kafka: Mapping[str, str], starts: Mapping[str, Mapping[int, int]], rep
     from connect.kafka_transactions import settled_ends
 
     sent = 0
-    with Reader(kafka, committed=True) as reader:
+    with Reader({**kafka, ISOLATION: READ_COMMITTED}) as reader:
         for topic, begun in starts.items():
             spans = {p: (begun.get(p, 0), end) for p, end in settled_ends(kafka, topic).items()}
             for message in reader.records(topic, spans):

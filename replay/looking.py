@@ -11,7 +11,8 @@ from contract.generations import Ids, in_topic
 from contract.model import Contract
 from replay import needs
 from replay.pieces import ARCHIVE, Held, Run
-from stream_job import topics
+from stream_job import isolation, topics
+from stream_job.job import JobFolder
 
 if TYPE_CHECKING:
     import duckdb
@@ -86,7 +87,7 @@ def look(con: duckdb.DuckDBPyConnection, lake: Lake, home: Home, contract: Contr
     found = Look(con, quoted, contract, name, door, snapshot_id, archived, faults, ids=ids)
     if door == ARCHIVE:
         return found
-    found = _asked(found, home)
+    found = _asked(found, lake, home)
     if (ids or (None,))[-1] is None:
         _refuse_other_records(lake, found)
     return found
@@ -104,14 +105,17 @@ def _refuse_other_records(lake: Lake, found: Look) -> None:
         ) from None
 
 
-def _asked(found: Look, home: Home) -> Look:
+def _asked(found: Look, lake: Lake, home: Home) -> Look:
     """The look with what the topic says: its reach, and which offsets that the archive lacks never were a record."""
     from connect.embedded import kafka_properties
     from connect.kafka import compacted
 
     kafka, source = kafka_properties(found.contract.kafka, home), found.contract.sources[found.name]
+    kafka = isolation.reading(kafka, lake, found.contract, JobFolder.of(found.contract, home))
     reach, ids = _reach(found, kafka)
     found = replace(found, topic=reach, kafka=kafka, ids=ids, compacted=compacted(kafka, source.topic))
+    reach = reach if found.compacted else _with_records(found, reach)
+    found = replace(found, topic=reach)
     empty = {} if found.compacted else _never_records(found, reach)
     left = {p: [fault for fault in faults if fault.run not in empty.get(p, ())] for p, faults in found.faults.items()}
     return replace(found, faults=left, empty=empty)
@@ -143,6 +147,25 @@ def _reach(found: Look, kafka: Mapping[str, str]) -> tuple[Spans, Ids]:
                 next_step=f"use --source iceberg; {topics.ADOPT}",
             )
     return reach, (*known[:-1], known[-1] or now)
+
+
+def _with_records(found: Look, reach: Spans) -> Spans:
+    """The topic's reach without what lies beyond the archive and shows no record: ends of transactions and the like."""
+    from connect.kafka_read import Reader
+
+    topic, trimmed = found.contract.sources[found.name].topic, dict(reach)
+    with Reader(found.kafka) as reader:
+        for partition, (first, end) in found.archived.items():
+            there = in_topic(partition, max(0, len(found.ids) - 1))
+            if there is None or partition not in reach:
+                continue
+            begun, last = reach[partition]
+            if last > end and not reader.shows(topic, there, max(begun, end), last):
+                last = end
+            if begun < first and not reader.shows(topic, there, begun, min(first, last)):
+                begun = first
+            trimmed[partition] = (begun, last)
+    return trimmed
 
 
 def _never_records(found: Look, reach: Spans) -> dict[int, list[Run]]:

@@ -28,15 +28,6 @@ class Span:
     rows: int | None
 
 
-@dataclass(frozen=True)
-class Holes:
-    """Offsets missing or doubled inside a span, found in the archive."""
-
-    partition: int
-    missing: int
-    doubled: int
-
-
 def needed_ranges(contract: Contract, time_range: TimeRange) -> dict[str, TimeRange]:
     """Event-time range of input rows per source (see `contract.reach`)."""
     return {name: input_range(contract, name, time_range) for name in (contract.join.left, contract.join.right)}
@@ -74,23 +65,6 @@ def stretches(con: duckdb.DuckDBPyConnection, view: str, condition: str, apart: 
         """
     ).fetchall()
     return [(int(start), int(last)) for start, last in found]
-
-
-def archive_holes(con: duckdb.DuckDBPyConnection, view: str, spans: list[Span]) -> list[Holes]:
-    """Offsets that an archive view lacks or holds twice inside the spans."""
-    holes = []
-    for span in spans:
-        rows, distinct = con.execute(
-            f"""
-            SELECT count(*), count(DISTINCT "offset")
-            FROM {view} WHERE partition = ? AND "offset" >= ? AND "offset" < ?
-            """,
-            [span.partition, span.start, span.end],
-        ).fetchall()[0]
-        missing, doubled = span.end - span.start - distinct, rows - distinct
-        if missing or doubled:
-            holes.append(Holes(span.partition, missing, doubled))
-    return holes
 
 
 def archive_extents(con: duckdb.DuckDBPyConnection, view: str) -> dict[int, tuple[int, int]]:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connect.file_formats import refuse_unread_files, refuse_unwritable
 from contract.errors import UsageError
 from contract.lineage import EVENT_TIME
 from contract.model import Contract
@@ -117,6 +118,8 @@ def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_ra
     asked = Wanted(**wanted)
     _refuse_senseless(time_range, asked)
     lake = Lake.open(home, contract.catalog)
+    if asked.perturb is None:
+        refuse_unwritable(lake.load(contract.output.stream_table), "the publication of a replay")
     refuse_unsettled(lake, contract, time_range)
     decided, rows = _decided(lake, home, contract, time_range, asked)
     made = Plan(
@@ -223,7 +226,9 @@ def body_hash(body: dict[str, Any]) -> str:
 def _replaced(lake: Lake, contract: Contract, time_range: TimeRange) -> dict[str, Any]:
     """What publish would replace in the stream table as it is now."""
     table = contract.output.stream_table
-    rows = lake.load(table).scan(row_filter=time_range.iceberg(EVENT_TIME) or "true").count()
+    found = lake.load(table).scan(row_filter=time_range.iceberg(EVENT_TIME) or "true")
+    refuse_unread_files(found.plan_files(), table)
+    rows = found.count()
     return {"table": table, "rows": rows}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from connect.file_formats import AS_PARQUET
 from contract.errors import IncompleteError
 from contract.lineage import EVENT_TIME
 from contract.model import Contract
@@ -140,7 +141,8 @@ def _join_whole(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan,
     made = {staging.MADE_BY: plan.replay_id}
     fitted = ensure_output(lake, contract, plan.staging_table, rows, made)
     with _set(spark, _of_joining(contract)):
-        fitted.writeTo(f"lake.{plan.staging_table}").option("fanout-enabled", "true").append()
+        writer = fitted.writeTo(f"lake.{plan.staging_table}").option("fanout-enabled", "true")
+        writer.options(**AS_PARQUET).append()
     return 0
 
 

@@ -28,7 +28,9 @@ from replay.sourcing import SourcePlan
 from replay.store import ReplayFolder, write_json
 from replay.tape_rows import RAW_TYPES, Archived, refuse_expired, view_rows
 from replay.topic_rows import topic_rows
+from stream_job import isolation
 from stream_job.archive import RENAMED
+from stream_job.job import JobFolder
 
 if TYPE_CHECKING:
     import duckdb
@@ -121,6 +123,7 @@ def _view_needed(
     topic = None
     if by_door[KAFKA]:
         kafka, ids = kafka_properties(contract.kafka, home), tuple(planned.topic_ids)
+        kafka = isolation.reading(kafka, lake, contract, JobFolder.of(contract, home))
         _refuse_other_topic(kafka, planned)
         topic = topic_rows(spark, contract, kafka, name, by_door[KAFKA], ids)
     archive = Archived(planned.table, planned.snapshot_id, by_door[ARCHIVE])

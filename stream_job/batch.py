@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from connect import owners
+from connect.file_formats import AS_PARQUET
 from contract.beside import reference_query, transform_file, transformed
 from contract.durations import milliseconds
 from contract.errors import SetupError
@@ -62,6 +64,7 @@ def run(
     from connect.spark import session
 
     lake = Lake.open(home, contract.catalog)
+    owners.refuse_other_writer(lake, contract, owners.BATCH)
     archives = {name: _archive_snapshot(lake, name, source) for name, source in contract.sources.items()}
     properties = _properties(contract, time_range, archives)
     table = contract.output.batch_table
@@ -154,7 +157,7 @@ def replace_range(
     if aligned != time_range:
         kept = spark.table(f"lake.{table}").where(aligned.sql(EVENT_TIME)).where(f"NOT ({time_range.sql(EVENT_TIME)})")
         everything = rows.unionByName(kept)
-    writer = everything.writeTo(f"lake.{table}").option("isolation-level", "serializable")
+    writer = everything.writeTo(f"lake.{table}").option("isolation-level", "serializable").options(**AS_PARQUET)
     snapshot = lake.load(table).current_snapshot()
     if snapshot:
         writer = writer.option("validate-from-snapshot-id", str(snapshot.snapshot_id))
@@ -256,6 +259,7 @@ def _as_table(lake: Lake, contract: Contract, rows: DataFrame) -> DataFrame:
     table, unit, schema = contract.output.batch_table, contract.output.partition_by, arrow_schema(rows)
     partition = None if unit == "none" else (unit, EVENT_TIME)
     lake.ensure_table(table, schema, partition, {"write.distribution-mode": "hash"})
+    owners.claim(lake, contract, owners.BATCH)
     return fitted(rows, lake.evolve(table, schema))
 
 

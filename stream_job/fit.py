@@ -29,6 +29,7 @@ def with_tables(contract: Contract, lake: Lake) -> list[str]:
 
     Columns made by SQL are left out: their types show when the job starts.
     """
+    from connect.table_growth import taken_away
     from connect.table_schema import growth
 
     said = []
@@ -36,7 +37,10 @@ def with_tables(contract: Contract, lake: Lake) -> list[str]:
     for table in (contract.output.stream_table, contract.output.batch_table):
         if not lake.exists(table):
             continue
-        needed = growth(lake.load(table).schema(), wanted)
+        held = lake.load(table)
+        needed = growth(held.schema(), wanted, held.schemas())
+        for lost in needed.lost:
+            raise taken_away(lost, table)
         for column in needed.refused:
             if column.wanted != "nothing":
                 raise UsageError(

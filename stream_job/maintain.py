@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from connect.file_formats import refuse_other_format
 from contract.errors import PlumblineError, SetupError
 from contract.model import Contract
 from stream_job import expiry, live_query, orphans
@@ -120,7 +121,10 @@ class _Work:
 
     def all(self, *, execute: bool) -> dict[str, Any]:
         """Rewrite, then expire what that made superfluous too, then remove what nothing refers to."""
-        files, small = small_files(self.lake.load(self.name))
+        table = self.lake.load(self.name)
+        files, small = small_files(table)
+        if small:
+            refuse_other_format(table, "a rewrite of its small files")
         rewritten = self._patiently(self._rewrite) if execute and small else 0
         # The owner of such a table has said that its files are not its own alone: Iceberg deletes none of them either.
         shared = self.lake.load(self.name).metadata.properties.get("gc.enabled", "true").lower() == "false"

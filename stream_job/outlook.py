@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connect.kafka_config import ISOLATION, READ_UNCOMMITTED
 from contract.model import Contract
 from stream_job.tables import QUARANTINE
 
@@ -23,6 +24,20 @@ class LastCommit:
     snapshot_id: int
     at_ms: int
     epoch: int
+
+
+def held(contract: Contract, kafka: Mapping[str, str]) -> dict[str, int]:
+    """Source to how many offsets stand behind the first open transaction of a partition: nobody reads them before it
+    ends. None where all records are read. Raises as Kafka's clients."""
+    from connect.kafka import end_offsets
+
+    found = {}
+    for name, source in contract.sources.items():
+        # In this order: what is sent and committed between the two questions stands behind nothing.
+        last = end_offsets({**kafka, ISOLATION: READ_UNCOMMITTED}, source.topic)
+        seen = end_offsets(kafka, source.topic)
+        found[name] = sum(max(0, end - seen.get(partition, end)) for partition, end in last.items())
+    return found
 
 
 def behind(read: Mapping[str, int], end: Mapping[int, int]) -> dict[str, int]:

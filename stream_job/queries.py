@@ -12,13 +12,16 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from connect import owners
+from connect.file_formats import AS_PARQUET
 from connect.home import on_this_disk
+from connect.kafka_config import isolation_level
 from contract.avro import UNKNOWN_ID
 from contract.durations import spell_duration
 from contract.generations import Generation, Ids, in_topic, placed
 from contract.lineage import EVENT_TIME
 from contract.model import Contract, Source
-from stream_job import archiver, topics
+from stream_job import archiver, isolation, topics
 from stream_job.archive import archived
 from stream_job.failures import Failure
 from stream_job.job import JobFolder
@@ -92,7 +95,8 @@ Start = Callable[[], "StreamingQuery"]
 
 @dataclass(frozen=True)
 class Parts:
-    """What the queries of one contract's job are made from. `kafka` holds the client properties, secrets included."""
+    """What the queries of one contract's job are made from. `kafka` holds the client properties, secrets included;
+    `shared` names the sources whose archive another contract writes."""
 
     spark: SparkSession
     lake: Lake
@@ -101,6 +105,7 @@ class Parts:
     kafka: dict[str, str]
     unknown_schemas: set[int] = field(default_factory=set)
     say: Callable[[str], None] = lambda message: None
+    shared: frozenset[str] = frozenset()
 
     def heed(self, failure: Failure) -> None:
         """Note the schema id that a query failed for, so that its next start asks the registry for it."""
@@ -154,6 +159,7 @@ def write_stream(rows: DataFrame, lake_table: str, checkpoint: str, trigger: dic
         .outputMode("append")
         .option("checkpointLocation", on_this_disk(checkpoint))
         .option("fanout-enabled", "true")
+        .options(**AS_PARQUET)
         .trigger(**trigger)
         .toTable(f"lake.{lake_table}")
     )
@@ -170,6 +176,7 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
     left, right = (_kafka(parts, source, limit, ids[name]) for _, name, source in topics.sides(contract))
     rows = join(contract, left, right, layouts=job.layouts)
     rows = ensure_output(parts.lake, contract, contract.output.stream_table, rows)
+    owners.claim(parts.lake, contract, owners.STREAM)
     job.accept(contract)
     job.ledger.begin_run(str(uuid.uuid4()))
     topics.note_read(job.join, {side: ids[name] for side, name, _ in topics.sides(contract)})
@@ -204,7 +211,10 @@ def _agreed(parts: Parts, name: str, read: Iterable[Generation] = ()) -> Ids:
     source, unit = parts.contract.sources[name], parts.contract.output.partition_by
     topic_partitions(parts.kafka, source.topic)
     partition = None if unit == "none" else (unit, "event_time")
-    parts.lake.ensure_table(source.archive, ARCHIVE_SCHEMA, partition, TABLE_PROPERTIES)
+    noted = {isolation.PROPERTY: isolation_level(parts.kafka), **owners.named_archive(parts.contract, name)}
+    parts.lake.ensure_table(source.archive, ARCHIVE_SCHEMA, partition, {**TABLE_PROPERTIES, **noted})
+    if name not in parts.shared:
+        owners.refuse_lost_race(parts.lake, parts.contract, name)
     return topics.agreed(parts.lake, parts.kafka, source, topics.ids_of(read))
 
 
@@ -232,7 +242,8 @@ def _archive_anew(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | None
 def starts(parts: Parts, *, once: bool, join: bool = True, archive: bool = True) -> dict[str, Start]:
     """How each query of the job is started: `join`, and `archive-<source>` for each source."""
     found: dict[str, Start] = {JOIN: partial(start_join, parts, once=once)} if join else {}
-    for name in parts.contract.sources if archive else ():
+    mine = [name for name in parts.contract.sources if name not in parts.shared]
+    for name in mine if archive else ():
         found[f"archive-{name}"] = partial(start_archiver, parts, name, once=once)
     return found
 

@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from connect import place
+from connect import owners, place
+from connect.kafka_config import ISOLATION, READ_COMMITTED
 from contract.durations import milliseconds
 from contract.errors import UnreachableError
 from contract.model import Contract
-from stream_job import recovered, topics
+from stream_job import isolation, recovered, topics
 from stream_job.job import JobFolder
 from stream_job.join import refuse_wrong_sql
 from stream_job.patience import Backoff
@@ -69,9 +70,11 @@ def run(
         refuse_wrong_sql(spark, contract)
         # After Spark's start, which sets a handler of its own for Ctrl-C.
         with stop_on_signal(stop or threading.Event()) as stopping:
-            _settle(lake, contract, job, life, stopping, say)
+            shared = _settle(lake, contract, job, life, stopping, say)
+            kafka[ISOLATION] = isolation.of_job(job) or READ_COMMITTED
             job.ledger.sync()
-            _serve(Service(Parts(spark, lake, contract, job, kafka, say=say), life, say), life, stopping, once=once)
+            parts = Parts(spark, lake, contract, job, kafka, say=say, shared=shared)
+            _serve(Service(parts, life, say), life, stopping, once=once)
         return _result(lake, contract, job)
 
 
@@ -108,19 +111,27 @@ def _refuse_other_topics(lake: Lake, contract: Contract, job: JobFolder, kafka: 
         say("stream: this broker tells no topic ids: a topic made anew is only known when it ends before what was read")
 
 
-def _settle(lake: Lake, contract: Contract, job: JobFolder, life: Life, stop: threading.Event, say: Say) -> None:
-    """See that the checkpoint may go on; wait for a catalog that is away as long as the job's life allows."""
+def _settle(
+    lake: Lake, contract: Contract, job: JobFolder, life: Life, stop: threading.Event, say: Say
+) -> frozenset[str]:
+    """See that the checkpoint may go on, with which isolation level, and which archives are another contract's.
+
+    Waits for a catalog that is away as long as the job's life allows.
+    """
     backoff = Backoff()
     while not stop.is_set():
         try:
+            owners.refuse_taken(lake, contract)
             recovered.settle(lake, contract, job)
-            return
+            isolation.settle(lake, contract, job, say)
+            return owners.claim_archives(lake, contract, say)
         except UnreachableError as error:
             wait = backoff.wait(time.monotonic())
             if backoff.spent(time.monotonic(), life.retry_for):
                 raise
             say(f"stream: the catalog is away, trying again in {wait:.0f} s: {error.what}")
             stop.wait(wait)
+    return frozenset()
 
 
 def _serve(service: Service, life: Life, stop: threading.Event, *, once: bool) -> None:

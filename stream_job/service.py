@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from connect import owners
 from contract.durations import milliseconds
 from contract.errors import UnreachableError
+from contract.generations import in_topic
 from stream_job import epochs, pulse, quarantine, topics
 from stream_job.keeper import Keeper
 from stream_job.live_query import SourceWatermarks
@@ -163,6 +165,10 @@ class Service:
 
         When a service is stopped while the broker or the catalog is away, that is left to its next start.
         """
+        for line in shared_archives_behind(self.parts):
+            self.say(f"stream: warning: {line}")
+        if self.parts.shared >= self.parts.contract.sources.keys():
+            return
         self.say("stream: archiving up to the end of the topics")
         keeper = Keeper(starts(self.parts, once=True, join=False), timedelta(0), self.say, self.parts.heed)
         try:
@@ -175,6 +181,30 @@ class Service:
             self.say(f"stream: the archive stays behind until the next start: {error.what}")
         finally:
             keeper.stop()
+
+
+def shared_archives_behind(parts: Parts) -> Iterator[str]:
+    """In words, each archive of another contract that lacks records which the join has read."""
+    from connect.kafka_read import Reader
+
+    last = parts.job.ledger.last_epoch()
+    if last < 0:
+        return
+    names = (parts.contract.join.left, parts.contract.join.right)
+    for name, read in zip(names, parts.job.ledger.read(last).end, strict=True):
+        if name not in parts.shared:
+            continue
+        source, owner = parts.contract.sources[name], owners.archive_owner(parts.lake, parts.contract, name)
+        held, generation = topics.archived(parts.lake, source), max(0, len(topics.noted(parts.lake, source)) - 1)
+        with Reader(parts.kafka) as reader:
+            for partition, end in sorted((int(partition), end) for partition, end in read.items()):
+                begin, there = held.get(partition, 0), in_topic(partition, generation)
+                if begin < end and there is not None and reader.shows(source.topic, there, begin, end):
+                    yield (
+                        f"{source.archive} ends at offset {begin} of partition {partition}, this join at {end}: run "
+                        f"the job of contract {owner}, which writes it, before the batch reference, or take it over: "
+                        f"`{owners.TAKE} --source {name}`"
+                    )
 
 
 @contextmanager

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from connect.kafka_config import ISOLATION, isolation_level
 from contract.errors import PlumblineError, SetupError, UnreachableError
 from contract.model import Contract
 from contract.ranges import micros, parse_time
-from stream_job import outlook, pulse, topics
+from stream_job import isolation, outlook, pulse, topics
 from stream_job.job import JobFolder, Owner
 from stream_job.outlook import LastCommit
 from stream_job.pulse import Flow, Pulse
@@ -28,7 +29,8 @@ class Status:
     """A job at one moment (`at_ms`, since 1970). `owner` None: it does not run.
 
     `pulse` is what the job wrote last, with offsets and watermark from the ledger. `lag` is events not yet read, by
-    source and partition, `quarantined` records by reason; None where it cannot be told, and `unknown` says why.
+    source and partition, `held` offsets behind an open transaction, which the lag leaves out, `quarantined` records by
+    reason; None where it cannot be told, and `unknown` says why.
     """
 
     contract: str
@@ -36,6 +38,7 @@ class Status:
     owner: Owner | None
     pulse: Pulse
     lag: Mapping[str, Mapping[str, int]] | None = None
+    held: Mapping[str, int] | None = None
     quarantined: Mapping[str, int] | None = None
     commit: LastCommit | None = None
     unknown: tuple[str, ...] = ()
@@ -103,6 +106,7 @@ class Status:
             "topic": flow.topic,
             "lag": lag,
             "lag_total": None if lag is None else sum(lag.values()),
+            "held_by_transactions": None if self.held is None else self.held[flow.name],
             "watermark": _time(flow.watermark_ms),
             "last_new_event_at": _time(moved),
             "quiet_seconds": None if moved is None else max(0, self.at_ms - moved) / 1000,
@@ -163,13 +167,16 @@ def _with_lag(found: Status, contract: Contract, home: Home) -> Status:
         if there is None:
             return _without(found, "lag: the local broker of this home does not run")
         kafka = {"bootstrap.servers": there.bootstrap_servers}
+    kafka[ISOLATION] = isolation.of_job(JobFolder.of(contract, home)) or isolation_level(kafka)
     try:
         _refuse_other_topics(contract, home, kafka)
         ends = topics.ends_now(contract, kafka, JobFolder.of(contract, home))
+        held = outlook.held(contract, kafka)
     except PlumblineError as error:
         step = "" if isinstance(error, UnreachableError) or not error.next_step else f"; {error.next_step}"
         return _without(found, f"lag: {error.what}{step}")
-    return replace(found, lag={flow.name: outlook.behind(flow.read, ends[flow.name]) for flow in found.pulse.flows})
+    lag = {flow.name: outlook.behind(flow.read, ends[flow.name]) for flow in found.pulse.flows}
+    return replace(found, lag=lag, held=held)
 
 
 def _refuse_other_topics(contract: Contract, home: Home, kafka: dict[str, str]) -> None:

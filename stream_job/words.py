@@ -71,6 +71,8 @@ def _line(name: str, text: str) -> str:
 def _source_line(source: Mapping[str, Any]) -> str:
     parts = ", ".join(f"{partition}: {count:,}" for partition, count in (source["lag"] or {}).items())
     lag = "lag unknown" if source["lag"] is None else f"lag {source['lag_total']:,} ({parts})"
+    if source["held_by_transactions"]:
+        lag += f", {source['held_by_transactions']:,} more offsets behind an open transaction"
     quiet = source["quiet_seconds"]
     last = "no event yet" if quiet is None else f"last new event {span(quiet)} ago"
     return f"{lag}, watermark {source['watermark'] or 'not since the last start'}, {last}"

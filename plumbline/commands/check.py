@@ -118,8 +118,11 @@ def changes(contract: Contract, home: Home, *, online: bool) -> dict[str, list[s
 
 
 def found(contract: Contract, home: Home) -> dict[str, Any]:
-    """What is there: `{"topics": {name: partitions}, "tables": {name: bool}}`. SetupError for a missing topic."""
-    from connect import broker
+    """What is there: `{"topics": {name: partitions}, "tables": {name: bool}, "shared": {archive: its contract}}`.
+
+    Raises SetupError for a missing topic, UsageError for a table that is another contract's or of another source.
+    """
+    from connect import broker, owners
     from connect.kafka import topic_partitions
     from connect.lake import Lake
 
@@ -135,7 +138,13 @@ def found(contract: Contract, home: Home) -> dict[str, Any]:
     lake = Lake.open(home, contract.catalog)
     archives = [source.archive for source in contract.sources.values()]
     names = [*archives, contract.output.stream_table, contract.output.batch_table]
-    return {"topics": topics, "tables": {name: lake.exists(name) for name in names}}
+    owners.refuse_taken(lake, contract)
+    shared = {s.archive: owners.archive_owner(lake, contract, name) for name, s in contract.sources.items()}
+    return {
+        "topics": topics,
+        "tables": {name: lake.exists(name) for name in names},
+        "shared": {archive: owner for archive, owner in shared.items() if owner is not None},
+    }
 
 
 def origin(column: OutputColumn) -> str:
@@ -185,4 +194,6 @@ def show(document: dict[str, Any], console: Console) -> None:
         for topic, partitions in document["online"]["topics"].items():
             console.print(f"topic {topic}: {partitions} partitions")
         for table, exists in document["online"]["tables"].items():
-            console.print(f"table {table}: {'is there' if exists else 'not yet'}")
+            owner = document["online"]["shared"].get(table)
+            written = f", written by contract {owner}" if owner else ""
+            console.print(f"table {table}: {'is there' if exists else 'not yet'}{written}")

@@ -11,6 +11,7 @@ from connect.home import Home
 from contract.durations import parse_duration
 from plumbline.commands.adopt_topic import adopt_topic
 from plumbline.commands.recover import recover
+from plumbline.commands.take_archive import take_archive
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
@@ -43,6 +44,7 @@ def stream() -> None:
 
 stream.add_command(recover)
 stream.add_command(adopt_topic)
+stream.add_command(take_archive)
 
 
 @stream.command(short_help="Run until Ctrl-C or SIGTERM, or to the end of the topics with --once.")

@@ -10,7 +10,7 @@ from contract.durations import milliseconds
 from contract.errors import IncompleteError
 from contract.generations import Ids, in_topic
 from contract.lineage import SIDES
-from contract.model import Contract
+from contract.model import Contract, Source
 from contract.ranges import TimeRange, from_micros, spell_time
 from reconcile.pins import LEDGER
 from replay import needs
@@ -183,7 +183,7 @@ def _plan_source(
         pieces += found
     _refuse_unrecorded(past, name, pieces)
     if not accept_gaps:
-        _refuse_holes(past, side, source.archive, pieces)
+        _refuse_holes(past, kafka, side, source, pieces, ids)
     rows, late = _count(past, side, since_us, pieces)
     return SourcePlan(name, source.topic, source.archive, snapshot_id, since_us, tuple(pieces), rows, late, ids)
 
@@ -239,15 +239,40 @@ def _refuse_unrecorded(past: Past, name: str, pieces: list[Piece]) -> None:
             )
 
 
-def _refuse_holes(past: Past, side: str, table: str, pieces: list[Piece]) -> None:
-    spans = [needs.Span(p.partition, p.start, p.end, None) for p in pieces if p.door == "archive"]
-    for hole in needs.archive_holes(past.con, f"{side}_index", spans):
-        if hole.missing:
-            raise IncompleteError(
-                f"the archive lacks {hole.missing} offsets of partition {hole.partition}",
-                where=table,
-                next_step="use --source kafka if the topic still has them, or --accept-gaps if it never had",
-            )
+def _refuse_holes(
+    past: Past, kafka: Mapping[str, str], side: str, source: Source, pieces: list[Piece], ids: Ids
+) -> None:
+    """Raise IncompleteError for needed offsets that the archive lacks, unless the topic shows no record there either:
+    the ends of transactions and aborted records take offsets too."""
+    from connect.kafka import compacted, earliest_offsets
+    from connect.kafka_read import Reader
+
+    faults = needs.archive_faults(past.con, f"{side}_index")
+    holes = [
+        (p.partition, max(p.start, fault.run.start), min(p.end, fault.run.end))
+        for p in pieces
+        if p.door == "archive"
+        for fault in faults.get(p.partition, ())
+        if not fault.run.copies
+    ]
+    holes = [hole for hole in holes if hole[1] < hole[2]]
+    if holes and not compacted(kafka, source.topic):
+        begun = earliest_offsets(kafka, source.topic)
+        with Reader(kafka) as reader:
+            there = {partition: in_topic(partition, max(0, len(ids) - 1)) for partition, _, _ in holes}
+            holes = [
+                (partition, start, end)
+                for partition, start, end in holes
+                if (now := there[partition]) is None
+                or start < begun.get(now, 0)
+                or reader.shows(source.topic, now, start, end)
+            ]
+    for partition, start, end in holes:
+        raise IncompleteError(
+            f"the archive lacks offsets {start} to {end - 1} of partition {partition}",
+            where=source.archive,
+            next_step="use --source kafka if the topic still has them, or --accept-gaps if it never had",
+        )
 
 
 def _count(past: Past, side: str, since_us: int, pieces: list[Piece]) -> tuple[int | None, int | None]:

@@ -19,7 +19,7 @@ from replay.recover import archivers, gap, past, plan, proof, tape
 from replay.recover.border import Border, Ends, find, unrecorded_epoch
 from replay.recover.checkpoint import BATCHES, rebuild
 from replay.store import write_json
-from stream_job import fingerprint, topics
+from stream_job import fingerprint, isolation, topics
 from stream_job.job import JobFolder
 from stream_job.ledger import Epoch
 from stream_job.recovered import Exchange, damage
@@ -152,7 +152,7 @@ def _look(con: Any, lake: Lake, contract: Contract, home: Home, exchange: Exchan
     """Everything that is decided before anything is built."""
     from connect.embedded import kafka_properties
 
-    kafka = kafka_properties(contract.kafka, home)
+    kafka = isolation.reading(kafka_properties(contract.kafka, home), lake, contract, exchange.job)
     gathered = past.gather(con, lake, contract, exchange)
     edge = find(gathered, lake, contract)
     whole = unrecorded_epoch(gathered, edge, f"recover-{uuid.uuid4().hex[:8]}", int(time.time() * 1_000))
@@ -178,7 +178,7 @@ def _execute(
     from connect.embedded import kafka_properties
     from connect.spark import session
 
-    kafka = kafka_properties(contract.kafka, home)
+    kafka = isolation.reading(kafka_properties(contract.kafka, home), lake, contract, exchange.job)
     spark = spark or session(home, lake, app=f"plumbline-recover-{contract.contract}")
     say("recover: reading what state can still hold")
     held = tape.cut(found.past, lake, contract, spark, kafka, found.plans, exchange.folder / "tape")

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.manifest import FileFormat
+from pyiceberg.types import StringType
 
+from connect.file_formats import DEFAULT_FORMAT, refuse_other_format, refuse_unread_files
 from connect.home import Home
 from connect.lake import Lake
-from contract.errors import UsageError
+from contract.errors import SetupError, UsageError
 
 TABLE = "joined.t"
 HELD = pa.schema(
@@ -94,3 +102,72 @@ def test_two_that_evolve_at_once_both_get_their_column(home: Home, lake: Lake) -
     for thread in threads:
         thread.join(60)
     assert sorted(columns(lake))[1:5] == ["c0", "c1", "c2", "c3"]
+
+
+def written(*fields: tuple[str, pa.DataType]) -> pa.Schema:
+    """Columns that are written beside the one that must be."""
+    return pa.schema([("id", pa.int32()), *fields])
+
+
+@pytest.mark.parametrize("name", ["note", "NOTE"])
+def test_a_column_that_another_tool_renamed_is_not_added_a_second_time(lake: Lake, name: str) -> None:
+    with lake.load(TABLE).update_schema() as change:
+        change.rename_column("note", "remark")
+    with pytest.raises(UsageError, match=rf"column {name} of joined\.t was renamed to remark .*RENAME COLUMN remark"):
+        lake.evolve(TABLE, written((name, pa.string())))
+    assert "remark" in columns(lake)
+    assert "note" not in columns(lake)
+
+
+def test_nor_one_whose_name_another_column_has_now(lake: Lake) -> None:
+    for old, new in (("note", "remark"), ("price", "note")):
+        with lake.load(TABLE).update_schema() as change:
+            change.rename_column(old, new)
+    with pytest.raises(UsageError, match=r"column price of .* was renamed to note"):
+        lake.evolve(TABLE, written(("price", pa.float32())))
+
+
+def test_a_dropped_column_is_added_by_whoever_means_it(lake: Lake) -> None:
+    with lake.load(TABLE).update_schema() as change:
+        change.delete_column("note")
+    wanted = written(("note", pa.string()), ("colour", pa.string()))
+    with pytest.raises(UsageError, match=r"column note of .* was dropped by another tool.*ADD COLUMN note string"):
+        lake.evolve(TABLE, wanted)
+    with lake.load(TABLE).update_schema() as change:
+        change.add_column("note", StringType())
+    assert list(columns(lake.evolve(TABLE, wanted) and lake))[-2:] == ["note", "colour"]
+
+
+def of_version_3(lake: Lake) -> str:
+    """The table as another tool makes it: PyIceberg reads version 3 and does not write it."""
+    file = Path(lake.load(TABLE).metadata_location.removeprefix("file://"))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"format-version": 3, "next-row-id": 0}))
+    return TABLE
+
+
+def test_a_table_that_pyiceberg_cannot_write_is_refused_by_its_version(lake: Lake) -> None:
+    name = of_version_3(lake)
+    row = HELD.empty_table()
+    for commit in (
+        lambda: lake.append(name, row),
+        lambda: lake.replace(name, row, AlwaysTrue()),
+        lambda: lake.set_properties(name, {"a": "b"}),
+        lambda: lake.evolve(name, written(("colour", pa.string()))),
+    ):
+        with pytest.raises(SetupError, match=r"writes format versions 1 and 2; joined\.t is of version 3"):
+            commit()
+    assert lake.evolve(name, HELD).metadata.format_version == 3, "what needs no change is taken as it is"
+
+
+@pytest.mark.parametrize("kind", ["avro", "orc"])
+def test_files_of_another_format_are_named(lake: Lake, kind: str) -> None:
+    task = SimpleNamespace(
+        file=SimpleNamespace(file_format=FileFormat(kind.upper()), file_path=f"/w/a.{kind}"), delete_files=[]
+    )
+    with pytest.raises(SetupError, match=rf"joined\.t holds files of {kind.upper()}; only Parquet is read"):
+        refuse_unread_files([cast("Any", task)], TABLE)
+    lake.set_properties(TABLE, {DEFAULT_FORMAT: kind})
+    with pytest.raises(SetupError, match=rf"joined\.t has write\.format\.default = {kind}: a rewrite would make"):
+        refuse_other_format(lake.load(TABLE), "a rewrite")
+    lake.set_properties(TABLE, {DEFAULT_FORMAT: "PARQUET"})
+    refuse_other_format(lake.load(TABLE), "a rewrite")

@@ -15,7 +15,18 @@ PLAIN = {"bootstrap.servers": "broker:9092"}
 
 def test_plain_servers() -> None:
     assert client_config(PLAIN) == PLAIN
-    assert spark_options(PLAIN) == {"kafka.bootstrap.servers": "broker:9092"}
+    assert spark_options(PLAIN) == {
+        "kafka.bootstrap.servers": "broker:9092",
+        "kafka.isolation.level": "read_committed",
+    }
+
+
+def test_the_isolation_level_is_the_consumers_alone() -> None:
+    properties = {**PLAIN, "isolation.level": "read_uncommitted"}
+    assert client_config(properties) == PLAIN
+    assert spark_options(properties)["kafka.isolation.level"] == "read_uncommitted"
+    with pytest.raises(UsageError, match=r"'committed' is none of Kafka's.*read_committed, read_uncommitted"):
+        client_config({**PLAIN, "isolation.level": "committed"})
 
 
 def test_an_unknown_property_names_the_nearest() -> None:

@@ -118,3 +118,31 @@ def test_what_cannot_be_read_has_its_reason(spark: SparkSession) -> None:
 def test_an_id_that_nothing_is_known_of_ends_the_work_by_name(spark: SparkSession) -> None:
     with pytest.raises(Exception, match=f"Avro schema id 17 {UNKNOWN_ID}"):
         judged(spark, source(), [(b"\0\0\0\0\x11\2a", NOON)])
+
+
+WIDE = {"type": "bytes", "logicalType": "decimal", "precision": 40, "scale": 2}
+ODD = record(
+    id="string",
+    at=MICROS,
+    huge=WIDE,
+    text=["null", WIDE],
+    parent=["null", "event"],
+    kids={"type": "array", "items": "event"},
+)
+
+
+def test_fields_that_spark_has_no_type_for_do_not_fail_the_record(spark: SparkSession) -> None:
+    made = source()
+    made._writers = Writers({6: ODD})
+    plain = encoded(6, ODD, {"id": "a", "at": NOON_US, "huge": b"\1", "kids": b""})
+    asked = encoded(6, ODD, {"id": "b", "at": NOON_US, "huge": b"\1", "text": b"\1", "kids": b""})
+    first, second = judged(spark, made, [(plain, NOON), (asked, NOON)])
+    assert (first.reason, first.fields["id"], first.fields["at"]) == (None, "a", NOON_TEXT)
+    assert second.reason == "wrong_type", "a field that the contract names, and cannot read"
+
+
+def test_before_any_schema_is_known_records_are_judged_all_the_same(spark: SparkSession) -> None:
+    made = source()
+    made._writers = Writers()
+    found = judged(spark, made, [(None, NOON), (b"plain", NOON)])
+    assert [one.reason for one in found] == ["tombstone", "not_avro"]

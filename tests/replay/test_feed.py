@@ -40,7 +40,7 @@ def fed(day: Replay, topics: Mapping[str, str], speed: float | None = None) -> d
 
 
 def committed(day: Replay, topic: str) -> list[Any]:
-    with Reader(day.job.kafka, committed=True) as reader:
+    with Reader(day.job.kafka) as reader:
         spans = {partition: (0, end) for partition, end in end_offsets(day.job.kafka, topic).items()}
         found = list(reader.records(topic, spans))
     return [message for message in found if message.value() != b"foreign"]

@@ -17,11 +17,9 @@ from contract.ranges import TimeRange, micros
 from contract.reach import input_range, output_range
 from replay.needs import (
     Fault,
-    Holes,
     Span,
     archive_extents,
     archive_faults,
-    archive_holes,
     archive_spans,
     needed_ranges,
     stretches,
@@ -130,13 +128,13 @@ def test_a_record_in_quarantine_lies_in_the_span_and_is_not_counted(con: duckdb.
     fill(con, [(0, 0, 10), (0, 1, 11), (0, 2, 12)])
     con.execute("""UPDATE archive SET quarantine_reason = 'null_key' WHERE "offset" = 1""")
     assert archive_spans(con, "archive", minutes(10, 20)) == [Span(0, 0, 3, 2)]
-    assert archive_holes(con, "archive", [Span(0, 0, 3, 2)]) == []
+    assert archive_faults(con, "archive") == {}
 
 
 def test_holes_and_doubles_inside_the_spans_are_found_by_partition(con: duckdb.DuckDBPyConnection) -> None:
     fill(con, [(0, 0, 1), (0, 2, 1), (0, 2, 1), (0, 3, 1), (1, 4, 1), (1, 5, 1), (1, 9, 1)])
-    spans = [Span(0, 0, 4, None), Span(1, 4, 6, None)]
-    assert archive_holes(con, "archive", spans) == [Holes(partition=0, missing=1, doubled=1)]
+    runs = {partition: [fault.run for fault in faults] for partition, faults in archive_faults(con, "archive").items()}
+    assert runs == {0: [Run(1, 2, 0), Run(2, 3, 2)], 1: [Run(6, 9, 0)]}
 
 
 def us(minute: int) -> int:

@@ -1,0 +1,46 @@
+"""Changing a table's columns, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connect.file_formats import refuse_unwritable
+from connect.table_schema import Growth, Lost
+from contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+
+def grown(table: Table, needed: Growth) -> Table:
+    """The table after its change; as it was where none is needed. Raises UsageError for what it cannot take."""
+    for lost in needed.lost:
+        raise taken_away(lost, ".".join(table.name()))
+    for column in needed.refused:
+        raise UsageError(
+            f"column {column.column} is {column.held} and cannot become {column.wanted}",
+            where=f"table {'.'.join(table.name())}",
+            next_step="change the contract back, give the column another name, or name a new table",
+        )
+    if needed.any:
+        refuse_unwritable(table, f"a new column ({', '.join((*needed.added, *needed.widened))})")
+        with table.update_schema() as change:
+            for name, kind in needed.widened.items():
+                change.update_column((name,), kind)
+            for name, kind in needed.added.items():
+                change.add_column((name,), kind)
+    return table
+
+
+def taken_away(lost: Lost, table: str) -> UsageError:
+    """The refusal of a column that another tool renamed or dropped."""
+    if lost.now is not None:
+        what, step = f"renamed to {lost.now}", f"ALTER TABLE {table} RENAME COLUMN {lost.now} TO {lost.column}"
+    else:
+        step = f"if that was meant: ALTER TABLE {table} ADD COLUMN {lost.column} {lost.kind}, then replay"
+        what = "dropped"
+    return UsageError(
+        f"column {lost.column} of {table} was {what} by another tool: a second one would be empty in all earlier rows",
+        where=f"table {table}",
+        next_step=step,
+    )
