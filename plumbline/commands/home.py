@@ -37,7 +37,7 @@ def adopt(execute: bool, home: Home, as_json: bool) -> None:
 
     \b
     Examples:
-      cp -r .plumbline /backup/plumbline && plumbline home adopt --home /backup/plumbline
+      plumbline home adopt --home /backup/plumbline
       plumbline home adopt --home /backup/plumbline --execute
     """
     from connect.adopt import adopt as work
