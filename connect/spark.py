@@ -150,9 +150,7 @@ def _with_catalog(session: SparkSession, settings: Mapping[str, str], lake: Lake
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
-    for key, value in settings.items():
-        if key.startswith(CATALOGS):
-            session.conf.set(key, value)
+    _set_catalog(session, settings)
     try:
         # Spark loads a catalog with the settings of whichever session is active in the thread: under this one, now.
         session.sql("SHOW NAMESPACES IN lake").collect()
@@ -164,6 +162,21 @@ def _with_catalog(session: SparkSession, settings: Mapping[str, str], lake: Lake
             next_step=f"see spark.log; the jar of a database's JDBC driver belongs into {pyspark_jars()}",
         ) from None
     return session
+
+
+def _set_catalog(session: SparkSession, settings: Mapping[str, str]) -> None:
+    """Set the catalog's settings on the session, and no other's.
+
+    Each job's properties hold all of them, and Spark's event log hides only those that the SparkConf has too
+    (`EventLoggingListener.redactProperties`).
+    """
+    started_with = session.sparkContext._jsc.sc().conf()
+    for key in [key for key in session.conf.getAll if key.startswith(CATALOGS) and key not in settings]:
+        session.conf.unset(key)
+    for key, value in settings.items():
+        if key.startswith(CATALOGS):
+            session.conf.set(key, value)
+            started_with.setIfMissing(key, value)
 
 
 def _root_cause(error: Any) -> str:

@@ -111,6 +111,16 @@ def test_a_second_session_has_its_own_lake(spark: SparkSession, lake: Lake, tmp_
     assert spark.conf.get("spark.sql.shuffle.partitions") == "2"
 
 
+def test_a_session_has_no_setting_of_another_ones_catalog(spark: SparkSession, tmp_path: Path) -> None:
+    home, key = Home.resolve(tmp_path), "spark.sql.catalog.lake.a.name"
+    own = Lake.open(home)
+    first = session(home, Lake.open(home, {**own.block, "a.name": "S3cret"}), app="first")
+    second = session(home, own, app="second")
+    assert first.conf.get(key) == "S3cret"
+    assert second.conf.get(key, "none") == "none"
+    assert first.conf.get(key) == "S3cret"
+
+
 def test_what_cannot_be_computed_is_null_and_times_are_utc(spark: SparkSession) -> None:
     assert spark.sql("SELECT CAST('many' AS INT) AS number").collect()[0].number is None
     assert spark.conf.get("spark.sql.session.timeZone") == "UTC"
