@@ -25,11 +25,18 @@ SPELLINGS = {
 """What a name's pattern asks for, in words."""
 
 
+LONGEST = timedelta(days=1_000_000)
+"""Spark and DuckDB count intervals and times in 64 bits of microseconds: far longer ones overflow, to NULL in Spark."""
+
+
 def _as_duration(text: object) -> timedelta:
     try:
-        return parse_duration(text)
+        duration = parse_duration(text)
     except UsageError as error:
         raise ValueError(str(error)) from None
+    if abs(duration) > LONGEST:
+        raise ValueError(f"{text!r} is too long; write one of at most {LONGEST.days} days")
+    return duration
 
 
 def _as_field_type(name: object) -> str:

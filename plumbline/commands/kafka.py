@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from connect.home import Home
+from plumbline.commands.kafka_topics import produce, topics
 from plumbline.options import home_option, json_option
 from plumbline.output import emit, say
 
@@ -15,15 +16,19 @@ if TYPE_CHECKING:
     from connect.broker import BrokerInfo
 
 
-@click.group(short_help="Start, stop and look at the local Kafka broker.")
+@click.group(short_help="The local Kafka broker, and topics with events for a contract.")
 def kafka() -> None:
-    """Start, stop and look at the local Kafka broker: a real one, on 127.0.0.1 only.
+    """Start, stop and look at the local Kafka broker: a real one, on 127.0.0.1 only. Fill a contract's topics.
 
     \b
     Examples:
       plumbline kafka start
       plumbline kafka status --json
     """
+
+
+kafka.add_command(topics)
+kafka.add_command(produce)
 
 
 @kafka.command(short_help="Start the broker and stay until it is stopped.")

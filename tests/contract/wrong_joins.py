@@ -38,4 +38,18 @@ JOIN_CASES: dict[str, tuple[str, str, str | None, str, str]] = {
         "sources.views.archive: table 'raw.site.views' has 3 parts",
         "namespace.table",
     ),
+    "an interval that Spark's arithmetic cannot hold": (
+        "within: [-5 minutes, 2 hours]",
+        "within: [-5 minutes, 200000000 days]",
+        "200000000 days",
+        "'200000000 days' is too long",
+        "at most 1000000 days",
+    ),
+    "a month, which has no length": (
+        "within: [-5 minutes, 2 hours]",
+        "within: [-5 minutes, 1 month]",
+        "1 month",
+        "'1 month' is not a duration",
+        "a number and a unit",
+    ),
 }
