@@ -19,6 +19,7 @@ from reconcile.copies import by_first_delivery, find_copies, note_taken
 from reconcile.coverage import BatchRun, batch_runs, covered, holds, hull
 from reconcile.engine.quoting import ident, text
 from reconcile.moments import moment_columns, moment_sql
+from reconcile.stream_commits import last_epoch, unproven
 from reconcile.windows import Windows
 from stream_job.epochs import of_contract
 from stream_job.tables import EPOCHS, QUARANTINE
@@ -117,6 +118,12 @@ class Pins:
         """Whether both output tables do; else no row can be put into a day."""
         output = self.contract.output
         return self.has_moments(output.stream_table) and self.has_moments(output.batch_table)
+
+    @property
+    def unproven_spark(self) -> tuple[str, ...]:
+        """Versions of Spark behind the stream table whose rule of lateness is not proven."""
+        table = self.contract.output.stream_table
+        return unproven(self.lake.load(table), self.snapshots[table])
 
     def has_snapshot(self, table: str, snapshot: int | None) -> bool:
         """Whether that snapshot of a pinned table is still there to be looked into."""
@@ -296,9 +303,20 @@ def _ledger_view(pins: Pins) -> None:
         SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
             late_watermark_ms, evict_watermark_ms, planned_at
         FROM {ident(_raw(LEDGER))}
-        WHERE {of_contract(pins.contract, columns)}
+        WHERE ({of_contract(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)})
         """
     )
+
+
+def _after_the_stream(pins: Pins) -> str:
+    """SQL: the epoch was committed after the pinned snapshot of the stream table, beside a running job: its rows are
+    not there yet, and would look lost."""
+    table = pins.contract.output.stream_table
+    made_by = last_epoch(pins.lake.load(table), pins.snapshots[table])
+    if made_by is None:
+        return "false"
+    query_id, epoch = made_by
+    return f"query_id = {text(query_id)} AND epoch > {epoch}"
 
 
 def _scan(

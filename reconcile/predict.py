@@ -9,6 +9,7 @@ from datetime import datetime
 from contract.ranges import from_micros
 from reconcile.books import Page
 from reconcile.pins import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
+from reconcile.report.reading import ONE_SIDED
 from reconcile.spans import READ, SPANS, Progress
 
 
@@ -157,10 +158,6 @@ def _unmatched(side: str, keeps: bool, pins: Pins) -> str:
     """The rows without a partner that the stream writes where the batch has one."""
     written = f"paired AND matched = 0 AND closed AND {pins.read.sql('event_time')}" if keeps else "false"
     return f"SELECT event_time, 'written' FROM {side}s WHERE {written}"
-
-
-ONE_SIDED = ("arrived_after_batch", "quarantined", "archive_gap", "out_of_contract", "window_edge")
-"""Causes by which one side took in records, or joined pairs, that the other did not."""
 
 
 def agrees(prediction: Prediction | None, total: Page, replayed: int) -> bool | None:

@@ -151,15 +151,14 @@ def _refuse_uncovered(pins: Pins) -> None:
 def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict[str, Any]:
     pins, total = judged.pins, judged.books.total
     settled = progress.has_closed(_last_us(pins)) and total.count("pending") == 0
-    uncompared = [finding for finding in judged.schema if finding["finding"] in UNCOMPARED]
-    drift = bool(uncompared) or any(cause != "pending" for cause, _ in total.entries)
+    uncompared = any(finding["finding"] in UNCOMPARED for finding in judged.schema)
+    drift = uncompared or any(cause != "pending" for cause, _ in total.entries)
     records = quarantine.records(pins, judged.intake)
     balanced = judged.books.balance(judged.match) and quarantine.balanced(records)
-    # A range that nothing has reached yet, or that nobody meant, looks like two equal tables.
-    empty = total.batch == total.stream == 0
+    empty = total.batch == total.stream == 0  # a range that nothing has reached yet looks like two equal tables
     told = settled and bool(pins.runs) if empty else settled or not require_settled
     causes = {name: sum(kinds.values()) for name, kinds in total.causes().items()}
-    predicted = judged.predicted
+    predicted = None if pins.unproven_spark else judged.predicted
     return {
         "contract": pins.contract.contract,
         "range": pins.time_range.as_json(),
@@ -183,6 +182,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
         "records": records,
         "predicted": predicted and predicted.as_json(),
         "agrees": agrees(predicted, total, judged.replayed) if _asked(pins) else None,
+        "unproven_spark": list(pins.unproven_spark),
         "replayed": judged.replayed,
         "reused": {"partitions": judged.reused, "of": judged.windows},
         "alerts": judge.alerts(pins.contract.reconcile.fail_when, total),

@@ -11,7 +11,7 @@ from reconcile.causes import named
 from reconcile.report import spell
 from reconcile.report.answers import answers
 from reconcile.report.facts import Facts
-from reconcile.report.reading import record_lines
+from reconcile.report.reading import not_compared, record_lines
 from reconcile.run import Run
 
 if TYPE_CHECKING:
@@ -127,19 +127,19 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _prediction(run: Run) -> str:
-    predicted, agreed = run.document["predicted"], run.document["agrees"]
+    predicted, agreed, why = run.document["predicted"], run.document["agrees"], not_compared(run.document)
     if predicted is None:
-        return "without an epoch ledger nothing can be predicted"
+        return why
     figures = ", ".join(f"{name} {count:,}" for name, count in predicted.items())
-    ending = {True: ": as found", False: ": NOT as found", None: ""}[agreed]
-    replayed = "" if not run.document["replayed"] else " (of the live job; replays are not in it)"
-    return f"predicted from archive and ledger alone: {figures}{ending}{replayed}"
+    ending = {True: ": as found", False: ": NOT as found", None: f"; {why}" if why else ""}[agreed]
+    return f"predicted from archive and ledger alone: {figures}{ending}"
 
 
 def _unknown(unknown: Mapping[str, Any]) -> str:
     """What is lacking, and what it leaves open of the unexplained rows."""
     return (
-        f"without {' and '.join(unknown['lacking'].values())} none of them can be told: {', '.join(unknown['causes'])}"
+        f"without {' and '.join(unknown['lacking'].values())} an unexplained row may be any of these, which could not "
+        f"be told: {', '.join(unknown['causes'])}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.ranges import TimeRange, parse_time
 from reconcile.report import spell
+from reconcile.stream_commits import PROVEN
 
 if TYPE_CHECKING:
     from contract.model import Contract
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 Document = Mapping[str, Any]
 """What `plumbline reconcile --json` prints."""
 
+ONE_SIDED = ("arrived_after_batch", "quarantined", "archive_gap", "out_of_contract", "window_edge")
+"""Causes by which one side took in records, or joined pairs, that the other did not."""
 CLASSES = ("missing", "extra", "mismatch", "duplicate")
 MOST_BARS = 124
 NONE_IN = ", which lets none in: look at the condition"
@@ -111,6 +114,24 @@ def record_lines(document: Document) -> tuple[str, ...]:
         off = "" if counts["balanced"] else ": this does not balance"
         lines.append(f"{name}: {spell.count(counts['archived'])} archived = {' + '.join(parts)}{off}")
     return tuple(lines)
+
+
+def not_compared(document: Document) -> str:
+    """Why the prediction is not held to the tables, or why there is none; nothing where it is held to them."""
+    if document.get("unproven_spark"):
+        return (
+            f"nothing is predicted: the stream ran on Spark {' and '.join(document['unproven_spark'])}, whose rule of "
+            f"lateness is not proven; proven are {' and '.join(PROVEN)}"
+        )
+    if document.get("predicted") is None:
+        return "without an epoch ledger nothing can be predicted"
+    if document.get("agrees") is not None:
+        return ""
+    if document.get("replayed"):
+        return "not held to the tables: replays replaced rows of the live job"
+    one_sided = [name for name in ONE_SIDED if document["causes"].get(name)]
+    why = ", ".join(f"{spell.count(document['causes'][name])} by {name}" for name in one_sided)
+    return f"not held to the tables: the two sides did not take in the same records ({why})" if why else ""
 
 
 def balanced(document: Document) -> bool:

@@ -1,0 +1,35 @@
+"""What the commits of the streaming job say of it: up to which epoch a pinned table goes, and which Spark wrote it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconcile.commits import EPOCH, QUERY
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+VERSION = "engine-version"
+PROVEN = ("4.1.3", "4.1.4")
+"""Versions of Spark whose rule of lateness was held to the exact one row by row. SPARK-58904 moves the place of the
+watermark for left outer joins in a later one: what such a job drops must be proven anew before it is predicted."""
+
+
+def last_epoch(table: Table, snapshot_id: int | None) -> tuple[str, int] | None:
+    """Query id and number of the epoch that made a snapshot; None when it was made by something else."""
+    snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    said = _said(snapshot)
+    return (str(said[QUERY]), int(said[EPOCH])) if QUERY in said and EPOCH in said else None
+
+
+def unproven(table: Table, snapshot_id: int | None) -> tuple[str, ...]:
+    """The versions of Spark, beside PROVEN, that wrote epochs of the table up to a snapshot, as its commits say."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    found = {said.get(VERSION) for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said}
+    return tuple(sorted(version for version in found if version and version not in PROVEN))
+
+
+def _said(snapshot: Any) -> dict[str, str]:
+    return dict(snapshot.summary.additional_properties) if snapshot is not None and snapshot.summary else {}
