@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from reconcile.spark_engine.encoding import quoted
 if TYPE_CHECKING:
     import duckdb
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
     from connect.home import Home
     from connect.lake import Lake
@@ -42,15 +44,13 @@ def open_frames(left: Any, right: Any, home: Home, lake: Callable[[], Lake]) -> 
 
 def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> DataFrame:
     """The side as a frame of this session. Raises UsageError and SetupError for what Spark cannot read."""
-    from pyspark.sql.pandas.types import from_arrow_schema
-
     if is_frame(source):
         frame: DataFrame = source
         return frame
     if not isinstance(source, (str, Path)):
         table = _without_empty_batches(as_arrow(source))
         # Left alone, Spark takes moments without a zone for ones in its session's zone.
-        return spark.createDataFrame(table, from_arrow_schema(table.schema, prefer_timestamp_ntz=True))
+        return spark.createDataFrame(table, spark_schema(table.schema))
     files = files_of(str(source))
     if files is None:
         table, snapshot = named_snapshot(str(source), lake)
@@ -62,6 +62,29 @@ def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> Da
             next_step="give --engine duckdb, or write it as Parquet",
         )
     return _parquet(spark, files, str(source))
+
+
+def spark_schema(schema: pa.Schema) -> StructType:
+    """The schema in Spark's types. Raises UsageError that names the column of a type that Spark has not."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    for field in schema:
+        try:
+            _refuse_unproven(from_arrow_schema(pa.schema([field]), prefer_timestamp_ntz=True))
+        except (PySparkException, TypeError):
+            raise UsageError(
+                f"column {field.name!r} of the frame is {field.type}, which Spark has not",
+                next_step="give --engine duckdb, cast the column, or leave it out of the frame",
+            ) from None
+    return from_arrow_schema(schema, prefer_timestamp_ntz=True)
+
+
+def _refuse_unproven(schema: StructType) -> None:
+    """Raise TypeError for types that Spark moves to Arrow as something else: a variant as its bytes."""
+    told = schema.simpleString()
+    if re.search(r"[:<,]variant", told):
+        raise TypeError(told)
 
 
 def _without_empty_batches(table: pa.Table) -> pa.Table:
@@ -102,15 +125,23 @@ def _parquet(spark: SparkSession, files: Files, source: str) -> DataFrame:
 
 def create(con: duckdb.DuckDBPyConnection, side: str, frame: DataFrame) -> None:
     """An empty table with the frame's columns. Raises UsageError for a type that Arrow has not."""
+    import duckdb
     from pyspark.errors import PySparkException
     from pyspark.sql.pandas.types import to_arrow_schema
+    from pyspark.sql.types import StructType
 
-    try:
-        empty = to_arrow_schema(frame.schema, timestamp_utc=True).empty_table()
-    except (PySparkException, TypeError) as error:
-        raise UsageError(
-            f"a column cannot leave Spark: {first_line(error)}", next_step="leave it out of the frame, or cast it"
-        ) from None
+    for field in frame.schema:
+        try:
+            _refuse_unproven(StructType([field]))
+            piece = to_arrow_schema(StructType([field]), timestamp_utc=True).empty_table()
+            con.register("plumbline_piece", piece)
+            con.execute("FROM plumbline_piece").fetchall()
+        except (PySparkException, TypeError, duckdb.Error):
+            raise UsageError(
+                f"column {field.name!r} is {field.dataType.simpleString()}, which cannot leave Spark",
+                next_step="give --engine duckdb, leave the column out of the frame, or cast it",
+            ) from None
+    empty = to_arrow_schema(frame.schema, timestamp_utc=True).empty_table()
     con.register("plumbline_piece", empty)
     con.execute(f"CREATE OR REPLACE TABLE {ident(side)} AS FROM plumbline_piece")
     con.unregister("plumbline_piece")

@@ -1,0 +1,51 @@
+"""Types that Spark, or its way to Arrow, has not are refused by the column's name. No Spark is started."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import types as spark
+
+from connect.pinned import connection
+from contract.errors import UsageError
+from reconcile.spark_engine.sides import create, spark_schema
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.time64("us"),
+        pa.list_(pa.time64("ns")),
+        pa.month_day_nano_interval(),
+        pa.dense_union([pa.field("a", pa.int8())]),
+    ],
+    ids=str,
+)
+def test_a_frame_of_a_type_that_spark_has_not(kind: pa.DataType) -> None:
+    with pytest.raises(UsageError, match=r"column 'v' of the frame is .*which Spark has not"):
+        spark_schema(pa.schema([("k", pa.int64()), ("v", kind)]))
+    assert spark_schema(pa.schema([("k", pa.int64())])).names == ["k"]
+
+
+def frame(kind: Any) -> Any:
+    return SimpleNamespace(schema=spark.StructType().add("k", spark.LongType()).add("v", kind))
+
+
+FOREIGN = [
+    spark.CalendarIntervalType(),
+    spark.VariantType(),
+    spark.ArrayType(spark.VariantType()),
+    spark.StructType().add("x", spark.VariantType()),
+]
+
+
+@pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.simpleString())
+def test_a_frame_of_a_type_that_arrow_has_not(kind: spark.DataType) -> None:
+    with pytest.raises(UsageError, match=r"column 'v' is .*which cannot leave Spark"):
+        create(connection(), "left", frame(kind))
+    con = connection()
+    create(con, "left", frame(spark.DoubleType()))
+    assert con.sql('FROM "left"').columns == ["k", "v"]
