@@ -17,8 +17,6 @@ from reconcile.spark_engine.sides import create, spark_schema
 @pytest.mark.parametrize(
     "kind",
     [
-        pa.time64("us"),
-        pa.list_(pa.time64("ns")),
         pa.month_day_nano_interval(),
         pa.dense_union([pa.field("a", pa.int8())]),
     ],
