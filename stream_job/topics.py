@@ -164,7 +164,8 @@ def refuse_other_records(lake: Lake, kafka: Mapping[str, str], source: Source, i
     if not mine:
         return
     _refuse_ends_before(kafka, source, {placed(p, generation): at + 1 for p, (at, _) in mine.items()}, generation)
-    with Reader(kafka) as reader:
+    # Whatever level the archive was made with, an offset that it holds is that of a record.
+    with Reader({**kafka, ISOLATION: READ_UNCOMMITTED}) as reader:
         for message in reader.records(source.topic, {p: (at, at + 1) for p, (at, _) in mine.items()}):
             offset, moment_ms = mine[message.partition()]
             if message.offset() == offset and message.timestamp()[1] != moment_ms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connect.owners import archive_owner
 from contract.lineage import SIDES
 from contract.model import Contract
 from replay.recover.past import Past
@@ -9,10 +10,14 @@ from stream_job.recovered import Exchange
 
 
 def without_checkpoint(past: Past, contract: Contract, exchange: Exchange) -> list[str]:
-    """The sources whose archives hold records and whose archivers have no checkpoint (see stream_job.archiver)."""
+    """The sources whose archives hold records and whose archivers have no checkpoint (see stream_job.archiver).
+
+    An archive that another contract writes has its archiver in that contract's job.
+    """
     found = []
     for side, name in zip(SIDES, (contract.join.left, contract.join.right), strict=True):
         held = past.con.execute(f"SELECT 1 FROM {side}_index LIMIT 1").fetchone()
-        if held and not (exchange.job.archive(name) / "offsets").is_dir():
+        owner = archive_owner(past.pins.lake, contract, name)
+        if held and owner is None and not (exchange.job.archive(name) / "offsets").is_dir():
             found.append(name)
     return found

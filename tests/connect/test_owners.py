@@ -14,11 +14,18 @@ from scenario import contract_body
 from connect import owners
 from connect.home import Home
 from connect.lake import Lake
+from connect.pinned import connection
 from contract.errors import SetupError, UsageError
 from contract.loader import load, parse
 from contract.model import Contract
+from contract.ranges import TimeRange
 from plumbline.commands.take_archive import take_archive
+from reconcile.pins import Pins
+from reconcile.windows import Windows
+from replay.recover.archivers import without_checkpoint
+from replay.recover.past import Past
 from stream_job.job import JobFolder
+from stream_job.recovered import Exchange
 from stream_job.tables import ARCHIVE_SCHEMA
 
 ROWS = pa.schema([("id", pa.string())])
@@ -157,3 +164,16 @@ def test_an_archive_is_taken_over_by_a_step_of_its_own(lake: Lake, home: Home, t
     assert CliRunner().invoke(take_archive, [*asked, "--execute"]).exit_code == 0
     assert archives(lake, load(file)) == {"payments"}
     assert archives(lake, contract("shop")) == {"orders"}
+
+
+def test_a_recovery_names_the_archivers_of_its_own_contract_only(lake: Lake, home: Home, tmp_path: Path) -> None:
+    archives(lake, contract("shop", topic="other.orders"))
+    made = body("shop2")
+    made["sources"]["orders"]["archive"] = "raw.mine"
+    second = parse(yaml.safe_dump(made))
+    assert archives(lake, second) == {"payments"}
+    con, job = connection(), JobFolder(tmp_path / "job")
+    for side in ("left", "right"):
+        con.execute(f"CREATE TABLE {side}_index AS SELECT 1 AS partition")
+    past = Past(Pins(con, lake, second, TimeRange(), {}, (), "1GB", None, Windows(())), None, None, (), ({}, {}))
+    assert without_checkpoint(past, second, Exchange(job)) == ["orders"]
