@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished reconcile: the document of `plumbline reconcile --json`, and the books behind its ledger."""
+    """A finished reconcile: the document of `plumbline reconcile --json`, the books behind its ledger, and a finding
+    of the cause that decides what to do, where that is to look at one key."""
 
     document: dict[str, Any]
     books: Books
+    examples: tuple[dict[str, Any], ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -45,7 +47,7 @@ class Run:
     def _repr_html_(self) -> str:
         from reconcile.report.card import of_run
 
-        return of_run(self.document)
+        return of_run(self.document, self.examples)
 
 
 def reconcile(
@@ -71,6 +73,7 @@ def reconcile(
     when no batch run covers the range.
     """
     from reconcile.record import export, keep_record
+    from reconcile.report.recorded import example
 
     wanted = None if time_range == TimeRange() else time_range
     with pinned(contract, home, wanted, memory) as pins:
@@ -86,9 +89,10 @@ def reconcile(
         document["edges"] = count_edges(judged.pins) if edges else None
         if out is not None:
             export(pins, document["run_id"], out)
+        examples = example(pins, document)
         if record:
             keep_record(pins, document)
-    return Run(document, judged.books)
+    return Run(document, judged.books, examples)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from reconcile.report import spell
 from reconcile.report.answers import answers
 from reconcile.report.facts import Facts
 from reconcile.report.reading import not_compared, record_lines
+from reconcile.report.stories import of_each_cause
 from reconcile.run import Run
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _third(against: Mapping[str, Any]) -> str:
 
 def _what_next(run: Run, facts: Facts) -> Iterable[str]:
     """The same advice as on the page, with its commands."""
-    todo = answers([run.document], facts).what_to_do
+    todo = answers([run.document], facts, of_each_cause(run.examples, facts.contract)).what_to_do
     if run.document["verdict"] == "clean":
         return ()
     return (f"\nnext: {todo.short}. {todo.long}", *(f"  {command}" for command in todo.commands))

@@ -161,7 +161,7 @@ def spelled(form: str, documents: Sequence[Document], findings: Sequence[Mapping
     if form == "md":
         return markdown.render(documents, findings, facts)
     told = stories.worst(findings, contract=facts.contract)
-    found = asdict(answers(documents, facts, told))
+    found = asdict(answers(documents, facts, stories.of_each_cause(findings, facts.contract)))
     return as_json_text({"answers": found, "runs": list(documents), "keys": [asdict(story) for story in told]}) + "\n"
 
 

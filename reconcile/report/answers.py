@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from contract.ranges import TimeRange
@@ -55,7 +56,7 @@ def answers(documents: Sequence[Document], facts: Facts, stories: Sequence[Story
     return Answers(
         Answer("Is the stream true?", *_is_true(first, done)),
         Answer("How much differs?", *_how_much(first, done)),
-        Answer("Why?", *_why(first, facts)),
+        Answer("Why?", *_why(first, facts, done)),
         _what_to_do(first, facts, stories, done),
         _repaired(documents, facts, done) if len(documents) > 1 else None,
     )
@@ -72,6 +73,9 @@ def all_left(document: Document, facts: Facts, done: Repaired) -> tuple[str, ...
     """The commands that repair everything that is left at once; none where no replay is the answer."""
     cause = deciding(document)
     if cause is None or spell.cause(cause.name).repair != "replay" or reading.drift(document) == done.differences:
+        return ()
+    names = [line.name for line in reading.cause_lines(document) if spell.cause(line.name).repair == "replay"]
+    if worst_stretch(document, names, done, reading.closed_end(document)) is None:
         return ()
     commands = Commands(facts.contract_path, facts.home_option)
     if not done.ranges:
@@ -105,28 +109,35 @@ def _how_much(document: Document, done: Repaired) -> tuple[str, str]:
     if not found:
         return "Nothing", wait
     parts = [f"{spell.count(counts[kind])} {word}" for kind, word in WORDS.items() if counts[kind]]
+    noun = "row" if next(counts[kind] for kind in WORDS if counts[kind]) == 1 else "rows"
+    parts[0] = parts[0].replace(" ", f" {noun} ", 1)
     bars, unit = reading.merged(reading.windows(document))
     worst = reading.worst(bars)
     most = ""
     if worst and len([bar for bar in bars if bar.drift]) > 1:
         where = spell.range_days(TimeRange(worst.start, worst.end))
-        since = " (repaired)" if done.holds(worst.start, worst.end) else ""
+        since = " (repaired)" if done.holds_part(document, worst.start, worst.end) else ""
         most = f"Most in the {unit} {where}: {spell.count(worst.drift)}{since}."
-    kinds, before = ", ".join(parts), "As found before the repair." if done.differences else ""
+    kinds = ", ".join(parts)
+    if done.differences:
+        left = found - done.differences
+        now = f"{spell.counted(left, 'difference')} left" if left else "Nothing any more"
+        return now, " ".join(filter(None, (f"Before the repair: {kinds}.", most, wait)))
     if len(parts) > 2:
-        return spell.counted(found, "difference"), " ".join(filter(None, (f"{kinds}.", before, most, wait)))
-    return kinds, " ".join(filter(None, (before, most, wait)))
+        return spell.counted(found, "difference"), " ".join(filter(None, (f"{kinds}.", most, wait)))
+    return kinds, " ".join(filter(None, (most, wait)))
 
 
-def _why(document: Document, facts: Facts) -> tuple[str, str]:
+def _why(document: Document, facts: Facts, done: Repaired) -> tuple[str, str]:
     lines = [line for line in reading.cause_lines(document) if line.name != PENDING]
     if not lines:
         return ("Nothing to explain", "") if reading.balanced(document) else ("Not known", "")
-    told = [f"{spell.count(line.findings)}: {spell.cause_title(line.name, facts.contract)}" for line in lines[:3]]
+    told = [f"{spell.counted(n.findings, 'row')}: {spell.cause_title(n.name, facts.contract)}" for n in lines[:3]]
     more = f"; and {spell.counted(len(lines) - 3, 'further cause')}" if len(lines) > 3 else ""
     unexplained = document["unexplained"]
     short = f"{spell.count(unexplained)} unexplained" if unexplained else "Every one is explained"
-    return short, "; ".join(told) + more + "."
+    before = "Before the repair: " if done.differences else ""
+    return short, before + "; ".join(told) + more + "."
 
 
 def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: Repaired) -> Answer:
@@ -141,11 +152,9 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
     meant = spell.cause(cause.name)
     alike = [line.name for line in reading.cause_lines(first) if spell.cause(line.name).repair == meant.repair]
     stretch = worst_stretch(first, alike, done)
-    if meant.repair == "replay" and stretch:
-        long = " ".join(filter(None, (_most(first, stretch, done), meant.remedy, _longer(cause.name, facts))))
-        return Answer(question, f"Replay {spell.range_days(stretch)}", long, commands.replay(stretch))
     if meant.repair == "replay":
-        return Answer(question, "Nothing more", "What differed was replayed, and is clean now.")
+        closed = worst_stretch(first, alike, done, reading.closed_end(first))
+        return _replay(first, facts, done, cause.name, closed, open_still=stretch is not None)
     if meant.repair == "batch":
         steps = (commands.batch(stretch or reading.range_of(first)), again)
         return Answer(question, "Run the batch reference again", meant.remedy, steps)
@@ -155,6 +164,28 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
         return Answer(question, "Nothing yet", meant.remedy, (again,))
     key = next((story.parts for story in stories if story.cause == cause.name), (("", "KEY"),))
     return Answer(question, "Look at one key", meant.remedy, (commands.explain(key),))
+
+
+def _replay(
+    first: Document, facts: Facts, done: Repaired, cause: str, stretch: TimeRange | None, *, open_still: bool
+) -> Answer:
+    """What to do where a replay repairs: plan what the stream has closed, and no more, for that would be refused."""
+    question, commands = "What to do?", Commands(facts.contract_path, facts.home_option)
+    again, meant, end = commands.reconcile(reading.range_of(first)), spell.cause(cause), reading.closed_end(first)
+    if stretch is not None:
+        cut = end is not None and stretch.end == end
+        told = f"The stream has closed windows before {spell.clock(end)}; later ones can follow." if cut and end else ""
+        most = "" if cut else _most(first, stretch, done)
+        long = " ".join(filter(None, (most, told, meant.remedy, _longer(cause, facts))))
+        return Answer(question, f"Replay {spell.range_days(stretch)}", long, commands.replay(stretch))
+    if open_still:
+        until = f" (it has come to {spell.clock(end)})" if end else ""
+        why = f"A replay can repair this when the stream has closed these windows{until}. Compare again then."
+        return Answer(question, "Wait", why, (again,))
+    if reading.drift(first) > done.differences:
+        why = "A replay repairs a range of event times, and the rows that are left have none: no range holds them."
+        return Answer(question, "Look at the rows without an event time", why, (again,))
+    return Answer(question, "Nothing more", "What differed was replayed, and is clean now.")
 
 
 def _most(document: Document, stretch: TimeRange, done: Repaired) -> str:
@@ -179,12 +210,24 @@ def _longer(cause: str, facts: Facts) -> str:
     return f"With both delays {spell.exactly(ms)} longer: {told}." if ms else ""
 
 
-def worst_stretch(document: Document, causes: Collection[str], done: Repaired) -> TimeRange | None:
-    """The day, week, month or year with most findings of the causes, what is repaired left out; None without any."""
+def worst_stretch(
+    document: Document, causes: Collection[str], done: Repaired, until: datetime | None = None
+) -> TimeRange | None:
+    """The day, week, month or year with most findings of the causes, what is repaired left out; None without any.
+
+    Of it what the document compared, and no more: the batch reference need not cover the rest. With `until` only what
+    lies before it.
+    """
     bars, _ = reading.merged(reading.windows(document))
-    found = {bar: sum(bar.causes.get(name, 0) for name in causes) for bar in bars if not done.holds(bar.start, bar.end)}
-    worst = max(found, key=lambda bar: found[bar], default=None)
-    return TimeRange(worst.start, worst.end) if worst and found[worst] else None
+    parts = {reading.part_of(document, TimeRange(bar.start, bar.end)): bar for bar in bars}
+    cut = {part and part.intersect(TimeRange(None, until)): bar for part, bar in parts.items()}
+    found = {
+        part: sum(bar.causes.get(name, 0) for name in causes)
+        for part, bar in cut.items()
+        if part and not done.holds(part.start, part.end)
+    }
+    worst = max(found, key=lambda part: found[part], default=None)
+    return worst if worst and found[worst] else None
 
 
 def _repaired(documents: Sequence[Document], facts: Facts, done: Repaired) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconcile.report import reading, spell
 from reconcile.report.answers import answers
 from reconcile.report.facts import Facts
+from reconcile.report.stories import Finding, of_each_cause
 
 if TYPE_CHECKING:
     from reconcile.report.reading import Document
@@ -32,9 +33,9 @@ def card(headline: str, grids: Iterable[Grid] = (), commands: Sequence[str] = ()
     return template.render(headline=headline, grids=list(grids), commands=commands, state=state)
 
 
-def of_run(document: Document) -> str:
-    """A reconcile: the four answers and the books."""
-    found = answers([document], Facts())
+def of_run(document: Document, examples: Sequence[Finding] = ()) -> str:
+    """A reconcile: the four answers and the books. `examples` are findings whose key a command may name."""
+    found = answers([document], Facts(), of_each_cause(examples))
     counts = document["counts"]
     books = [
         ("batch reference", spell.count(counts["batch"])),

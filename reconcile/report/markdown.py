@@ -22,8 +22,9 @@ MARKS = {"clean": "🟢", "drift": "🔴", "incomplete": "🟡"}
 def render(documents: Sequence[Document], findings: Iterable[stories.Finding], facts: Facts | None = None) -> str:
     """The message for one document, or for several in order: the drift first, then what repaired it."""
     facts, first = facts or Facts(), documents[0]
+    findings = list(findings)
     told = stories.worst(findings, MOST_KEYS, facts.contract)
-    found = answers(documents, facts, told)
+    found = answers(documents, facts, stories.of_each_cause(findings, facts.contract))
     blocks = [
         f"### {MARKS.get(first['verdict'], '')} {code(first['contract'])}: {first['verdict']}".replace("  ", " "),
         f"**{found.true.short}.** {found.true.long} {reading.covered(first)}.",

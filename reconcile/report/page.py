@@ -89,7 +89,7 @@ def context(documents: Sequence[Document], findings: Sequence[stories.Finding], 
         "repaired": done,
         "whole": done.differences == reading.drift(first) > 0,
         "contract": facts.contract,
-        "answers": four.answers(documents, facts, told),
+        "answers": four.answers(documents, facts, stories.of_each_cause(findings, facts.contract)),
         "span": reading.covered(first),
         "closed": _closed(first),
         "made_at": facts.made_at,
@@ -117,7 +117,7 @@ def _plots(document: Document, facts: Facts, done: Repaired) -> dict[str, Any]:
     days = reading.windows(document)
     bars, unit = reading.merged(days)
     replayed = [replay.time_range for replay in facts.replays]
-    rows = [_window_row(bar, done) for bar in bars if bar.drift]
+    rows = [_window_row(document, bar, done) for bar in bars if bar.drift]
     drift = plots.drift_per_window(bars, unit, replayed) if bars else None
     if drift:
         drift = replace(drift, legend=tuple((s, spell.cause_name(name, facts.contract)) for s, name in drift.legend))
@@ -164,13 +164,15 @@ def commands(documents: Sequence[Document], facts: Facts, done: Repaired) -> lis
     known, first = Commands(facts.contract_path, facts.home_option), documents[0]
     causes = [line.name for line in reading.cause_lines(first) if line.name != reading.PENDING]
     stretch = four.worst_stretch(first, causes, done)
+    closed = four.worst_stretch(first, causes, done, reading.closed_end(first))
     whole = reading.range_of(first)
     lines: list[tuple[str, tuple[str, ...]]] = [("Compare again", (known.reconcile(whole),))]
-    if stretch is not None:
-        days = spell.range_days(stretch)
-        lines.append((f"Repair {days}: plan, run, audit, publish, compare", known.replay(stretch)))
+    if closed is not None:
+        days = spell.range_days(closed)
+        lines.append((f"Repair {days}: plan, run, audit, publish, compare", known.replay(closed)))
         if everything := four.all_left(first, facts, done):
             lines.append(("Repair all that is left: plan and finish", everything))
+    if stretch is not None:
         lines.append(("When the batch reference is what is old: recompute it", (known.batch(stretch),)))
     page = known.report([str(document["run_id"]) for document in documents], facts.page)
     return [*lines, ("This page, from the records as they are", (page,))]
@@ -204,10 +206,11 @@ def _cause(line: reading.CauseLine, document: Document, contract: Contract | Non
     }
 
 
-def _window_row(bar: Window, done: Repaired) -> dict[str, Any]:
+def _window_row(document: Document, bar: Window, done: Repaired) -> dict[str, Any]:
     days = spell.range_days(TimeRange(bar.start, bar.end))
     share = spell.share(bar.drift, bar.batch)
-    return {"days": days, "bar": bar, "share": share, "repaired": done.holds(bar.start, bar.end)}
+    repaired = done.holds_part(document, bar.start, bar.end)
+    return {"days": days, "bar": bar, "share": share, "repaired": repaired}
 
 
 def _closed(document: Document) -> str:

@@ -168,11 +168,12 @@ def merged(days: Sequence[Window], most: int = MOST_BARS) -> tuple[tuple[Window,
 
 
 def within(document: Document, time_range: TimeRange) -> dict[str, int]:
-    """Batch rows, stream rows and findings per class of the document's days inside `time_range`."""
+    """Batch rows, stream rows and findings per class of the document's days whose rows lie inside `time_range`."""
     totals = dict.fromkeys(("batch", "stream", "match", *CLASSES, PENDING), 0)
     for page in document["ledger"]:
         day = _day(page)
-        if (day is not None and time_range.contains(day)) or (day is None and time_range.is_open):
+        rows = None if day is None else part_of(document, TimeRange(day, day + timedelta(days=1)))
+        if (day is None and time_range.is_open) or (rows is not None and rows.intersect(time_range) == rows):
             for name in totals:
                 totals[name] += page[name]
     return totals
@@ -182,6 +183,20 @@ def range_of(document: Document) -> TimeRange:
     """The document's range."""
     bounds = (document["range"].get(end) for end in ("from", "to"))
     return TimeRange(*(parse_time(text) if text else None for text in bounds))
+
+
+def part_of(document: Document, time_range: TimeRange) -> TimeRange | None:
+    """What of `time_range` the document compared: its first and last day need not be whole ones."""
+    return time_range.intersect(range_of(document))
+
+
+def closed_end(document: Document) -> datetime | None:
+    """Up to where (exclusive, a whole second) the stream had written all it will; None: nobody knows, no ledger.
+
+    A replay beyond it is refused: its publication would collide with what the stream still writes.
+    """
+    until = (document.get("stream") or {}).get("closed_until")
+    return None if until is None else (parse_time(until) + timedelta(microseconds=1)).replace(microsecond=0)
 
 
 def covered(document: Document) -> str:

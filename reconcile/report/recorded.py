@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from contract.errors import SetupError, UsageError
 from reconcile.record import of_contract
 from reconcile.report import spell
+from reconcile.report.answers import deciding
 from reconcile.report.stories import PER_CAUSE, late_by
 
 if TYPE_CHECKING:
     from connect.lake import Lake
     from contract.model import Contract
+    from reconcile.pins import Pins
     from reconcile.report.reading import Document
 
 LATEST = "latest"
@@ -66,6 +68,22 @@ def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[di
         return rows
     finally:
         con.close()
+
+
+def example(pins: Pins, document: Document) -> tuple[dict[str, Any], ...]:
+    """A finding, as `findings` gives them, of the cause that decides what to do, where that is to look at one key."""
+    from reconcile.attribution import ATTRIBUTED
+    from reconcile.engine.quoting import text
+    from reconcile.record import findings_sql
+
+    cause = deciding(document)
+    if cause is None or spell.cause(cause.name).repair != "explain":
+        return ()
+    same = f"cause = {text(cause.name)}"
+    first = f"SELECT min(CAST(to_json(key) AS VARCHAR)) FROM {ATTRIBUTED} WHERE {same}"
+    sql = findings_sql(document["run_id"])
+    found = pins.con.sql(f"{sql} WHERE {same} AND CAST(to_json(key) AS VARCHAR) = ({first}) LIMIT 1")
+    return tuple(found.to_arrow_table().to_pylist())
 
 
 def flat(lake: Lake, run_id: str) -> list[dict[str, Any]]:

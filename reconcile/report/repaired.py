@@ -24,12 +24,17 @@ class Repaired:
         ranges = tuple(reading.range_of(d) for d in documents[1:] if d["verdict"] == "clean")
         known = cls(ranges)
         days = reading.windows(documents[0]) if ranges else ()
-        return cls(ranges, sum(day.drift for day in days if known.holds(day.start, day.end)))
+        return cls(ranges, sum(day.drift for day in days if known.holds_part(documents[0], day.start, day.end)))
 
     def holds(self, start: datetime | None, end: datetime | None) -> bool:
         """Whether `[start, end)` lies in one of the ranges."""
         span = TimeRange(start, end)
         return any(span.intersect(done) == span for done in self.ranges)
+
+    def holds_part(self, document: Document, start: datetime | None, end: datetime | None) -> bool:
+        """Whether all that the document compared of `[start, end)` lies in one of the ranges."""
+        part = reading.part_of(document, TimeRange(start, end)) if start else TimeRange(start, end)
+        return part is not None and self.holds(part.start, part.end)
 
     def holds_day(self, start: datetime | None) -> bool:
         """Whether the window of a row, the day that begins so, is repaired."""

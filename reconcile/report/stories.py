@@ -54,6 +54,14 @@ def worst(findings: Iterable[Finding], most: int = 12, contract: Contract | None
     return tuple(tell(finding, contract) for finding in both)
 
 
+def of_each_cause(findings: Iterable[Finding], contract: Contract | None = None) -> tuple[Story, ...]:
+    """The worst story of each cause: a command that looks at one key may need any of them."""
+    first: dict[str, Finding] = {}
+    for finding in sorted(findings, key=_rank):
+        first.setdefault(finding["cause"], finding)
+    return tuple(tell(finding, contract) for finding in first.values())
+
+
 def tell(finding: Finding, contract: Contract | None = None) -> Story:
     """The story of one finding, from its evidence."""
     evidence = _evidence(finding)

@@ -11,6 +11,7 @@ from contract.ranges import TimeRange
 from reconcile.causes import registry
 from reconcile.report import Facts, Lateness, stories
 from reconcile.report.answers import Answers, all_left, answers
+from reconcile.report.page import commands
 from reconcile.report.repaired import Repaired
 
 FACTS = Facts(contract_path="plays.yaml")
@@ -32,7 +33,7 @@ SOME_UNEXPLAINED = document(causes={"unexplained": {"extra": 1}, "late_left": {"
         pytest.param(
             document(),
             "No",
-            "6 missing from the stream, 3 with other values",
+            "6 rows missing from the stream, 3 with other values",
             "Every one is explained",
             "Replay 1 Mar 2024",
             id="late",
@@ -50,19 +51,19 @@ SOME_UNEXPLAINED = document(causes={"unexplained": {"extra": 1}, "late_left": {"
             "Report a defect", id="no balance",
         ),
         pytest.param(
-            SOME_UNEXPLAINED, "No", "6 missing from the stream, 3 in the stream only", "3 unexplained",
+            SOME_UNEXPLAINED, "No", "6 rows missing from the stream, 3 in the stream only", "3 unexplained",
             "Look at one key", id="the unexplained before the frequent",
         ),
         pytest.param(
-            document(causes={"arrived_after_batch": {"extra": 4}}), "No", "12 in the stream only",
+            document(causes={"arrived_after_batch": {"extra": 4}}), "No", "12 rows in the stream only",
             "Every one is explained", "Run the batch reference again", id="the reference is old",
         ),
         pytest.param(
-            document(causes={"quarantined": {"missing": 1}}), "No", "3 missing from the stream",
+            document(causes={"quarantined": {"missing": 1}}), "No", "3 rows missing from the stream",
             "Every one is explained", "Look into quarantine", id="quarantine",
         ),
         pytest.param(
-            document(causes={"double_commit": {"duplicate": 1}}), "No", "3 there another number of times",
+            document(causes={"double_commit": {"duplicate": 1}}), "No", "3 rows there another number of times",
             "Every one is explained", "Replay 1 Mar 2024", id="written twice",
         ),
     ],
@@ -112,6 +113,63 @@ def test_what_was_repaired_is_not_repaired_again() -> None:
     assert found.repaired.endswith("Nothing else differs.")
 
 
+def so_far(closed_until: str, days: int = 2, **changes: Any) -> dict[str, Any]:
+    """A run over 1 and 2 March, both drifted, of a stream that has closed so much."""
+    run = document(days, **changes)
+    return {**run, "settled": False, "stream": {**run["stream"], "closed_until": closed_until}}
+
+
+def test_only_what_the_stream_has_closed_is_replayed() -> None:
+    """`replay plan` refuses a range that the stream may still write into."""
+    found = asked(so_far("2024-03-01T17:59:59.999000Z")).what_to_do
+    assert found.commands[0] == (
+        "plumbline replay plan plays.yaml --from 2024-03-01T00:00:00Z --to 2024-03-01T17:59:59Z"
+    )
+    assert found.long.startswith("The stream has closed windows before 1 Mar 2024 17:59 UTC; later ones can follow.")
+    whole = asked(so_far("2024-03-02T00:30:00Z")).what_to_do
+    assert whole.short == "Replay 1 Mar 2024"
+
+
+@pytest.mark.parametrize("closed", ["2024-02-29T23:00:00Z", "1970-01-01T00:00:00Z", "2024-02-29T23:59:59.999000Z"])
+def test_nothing_closed_is_waited_for(closed: str) -> None:
+    run = so_far(closed)
+    found = asked(run).what_to_do
+    assert (found.short, found.commands) == (
+        "Wait",
+        ("plumbline reconcile plays.yaml --from 2024-03-01T00:00:00Z --to 2024-03-03T00:00:00Z",),
+    )
+    assert all_left(run, FACTS, Repaired()) == ()
+    assert not [line for _, lines in commands([run], FACTS, Repaired()) for line in lines if "replay" in line]
+
+
+def test_a_part_of_a_day_is_repaired_as_that_part() -> None:
+    """The batch reference covers no more than was compared: neither the replay nor the look afterwards go beyond it."""
+    hours = TimeRange(DAY.replace(hour=3), DAY.replace(hour=9))
+    run = document(1, range=hours.as_json())
+    bounds = "--from 2024-03-01T03:00:00Z --to 2024-03-01T09:00:00Z"
+    found = asked(run).what_to_do.commands
+    assert [line for line in found if "--from" in line] == [
+        f"plumbline replay plan plays.yaml {bounds}",
+        f"plumbline reconcile plays.yaml {bounds}",
+    ]
+    after = asked(run, document(1, {}, range=hours.as_json()))
+    assert (after.true.short, after.how_much.short, after.what_to_do.short) == (
+        "Repaired", "Nothing any more", "Nothing more",
+    )  # fmt: skip
+
+
+def test_rows_without_an_event_time_are_not_called_replayed() -> None:
+    run = document(1)
+    run["ledger"][0]["window"] = None
+    assert asked(run).what_to_do.short == "Look at the rows without an event time"
+
+
+def test_a_key_of_the_deciding_cause_is_known_however_many_others_there_are() -> None:
+    several = [finding(f"late {n}", late_by_ms=90_000 + n) for n in range(20)]
+    told = stories.of_each_cause([*several, finding("an odd one", "window_edge")])
+    assert {story.cause: story.key for story in told} == {"late_left": "late 19", "window_edge": "an odd one"}
+
+
 def test_each_cause_says_what_to_do() -> None:
     assert {cause.repair for cause in registry()} <= REPAIRS
     assert [cause.name for cause in registry() if not cause.remedy.endswith(".")] == []
@@ -124,7 +182,12 @@ def test_what_is_repaired_is_not_counted_as_left() -> None:
     run["counts"]["mismatch"] = 7
     found = asked(run, document(1, {}, range=TimeRange(DAY, DAY.replace(day=2)).as_json()))
     assert (found.true.short, found.true.long) == ("No", "6 differences left (13 found, 7 repaired since).")
-    assert found.how_much.long == "As found before the repair. Most in the day 1 Mar 2024: 7 (repaired)."
+    assert (found.how_much.short, found.how_much.long) == (
+        "6 differences left",
+        "Before the repair: 6 rows missing from the stream, 7 with other values. "
+        "Most in the day 1 Mar 2024: 7 (repaired).",
+    )
+    assert found.why.long.startswith("Before the repair: 7 rows: the right record")
     assert found.what_to_do.short == "Replay 2 Mar 2024"
     assert found.what_to_do.long.startswith("It drifted most of what is left (3).")
 
