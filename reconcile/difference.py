@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from connect.home import Home
 from connect.pinned import connection
@@ -17,12 +18,12 @@ from contract.equality import Tolerance
 from contract.errors import UsageError
 from contract.lineage import LINEAGE
 from reconcile.engine.budget import Budget
+from reconcile.engine.case_names import CaseNames
 from reconcile.engine.compare import CLASSES, Comparison, compare
 from reconcile.engine.frames import with_nan
 from reconcile.engine.masking import masks
 from reconcile.engine.quoting import text
-from reconcile.engine.schema import nearest
-from reconcile.engine.shape import Shape, shaped
+from reconcile.engine.shape import Shape, check_names, shaped
 from reconcile.engine.sides import Relation, describe
 from reconcile.engine.sources import in_digits, open_side, typed_like
 from reconcile.engine.statements import DRIFT
@@ -58,11 +59,14 @@ class Diff:
         engine: Choice,
         limits: Sequence[FailIf] = (),
         repairable: Repairable | None = None,
+        apart: CaseNames | None = None,
     ) -> None:
         self._con = con
+        self._apart = apart or CaseNames()
         self.engine = engine
         self._spill = spill  # the drift may lie there in part: it must live as long as the connection
-        self.comparison = comparison
+        self._inside = comparison
+        self.comparison = comparison.spelled(self._apart.spelled)
         self._limits = limits
         self._repairable = repairable or Repairable()
 
@@ -106,21 +110,29 @@ class Diff:
     def drift(self, limit: int | None = None) -> pa.Table:
         """One row per differing key, in order of the key: `class`, the key, `left_count`, `right_count`, `columns`,
         `left_row`, `right_row`, and the lineage of both sides where the tables have it. At most `limit` rows."""
-        return self._con.sql(self._ordered(limit)).to_arrow_table()
+        return self._apart.table(self._con.sql(self._ordered(limit)).to_arrow_table())
 
     def samples(self, limit: int) -> list[dict[str, Any]]:
         """The first `limit` drift rows of each class, as `drift` has them, in plain values."""
-        rows = self._con.sql(samples_sql(self.comparison, limit)).to_arrow_table().to_pylist()
+        rows = self._apart.table(self._con.sql(samples_sql(self._inside, limit)).to_arrow_table()).to_pylist()
         return [{name: plain_json(value) for name, value in row.items()} for row in rows]
 
     def write(self, path: str | Path) -> None:
         """Write the drift as a Parquet file; nothing half-written is ever at `path`. Raises SetupError."""
         with written_whole(Path(path), "drift") as waiting:
-            self._con.execute(f"COPY ({self._ordered()}) TO {text(str(waiting))} (FORMAT parquet)")
+            if self._apart.names:
+                pq.write_table(self.drift(), waiting)
+            else:
+                self._con.execute(f"COPY ({self._ordered()}) TO {text(str(waiting))} (FORMAT parquet)")
 
     def write_repair(self, path: str | Path, table: str, dialect: str = "spark") -> None:
         """Write SQL that makes `table`, the right side, like the left one, in the dialect `spark` or `ansi` (DuckDB,
         Trino, PostgreSQL). Raises UsageError where the findings do not say what to write, SetupError."""
+        if self._apart.names:
+            raise UsageError(
+                "a repair script is not written where names of columns differ in case only",
+                next_step="not every engine tells them apart: give them other names first",
+            )
         target = self._repairable.target(self.comparison, table, dialect)
         with written_whole(Path(path), "repair script") as waiting, waiting.open("w", encoding="utf-8") as file:
             write_repair(self._con, target, file)
@@ -131,7 +143,7 @@ class Diff:
         self._spill.cleanup()
 
     def _ordered(self, limit: int | None = None) -> str:
-        return f"FROM {DRIFT} ORDER BY {in_order(self.comparison)}" + (f" LIMIT {limit}" if limit is not None else "")
+        return f"FROM {DRIFT} ORDER BY {in_order(self._inside)}" + (f" LIMIT {limit}" if limit is not None else "")
 
     def _repr_html_(self) -> str:
         from reconcile.difference_html import page
@@ -180,21 +192,21 @@ def diff(
     ours = Shape(_both(where, where_left), {}, compute_left or {})
     theirs = Shape(_both(where, where_right), {b: a for a, b in (names or {}).items()}, compute_right or {})
     hidden = masks(_listed(hide) or [], _listed(hashed) or [])
-    spill = spill_folder()
-    con = connection(f"{Budget.of(memory).duckdb_bytes}B", spill.name)
+    con = connection(f"{Budget.of(memory).duckdb_bytes}B", (spill := spill_folder()).name)
     with _closed_on_failure(con, spill):
         chosen = choose(engine, (left, right), lambda: _lake(home))
+        _check_plain(chosen.name != "spark", keys, forgiven, ours, theirs)
         frames = _frames(con, left, right, home) if chosen.name == "spark" else None
-        _check_plain(frames is None, keys, forgiven, ours, theirs)
-        sides = _sides(con, (left, ours), (right, theirs), home, frames)
-        _check_names(names or {}, sides[0])
-        repairable = Repairable(names or {}, tuple(compute_right or ()), forgiven, tuple(hidden), sides)
-        limits = parse_fail_if(by_name(fail_if), {name for side in sides for name in side.columns})
+        sides, apart = _sides(con, (left, ours), (right, theirs), home, frames)
+        keys, columns, ignore = apart.listed(keys), apart.listed(columns), apart.listed(ignore) or []
+        forgiven, hidden, names = apart.keyed(forgiven), apart.keyed(hidden), apart.keyed(names or {})
+        limits = parse_fail_if(by_name(fail_if), apart.outside(sides))
         carried = [name for name in lineage_of(*sides) if name not in (*(keys or ()), *(columns or ()), *ignore)]
         rules = {"columns": columns, "ignore": ignore, "tolerances": forgiven, "carry": carried}
         within = {"masks": hidden, "memory": memory, "temp_dir": Path(spill.name)}
         comparison = _compared(con, keys, frames, rules, within)
-    return Diff(con, comparison, spill, chosen, limits, repairable)
+    repairable = Repairable(names, tuple(compute_right or ()), forgiven, tuple(hidden), sides)
+    return Diff(con, comparison, spill, chosen, limits, repairable, apart)
 
 
 def _listed(names: Collection[str] | str | None) -> list[str] | None:
@@ -259,29 +271,28 @@ def _sides(
     right: tuple[Source, Shape],
     home: Home | None,
     frames: object,
-) -> list[Relation]:
-    """The views `left` and `right`; with `frames` they are there already, and empty."""
+) -> tuple[list[Relation], CaseNames]:
+    """The views `left` and `right`, and their columns whose names differ in case only; with `frames` the views are
+    there already, and empty."""
     if frames:
-        return [describe(con, "left"), describe(con, "right")]
+        return [describe(con, "left"), describe(con, "right")], CaseNames()
     sources = [
         open_side(con, source, f"{side} source", lambda: _lake(home))
         for side, (source, _) in (("left", left), ("right", right))
     ]
-    to_left = right[1].names
+    asked = (*left[1].compute, *right[1].compute, *right[1].names.values())
+    apart = CaseNames.of(sources, asked)
+    sources = [apart.side(con, side) for side in sources]
+    ours, theirs = apart.shape(con, left[1]), apart.shape(con, right[1])
+    to_left = theirs.names
     to_right = {ours: theirs for theirs, ours in to_left.items()}
     sources[0] = with_nan(con, left[0], sources[0], sources[1], to_right)
     sources[1] = with_nan(con, right[0], sources[1], sources[0], to_left)
     typed = typed_like(con, sources[0], sources[1], to_left), typed_like(con, sources[1], sources[0], to_right)
-    ours, theirs = in_digits(con, *typed, to_left), in_digits(con, typed[1], typed[0], to_right)
-    return [shaped(con, ours, "left", left[1]), shaped(con, theirs, "right", right[1])]
-
-
-def _check_names(names: Mapping[str, str], left: Relation) -> None:
-    for name in names:
-        if name not in left.columns:
-            raise UsageError(
-                f"column {name!r} of the map is not on the left side", next_step=nearest(name, left.columns)
-            )
+    typed = in_digits(con, *typed, to_left), in_digits(con, typed[1], typed[0], to_right)
+    sides = [shaped(con, typed[0], "left", ours), shaped(con, typed[1], "right", theirs)]
+    check_names(to_right, sides[0])
+    return sides, apart
 
 
 def _both(*conditions: str | None) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -62,6 +62,22 @@ class Comparison:
         """No key differs, and no column had to be left out because the other side lacks it."""
         drifted = any(self.counts[name] for name in CLASSES)
         return not drifted and not any(found["finding"] in UNCOMPARED for found in self.schema)
+
+    def spelled(self, names: Mapping[str, str]) -> Comparison:
+        """The same with other names of columns: to each the one that people know."""
+
+        def told(name: str | None) -> str:
+            return names.get(str(name), str(name))
+
+        return replace(
+            self,
+            columns={told(name): count for name, count in self.columns.items()},
+            schema=tuple({**finding, "column": told(finding["column"])} for finding in self.schema),
+            key=tuple(map(told, self.key)),
+            compared=tuple(map(told, self.compared)),
+            carried=tuple(map(told, self.carried)),
+            largest={told(name): size for name, size in self.largest.items()},
+        )
 
     def by_column(self) -> dict[str, dict[str, int | float | None]]:
         """For each compared column of the rows that both sides hold: how many agree in it, how many differ, and the

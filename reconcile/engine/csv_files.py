@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from connect.iceberg_types import literal_path
 from reconcile.engine.canonical import MAX_DECIMAL
+from reconcile.engine.case_names import folded, of_files
 from reconcile.engine.folder_keys import FolderKey, key_columns, lacking_keys
 from reconcile.engine.number_text import is_double, of_plain
 from reconcile.engine.paths import Files
@@ -59,6 +60,8 @@ class Form:
 def open_csv(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relation:
     """The files as the view `view`. Raises what DuckDB says of a line that does not fit its file's header."""
     found = [_sniffed(con, path) for path in files.paths]
+    named, clashes = of_files([form.names for form, _ in found])
+    found = [_renamed(form, types, names) for (form, types), names in zip(found, named, strict=True)]
     keys = lacking_keys(files, [form.names for form, _ in found])
     texts = ident(f"{view} as text")
     con.execute(f"CREATE OR REPLACE VIEW {texts} AS {_texts(files, [form for form, _ in found], keys)}")
@@ -68,7 +71,11 @@ def open_csv(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relatio
     con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT {', '.join(columns)} FROM {texts}")
     [(some,)] = con.execute(f"SELECT count(*) FROM (FROM {texts} LIMIT 1)").fetchall()
     digits = frozenset(name for name, (_, kind) in chosen.items() if kind == "digits")
-    return replace(describe(con, view), untyped=not some, digits=digits)
+    return replace(describe(con, view), untyped=not some, digits=digits, clashes=clashes)
+
+
+def _renamed(form: Form, types: Mapping[str, str], names: Sequence[str]) -> tuple[Form, dict[str, str]]:
+    return replace(form, names=tuple(names)), dict(zip(names, types.values(), strict=True))
 
 
 def _texts(files: Files, forms: Sequence[Form], keys: Mapping[str, FolderKey]) -> str:
@@ -95,8 +102,15 @@ def _sniffed(con: duckdb.DuckDBPyConnection, path: str) -> tuple[Form, dict[str,
         con.execute(f"SELECT count(*) FROM {Form(delimiter, _QUOTE, True, names).rows([path])}").fetchall()
         raise
     names = tuple(column["name"] for column in columns)
+    if has_header and len(header) == len(names):
+        names = tuple(map(_spelled, names, header))
     form = Form(delimiter, _QUOTE if escape == "(empty)" else escape, has_header, names)
-    return form, {column["name"]: column["type"] for column in columns}
+    return form, {name: column["type"] for name, column in zip(names, columns, strict=True)}
+
+
+def _spelled(name: str, header: str) -> str:
+    """The name as the header has it, where DuckDB gave another one to what differs in case only: V_1 for V."""
+    return header.strip() if folded(name).startswith(f"{folded(header.strip())}_") and header.strip() else name
 
 
 def _header(path: str) -> tuple[list[str], str]:

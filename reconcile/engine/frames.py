@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from contract.errors import UsageError
 from reconcile.engine.canonical import MAX_DECIMAL
+from reconcile.engine.case_names import of_files
 from reconcile.engine.quoting import column, ident
 from reconcile.engine.sides import Relation, describe, first_line
 
@@ -31,8 +33,9 @@ def open_frame(con: duckdb.DuckDBPyConnection, source: Any, view: str) -> Relati
     if not table.column_names:
         raise UsageError(f"a {type(source).__name__} without columns is given", next_step="give both sides columns")
     try:
-        con.register(view, table)
-        return describe(con, view)
+        [names], clashes = of_files([table.column_names])
+        con.register(view, table.rename_columns(names) if clashes else table)
+        return replace(describe(con, view), clashes=clashes)
     except duckdb.Error as error:
         raise _foreign(con, table, error) from error
 

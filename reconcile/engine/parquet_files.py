@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from connect.parquet import parquet_rows
 from contract.errors import SetupError, UsageError
 from reconcile.engine.canonical import MAX_DECIMAL, by_value
+from reconcile.engine.case_names import of_files
 from reconcile.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
 from reconcile.engine.number_text import of_plain
 from reconcile.engine.paths import Files
@@ -38,14 +39,16 @@ def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Rel
     so do files of several number types.
     """
     schemas = [_schema(path) for path in files.paths]
+    named, clashes = of_files([schema.names for schema in schemas])
+    schemas = [_renamed(schema, names) for schema, names in zip(schemas, named, strict=True)]
     forms = _forms(files, schemas)
     keys = lacking_keys(files, [schema.names for schema in schemas])
-    if forms:
-        groups = _groups(con, files, schemas, forms, view)
+    if forms or clashes:
+        groups = _groups(con, files, schemas, forms, view, copied=bool(clashes))
         parts = (f"SELECT {columns}{key_columns(keys, places, [])} FROM {sql}" for columns, sql, places in groups)
         con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {' UNION ALL BY NAME '.join(parts)}")
         digits = frozenset(name for name, form in forms.items() if form == DIGITS)
-        return replace(describe(con, view, files.paths), digits=digits)
+        return replace(describe(con, view, files.paths), digits=digits, clashes=clashes)
     union = ["union_by_name = true"] if len(files.paths) > 1 else []
     own = {name.lower() for schema in schemas for name in schema.names}
     folders = key_columns(keys, range(len(files.paths)), own)
@@ -66,6 +69,10 @@ def _schema(path: str) -> pa.Schema:
             where=path,
             next_step="check that it exists, is complete and stays there",
         ) from error
+
+
+def _renamed(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
 
 
 def _forms(files: Files, schemas: Sequence[pa.Schema]) -> dict[str, str]:
@@ -150,7 +157,13 @@ def _refused(name: str, path: str, other: str) -> UsageError:
 
 
 def _groups(
-    con: duckdb.DuckDBPyConnection, files: Files, schemas: Sequence[pa.Schema], forms: dict[str, str], view: str
+    con: duckdb.DuckDBPyConnection,
+    files: Files,
+    schemas: Sequence[pa.Schema],
+    forms: dict[str, str],
+    view: str,
+    *,
+    copied: bool,
 ) -> Iterator[tuple[str, str, list[int]]]:
     """SQL of the columns and of the rows of the files that hold the columns of `forms` in one type each, and those
     files' numbers."""
@@ -161,9 +174,9 @@ def _groups(
     for held, places in alike.items():
         paths = [files.paths[n] for n in places]
         wide = [name for name, kind in zip(forms, held, strict=True) if kind is not None and _common([kind]) == DIGITS]
-        if wide:
+        if wide or copied:
             for n in places:
-                rows = _copied(con, files.paths[n], wide, f"{view} {n} rows")
+                rows = _copied(con, files.paths[n], schemas[n].names, wide, f"{view} {n} rows")
                 yield _replaced(con, rows, {name: form for name, form in forms.items() if name not in wide}), rows, [n]
             continue
         rows = parquet_rows(paths, *(["union_by_name = true"] if len(paths) > 1 else []))
@@ -182,13 +195,18 @@ def _replaced(con: duckdb.DuckDBPyConnection, rows: str, forms: dict[str, str]) 
     return f"* REPLACE ({', '.join(new)})" if new else "*"
 
 
-def _copied(con: duckdb.DuckDBPyConnection, path: str, wide: Sequence[str], table: str) -> str:
-    """SQL of the rows of a file with decimals of more than 38 digits, copied: only Arrow reads those, and its readers
-    can be read once."""
+def _copied(con: duckdb.DuckDBPyConnection, path: str, names: Sequence[str], wide: Sequence[str], table: str) -> str:
+    """SQL of the rows of a file, copied under these names of its columns, with the `wide` ones as text of their digits.
+
+    Only Arrow reads decimals of more than 38 digits, and names that differ in case only; its readers can be read once.
+    """
     with Path(path).open("rb") as file:
         opened = pq.ParquetFile(file)
         texts = pa.schema(
-            [field.with_type(pa.string()) if field.name in wide else field for field in opened.schema_arrow]
+            [
+                field.with_type(pa.string()) if field.name in wide else field
+                for field in _renamed(opened.schema_arrow, names)
+            ]
         )
         batches = (_as_text(batch, texts, wide) for batch in opened.iter_batches(8192))
         con.register("plumbline_reader", pa.RecordBatchReader.from_batches(texts, batches))
@@ -197,7 +215,7 @@ def _copied(con: duckdb.DuckDBPyConnection, path: str, wide: Sequence[str], tabl
         finally:
             con.unregister("plumbline_reader")
     new = ", ".join(f"{of_plain(ident(name))} AS {ident(name)}" for name in wide)
-    return f"(SELECT * REPLACE ({new}) FROM {ident(table)})"
+    return f"(SELECT * REPLACE ({new}) FROM {ident(table)})" if wide else ident(table)
 
 
 def _as_text(batch: pa.RecordBatch, texts: pa.Schema, wide: Sequence[str]) -> pa.RecordBatch:
@@ -206,6 +224,6 @@ def _as_text(batch: pa.RecordBatch, texts: pa.Schema, wide: Sequence[str]) -> pa
         pa.array([None if value is None else format(value, "f") for value in column.to_pylist()], pa.string())
         if name in wide
         else column
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        for name, column in zip(texts.names, batch.columns, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=texts)

@@ -41,6 +41,15 @@ def shaped(con: duckdb.DuckDBPyConnection, side: Relation, view: str, shape: Sha
     return describe(con, view, side.files)
 
 
+def check_names(names: Mapping[str, str], left: Relation) -> None:
+    """Refuse a map from columns that the left side has not."""
+    for name in names:
+        if name not in left.columns:
+            raise UsageError(
+                f"column {name!r} of the map is not on the left side", next_step=nearest(name, left.columns)
+            )
+
+
 def _renamed(side: Relation, names: Mapping[str, str]) -> str:
     for name in names:
         if name not in side.columns:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 
 from contract.errors import UsageError
 from reconcile.engine.canonical import by_value, is_number
+from reconcile.engine.case_names import clashing, of_files
 from reconcile.engine.csv_files import open_csv
 from reconcile.engine.frames import open_frame
 from reconcile.engine.parquet_files import open_parquet
@@ -68,7 +71,18 @@ def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: 
 
     table, snapshot = named_snapshot(source, lake)
     scan(con, lake(), table, snapshot, view=view, as_then=True)
-    return describe(con, view)
+    plan = lake().load(table).scan(snapshot_id=snapshot)
+    if not clashing([field.name for field in plan.projection().fields]):
+        return describe(con, view)
+    rows = plan.to_arrow_batch_reader()
+    [names], clashes = of_files([rows.schema.names])
+    schema = pa.schema([field.with_name(name) for field, name in zip(rows.schema, names, strict=True)])
+    batches = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in rows)
+    con.register("plumbline_reader", pa.RecordBatchReader.from_batches(schema, batches))
+    con.execute(f"DROP VIEW IF EXISTS {ident(view)}")
+    con.execute(f"CREATE TABLE {ident(view)} AS FROM plumbline_reader")
+    con.unregister("plumbline_reader")
+    return replace(describe(con, view), clashes=clashes)
 
 
 def named_snapshot(source: str, lake: Callable[[], Lake]) -> tuple[str, int | None]:
