@@ -17,6 +17,7 @@ from reconcile.engine.quoting import text
 from reconcile.evidence import EVIDENCE, OTHER
 from reconcile.pins import BATCH, Pins
 from reconcile.windows import Windows
+from stream_job.epochs import of_contract
 from stream_job.tables import QUARANTINE
 
 _PLACE = ("topic", "partition", "offset")
@@ -75,7 +76,8 @@ def records(pins: Pins, intake: Intake) -> dict[str, Any]:
     the archive has no event time of it. `archived` and `entered` are counted in the archive, `quarantined` in
     `plumbline.quarantine`; `waiting` are those that the stream job has not copied there yet. A source with `where` has
     `left_out` too, what that leaves out; None where only Spark can tell, and then those are among the `entered`.
-    Balanced: archived = entered + left_out + quarantined + waiting. A source without an archive is left out: nobody
+    Balanced: archived = entered + left_out + quarantined + waiting. Where only records that the archive has no more
+    keep it from that, `archive_lacks` says how many. A source without an archive is left out: nobody
     knows its records.
     """
     join = pins.contract.join
@@ -85,6 +87,13 @@ def records(pins: Pins, intake: Intake) -> dict[str, Any]:
         if pins.snapshots[_source(pins, side).archive] is not None
     ]
     return {name: _records(pins, side, name, intake) for side, name in archived}
+
+
+def lacking(counted: dict[str, Any]) -> dict[str, int]:
+    """Source to how many records its archive lacks that stand in quarantine, where nothing else keeps the records from
+    balancing; empty where something else does."""
+    off = {name: one.get("archive_lacks") for name, one in counted.items() if not one["balanced"]}
+    return {name: number for name, number in off.items() if number} if all(off.values()) else {}
 
 
 def piece(pins: Pins, side: str, part: TimeRange) -> TimeRange:
@@ -204,7 +213,22 @@ def _records(pins: Pins, side: str, name: str, intake: Intake) -> dict[str, Any]
     counts = {"archived": archived, "entered": entered, "quarantined": quarantined, "waiting": waiting}
     if source.where is not None:
         counts["left_out"] = left_out if condition(source) is not None else None
+    gone = 0 if balance else _gone(pins, side, copies, in_range)
+    if gone and archived + gone == entered + left_out + sum(quarantined.values()) + waiting:
+        counts["archive_lacks"] = gone
     return {**counts, "balanced": balance}
+
+
+def _gone(pins: Pins, side: str, copies: str, in_range: str) -> int:
+    """How many copies are of records that the archive does not hold: deleted there, or never come back after a loss."""
+    held = _archive(pins, side, f"{side}_held", None)
+    mine = f'SELECT partition, "offset" FROM {held} WHERE topic = {text(_source(pins, side).topic)}'
+    [(number,)] = pins.con.execute(
+        f"""
+        SELECT count(*) FROM (SELECT * FROM {copies} WHERE {in_range}) ANTI JOIN ({mine}) USING (partition, "offset")
+        """
+    ).fetchall()
+    return int(number)
 
 
 def _archive(pins: Pins, side: str, view: str, row_filter: str | None, more: tuple[str, ...] = ()) -> str:
@@ -228,14 +252,15 @@ def _copies(pins: Pins, side: str, name: str) -> str:
     view, snapshot = f"{side}_quarantined", pins.snapshots[QUARANTINE]
     if snapshot is None:
         return _nothing(pins, view, "reason")
-    contract = pins.contract.contract
-    mine = f"contract == '{contract}' and source == '{name}'"
-    columns = ("contract", "source", *_PLACE, *_TIMES, "reason")
+    held = pins.lake.load(QUARANTINE).schema().column_names
+    mine = f"({of_contract(pins.contract, held)}) and source == '{name}'"
+    whose = ("stream_table",) if "stream_table" in held else ()
+    columns = ("contract", "source", *whose, *_PLACE, *_TIMES, "reason")
     pinned.scan(pins.con, pins.lake, QUARANTINE, snapshot, view=f"{view}_raw", row_filter=mine, columns=columns)
     pins.con.execute(
         f"""
         CREATE OR REPLACE VIEW {view} AS
-        SELECT * FROM {view}_raw WHERE contract = {text(contract)} AND source = {text(name)}
+        SELECT * FROM {view}_raw WHERE {mine}
         """
     )
     return view

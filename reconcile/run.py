@@ -171,6 +171,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
         "settled": settled,
         "verdict": judge.verdict(drift=drift, complete=balanced and told),
         "balanced": balanced,
+        "archive_lacks": quarantine.lacking(records) if judged.books.balance(judged.match) else {},
         "counts": {
             "batch": total.batch,
             "stream": total.stream,

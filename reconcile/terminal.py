@@ -11,7 +11,7 @@ from reconcile.causes import named
 from reconcile.report import spell
 from reconcile.report.answers import answers
 from reconcile.report.facts import Facts
-from reconcile.report.reading import not_compared, record_lines
+from reconcile.report.reading import archive_lacks, not_compared, record_lines
 from reconcile.report.stories import of_each_cause
 from reconcile.run import Run
 
@@ -67,7 +67,9 @@ def _headline(run: Run) -> str:
         else "incomplete: nothing to compare, neither table holds a row of a range that "
         + ("no batch run covers" if document["settled"] else "is not settled"),
     }[document["verdict"]]
-    if not document["balanced"]:
+    if archive_lacks(document):
+        said += f"; the books do not balance: {archive_lacks(document)}"
+    elif not document["balanced"]:
         said += "; the books do not balance, which is a defect of Plumbline"
     elif total.count(PENDING) and document["verdict"] != "incomplete":
         said += f", {total.count(PENDING):,} pending"

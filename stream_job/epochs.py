@@ -72,7 +72,8 @@ def newest(lake: Lake, contract: Contract) -> tuple[str, int] | None:
 
 
 def of_contract(contract: Contract, columns: Collection[str]) -> str:
-    """The condition, for PyIceberg and DuckDB alike, for the contract's rows in a ledger with these columns.
+    """The condition, for PyIceberg and DuckDB alike, for the contract's rows in a ledger, or quarantine, with these
+    columns.
 
     Another contract may have the same name: it writes another table. Rows of earlier versions do not name the table;
     there another topic tells it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from connect.kafka_config import ISOLATION, READ_UNCOMMITTED
 from contract.model import Contract
+from stream_job.epochs import of_contract
 from stream_job.tables import QUARANTINE
 
 if TYPE_CHECKING:
@@ -47,12 +48,17 @@ def behind(read: Mapping[str, int], end: Mapping[int, int]) -> dict[str, int]:
 
 def quarantined(lake: Lake, contract: Contract) -> dict[str, int]:
     """How many records of the contract are in `plumbline.quarantine`, by reason; empty without such a table."""
-    from pyiceberg.expressions import EqualTo
-
     if not lake.exists(QUARANTINE):
         return {}
-    scan = lake.load(QUARANTINE).scan(EqualTo("contract", contract.contract), selected_fields=("contract", "reason"))
-    counts = scan.to_arrow().group_by("reason").aggregate([("reason", "count")]).to_pylist()
+    table = lake.load(QUARANTINE)
+    mine = of_contract(contract, table.schema().column_names)
+    counts = (
+        table.scan(mine, selected_fields=("contract", "reason"))
+        .to_arrow()
+        .group_by("reason")
+        .aggregate([("reason", "count")])
+        .to_pylist()
+    )
     return {row["reason"]: row["reason_count"] for row in sorted(counts, key=lambda row: str(row["reason"]))}
 
 

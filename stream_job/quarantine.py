@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from contract.model import Contract
+from stream_job.epochs import of_contract
 from stream_job.tables import QUARANTINE, QUARANTINE_SCHEMA
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def counts(lake: Lake, contract: Contract) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {name: {} for name in contract.sources}
     if not lake.exists(QUARANTINE):
         return found
-    rows = lake.load(QUARANTINE).scan(_mine(contract), selected_fields=("source", "reason")).to_arrow()
+    table = lake.load(QUARANTINE)
+    rows = table.scan(_mine(table, contract), selected_fields=("source", "reason")).to_arrow()
     grouped = rows.group_by(["source", "reason"]).aggregate([([], "count_all")]).to_pylist()
     for row in sorted(grouped, key=lambda row: (-row["count_all"], row["reason"])):
         found.setdefault(row["source"], {})[row["reason"]] = row["count_all"]
@@ -48,7 +50,8 @@ def newest(lake: Lake, contract: Contract, limit: int) -> list[dict[str, Any]]:
 
     if not lake.exists(QUARANTINE) or limit == 0:
         return []
-    table, mine = lake.load(QUARANTINE), _mine(contract)
+    table = lake.load(QUARANTINE)
+    mine = _mine(table, contract)
     times = table.scan(mine, selected_fields=("kafka_timestamp",)).to_arrow()["kafka_timestamp"]
     if len(times) == 0:
         return []
@@ -65,10 +68,10 @@ def _newest_first(times: pa.ChunkedArray) -> pa.Array:
     return pc.sort_indices(times, sort_keys=[("", "descending")])
 
 
-def _mine(contract: Contract) -> Any:
-    from pyiceberg.expressions import EqualTo
+def _mine(quarantine: Table, contract: Contract) -> Any:
+    from pyiceberg.expressions.parser import parse
 
-    return EqualTo("contract", contract.contract)
+    return parse(of_contract(contract, quarantine.schema().column_names))
 
 
 def _publish(lake: Lake, contract: Contract, name: str) -> int:
@@ -77,9 +80,11 @@ def _publish(lake: Lake, contract: Contract, name: str) -> int:
     archive = contract.sources[name].archive
     if not lake.exists(archive):
         return 0
-    table, judged = lake.load(archive), NotNull("quarantine_reason")
-    mine = And(_mine(contract), EqualTo("source", name))
-    new = sorted(_places(table, judged) - _places(lake.load(QUARANTINE), mine))
+    table, judged, quarantine = lake.load(archive), NotNull("quarantine_reason"), lake.load(QUARANTINE)
+    mine = And(_mine(quarantine, contract), EqualTo("source", name))
+    new = sorted(_places(table, judged) - _places(quarantine, mine))
+    if new:
+        lake.evolve(QUARANTINE, QUARANTINE_SCHEMA)
     for start in range(0, len(new), MOST_AT_ONCE):
         rows = _rows(contract, name, _read(table, new[start : start + MOST_AT_ONCE]))
         lake.append(QUARANTINE, rows, {"plumbline.contract": contract.contract})
@@ -111,7 +116,8 @@ def _rows(contract: Contract, name: str, archived: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     now = datetime.now(UTC)
-    given = {"contract": contract.contract, "source": name, "noted_at": now}
+    written = contract.output.stream_table
+    given = {"contract": contract.contract, "source": name, "noted_at": now, "stream_table": written}
     renamed = archived.rename_columns({"quarantine_reason": "reason"})
     columns = [
         pa.repeat(pa.scalar(given[field.name], field.type), archived.num_rows)

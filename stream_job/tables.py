@@ -67,6 +67,7 @@ QUARANTINE_SCHEMA = pa.schema(
         *(field for field in ARCHIVE_SCHEMA if field.name not in ("quarantine_reason", "event_id")),
         _field("reason", pa.string(), "why the record cannot enter the join"),
         _field("noted_at", UTC_MICROS, "when it was taken out of the archive"),
+        _field("stream_table", pa.string(), "the table that the contract's job writes; null: an earlier version's"),
     ]
 )
 """One row per record that cannot enter the join, once, with the record as it arrived."""

@@ -143,6 +143,12 @@ def _why(document: Document, facts: Facts, done: Repaired) -> tuple[str, str]:
 def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: Repaired) -> Answer:
     question, commands = "What to do?", Commands(facts.contract_path, facts.home_option)
     again, cause = commands.reconcile(reading.range_of(first)), deciding(first)
+    if reading.archive_lacks(first):
+        long = (
+            "While the topic still holds them they can be archived again. If they were deleted on purpose, delete their"
+        )
+        long += " rows from plumbline.quarantine too. Then compare again."
+        return Answer(question, "Fill the archive", long, (*commands.fill(), again))
     if not reading.balanced(first):
         return Answer(question, "Report a defect", "Repair nothing by these numbers; compare again first.", (again,))
     if first["verdict"] == "incomplete":

@@ -44,6 +44,10 @@ class Commands:
             f"plumbline replay finish latest{self.home} --execute",
         )
 
+    def fill(self) -> tuple[str, ...]:
+        """Look at what the archives lack and the topics still hold, then archive it."""
+        return (f"plumbline archive fill {self.contract}", f"plumbline archive fill {self.contract} --execute")
+
     def quarantine(self) -> str:
         return f"plumbline quarantine {self.contract}"
 

@@ -112,6 +112,8 @@ def record_lines(document: Document) -> tuple[str, ...]:
         if counts["waiting"]:
             parts.append(f"{spell.count(counts['waiting'])} to be quarantined")
         off = "" if counts["balanced"] else ": this does not balance"
+        if counts.get("archive_lacks"):
+            off += f", the archive lacks {spell.count(counts['archive_lacks'])} of the quarantined"
         lines.append(f"{name}: {spell.count(counts['archived'])} archived = {' + '.join(parts)}{off}")
     return tuple(lines)
 
@@ -137,6 +139,13 @@ def not_compared(document: Document) -> str:
 def balanced(document: Document) -> bool:
     """Whether the books balance: every page of the ledger, and the total against the diff."""
     return bool(document["balanced"])
+
+
+def archive_lacks(document: Document) -> str:
+    """What the archives lack of the quarantined records, where only that keeps the books from balancing; else ''."""
+    lacks = document.get("archive_lacks") or {}
+    told = " and ".join(f"{spell.counted(number, 'record')} of {name}" for name, number in lacks.items())
+    return told and f"{told} in quarantine {'is' if sum(lacks.values()) == 1 else 'are'} not in the archive any more"
 
 
 def drift(document: Document) -> int:
@@ -221,6 +230,8 @@ def headline(document: Document) -> str:
     counts, found = document["counts"], drift(document)
     if counts["batch"] == 0 and counts["stream"] == 0:
         return "Neither table holds a row in this range."
+    if document["verdict"] == "incomplete" and archive_lacks(document):
+        return f"The books do not balance: {archive_lacks(document)}."
     if document["verdict"] == "incomplete" and not balanced(document):
         return "The books do not balance: this is a defect of Plumbline, and no verdict can be given."
     if found == 0:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
+import pyarrow as pa
 import pytest
+from rich.console import Console
 from world import World, play, show
 
 from contract.ranges import TimeRange, from_micros
+from reconcile.report.facts import Facts
 from reconcile.report.reading import record_lines
 from reconcile.run import Run
+from reconcile.terminal import show as show_in_terminal
+from stream_job.tables import QUARANTINE, QUARANTINE_SCHEMA
 
 MakeWorld = Callable[..., World]
 
@@ -22,6 +28,12 @@ def with_refused(world: World, **refused: str) -> World:
         [show("f", 300), play("pf", "f", 301)],
         [],
     )
+
+
+def in_terminal(found: Run) -> str:
+    console = Console(file=io.StringIO(), width=400)
+    show_in_terminal(found, Facts(), console)
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
 def run(world: World) -> Run:
@@ -98,6 +110,47 @@ def test_the_copy_is_held_to_the_archive(
     assert (shows["quarantined"], shows["waiting"], shows["balanced"]) == (quarantined, waiting, balanced)
     assert found.document["balanced"] is balanced
     assert found.exit_code == (1 if balanced else 3)
+
+
+def test_copies_of_records_that_the_archive_lost_are_no_defect(make_world: MakeWorld) -> None:
+    world = with_refused(make_world(), a="oversize", pc="null_key").archive_without("a")
+    found = run(world)
+    assert found.document["records"]["shows"] == {
+        "archived": 2,
+        "entered": 2,
+        "quarantined": {"oversize": 1},
+        "waiting": 0,
+        "archive_lacks": 1,
+        "balanced": False,
+    }
+    assert (found.exit_code, found.document["verdict"]) == (3, "incomplete")
+    assert found.document["archive_lacks"] == {"shows": 1}
+    printed = in_terminal(found)
+    assert "the books do not balance: 1 record of shows in quarantine is not in the archive any more" in printed
+    assert "plumbline archive fill" in printed
+    assert "defect" not in printed
+
+
+def test_a_copy_too_many_stays_a_defect_beside_a_lost_record(make_world: MakeWorld) -> None:
+    world = with_refused(make_world(), a="oversize", pc="null_key").archive_without("a")
+    world.copied = ["a", "pc", "pc"]
+    found = run(world)
+    assert (found.exit_code, found.document["archive_lacks"]) == (3, {})
+    assert "a defect of Plumbline" in in_terminal(found)
+
+
+def test_copies_of_another_contract_of_the_name_are_not_counted(make_world: MakeWorld) -> None:
+    world = with_refused(make_world(), a="oversize").write()
+    mine = world.lake.load(QUARANTINE).scan().to_arrow()
+    for table in ("joined.plays_stream", "other.plays_stream"):
+        whose = pa.array([table] * mine.num_rows, pa.string())
+        place = mine.column_names.index("stream_table")
+        rows = mine.set_column(place, "stream_table", whose)
+        world.lake.append(QUARANTINE, rows.cast(QUARANTINE_SCHEMA))
+    world.lake.load(QUARANTINE).delete("stream_table is null")
+    found = world.reconcile()
+    assert found.document["records"]["shows"]["quarantined"] == {"oversize": 1}
+    assert found.document["balanced"]
 
 
 def test_the_books_of_records_in_words() -> None:
