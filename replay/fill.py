@@ -11,6 +11,7 @@ from contract.model import Contract
 from replay import looking
 from replay.pieces import KAFKA, Piece
 from replay.topic_rows import topic_rows
+from stream_job import fingerprint
 from stream_job.job import JobFolder
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def fill(
     from connect.registry import equipped, kept_by
 
     found: dict[str, dict[str, Any]] = {}
-    with JobFolder.of(contract, home).owned(), connection(temp_dir=home.replays / "scratch") as con:
+    job = JobFolder.of(contract, home)
+    fingerprint.refuse_other_job(job.fingerprint, contract)
+    with job.owned(), connection(temp_dir=home.replays / "scratch") as con:
         lake = Lake.open(home, contract.catalog)
         contract = equipped(contract, kept_by(contract, home))
         for name, source in contract.sources.items():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from contract.errors import SetupError, UnreachableError, UsageError
 from contract.generations import Generation, Ids, in_topic
 from contract.model import Contract, Source
-from stream_job import topics
+from stream_job import fingerprint, topics
 from stream_job.job import JobFolder
 from stream_job.recovered import last_sink_epoch, numbers, query_id_of
 
@@ -72,6 +72,7 @@ def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[st
         raise UsageError(f"the contract has no source {other[0]!r}", next_step=f"one of {', '.join(contract.sources)}")
     job = JobFolder.of(contract, home)
     with job.owned():
+        fingerprint.refuse_other_job(job.fingerprint, contract)
         lake, kafka = Lake.open(home, contract.catalog), kafka_properties(contract.kafka, home)
         job.ledger.sync()
         found = [anew for part in topics.sides(contract) if (anew := _anew(lake, kafka, job, *part, named)) is not None]

@@ -63,6 +63,25 @@ def accepted(file: Path, contract: Contract) -> tuple[Change, ...]:
     return found.accepted
 
 
+def refuse_other_job(file: Path, contract: Contract) -> None:
+    """Raise UsageError when the folder is that of another contract of the same name: with other archives, or another
+    stream table. Nothing is said without a readable record."""
+    try:
+        body = json.loads(file.read_text())
+        was = {name: str(source["archive"]) for name, source in body["sources"].items()}
+        written = str(body["output"]["stream_table"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    now = {name: source.archive for name, source in contract.sources.items()}
+    if (was, written) != (now, contract.output.stream_table):
+        raise UsageError(
+            f"the job folder of the name {contract.contract} is another contract's: its job writes {written} and reads "
+            f"the archives {', '.join(was.values())}",
+            where=contract.place(("contract",)) or str(file),
+            next_step="give this contract another name, or name the other home with --home",
+        )
+
+
 def _refuse_other_source(file: Path, contract: Contract) -> None:
     """Raise UsageError when the transform has its old name and another source."""
     was, now = json.loads(file.read_text()).get("transform_source"), contract.semantics().get("transform_source")

@@ -10,7 +10,7 @@ from connect.kafka_config import ISOLATION, isolation_level
 from contract.errors import PlumblineError, SetupError, UnreachableError
 from contract.model import Contract
 from contract.ranges import micros, parse_time
-from stream_job import isolation, outlook, pulse, topics
+from stream_job import fingerprint, isolation, outlook, pulse, topics
 from stream_job.job import JobFolder, Owner
 from stream_job.outlook import LastCommit
 from stream_job.pulse import Flow, Pulse
@@ -123,10 +123,11 @@ class Status:
 
 
 def look(contract: Contract, home: Home) -> Status:
-    """How the job stands now. Raises SetupError when it has never run in this home."""
+    """How the job stands now. Raises SetupError when it has never run in this home, UsageError for another's folder."""
     from connect.lake import Lake
 
     job = JobFolder.of(contract, home)
+    fingerprint.refuse_other_job(job.fingerprint, contract)
     owner, at_ms = job.owner(), pulse.now_ms()
     if owner is None and not job.join.exists():
         raise SetupError(

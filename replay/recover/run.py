@@ -85,6 +85,7 @@ def recover(
     job = JobFolder.of(contract, home)
     exchange = Exchange(job)
     with job.owned():
+        fingerprint.refuse_other_job(job.fingerprint, contract)
         lake = Lake.open(home, contract.catalog)
         if exchange.ready.exists():
             return _finish(lake, contract, exchange, wanted)

@@ -10,12 +10,18 @@ import pytest
 
 from connect.home import Home
 from connect.lake import Lake
+from contract.errors import UsageError
 from contract.loader import parse
 from contract.model import Contract
+from replay.fill import fill
 from replay.recorded import read_recorded
+from replay.recover.run import Wanted, recover
 from replay.settled import last_evict_watermark
-from stream_job import epochs
+from stream_job import epochs, fingerprint
+from stream_job.adopt import adopt
+from stream_job.job import JobFolder
 from stream_job.ledger import Epoch, Ledger
+from stream_job.status import look
 from stream_job.tables import EPOCHS, EPOCHS_SCHEMA
 
 TEXT = """
@@ -82,6 +88,35 @@ def test_rows_of_an_earlier_version_are_told_apart_by_their_topics(
         lake.evolve(EPOCHS, EPOCHS_SCHEMA)
     elsewhere = parse(TEXT.replace("joined.", "other.").replace("t.", "u."))
     assert (seen(lake, shop), seen(lake, elsewhere)) == (["q-shop"], [])
+
+
+@pytest.mark.parametrize("command", ["status", "recover", "adopt-topic", "archive fill"])
+def test_the_folder_of_another_contract_of_the_name_is_refused(
+    command: str, shop: Contract, other: Contract, tmp_path: Path
+) -> None:
+    home = Home.resolve(tmp_path)
+    job = JobFolder.of(shop, home)
+    fingerprint.note(job.fingerprint, shop)
+    asked = {
+        "status": lambda contract: look(contract, home),
+        "recover": lambda contract: recover(contract, home, Wanted(force=True)),
+        "adopt-topic": lambda contract: adopt(contract, home, execute=False),
+        "archive fill": lambda contract: fill(contract, home, execute=False),
+    }[command]
+    with pytest.raises(UsageError, match=r"is another contract's: its job writes joined\.stream and reads .*raw\.pay"):
+        asked(other)
+    archives = parse(TEXT.replace("raw.orders", "raw.other"))
+    with pytest.raises(UsageError, match="the job folder of the name shop is another contract's"):
+        asked(archives)
+
+
+def test_a_folder_is_the_contracts_own_after_changes_that_it_takes(shop: Contract, tmp_path: Path) -> None:
+    file = tmp_path / "contract.json"
+    fingerprint.refuse_other_job(file, shop)
+    fingerprint.note(file, shop)
+    fingerprint.refuse_other_job(file, parse(TEXT.replace("joined.batch", "other.batch").replace("1 hour", "2 hours")))
+    file.write_text("{")
+    fingerprint.refuse_other_job(file, shop)
 
 
 def test_the_newest_epoch_is_that_of_the_last_number(lake: Lake, shop: Contract, tmp_path: Path) -> None:
