@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconcile import forms, gaps, quarantine, stamps
@@ -26,6 +27,13 @@ def note(pins: Pins) -> None:
     """Look up all that the causes' proofs read beside `evidence`."""
     for matter in (quarantine, gaps, stamps, forms):
         matter.note(pins)
+
+
+def causes_of(pins: Pins) -> tuple[Cause, ...]:
+    """All causes; of a stream on a Spark whose rule of lateness is not proven, what they prove without that rule."""
+    if not pins.unproven_spark:
+        return registry()
+    return tuple(c if c.without_rule is None else replace(c, proof=c.without_rule) for c in registry())
 
 
 def attribute(con: duckdb.DuckDBPyConnection, causes: Sequence[Cause] | None = None) -> None:

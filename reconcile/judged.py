@@ -12,7 +12,7 @@ import pyarrow as pa
 from contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from contract.ranges import from_micros, micros
 from reconcile import quarantine
-from reconcile.attribution import AT_ONCE, ATTRIBUTED, attribute, note
+from reconcile.attribution import AT_ONCE, ATTRIBUTED, attribute, causes_of, note
 from reconcile.books import Books, Page, keep, total
 from reconcile.differing import Differing, find
 from reconcile.evidence import gather
@@ -88,7 +88,7 @@ def judge_rows(pins: Pins, progress: Progress) -> Differing:
     differing = find(pins)
     gather(pins, progress)
     note(pins)
-    attribute(pins.con)
+    attribute(pins.con, causes_of(pins))
     return differing
 
 

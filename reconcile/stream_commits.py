@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 VERSION = "engine-version"
+UNNAMED = "of a version that its commits do not name"
+"""Iceberg writes the version into each commit of Spark's; a commit that lost it proves nothing."""
 PROVEN = ("4.1.3", "4.1.4")
 """Versions of Spark whose rule of lateness was held to the exact one row by row. SPARK-58904 moves the place of the
 watermark for left outer joins in a later one: what such a job drops must be proven anew before it is predicted."""
@@ -27,8 +29,8 @@ def unproven(table: Table, snapshot_id: int | None) -> tuple[str, ...]:
     from pyiceberg.table.snapshots import ancestors_of
 
     newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
-    found = {said.get(VERSION) for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said}
-    return tuple(sorted(version for version in found if version and version not in PROVEN))
+    found = {said.get(VERSION, UNNAMED) for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said}
+    return tuple(sorted(found - set(PROVEN)))
 
 
 def _said(snapshot: Any) -> dict[str, str]:

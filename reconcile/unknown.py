@@ -14,6 +14,7 @@ SOURCES = {
     "lineage": "the coordinates of the records that each row was made from",
     "archive": "an archive of both sources",
     "ledger": "the epoch ledger of a stream job of ours",
+    "rule": "a stream on a Spark whose rule of lateness is proven",
     "batch_runs": "batch commits that name the archive snapshots they read",
 }
 """What a cause may need, and what that is."""
@@ -26,6 +27,7 @@ def lacking(pins: Pins, progress: Progress) -> list[str]:
         "lineage": pins.batch_has_lineage and pins.stream_has_lineage,
         "archive": None not in archives,
         "ledger": progress.last_epoch is not None,
+        "rule": not pins.unproven_spark,
         "batch_runs": bool(pins.runs) and not any(_blind(pins, run) for run in in_force(pins.runs, pins.time_range)),
     }
     return [source for source in SOURCES if not known[source]]

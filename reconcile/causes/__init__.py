@@ -17,6 +17,7 @@ class Cause:
     nothing. `evidence` names the columns that a reader needs to check it, `story` is one sentence with `{column}`
     places, filled by reconcile.report.stories. `is_drift` is false for what is no difference yet. `needs` are the
     sources without which nothing is proven (see reconcile.unknown): such a cause is then unknown, not absent.
+    `without_rule` is the part of the proof that holds whatever Spark's rule of lateness is; None: all of it.
     `remedy` says in one sentence what to do about it, and `repair` by which command: replay, batch, quarantine,
     explain, or wait for none.
     """
@@ -29,6 +30,7 @@ class Cause:
     story: str
     is_drift: bool = True
     needs: tuple[str, ...] = ()
+    without_rule: str | None = None
     remedy: str = "Take the story of one of its keys."
     repair: str = "explain"
 

@@ -18,7 +18,10 @@ CAUSE = Cause(
     story="the stream has closed windows of left events up to {closed_until}; this row's, at {event_time}, is open, "
     "an input record is not read yet, or the batch has not run over all that could match it",
     is_drift=False,
-    needs=("lineage", "archive", "ledger"),
+    needs=("lineage", "archive", "ledger", "rule"),
+    without_rule="""
+        (batch_present AND other_lineage AND (NOT left_read OR (batch_has_right AND NOT right_read))) OR beyond_batch
+    """,
     remedy="Nothing: compare again when the stream has closed these windows.",
     repair="wait",
 )

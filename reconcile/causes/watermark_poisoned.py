@@ -15,7 +15,8 @@ CAUSE = Cause(
               "right_topic", "right_partition", "right_offset", "right_event_time", "right_late_by_ms"),
     story="{stamp_topic} partition {stamp_partition} offset {stamp_offset} says {stamp_event_time}, {stamp_ahead_by} "
     "ahead of its delivery, and lifted the watermark; without such events this row's record was in time",
-    needs=("lineage", "archive", "ledger"),
+    needs=("lineage", "archive", "ledger", "rule"),
+    without_rule="false",
     remedy="Refuse such events by event_time_within in the contract, then replay the range.",
     repair="replay",
 )  # fmt: skip

@@ -19,5 +19,9 @@ CAUSE = Cause(
     story="the events at {left_event_time} and {right_event_time} lie at the bound of the window, and only one job "
     "joined them",
     needs=("lineage", "archive"),
+    without_rule="""
+        at_bound AND other_lineage AND stream_has_left AND stream_has_right
+            AND NOT coalesce(batch_has_left AND batch_has_right, false)
+    """,
     remedy="The two jobs treat the bound of the window in different ways: compare them on one key.",
 )  # fmt: skip

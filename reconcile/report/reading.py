@@ -123,7 +123,7 @@ def not_compared(document: Document) -> str:
     if document.get("unproven_spark"):
         return (
             f"nothing is predicted: the stream ran on Spark {' and '.join(document['unproven_spark'])}, whose rule of "
-            f"lateness is not proven; proven are {' and '.join(PROVEN)}"
+            f"lateness is not proven; proven are {' and '.join(PROVEN)}, and late or lost rows are unexplained"
         )
     if document.get("predicted") is None:
         return "without an epoch ledger nothing can be predicted"

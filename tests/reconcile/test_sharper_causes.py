@@ -187,7 +187,8 @@ def changed_column(world: World, table: str, was: pa.DataType | None, *commits: 
 
 
 def epoch(number: int) -> dict[str, str]:
-    return {"spark.sql.streaming.queryId": "q1", "spark.sql.streaming.epochId": str(number)}
+    epoch_of = {"spark.sql.streaming.queryId": "q1", "spark.sql.streaming.epochId": str(number)}
+    return {**epoch_of, "engine-version": "4.1.4"}
 
 
 def run_over(start: str, end: str) -> dict[str, str]:
