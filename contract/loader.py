@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -23,6 +24,7 @@ from contract.secrets import BLOCKS, keep
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TOP_KEY = re.compile(r"[\"']?(\w+)[\"']?\s*:")
 _SECRET = tuple((block,) for block in BLOCKS)
+_OF_COLUMNS = (("expectations", "between"), ("expectations", "in_set"))
 _OWN_TAG = "tag:yaml.org,2002:"
 _QUOTED_WORD = re.compile(r"'[^']{2,}'")
 Path_ = tuple[str | int, ...]
@@ -131,6 +133,8 @@ def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], name: str, env
     value = _scalar(node, f"{name}:{node.start_mark.line + 1}", secret=path[:1] in _SECRET)
     if path[:1] in _SECRET and type(value) in (int, float):
         return str(node.value)  # a password of digits is no number: 0123 would be 83
+    if path[:2] in _OF_COLUMNS and type(value) is float:
+        _refuse_rounded(str(node.value), value, f"{name}:{lines[path]}")
     if isinstance(value, str):
         return _VARIABLE.sub(lambda m: _variable(m[1], environment, f"{name}:{lines[path]}"), value)
     return value
@@ -145,6 +149,17 @@ def _scalar(node: yaml.Node, where: str, *, secret: bool) -> Any:
         told = "this value" if secret else repr(node.value)
         kind = node.tag if not secret or node.tag.startswith(_OWN_TAG) else "what its tag says"
         raise ContractError(f"{told} is not readable as {kind}", where=where, next_step=step) from None
+
+
+def _refuse_rounded(written: str, value: float, where: str) -> None:
+    """Raise ContractError for a number with more digits than its double: a column of decimals may have them all."""
+    try:
+        kept = Decimal(written.replace("_", "")) == Decimal(repr(value))
+    except InvalidOperation:  # .inf, and YAML's numbers to the base of 60
+        return
+    if not kept:
+        step = "give a number of at most 15 digits, or a whole number"
+        raise ContractError(f"{written} would be read as {value!r}", where=where, next_step=step)
 
 
 def _variable(variable: str, environment: Mapping[str, str], where: str) -> str:

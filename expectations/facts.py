@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from connect.iceberg_types import quoted
@@ -37,6 +37,7 @@ def gather(
     con: duckdb.DuckDBPyConnection, view: str, rules: Sequence[Rule], types: Mapping[str, str], key: Sequence[str]
 ) -> list[Fact]:
     """One Fact for each rule, about the rows of `view`; `types` are its columns' Iceberg types, `key` names a row."""
+    rules = [_of_type(rule, types) for rule in rules]
     obstacles = [obstacle(rule, types) for rule in rules]
     open_rules = [rule for rule, reason in zip(rules, obstacles, strict=True) if reason is None]
     seen = iter(_one_pass(con, view, open_rules))
@@ -61,6 +62,13 @@ def obstacle(rule: Rule, types: Mapping[str, str]) -> str | None:
         return f"the table has no column {', '.join(missing)}"
     other = [name for name in rule.columns if rule.family and not in_family(types[name], rule.family)]
     return f"{other[0]} is a {types[other[0]]}; the rule needs a {rule.family} column" if other else None
+
+
+def _of_type(rule: Rule, types: Mapping[str, str]) -> Rule:
+    """The rule with its predicate in words of the column's type. One that cannot be looked at has none."""
+    if not callable(rule.broken):
+        return rule
+    return replace(rule, broken=None if obstacle(rule, types) else rule.broken(types[rule.columns[0]]))
 
 
 def _one_pass(con: duckdb.DuckDBPyConnection, view: str, rules: Sequence[Rule]) -> list[Any]:

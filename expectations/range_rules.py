@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 from connect.iceberg_types import quoted
 from contract.durations import spell_duration
@@ -37,12 +38,17 @@ def proportion(contract: Contract, batch_rows: int) -> Iterator[Rule]:
     """The stream has about as many rows as the batch table has in the same range."""
     low, high = contract.expectations.stream_to_batch or (None, None)
     bounds = {
-        "min_value": None if low is None else math.ceil(low * batch_rows),
-        "max_value": None if high is None else math.floor(high * batch_rows),
+        "min_value": _rows(low, batch_rows, math.ceil),
+        "max_value": _rows(high, batch_rows, math.floor),
     }
     if contract.expectations.stream_to_batch is not None:
         why = f"expectations.stream_to_batch {spell_bounds(low, high)}, of {batch_rows:,} batch rows"
         yield Rule(ROW_COUNT, bounds, why, observed="count(*)", of_all=True)
+
+
+def _rows(share: float | None, of: int, whole: Callable[[Fraction], int]) -> int | None:
+    """The share of the rows, exactly: 0.07 of 100 are 7, and as doubles a bit more."""
+    return None if share is None or math.isinf(share) else whole(Fraction(repr(share)) * of)
 
 
 def _before(moment: datetime, by: timedelta) -> datetime:

@@ -5,18 +5,22 @@ The rules of a source's archive are in archive_rules.py, those that need a momen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from connect.iceberg_types import quoted, text
 from contract.durations import spell_duration
 from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION, RIGHT_OFFSET, RIGHT_PARTITION
 from contract.model import Contract
+from expectations.limits import not_among, outside
 from expectations.types import expected_types, type_names
 
 Quote = Callable[[str], str]
+Broken = str | Callable[[str], str]
+"""A predicate, or what makes one for the Iceberg type of the column."""
 
 COLUMNS = "expect_table_columns_to_match_set"
 TYPE = "expect_column_values_to_be_in_type_list"
@@ -46,7 +50,7 @@ class Rule:
     why: str
     columns: tuple[str, ...] = ()
     family: str | None = None
-    broken: str | None = None
+    broken: Broken | None = None
     groups: tuple[str, ...] = ()
     observed: str | None = None
     of_all: bool = False
@@ -168,25 +172,18 @@ def _block(contract: Contract) -> Iterator[Rule]:
     block = contract.expectations
     for name, (low, high) in block.between.items():
         column = quoted(name)
-        sides = [
-            f"{column} {sign} CAST('{bound!r}' AS DOUBLE)"
-            for sign, bound in (("<", low), (">", high))
-            if bound is not None
-        ]
         yield Rule(
             BETWEEN,
             {"column": name, "min_value": low, "max_value": high},
             f"expectations.between {spell_bounds(low, high)}",
             (name,),
             "number",
-            broken=" OR ".join(sides) or "false",
+            broken=partial(outside, column, low=low, high=high),
             observed=f"[min({column}), max({column})]",
         )
     for name, values in block.in_set.items():
-        listed = ", ".join(_literal(value) for value in values)
-        broken = f"{quoted(name)} NOT IN ({listed})" if values else f"{quoted(name)} IS NOT NULL"
         why, family = f"expectations.in_set [{_some(values)}]", _family(values)
-        yield Rule(IN_SET, {"column": name, "value_set": list(values)}, why, (name,), family, broken)
+        yield Rule(IN_SET, {"column": name, "value_set": list(values)}, why, (name,), family, _strange(name, values))
     if block.matched_at_least is not None:
         column = quoted(RIGHT_OFFSET)
         yield Rule(
@@ -203,9 +200,22 @@ def _block(contract: Contract) -> Iterator[Rule]:
         yield Rule(ROW_COUNT, arguments, f"expectations.min_rows {block.min_rows}", observed="count(*)", of_all=True)
 
 
+def _strange(name: str, values: Sequence[str | int | float | bool]) -> Broken:
+    """The rows whose value is none of `values`."""
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if numbers:
+        return lambda kind: not_among(quoted(name), kind, numbers)
+    listed = ", ".join(_literal(value) for value in values)
+    return f"{quoted(name)} NOT IN ({listed})" if values else f"{quoted(name)} IS NOT NULL"
+
+
 def spell_bounds(low: float | None, high: float | None) -> str:
     """Bounds as a contract has them."""
-    return f"[{', '.join('null' if bound is None else f'{bound:.15g}' for bound in (low, high))}]"
+    return f"[{', '.join(map(_spelled, (low, high)))}]"
+
+
+def _spelled(bound: float | None) -> str:
+    return "null" if bound is None else str(bound).removesuffix(".0")
 
 
 def _some(values: list[str | int | float | bool]) -> str:

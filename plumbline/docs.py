@@ -147,6 +147,8 @@ def spell(spec: dict[str, Any], definitions: dict[str, Any]) -> str:
         return "[field type](#field-types)"
     if "anyOf" in spec:
         parts = [spell(part, definitions) for part in spec["anyOf"] if part != {"type": "null"}]
+        if {"whole number", "number"} <= {*parts}:
+            parts.remove("whole number")
         return "text, number or boolean" if {"text", "number", BOOLEAN} <= {*parts} else " or ".join(parts)
     if "enum" in spec:
         return " or ".join(f"`{value}`" for value in spec["enum"])
