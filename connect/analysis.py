@@ -93,9 +93,11 @@ def _refuse_as_one(contract: Contract, analyse: Analyse) -> None:
         analyse(contract)
     except PySparkException as error:
         where = contract.place(("output", "columns"))
-        step = "correct the expressions that use one another"
-        what = f"the SQL of the contract fails: {_first_line(error)}"
-        raise ContractError(what, where=where, next_step=step) from None
+        raise ContractError(
+            f"the SQL of the contract fails: {_first_line(error)}",
+            where=where,
+            next_step="correct the expressions that use one another",
+        ) from None
 
 
 def _several(before: DataFrame, after: DataFrame) -> str | None:
