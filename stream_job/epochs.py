@@ -71,6 +71,16 @@ def newest(lake: Lake, contract: Contract) -> tuple[str, int] | None:
     return str(query_id), max(int(row["epoch"]) for row in rows if row["query_id"] == query_id)
 
 
+def writer(lake: Lake, query_id: str) -> str | None:
+    """The name of the contract whose job had this checkpoint; None when the published ledger does not know it."""
+    from pyiceberg.expressions import EqualTo
+
+    if not lake.exists(EPOCHS):
+        return None
+    found = lake.load(EPOCHS).scan(EqualTo("query_id", query_id), selected_fields=("query_id", "contract"), limit=1)
+    return next((str(row["contract"]) for row in found.to_arrow().to_pylist()), None)
+
+
 def of_contract(contract: Contract, columns: Collection[str]) -> str:
     """The condition, for PyIceberg and DuckDB alike, for the contract's rows in a ledger, or quarantine, with these
     columns.

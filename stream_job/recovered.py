@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import SetupError, UnreachableError
+from contract.errors import SetupError, UnreachableError, UsageError
 from contract.model import Contract
 from stream_job import epochs
 from stream_job.job import JobFolder
@@ -113,8 +113,22 @@ def settle(lake: Lake, contract: Contract, job: JobFolder) -> None:
             raise
         reason = None
     if reason:
+        _refuse_other_writer(lake, contract, job)
         raise SetupError(
             reason, where=str(job.join), next_step="run `plumbline stream recover CONTRACT`; it rebuilds the checkpoint"
+        )
+
+
+def _refuse_other_writer(lake: Lake, contract: Contract, job: JobFolder) -> None:
+    """Raise UsageError when the stream table's rows are another contract's, as the published ledger knows."""
+    table = contract.output.stream_table
+    written = last_sink_epoch(lake.load(table)) if query_id_of(job.join) is None and lake.exists(table) else None
+    other = epochs.writer(lake, written[0]) if written else None
+    if other is not None and other != contract.contract:
+        raise UsageError(
+            f"{table} holds the rows of contract {other}: two writers would mix their rows in it",
+            where=contract.place(("output", "stream_table")) or "output.stream_table",
+            next_step="name another table as output.stream_table",
         )
 
 

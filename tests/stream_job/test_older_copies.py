@@ -12,11 +12,12 @@ from scenario import contract_body
 
 from connect.home import Home
 from connect.lake import Lake
+from contract.errors import SetupError, UsageError
 from contract.loader import parse
 from stream_job import epochs
 from stream_job.job import JobFolder
 from stream_job.ledger import Epoch
-from stream_job.recovered import EPOCH_ID, QUERY_ID, went_back
+from stream_job.recovered import EPOCH_ID, QUERY_ID, settle, went_back
 
 CONTRACT = parse(yaml.safe_dump(contract_body("copied", {"bootstrap.servers": "127.0.0.1:1"})))
 ROWS = pa.table({"n": pa.array([1], pa.int64())})
@@ -95,3 +96,13 @@ def test_a_recovered_life_that_has_written_nothing_yet_goes_on(world: World) -> 
     world.publish("recovered", 2)
     world.checkpoint("recovered", 3)
     assert world.said() is None
+
+
+def test_a_table_of_another_contract_is_told_as_that(world: World) -> None:
+    world.publish("q", 1)
+    world.write("q", 1)
+    with pytest.raises(SetupError, match="checkpoint is gone"):
+        settle(world.lake, CONTRACT, world.job)
+    second = CONTRACT.model_copy(update={"contract": "second"})
+    with pytest.raises(UsageError, match="holds the rows of contract copied: two writers would mix"):
+        settle(world.lake, second, JobFolder(world.job.root.parent / "second"))
