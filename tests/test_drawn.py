@@ -13,6 +13,7 @@ import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import pytest
 import yaml
 from drawn_contracts import bodies
 from drawn_states import tables
@@ -33,6 +34,8 @@ from plumbline.cli import DEFECT, run
 from plumbline.commands.check import show, understood
 from plumbline.output import console
 from stream_job.events import needed
+
+pytestmark = pytest.mark.slow
 
 DRAWS = int(os.environ.get("PLUMBLINE_DRAWS", "500"))
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)

@@ -29,6 +29,8 @@ from world import OUTPUT, START, Row, World, play, show
 from contract.ranges import TimeRange
 from reconcile.causes import registry
 
+pytestmark = pytest.mark.slow
+
 MakeWorld = Callable[..., World]
 STREAM, BATCH, ARCHIVES = "joined.plays_stream", "joined.plays_batch", ("raw.shows", "raw.plays")
 
