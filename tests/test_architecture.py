@@ -258,3 +258,9 @@ def test_no_file_names_a_registry_or_one_machine(path: Path) -> None:
         text = text.replace("--(extra-)?index-url|--find-links|--trusted-host", "")
     assert REGISTRIES.search(text) is None
     assert ONE_MACHINE.search(text) is None
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """pytest imports them by their bare names: of two alike one is never collected."""
+    names = [path.name for path in tracked() if path.parts[0] == "tests" and path.name.startswith("test_")]
+    assert sorted(names) == sorted(set(names))
