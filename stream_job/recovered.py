@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.errors import SetupError, UnreachableError, UsageError
 from contract.model import Contract
-from stream_job import epochs
+from stream_job import epochs, isolation
 from stream_job.job import JobFolder
 from stream_job.ledger import Ledger
 from stream_job.mending import mend
@@ -39,7 +39,7 @@ WHOLE = ("snapshot", "zip")
 NO_STORES = ("_", "SSTs", "logs")
 """Folders of a partition that belong to its stores; where it has no other one, it is the one store itself."""
 
-EXCHANGED = ("join", "ledger", "layouts", "contract.json")
+EXCHANGED = ("join", "ledger", "layouts", "contract.json", isolation.FILE)
 """What belongs to one life of the join, by its name in the job's folder."""
 
 

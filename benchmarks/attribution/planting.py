@@ -176,7 +176,11 @@ def write(world: World, made: Planted) -> None:
         earlier = OUTPUT.remove(OUTPUT.get_field_index("seconds"))
         lake.ensure_table(table, earlier, ("day", "_event_time"))
         for schema, epoch in ((earlier, made.changed_after), (OUTPUT, made.changed_after + 1)):
-            marks = {"spark.sql.streaming.queryId": "q1", "spark.sql.streaming.epochId": str(epoch)}
+            marks = {
+                "spark.sql.streaming.queryId": "q1",
+                "spark.sql.streaming.epochId": str(epoch),
+                "engine-version": "4.1.4",
+            }
             lake.evolve(table, schema)
             lake.append(table, pa.Table.from_pylist([], schema=schema), marks)
     world.write()

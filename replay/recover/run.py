@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from connect.kafka_config import ISOLATION
 from contract.errors import IncompleteError, SetupError, UsageError
 from contract.generations import Ids
 from contract.model import Contract
@@ -194,6 +195,7 @@ def _execute(
     ids = (found.plans[0].ids, found.plans[1].ids)
     ends = _topic_ends(contract, kafka, ids)
     made = rebuild(spark, contract, exchange, begin, ends, f"recover-{recovery}", ids)
+    isolation.note(exchange.built, kafka[ISOLATION])
     for epoch in epochs:
         exchange.old_ledger.keep(replace(epoch, topic_ids=ids))
     return {
