@@ -193,8 +193,7 @@ def _execute(
     recovery = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
     begin = replace(found.border, ends=found.begin)
     ids = (found.plans[0].ids, found.plans[1].ids)
-    ends = _topic_ends(contract, kafka, ids)
-    made = rebuild(spark, contract, exchange, begin, ends, f"recover-{recovery}", ids)
+    made = rebuild(spark, contract, exchange, begin, _topic_ends(contract, kafka, ids), f"recover-{recovery}", ids)
     isolation.note(exchange.built, kafka[ISOLATION])
     for epoch in epochs:
         exchange.old_ledger.keep(replace(epoch, topic_ids=ids))
