@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("plumbline.commands.check:check", "Read a contract and say what it promises, or which line is wrong."),
     "schema": ("plumbline.commands.schema:schema", "Print the JSON Schema of the contract file, for editors."),
     "jars": ("plumbline.commands.jars:jars", "Fetch the jars of Spark and of the local broker, once."),
-    "kafka": ("plumbline.commands.kafka:kafka", "Start, stop and look at the local Kafka broker."),
+    "kafka": ("plumbline.commands.kafka:kafka", "The local Kafka broker, and topics with events for a contract."),
     "lake": ("plumbline.commands.lake:lake", "Say where the tables are and how other tools open them."),
     "home": ("plumbline.commands.home:home_group", "Make a copied or moved home folder a home of its own."),
     "stream": ("plumbline.commands.stream:stream", "Run the streaming join and the archiver of a contract."),
