@@ -19,7 +19,7 @@ from contract.errors import SetupError, UsageError
 from contract.loader import load, parse
 from contract.model import Contract
 from contract.ranges import TimeRange
-from plumbline.commands.take_archive import take_archive
+from plumbline.cli import cli
 from reconcile.pins import Pins
 from reconcile.windows import Windows
 from replay.recover.archivers import without_checkpoint
@@ -155,13 +155,13 @@ def test_an_archive_is_taken_over_by_a_step_of_its_own(lake: Lake, home: Home, t
     file = tmp_path / "c.yaml"
     file.write_text(yaml.safe_dump(body("shop2")))
     asked = [str(file), "--source", "orders", "--home", str(home.root)]
-    shown = CliRunner().invoke(take_archive, asked)
+    shown = CliRunner().invoke(cli, ["stream", "take-archive", *asked])
     assert "raw.orders: written by contract shop until now" in shown.output
     assert archives(lake, load(file)) == {"orders", "payments"}, "nothing was done without --execute"
     with JobFolder(home.checkpoints / "shop").owned():
-        running = CliRunner().invoke(take_archive, [*asked, "--execute"])
+        running = CliRunner().invoke(cli, ["stream", "take-archive", *asked, "--execute"])
     assert "the job of contract shop runs" in str(running.exception)
-    assert CliRunner().invoke(take_archive, [*asked, "--execute"]).exit_code == 0
+    assert CliRunner().invoke(cli, ["stream", "take-archive", *asked, "--execute"]).exit_code == 0
     assert archives(lake, load(file)) == {"payments"}
     assert archives(lake, contract("shop")) == {"orders"}
 
