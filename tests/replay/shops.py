@@ -13,12 +13,14 @@ from scenario import contract_body
 
 from connect.home import Home
 from connect.kafka import Record, create_topics, end_offsets, produce
+from connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED
 from connect.kafka_read import Reader
 from connect.lake import Lake
 from contract.lineage import EVENT_TIME
 from contract.loader import load
 from contract.ranges import TimeRange, from_micros
 from replay.plan import Plan, make_plan
+from stream_job.isolation import PROPERTY
 from stream_job.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA, UTC_MICROS
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
@@ -41,12 +43,17 @@ class Shop:
         for topic in self.topics.values():
             produce(kafka, [record(topic, hour) for hour in range(10)])
 
-    def archive(self, below: int | None = None) -> None:
-        """Append to both archives what the topics hold and they do not, as the archiver does."""
+    def archive(self, below: int | None = None, *, level: str | None = READ_COMMITTED) -> None:
+        """Append to both archives what the topics hold and they do not, as the archiver does; `level` None: as that of
+        earlier versions did, which read uncommitted records and noted nothing."""
+        kafka = {**self.kafka, ISOLATION: level or READ_UNCOMMITTED}
         for name, source in self.contract.sources.items():
             table = self.lake.ensure_table(source.archive, ARCHIVE_SCHEMA)
+            if level and PROPERTY not in table.properties:
+                self.lake.set_properties(source.archive, {PROPERTY: level})
+                table = self.lake.load_now(source.archive)
             held = set(table.scan(selected_fields=("offset",)).to_arrow()["offset"].to_pylist())
-            with Reader(self.kafka) as reader:
+            with Reader(kafka) as reader:
                 span = (0, end_offsets(self.kafka, source.topic)[0] if below is None else below)
                 rows = [archived(name, m) for m in reader.records(source.topic, {0: span}) if m.offset() not in held]
             table.append(pa.Table.from_pylist(rows, schema=ARCHIVE_SCHEMA))
