@@ -141,7 +141,8 @@ def test_a_transform_is_applied_by_stream_and_batch(new_scenario: NewScenario) -
         "forgets": "gives NoneType, no DataFrame",
         "nothing": "has no function 'nothing'",
     }.items():
-        job.change_contract(stream={"transform": f"{module}:{function}"}, contract=f"{module.replace('_', '-')}")
+        other = {"contract": module.replace("_", "-"), "output": {"batch_table": "joined.other_batch"}}
+        job.change_contract(stream={"transform": f"{module}:{function}"}, **other)
         with pytest.raises(ContractError, match=re.compile(said, re.DOTALL)) as error:
             job.batch()
         assert f"{module}:{function}" in str(error.value)
