@@ -118,7 +118,9 @@ def test_the_books_hold_every_record(poisoned: Scenario) -> None:
     for side, source in SIDES.items():
         reasons = Counter(placed.event.reason for placed in poisoned.placed[side] if placed.event.reason)
         archived = len(poisoned.placed[side])
-        assert document["records"][source] == {
+        # How many its `where` leaves out only Spark can tell: a cast of text.
+        untold = {"left_out": None} if poisoned.contract.sources[source].where else {}
+        assert document["records"][source] == untold | {
             "archived": archived,
             "entered": archived - reasons.total(),
             "quarantined": dict(sorted(reasons.items())),
