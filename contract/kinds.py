@@ -25,8 +25,9 @@ SPELLINGS = {
 """What a name's pattern asks for, in words."""
 
 
-LONGEST = timedelta(days=1_000_000)
-"""Spark and DuckDB count intervals and times in 64 bits of microseconds: far longer ones overflow, to NULL in Spark."""
+LONGEST = timedelta(days=4_000_000)
+"""Longer than all the years that a timestamp has, 1 to 9999. Spark and DuckDB count intervals and times in 64 bits of
+microseconds: far longer ones overflow, to NULL in Spark."""
 
 
 def _as_duration(text: object) -> timedelta:

@@ -43,7 +43,7 @@ JOIN_CASES: dict[str, tuple[str, str, str | None, str, str]] = {
         "within: [-5 minutes, 200000000 days]",
         "200000000 days",
         "'200000000 days' is too long",
-        "at most 1000000 days",
+        "at most 4000000 days",
     ),
     "a month, which has no length": (
         "within: [-5 minutes, 2 hours]",
