@@ -44,7 +44,8 @@ def test_each_is_found_and_told_as_it_is(world: World, capsys: pytest.CaptureFix
     contract, drift = str(world.home.root / "plays.yaml"), tmp_path / "drift.parquet"
     printed = said(world, capsys, "reconcile", contract, "--out", str(drift))
     assert printed.splitlines()[0].startswith(f"drift: {len(KEYS)} differences")
-    assert "next: Replay 1 Mar 2024. Replay the range; if it comes back" in printed
+    assert "next: Replay 2024-03-01 00:00 UTC to 2024-03-01 03:49:59 UTC. The stream has closed windows" in printed
+    assert "Replay the range; if it comes back" in printed
     assert f"  plumbline replay plan {contract}" in printed
     keys = [json.loads(row["key"])["show_id"] for row in pq.read_table(drift, columns=["key"]).to_pylist()]
     assert sorted(keys) == sorted(KEYS)
