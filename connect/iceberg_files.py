@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from connect.iceberg_types import duckdb_type, is_shape, is_unknown, literal_path, quoted, text
 from connect.parquet import parquet_rows
+from connect.place import plain
 from contract.errors import SetupError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class IcebergFiles:
         options: list[str] = []
         if not self._never_changed():
             options.append(f"schema = MAP {{{self._fields_by_id()}}}")
-        deletes = [_local_path(file.file_path) for file in self._delete_files()]
+        deletes = [plain(file.file_path) for file in self._delete_files()]
         if not deletes:
             return f"SELECT {names} FROM {parquet_rows(self._paths(), *options)}"
         options += [f"filename = {_FILE}", "file_row_number = true"]
@@ -81,7 +82,7 @@ class IcebergFiles:
         """
 
     def _paths(self) -> list[str]:
-        return [_local_path(task.file.file_path) for task in self.tasks]
+        return [plain(task.file.file_path) for task in self.tasks]
 
     def _delete_files(self) -> list[DataFile]:
         """The files of deleted positions, each once. PyIceberg refuses those of deleted values (equality deletes)."""
@@ -139,8 +140,3 @@ def _default(field: NestedField) -> str:
     if isinstance(value, bytes):
         return text("".join(f"\\x{byte:02X}" for byte in value))
     return text(value.isoformat(" ") if isinstance(value, dt.datetime) else str(value))
-
-
-def _local_path(location: str) -> str:
-    """The path of a local location in any of its spellings: file:/a, file:///a, /a. Nothing is percent-decoded."""
-    return "/" + location.removeprefix("file:").lstrip("/")

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -157,24 +156,16 @@ class Lake:
         Repeating it changes nothing; a race with another process is run again. Raises UsageError naming the column
         that cannot follow, with both types; the table is then as it was.
         """
-        from pyiceberg.exceptions import CommitFailedException
 
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
+        def evolved() -> Table:
             table = self.load_now(identifier)
-            try:
-                return self.patiently(partial(grown, table, growth(table.schema(), schema, table.schemas())))
-            except CommitFailedException as error:
-                if time.monotonic() > deadline:
-                    raise UnreachableError(f"a change of {identifier} lost every race for 60 s: {error}") from None
-                time.sleep(0.2)
+            return grown(table, growth(table.schema(), schema, table.schemas()))
+
+        return self.until_won(evolved, f"a change of {identifier}")
 
     def append(self, identifier: str, rows: pa.Table, snapshot_properties: Mapping[str, str] | None = None) -> None:
         """Append the rows in one commit; retried after a lost race or a lock, and never written twice."""
-        from pyiceberg.exceptions import CommitFailedException
-
         mark = {**(snapshot_properties or {}), APPEND_ID: uuid.uuid4().hex}
-        deadline = time.monotonic() + PATIENCE_SECONDS
 
         def appended() -> None:
             table = self.load_now(identifier)
@@ -182,17 +173,10 @@ class Lake:
             if not has_append(table, mark[APPEND_ID]):
                 table.append(rows, snapshot_properties=mark)
 
-        while True:
-            try:
-                return self.patiently(appended)
-            except CommitFailedException as error:
-                if time.monotonic() > deadline:
-                    raise UnreachableError(f"the append to {identifier} lost every race for 60 s: {error}") from None
-                time.sleep(0.2)
+        self.until_won(appended, f"the append to {identifier}")
 
     def set_properties(self, identifier: str, properties: Mapping[str, str]) -> None:
         """Set properties of the table; run again after a lost race."""
-        from pyiceberg.exceptions import CommitFailedException
 
         def changed() -> None:
             table = self.load_now(identifier)
@@ -200,14 +184,7 @@ class Lake:
             with table.transaction() as transaction:
                 transaction.set_properties(dict(properties))
 
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return self.patiently(changed)
-            except CommitFailedException as error:
-                if time.monotonic() > deadline:
-                    raise UnreachableError(f"a change of {identifier} lost every race for 60 s: {error}") from None
-                time.sleep(0.2)
+        self.until_won(changed, f"a change of {identifier}")
 
     def replace(self, identifier: str, rows: pa.Table, where: BooleanExpression) -> bool:
         """Replace the rows that satisfy the filter, in one commit. False: another commit came between, and stands."""
@@ -229,6 +206,22 @@ class Lake:
         engine = getattr(self._opened.get("catalog"), "engine", None)
         if engine is not None:
             engine.dispose()
+
+    def until_won(self, action: Callable[[], T], what: str, pause: float = 0.2) -> T:
+        """Run an action that commits, patiently, and again `pause` seconds after each race that it lost.
+
+        Raises UnreachableError, which names `what` it was, when it has lost all races of a minute.
+        """
+        from pyiceberg.exceptions import CommitFailedException
+
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self.patiently(action)
+            except CommitFailedException as error:
+                if time.monotonic() > deadline:
+                    raise UnreachableError(f"{what} lost every race for 60 s: {error}") from None
+                time.sleep(pause)
 
     def patiently(self, action: Callable[[], T]) -> T:
         """Run the action; on a locked catalog drop the connections and try again, for a minute; on a busy one twice."""

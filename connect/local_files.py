@@ -5,6 +5,8 @@ from __future__ import annotations
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.typedef import EMPTY_DICT, Properties
 
+from connect.place import plain
+
 
 class PlainFileIO(PyArrowFileIO):  # type: ignore[misc]
     """As PyArrow's, but a `file:` location is plain text, as Iceberg's Java library and Hadoop's Path take it."""
@@ -13,6 +15,6 @@ class PlainFileIO(PyArrowFileIO):  # type: ignore[misc]
     def parse_location(location: str, properties: Properties = EMPTY_DICT) -> tuple[str, str, str]:
         """(scheme, netloc, path) of a location."""
         if location.startswith("file:"):
-            return "file", "", "/" + location.removeprefix("file:").lstrip("/")
+            return "file", "", plain(location)
         parsed: tuple[str, str, str] = PyArrowFileIO.parse_location(location, properties)
         return parsed

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from connect.lake import APPEND_ID, PATIENCE_SECONDS, Lake, has_append
-from contract.errors import UnreachableError
+from connect.lake import APPEND_ID, Lake, has_append
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,16 +45,7 @@ def commit_onto(lake: Lake, identifier: str, work: Callable[[Table], T]) -> T:
     Another commit in between, or a locked catalog: it is called again with the state then; what it does must bear that.
     Raises UnreachableError after a minute of lost races.
     """
-    from pyiceberg.exceptions import CommitFailedException
-
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return lake.patiently(lambda: work(exactly(lake.load_now(identifier))))
-        except CommitFailedException as error:
-            if time.monotonic() > deadline:
-                raise UnreachableError(f"the commit to {identifier} lost every race for 60 s: {error}") from None
-            time.sleep(0.05)
+    return lake.until_won(lambda: work(exactly(lake.load_now(identifier))), f"the commit to {identifier}", pause=0.05)
 
 
 def exactly(table: Table) -> Table:

@@ -77,7 +77,10 @@ def _told_by_catalog(home: Home) -> Path | None:
 
 
 def plain(location: str) -> str:
-    """The path of a local location in any of its spellings; others as they are."""
+    """The path of a local location in any of its spellings: file:/a, file:///a, /a; others as they are.
+
+    Nothing is percent-decoded.
+    """
     return "/" + location.removeprefix("file:").lstrip("/") if location.startswith(("file:", "/")) else location
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
 
 APART = 1_000_000
 """Between the partition numbers of one topic and of the next one of its name; no Kafka topic has so many partitions."""
@@ -25,6 +28,12 @@ def placed(partition: int, generation: int) -> int:
 def in_topic(partition: int, generation: int) -> int | None:
     """The partition in the `generation`th topic behind a partition number; None for one of another topic."""
     return partition % APART if partition // APART == generation else None
+
+
+def of_topic(values: Mapping[int, T], generation: int) -> dict[int, T]:
+    """Those of the values by partition number that are of the `generation`th topic, by its own partitions."""
+    there = {in_topic(partition, generation): value for partition, value in values.items()}
+    return {partition: value for partition, value in there.items() if partition is not None}
 
 
 def spelled(partition: int) -> str:
@@ -64,8 +73,8 @@ def ends_in(generations: Sequence[Generation], epoch: int, read: Mapping[str, in
 
 def in_newest(ends: Mapping[str, int], generation: int) -> dict[str, int]:
     """Those of the ends that are of the `generation`th topic, by its own partitions."""
-    there = {in_topic(int(partition), generation): end for partition, end in ends.items()}
-    return {str(partition): end for partition, end in there.items() if partition is not None}
+    mine = of_topic({int(partition): end for partition, end in ends.items()}, generation)
+    return {str(partition): end for partition, end in mine.items()}
 
 
 def older(ends: Mapping[str, int], generation: int) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from connect.file_formats import AS_PARQUET
 from contract.errors import IncompleteError
 from contract.generations import in_topic
 from contract.model import Contract
@@ -115,7 +116,8 @@ def _filled(spark: SparkSession, lake: Lake, contract: Contract, name: str, seen
     rows = topic_rows(spark, contract, seen.kafka, name, holes, seen.ids)
     writer = fitted(rows, table).writeTo(f"lake.{contract.sources[name].archive}")
     offsets = sum(hole.end - hole.start for hole in holes)
-    writer.option("fanout-enabled", "true").option(f"snapshot-property.{FILL}", str(offsets)).append()
+    noted = {"fanout-enabled": "true", f"snapshot-property.{FILL}": str(offsets)}
+    writer.options(**AS_PARQUET, **noted).append()
     after = lake.load(contract.sources[name].archive).current_snapshot()
     summary = after.summary.additional_properties if after and after.summary else {}
     return int(summary.get("added-records", 0))

@@ -37,17 +37,7 @@ def settled_us(contract: Contract, evict_ms: int) -> int:
 
 def last_evict_watermark(lake: Lake, contract: Contract) -> int | None:
     """Evict watermark (ms) of the newest published epoch of the contract, None without a ledger."""
-    from stream_job.epochs import of_contract
-    from stream_job.tables import EPOCHS
+    from stream_job.epochs import newest
 
-    if not lake.exists(EPOCHS):
-        return None
-    table = lake.load(EPOCHS)
-    fields = ("query_id", "planned_at", "epoch", "evict_watermark_ms")
-    rows = table.scan(of_contract(contract, table.schema().column_names), selected_fields=fields).to_arrow().to_pylist()
-    last = max(rows, key=lambda row: (row["planned_at"], row["query_id"]), default=None)
-    if last is None:
-        return None
-    # Of one checkpoint the number tells which epoch is the newest: the job's clock may have been set back.
-    newest = max((row for row in rows if row["query_id"] == last["query_id"]), key=lambda row: row["epoch"])
-    return int(newest["evict_watermark_ms"])
+    last = newest(lake, contract)
+    return None if last is None else int(last["evict_watermark_ms"])

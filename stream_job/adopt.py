@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import SetupError, UnreachableError, UsageError
-from contract.generations import Generation, Ids, in_topic
+from contract.generations import Generation, Ids, of_topic
 from contract.model import Contract, Source
 from stream_job import fingerprint, topics
 from stream_job.job import JobFolder
@@ -123,8 +123,8 @@ def _anew(
         name,
         source.topic,
         ids,
-        _of({int(partition): end for partition, end in ends.items()}, generation),
-        _of(topics.archived(lake, source), generation),
+        of_topic({int(partition): end for partition, end in ends.items()}, generation),
+        of_topic(topics.archived(lake, source), generation),
         earliest,
     )
 
@@ -138,12 +138,6 @@ def _is_other(lake: Lake, kafka: Mapping[str, str], source: Source, known: Ids) 
     except SetupError:
         return True
     return False
-
-
-def _of(ends: Mapping[int, int], generation: int) -> dict[int, int]:
-    """The ends that are of one topic, by its own partitions."""
-    there = {in_topic(partition, generation): end for partition, end in ends.items()}
-    return {partition: end for partition, end in there.items() if partition is not None}
 
 
 def _turnable(lake: Lake, contract: Contract, job: JobFolder, found: Collection[Anew]) -> bool:

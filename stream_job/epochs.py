@@ -56,19 +56,23 @@ def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, A
                 }
 
 
-def newest(lake: Lake, contract: Contract) -> tuple[str, int] | None:
-    """`(query id, epoch)` of the contract's newest published epoch; None without one."""
+def newest(lake: Lake, contract: Contract) -> dict[str, Any] | None:
+    """The contract's newest published epoch, None without one.
+
+    Its fields: `query_id`, `epoch`, `planned_at`, `evict_watermark_ms`.
+    """
     if not lake.exists(EPOCHS):
         return None
-    fields = ("query_id", "epoch", "planned_at")
+    fields = ("query_id", "epoch", "planned_at", "evict_watermark_ms")
     table = lake.load(EPOCHS)
-    rows = table.scan(of_contract(contract, table.schema().column_names), selected_fields=fields).to_arrow().to_pylist()
+    rows: list[dict[str, Any]] = (
+        table.scan(of_contract(contract, table.schema().column_names), selected_fields=fields).to_arrow().to_pylist()
+    )
     last = max(rows, key=lambda row: (row["planned_at"], row["query_id"]), default=None)
     if last is None:
         return None
-    query_id = last["query_id"]
     # Of one checkpoint the number tells which epoch is the newest: the job's clock may have been set back.
-    return str(query_id), max(int(row["epoch"]) for row in rows if row["query_id"] == query_id)
+    return max((row for row in rows if row["query_id"] == last["query_id"]), key=lambda row: int(row["epoch"]))
 
 
 def writer(lake: Lake, query_id: str) -> str | None:

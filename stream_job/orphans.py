@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from connect.place import plain
+
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Data files: Spark writes partition, task, query and file, PyIceberg no file.
 WRITTEN = re.compile(
@@ -45,5 +47,4 @@ def _written(below: str) -> bool:
 
 def _path(location: str) -> str:
     """A location in one spelling: of file:/a, file:///a and /a the same; s3a and s3n are s3."""
-    bare = re.sub(r"^s3[an]:", "s3:", location.rstrip("/"))
-    return "/" + bare.removeprefix("file:").lstrip("/") if bare.startswith(("file:", "/")) else bare
+    return plain(re.sub(r"^s3[an]:", "s3:", location.rstrip("/")))

@@ -18,7 +18,7 @@ from connect.home import on_this_disk
 from connect.kafka_config import isolation_level
 from contract.avro import UNKNOWN_ID
 from contract.durations import spell_duration
-from contract.generations import Generation, Ids, in_topic, placed
+from contract.generations import Generation, Ids, of_topic, placed
 from contract.lineage import EVENT_TIME
 from contract.model import Contract, Source
 from stream_job import archiver, isolation, topics
@@ -226,8 +226,7 @@ def _archive_anew(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | None
     why = archiver.disagreement(parts.lake.load(source.archive), checkpoint, ids)
     if why is None:
         return None
-    held = {in_topic(partition, len(ids) - 1): end for partition, end in topics.archived(parts.lake, source).items()}
-    ends = {partition: end for partition, end in held.items() if partition is not None}
+    ends = of_topic(topics.archived(parts.lake, source), len(ids) - 1)
     found = archiver.begin(ends, earliest_offsets(parts.kafka, source.topic))
     archiver.put_aside(checkpoint)
     parts.say(f"stream: archive-{name} goes on from the end of {source.archive}, not from its checkpoint: {why}")

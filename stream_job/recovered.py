@@ -145,9 +145,9 @@ def went_back(lake: Lake, contract: Contract, job: JobFolder) -> str | None:
         return f"the join's checkpoint ends at epoch {newest}, {table} holds epoch {written[1]}"
     # The folder may be an older copy as a whole, its ledger too: the published one still knows.
     published = epochs.newest(lake, contract)
-    if published and published[0] == query_id and newest < published[1]:
-        return f"the join's checkpoint ends at epoch {newest}, {EPOCHS} holds epoch {published[1]}"
-    if published and written and query_id != written[0] == published[0]:
+    if published and published["query_id"] == query_id and newest < published["epoch"]:
+        return f"the join's checkpoint ends at epoch {newest}, {EPOCHS} holds epoch {published['epoch']}"
+    if published and written and query_id != written[0] == published["query_id"]:
         return f"{table} was last written from another checkpoint ({written[0]}) than this one ({query_id})"
     return None
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from connect.kafka_config import ISOLATION, READ_UNCOMMITTED
 from contract.errors import SetupError
-from contract.generations import Generation, Ids, in_topic, placed
+from contract.generations import Generation, Ids, of_topic, placed
 from contract.model import Contract, Source
 
 if TYPE_CHECKING:
@@ -159,8 +159,7 @@ def refuse_other_records(lake: Lake, kafka: Mapping[str, str], source: Source, i
     from connect.kafka_read import Reader
 
     generation = max(0, len(ids) - 1)
-    held = {in_topic(partition, generation): found for partition, found in newest_archived(lake, source).items()}
-    mine = {partition: found for partition, found in held.items() if partition is not None}
+    mine = of_topic(newest_archived(lake, source), generation)
     if not mine:
         return
     _refuse_ends_before(kafka, source, {placed(p, generation): at + 1 for p, (at, _) in mine.items()}, generation)
@@ -269,11 +268,11 @@ def _refuse_ends_before(kafka: Mapping[str, str], source: Source, read: Mapping[
     """Raise SetupError when the topic ends before what was read of it."""
     from connect.kafka import end_offsets
 
-    mine = {in_topic(partition, generation): end for partition, end in read.items()}
+    mine = of_topic(read, generation)
     # The topic's own end: what a job of committed records may not read yet is there all the same.
-    latest = end_offsets({**kafka, ISOLATION: READ_UNCOMMITTED}, source.topic) if set(mine) - {None} else {}
+    latest = end_offsets({**kafka, ISOLATION: READ_UNCOMMITTED}, source.topic) if mine else {}
     for partition, end in mine.items():
-        if partition is not None and latest.get(partition, 0) < end:
+        if latest.get(partition, 0) < end:
             what = f"topic {source.topic} ends at offset {latest.get(partition, 0)} of partition {partition}"
             raise SetupError(
                 f"{what}, what was read of it ends at {end}: it was made anew, or has lost records",

@@ -56,7 +56,7 @@ def test_orders_are_those_of_the_commits(lake: Lake) -> None:
 
 
 def test_it_gives_up_when_it_always_loses(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connect.onto.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("connect.lake.PATIENCE_SECONDS", 0.0)
 
     def beaten(table: Any) -> None:
         lake.append("plumbline.t", rows(table, 0))

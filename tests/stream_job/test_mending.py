@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from shop_contract import TEXT
 
 from connect.home import Home
 from connect.lake import Lake
@@ -18,18 +19,6 @@ from stream_job import epochs
 from stream_job.ledger import Epoch, Ledger
 from stream_job.mending import mend
 
-TEXT = """
-contract: shop
-sources:
-  orders:
-    {topic: t.orders, format: json, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 minute,
-     archive: raw.orders}
-  payments:
-    {topic: t.payments, format: json, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 minute,
-     archive: raw.payments}
-join: {left: orders, right: payments, kind: left_outer, on: [id], within: [0 minutes, 1 hour]}
-output: {key: [id], columns: [paid: payments.at], stream_table: joined.stream, batch_table: joined.batch}
-"""
 LAST = 4
 Damage = Callable[[Path], object]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from shop_contract import TEXT
 
 from connect.home import Home
 from connect.lake import Lake
@@ -20,18 +21,6 @@ from stream_job.job import JobFolder
 from stream_job.service import Life, Service
 from stream_job.tables import ARCHIVE_SCHEMA
 
-TEXT = """
-contract: shop
-sources:
-  orders:
-    {topic: t.orders, format: json, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 minute,
-     archive: raw.orders}
-  payments:
-    {topic: t.payments, format: json, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 minute,
-     archive: raw.payments}
-join: {left: orders, right: payments, kind: left_outer, on: [id], within: [0 minutes, 1 hour]}
-output: {key: [id], columns: [paid: payments.at], stream_table: joined.stream, batch_table: joined.batch}
-"""
 QUIET: Any = SimpleNamespace(look=lambda: None, query=lambda name: None, ended=False, trouble=None, retries=0)
 
 

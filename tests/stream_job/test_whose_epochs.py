@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from shop_contract import TEXT
 
 from connect.home import Home
 from connect.lake import Lake
@@ -24,18 +25,6 @@ from stream_job.ledger import Epoch, Ledger
 from stream_job.status import look
 from stream_job.tables import EPOCHS, EPOCHS_SCHEMA
 
-TEXT = """
-contract: shop
-sources:
-  orders:
-    {topic: t.orders, format: json, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 minute,
-     archive: raw.orders}
-  payments:
-    {topic: t.payments, format: json, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 minute,
-     archive: raw.payments}
-join: {left: orders, right: payments, kind: left_outer, on: [id], within: [0 minutes, 1 hour]}
-output: {key: [id], columns: [paid: payments.at], stream_table: joined.stream, batch_table: joined.batch}
-"""
 FIRST = Epoch(0, "q-shop", "run", 1_000_000, 0, 60_000, ({}, {}), ({"0": 5}, {"0": 5}))
 
 

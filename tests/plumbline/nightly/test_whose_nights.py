@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from nights import night
+from shop_contract import TEXT
 
 from connect.home import Home
 from connect.lake import Lake
@@ -20,18 +21,6 @@ from plumbline.nightly import record
 from plumbline.nightly.folder import NIGHT, claim, nights_of
 from reconcile.record import RUNS, runs_schema
 
-TEXT = """
-contract: shop
-sources:
-  orders:
-    {topic: t.orders, format: json, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 minute,
-     archive: raw.orders}
-  payments:
-    {topic: t.payments, format: json, fields: {id: string, at: timestamp}, event_time: at, watermark: 1 minute,
-     archive: raw.payments}
-join: {left: orders, right: payments, kind: left_outer, on: [id], within: [0 minutes, 1 hour]}
-output: {key: [id], columns: [paid: payments.at], stream_table: joined.stream, batch_table: joined.batch}
-"""
 DAY = date(2024, 3, 1)
 
 
