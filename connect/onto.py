@@ -67,7 +67,11 @@ def order_column() -> tuple[str, pa.DataType, str]:
     """Name, type and meaning of the column, for a schema."""
     import pyarrow as pa
 
-    return ORDER, pa.int64(), "sequence number of the commit of this row: which came later; null: an earlier version's"
+    return (
+        ORDER,
+        pa.int64(),
+        "sequence number of the commit of this row: which came later; null: written by an earlier version",
+    )
 
 
 def columns_of(table: Table, *names: str) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ class Source(_Block):
     """One event stream: a Kafka topic and the table that archives it."""
 
     topic: str = Field(min_length=1, description="Kafka topic of the events")
-    format: Literal["json", "avro"] = Field("json", description="how the record's value is encoded")
+    format: Literal["json", "avro"] = Field("json", description="encoding of the record's value")
     fields: dict[Name, FieldType] = Field(min_length=1, description="field name to type")
     event_time: Name = Field(description="the timestamp field that says when the event happened")
     event_id: Name | None = Field(None, description="field by which an event delivered twice counts once")
@@ -50,8 +50,10 @@ class Source(_Block):
         description="event time minus the record's own time; an event outside is quarantined",
         json_schema_extra={"default": ["-36500 days", "1 day"]},
     )
-    max_bytes: int = Field(1_000_000, gt=0, description="a longer value is quarantined")
-    compute: dict[Name, str] = Field(default_factory=dict, description="further columns: name to SQL over the fields")
+    max_bytes: int = Field(1_000_000, gt=0, description="largest size of a value; a larger one is quarantined")
+    compute: dict[Name, str] = Field(
+        default_factory=dict, description="additional columns: name to SQL over the fields"
+    )
     _writers: Writers = PrivateAttr(default_factory=Writers)
 
     @model_validator(mode="after")
@@ -81,10 +83,10 @@ class Source(_Block):
 class Join(_Block):
     """Which events belong together."""
 
-    left: Name = Field(description="the source whose event time the rows have, where they have a left side")
-    right: Name = Field(description="the source that is joined to it")
+    left: Name = Field(description="the source whose event time a row has, if it has a left side")
+    right: Name = Field(description="the source that is joined to the left one")
     kind: Literal["inner", "left_outer", "right_outer", "full_outer"] = Field(
-        "left_outer", description="which events give a row when nothing matches them"
+        "left_outer", description="which unmatched events give a row"
     )
     on: On = Field(min_length=1, description="shared fields, left field to right field, or a list of both")
     within: tuple[Duration, Duration] = Field(description="right event time minus left, both ends included")
@@ -138,7 +140,9 @@ class Output(_Block):
     columns: list[str | dict[Name, str]] = Field(min_length=1, description="source.field, or {name: SQL expression}")
     stream_table: TableName = Field(description="Iceberg table that the streaming join appends to")
     batch_table: TableName = Field(description="Iceberg table that the batch reference replaces range by range")
-    partition_by: Literal["none", "hour", "day", "month"] = Field("day", description="of the rows' event time, in UTC")
+    partition_by: Literal["none", "hour", "day", "month"] = Field(
+        "day", description="partitioning by the rows' event time, in UTC"
+    )
     event_time: str | None = Field(
         None, min_length=1, description="column of tables of your own that has the rows' event time, for reconcile"
     )
@@ -147,12 +151,16 @@ class Output(_Block):
 class StreamSettings(_Block):
     """How the streaming job runs; the defaults suit one machine."""
 
-    max_events_per_epoch: int = Field(100_000, gt=0, description="from each source in one epoch (micro-batch)")
+    max_events_per_epoch: int = Field(
+        100_000, gt=0, description="most events from each source in one epoch (micro-batch)"
+    )
     every: Delay = Field(
         timedelta(seconds=10), description="how often an epoch starts", json_schema_extra={"default": "10 seconds"}
     )
     state: Literal["memory", "rocksdb"] = Field("memory", description="where waiting rows are kept; rocksdb: on disk")
-    shuffle_partitions: int = Field(2, gt=0, description="fixed in the checkpoint at its creation")
+    shuffle_partitions: int = Field(
+        2, gt=0, description="number of shuffle partitions; fixed when the checkpoint is created"
+    )
     transform: str | None = Field(
         None, pattern=FUNCTION, description="module:function, DataFrame to DataFrame over the joined rows"
     )
@@ -167,9 +175,9 @@ class BatchSettings(_Block):
 class ToleranceRule(_Block):
     """How far two values may lie apart and still agree."""
 
-    abs: float | None = Field(None, ge=0, description="numbers: |a - b| may be this much ...")
+    abs: float | None = Field(None, ge=0, description="numbers: |a - b| may be up to this much ...")
     rel: float | None = Field(None, ge=0, description="... plus this share of the larger of |a| and |b|")
-    round_to: Delay | None = Field(None, description="timestamps: both are cut down to this grid first")
+    round_to: Delay | None = Field(None, description="timestamps: both are first truncated to this grid")
 
     def as_tolerance(self) -> Tolerance:
         """The rule in the form that the diff takes."""
@@ -181,7 +189,7 @@ class ReconcileSettings(_Block):
     """What the comparison forgives and what raises an alarm."""
 
     tolerances: dict[Name, ToleranceRule | Literal["ignore"]] = Field(
-        default_factory=dict, description="output column to how far its values may lie apart; ignore leaves it out"
+        default_factory=dict, description="output column to the allowed difference of its values; ignore leaves it out"
     )
     fail_when: dict[Name, str] = Field(
         default_factory=lambda: {"unexplained": "> 0"}, description="cause (or class) to '> 0' or '> 1%'"
@@ -206,29 +214,41 @@ class Expectations(_Block):
     """What must hold of the tables beyond what the contract itself implies."""
 
     between: dict[Name, Bounds] = Field(default_factory=dict, description="output column to least and greatest value")
-    in_set: dict[Name, list[str | int | float | bool]] = Field(default_factory=dict, description="column to its values")
+    in_set: dict[Name, list[str | int | float | bool]] = Field(
+        default_factory=dict, description="column to its allowed values"
+    )
     not_null: list[Name] = Field(default_factory=list, description="output columns that always have a value")
-    matched_at_least: float | None = Field(None, ge=0, le=1, description="share of rows with a right side")
+    matched_at_least: float | None = Field(None, ge=0, le=1, description="least share of rows with a right side")
     min_rows: int | None = Field(None, ge=0, description="fewest rows that a checked range may hold")
-    stream_to_batch: Bounds | None = Field(None, description="stream rows for one batch row; null: no bound")
-    fresh_within: Delay | None = Field(None, description="age of the newest row at the range's end, or now")
-    quarantined_at_most: float | None = Field(None, ge=0, le=1, description="share of a source's records")
+    stream_to_batch: Bounds | None = Field(None, description="bounds of stream rows per batch row; null: no bound")
+    fresh_within: Delay | None = Field(None, description="greatest age of the newest row at the range's end, or now")
+    quarantined_at_most: float | None = Field(
+        None, ge=0, le=1, description="greatest quarantined share of a source's records"
+    )
 
 
 class Contract(_Block):
     """A whole contract file. See docs/contract.md for each key."""
 
-    contract: str = Field(pattern=CONTRACT_NAME, description="name, used for checkpoints and run records")
-    sources: dict[Name, Source] = Field(min_length=2, max_length=2, description="your name for it to its description")
+    contract: str = Field(
+        pattern=CONTRACT_NAME, description="name of the contract, used for checkpoints and run records"
+    )
+    sources: dict[Name, Source] = Field(
+        min_length=2, max_length=2, description="name that you give a source to its description"
+    )
     join: Join = Field(description="which events belong together")
     output: Output = Field(description="what the join writes, and where")
     stream: StreamSettings = Field(StreamSettings(), description="how the streaming job runs")
     batch: BatchSettings | None = Field(None, description="a reference query of your own")
-    reconcile: ReconcileSettings = Field(ReconcileSettings(), description="what is forgiven and what raises an alarm")
-    expectations: Expectations = Field(Expectations(), description="what must hold of the tables besides")
-    kafka: dict[str, Property] | None = Field(None, repr=False, description="client properties; default: local broker")
+    reconcile: ReconcileSettings = Field(ReconcileSettings(), description="what is tolerated and what raises an alarm")
+    expectations: Expectations = Field(Expectations(), description="what else must hold for the tables")
+    kafka: dict[str, Property] | None = Field(
+        None, repr=False, description="properties of the Kafka clients; default: local broker"
+    )
     catalog: dict[str, Property] | None = Field(None, repr=False, description="Iceberg catalog; default: local lake")
-    schema_registry: dict[str, Property] | None = Field(None, repr=False, description="properties of its client")
+    schema_registry: dict[str, Property] | None = Field(
+        None, repr=False, description="properties of the registry's client"
+    )
     _places: Places = PrivateAttr(default_factory=Places)
 
     @model_validator(mode="after")

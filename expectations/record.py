@@ -28,7 +28,7 @@ def expectations_schema() -> pa.Schema:
 
     moment = pa.timestamp("us", tz="UTC")
     columns = (
-        ("check_id", pa.string(), "digest of contract, table, range, snapshot and what came out"),
+        ("check_id", pa.string(), "digest of contract, table, range, snapshot and results"),
         ("contract", pa.string(), "name of the contract"),
         ("subject", pa.string(), "stream, batch, staging, or sources.NAME"),
         ("table", pa.string(), "the table that was checked"),
@@ -37,7 +37,7 @@ def expectations_schema() -> pa.Schema:
         ("range_to", moment, "end of the range, not in it; null: open"),
         ("rows", pa.int64(), "rows of the range"),
         ("expectations", pa.int32(), "how many were checked"),
-        ("failed", pa.int32(), "how many of them do not hold"),
+        ("failed", pa.int32(), "how many of them failed"),
         ("document", pa.string(), "JSON: the table's part of what `plumbline expect --json` prints"),
         ("recorded_at", moment, "when the check was recorded"),
         order_column(),

@@ -39,10 +39,10 @@ def replays_schema() -> pa.Schema:
 
     columns = (
         ("replay_id", pa.string(), "the replay"),
-        ("event", pa.string(), "publishing, published, rolling back, rolled back; came to nothing: what was begun"),
+        ("event", pa.string(), "publishing, published, rolling back, rolled back; came to nothing: it had only begun"),
         ("table", pa.string(), "the stream table"),
-        ("table_uuid", pa.string(), "its Iceberg id: another table of that name is another one"),
-        ("snapshot_id", pa.int64(), "the commit; of what is begun the snapshot before it; null: none"),
+        ("table_uuid", pa.string(), "its Iceberg id: a recreated table of that name has another one"),
+        ("snapshot_id", pa.int64(), "the commit; for what has only begun, the snapshot before it; null: none"),
         ("sequence_number", pa.int64(), "Iceberg sequence number of that snapshot"),
         ("recorded_at", pa.timestamp("us", tz="UTC"), "when the row was written"),
         order_column(),

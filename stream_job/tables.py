@@ -10,7 +10,7 @@ QUARANTINE = "plumbline.quarantine"
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 
 
-PARTITION_DOC = "Kafka partition; of a topic made anew under its name 1,000,000 more each time (plumbline.topic-ids)"
+PARTITION_DOC = "Kafka partition; 1,000,000 is added each time the topic was recreated (plumbline.topic-ids)"
 
 
 def _field(name: str, kind: pa.DataType, doc: str) -> pa.Field:
@@ -54,8 +54,8 @@ EPOCHS_SCHEMA = pa.schema(
         _field("evict_watermark_ms", pa.int64(), "state was closed up to it; the next epoch's late watermark"),
         _field("no_data", pa.bool_(), "whether the epoch read nothing from any source"),
         _field("planned_at", UTC_MICROS, "when the epoch was planned, by the job's clock"),
-        _field("topic_id", pa.string(), "Kafka's id of the topic that the partition is of; null where it is not known"),
-        _field("stream_table", pa.string(), "the table that the job writes; null: an earlier version's"),
+        _field("topic_id", pa.string(), "Kafka's id of the partition's topic; null where it is not known"),
+        _field("stream_table", pa.string(), "the table that the job writes; null: written by an earlier version"),
     ]
 )
 """One row per committed micro-batch and source partition."""
@@ -66,8 +66,10 @@ QUARANTINE_SCHEMA = pa.schema(
         _field("source", pa.string(), "name of the source in the contract"),
         *(field for field in ARCHIVE_SCHEMA if field.name not in ("quarantine_reason", "event_id")),
         _field("reason", pa.string(), "why the record cannot enter the join"),
-        _field("noted_at", UTC_MICROS, "when it was taken out of the archive"),
-        _field("stream_table", pa.string(), "the table that the contract's job writes; null: an earlier version's"),
+        _field("noted_at", UTC_MICROS, "when it was copied from the archive"),
+        _field(
+            "stream_table", pa.string(), "the table that the contract's job writes; null: written by an earlier version"
+        ),
     ]
 )
 """One row per record that cannot enter the join, once, with the record as it arrived."""

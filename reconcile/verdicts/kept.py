@@ -57,10 +57,10 @@ def verdicts_schema() -> pa.Schema:
             field("window", moment(), "UTC day of event time"),
             field("run_id", pa.string(), "the run that read the day"),
             field("inputs", pa.string(), "digest of data files, archive files in reach, contract and program"),
-            field("runs", pa.string(), "digest of the batch runs over the day, which causes hang on"),
-            field("beside", pa.string(), "digest of the files beside it, which causes of extra rows hang on"),
+            field("runs", pa.string(), "digest of the batch runs over the day, on which causes depend"),
+            field("beside", pa.string(), "digest of the files beside it, on which causes of extra rows depend"),
             field("ledger", pa.string(), "JSON: the epoch ledger at that time"),
-            field("body", pa.string(), "JSON: the day's page of the books, prediction and records"),
+            field("body", pa.string(), "JSON: the day's books, prediction and records"),
             field("findings", pa.binary(), "Arrow stream: the day's findings with all evidence; null: none"),
             field("reused", pa.int32(), "runs since then that did not read the day again"),
         ]
