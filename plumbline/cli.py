@@ -30,17 +30,17 @@ The machine's matter, not a defect."""
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": (
         "plumbline.commands.demo:demo",
-        "The whole story on a year of real flights: stream, batch, drift, replay, report.",
+        "The whole story with a year of real flights: stream, batch, drift, replay, report.",
     ),
     "init": ("plumbline.commands.init:init", "Write a commented contract to start from."),
     "check": ("plumbline.commands.check:check", "Read a contract and say what it promises, or which line is wrong."),
     "schema": ("plumbline.commands.schema:schema", "Print the JSON Schema of the contract file, for editors."),
     "jars": ("plumbline.commands.jars:jars", "Fetch the jars of Spark and of the local broker, once."),
     "kafka": ("plumbline.commands.kafka:kafka", "The local Kafka broker, and topics with events for a contract."),
-    "lake": ("plumbline.commands.lake:lake", "Say where the tables are and how other tools open them."),
-    "home": ("plumbline.commands.home:home_group", "Make a copied or moved home folder a home of its own."),
+    "lake": ("plumbline.commands.lake:lake", "Show where the tables are and how other tools open them."),
+    "home": ("plumbline.commands.home:home_group", "Make a copied or moved home folder an independent home."),
     "stream": ("plumbline.commands.stream:stream", "Run the streaming join and the archiver of a contract."),
-    "archive": ("plumbline.commands.archive:archive", "See what the archives lack, and fill it from the topics."),
+    "archive": ("plumbline.commands.archive:archive", "Show what the archives lack, and fill it from the topics."),
     "batch": ("plumbline.commands.batch:batch", "Run the batch reference of a contract over its archive."),
     "reconcile": (
         "plumbline.commands.reconcile:reconcile",
@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "explain": (
         "plumbline.commands.explain:explain",
-        "Tell the story of one key: offsets, epochs, watermarks, commits, cause.",
+        "Show the story of one key: offsets, epochs, watermarks, commits, cause.",
     ),
     "history": (
         "plumbline.commands.history:history",
@@ -67,11 +67,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "nightly": (
         "plumbline.commands.nightly:nightly",
-        "Do every day that is due: batch, expectations, reconcile, report, old files.",
+        "Process every day that is due: batch, expectations, reconcile, report, old files.",
     ),
     "maintain": (
         "plumbline.commands.maintain:maintain",
-        "Join small files, expire old snapshots, remove orphan files.",
+        "Merge small files, expire old snapshots, remove orphan files.",
     ),
     "expect": (
         "plumbline.commands.expect:expect",
@@ -121,7 +121,9 @@ def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -
 
 
 @click.group(cls=LazyGroup, table=COMMANDS, context_settings=SETTINGS)
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
 def cli() -> None:
     """Keep a streaming join true to its batch reference.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.command("adopt-topic", short_help="Go on with a topic that was deleted and made anew under its name.")
+@click.command("adopt-topic", short_help="Continue with a topic that was deleted and recreated under its name.")
 @contract_argument
 @click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
 @click.option(
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     "sources",
     metavar="NAME",
     multiple=True,
-    help="Take this source's topic for a new one, where the broker tells no topic ids (before Kafka 2.8).",
+    help="Treat this source's topic as recreated, where the broker does not report topic ids (before Kafka 2.8).",
 )
 @home_option
 @json_option
 def adopt_topic(contract_path: Path, execute: bool, sources: tuple[str, ...], home: Home, as_json: bool) -> None:
-    """Let stream and archive go on with topics that were made anew, from their beginning.
+    """Let stream and archive continue with recreated topics, from their beginning.
 
-    The job refuses to start on a topic with another id than the one that it has read. This names the new ones in the
-    archive and turns the join's checkpoint to their first offset. Nothing is removed: the archive keeps the old topic's
-    records, the join its state. Partitions of the new topic are numbered from 1,000,000 on in archive, ledger and
-    lineage. After a kill, run it again.
+    The job refuses to start on a topic whose id differs from the one that it has read. This command records the new
+    topics in the archive and sets the join's checkpoint to their first offset. Nothing is removed: the archive keeps
+    the old topic's records, the join its state. Partitions of the new topic are numbered from 1,000,000 on in archive,
+    ledger and lineage. After a kill, run it again.
 
     \b
     Examples:

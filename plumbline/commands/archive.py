@@ -19,9 +19,9 @@ SHOWN = 10
 """Stretches of one kind that are shown; the document has all."""
 
 
-@click.group(short_help="See what the archives lack, and fill it from the topics.")
+@click.group(short_help="Show what the archives lack, and fill it from the topics.")
 def archive() -> None:
-    """See what the archives of a contract lack, and fill it from the topics.
+    """Show what the archives of a contract lack, and fill it from the topics.
 
     \b
     Examples:
@@ -32,15 +32,15 @@ def archive() -> None:
 
 @archive.command(short_help="Archive records that the archive lacks and the topic still holds.")
 @contract_argument
-@click.option("--execute", is_flag=True, help="Do it. Without this, show what is lacking and stop.")
+@click.option("--execute", is_flag=True, help="Do it. Without this, show what is missing and stop.")
 @home_option
 @json_option
 def fill(contract_path: Path, execute: bool, home: Home, as_json: bool) -> None:
-    """Archive the records that an archive lacks although it goes on after them, while the topic still holds them.
+    """Archive the records that an archive lacks although it holds later ones, while the topic still holds them.
 
-    Each archive is filled in one commit; a repeated fill adds nothing. Offsets that never were a record (transaction
-    markers, compaction) are no holes. Records behind an archive's newest offset are left to `plumbline stream run`. The
-    stream must not run meanwhile. Exit 0, whatever is lacking.
+    Each archive is filled in one commit; a repeated fill adds nothing. Offsets that never held a record (transaction
+    markers, compaction) are not holes. Records after an archive's newest offset are left to `plumbline stream run`. The
+    stream must not run meanwhile. Exit 0, whatever is missing.
 
     \b
     Examples:

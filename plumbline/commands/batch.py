@@ -35,8 +35,8 @@ def batch() -> None:
 def run(contract_path: Path, time_range: TimeRange, home: Home, as_json: bool) -> None:
     """Compute the rows whose left event time is in the range and replace that range of the batch table.
 
-    One atomic commit that names the archive snapshots it read; repeating it on the same archive changes nothing.
-    Without a range: everything.
+    It is one atomic commit that records the archive snapshots it read; repeating it on the same archive changes
+    nothing. Without a range: everything.
 
     \b
     Examples:

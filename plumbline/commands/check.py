@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 def check(contract_path: Path, online: bool, home: Home, as_json: bool) -> None:
     """Read a contract and say what it promises, or which line is wrong (exit code 2).
 
-    SQL in it (where, compute, output columns, a reference query) is given to Spark's own analyser, which takes some
-    seconds; where Spark or Java is missing, that is said, and the rest is checked.
+    Spark's own analyser checks the SQL in it (where, compute, output columns, a reference query), which takes some
+    seconds. If Spark or Java is missing, the command says so and checks the rest.
 
-    Where the home has a checkpoint or tables of this contract: what they take of its changes; one that they do not take
-    is refused (exit code 2).
+    If the home has a checkpoint or tables of this contract, it also shows which changes of the contract they accept;
+    other changes are refused (exit code 2).
 
     With --online also: whether the broker has the topics (exit code 3 if not), whether the catalog answers, and
     which of the tables are there.

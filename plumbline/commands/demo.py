@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.command(short_help="The whole story on a year of real flights: stream, batch, drift, replay, report.")
+@click.command(short_help="The whole story with a year of real flights: stream, batch, drift, replay, report.")
 @click.option(
     "--home",
     "folder",
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def demo(folder: Path, as_json: bool) -> None:
     """Deliver a year of New York flights to a local Kafka broker, join them as a stream and in batch, compare.
 
-    Then replay the week with most late rows, publish it, and compare again. Tables and report stay in the folder.
+    Then replay the week with the most late rows, publish it, and compare again. Tables and report stay in the folder.
 
     \b
     Examples:

@@ -99,7 +99,7 @@ def _check_apart(written: Path, *read: str) -> None:
     multiple=True,
     metavar="COLUMN=RULE",
     help="Numbers: abs:1e-9 or rel:1e-6, both with a comma. Timestamps: round_to:'1 ms'. Text: case, space (blanks), "
-    "nfc (accents). Lists: order. Your own: sql:abs(a - b) < 1 over the two values. Repeatable.",
+    "nfc (accents). Lists: order. Your own rule: sql:abs(a - b) < 1 over the two values. Repeatable.",
 )
 @click.option(
     "--fail-if",
@@ -118,15 +118,18 @@ def _check_apart(written: Path, *read: str) -> None:
 @click.option("--repair-sql", type=click.Path(path_type=Path, dir_okay=False), help="Write SQL that makes B like A.")
 @click.option("--repair-table", metavar="NAME", help="B's name in that SQL, if B is not a table itself.")
 @click.option(
-    "--repair-dialect", default="spark", metavar="SQL", help="Whose SQL: spark, or ansi (DuckDB, Trino, PostgreSQL)."
+    "--repair-dialect",
+    default="spark",
+    metavar="SQL",
+    help="The SQL's dialect: spark, or ansi (DuckDB, Trino, PostgreSQL).",
 )
-@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
+@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
 @click.option(
     "--engine",
     type=click.Choice(["auto", "duckdb", "spark"]),
     default="duckdb",
     show_default=True,
-    help="auto chooses by size, and says why.",
+    help="auto chooses by size, and reports why.",
 )
 @home_option
 @json_option
@@ -147,9 +150,9 @@ def diff(
 ) -> int:
     """Compare A, the reference, with B by key. Exit code 0 when they agree, 1 when they differ.
 
-    A and B are Parquet or CSV files, folders or globs of them, or Iceberg tables as namespace.table@snapshot.
-    Classes: missing is only in A, extra only in B, mismatch has other values, duplicate several rows
-    that are not the same ones on both sides.
+    A and B are Parquet or CSV files, folders or globs of them, or Iceberg tables as namespace.table@snapshot. Classes:
+    missing is only in A, extra is only in B, mismatch has different values, duplicate has several rows that are not the
+    same on both sides.
 
     \b
     Examples:

@@ -72,11 +72,11 @@ def expect(
     home: Home,
     as_json: bool,
 ) -> int:
-    """Check tables, each alone, against what the contract implies: both outputs, or what --on names.
+    """Check tables one by one against what the contract implies: both outputs, or what --on names.
 
     Outputs: columns, types, keys, lineage, event times. Sources: each record archived once, event times, quarantine.
-    Staging: the rows of a replay, as its audit checks them. Besides, the contract's `expectations:` block. Without a
-    range: all rows. What came out is kept in plumbline.expectations. Exit code 1 when an expectation fails.
+    Staging: the rows of a replay, as its audit checks them. The contract's `expectations:` block is checked too.
+    Without a range: all rows. The results are stored in plumbline.expectations. Exit code 1 when an expectation fails.
 
     \b
     Examples:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CONTRACT_VARIABLE = "PLUMBLINE_CONTRACT"
 
 
-@click.command(short_help="Tell the story of one key: offsets, epochs, watermarks, commits, cause.")
+@click.command(short_help="Show the story of one key: offsets, epochs, watermarks, commits, cause.")
 @click.argument("key", metavar="KEY", required=False)
 @click.option("--key", "parts", multiple=True, metavar="NAME=VALUE", help="One column of a composite key. Repeatable.")
 @click.option("--null", "nulls", multiple=True, metavar="NAME", help="A key column that is NULL. Repeatable.")
@@ -33,7 +33,7 @@ CONTRACT_VARIABLE = "PLUMBLINE_CONTRACT"
     type=click.Path(path_type=Path),
     help=f"The contract (default: ${CONTRACT_VARIABLE}, else the only one that was reconciled in this home).",
 )
-@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
+@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
 @home_option
 @json_option
 def explain(
@@ -45,12 +45,12 @@ def explain(
     home: Home,
     as_json: bool,
 ) -> None:
-    """Tell what happened to one output key, in order of time, whether or not it differs.
+    """Show what happened to one output key, in order of time, whether or not it differs.
 
     Each record that was delivered for it, with topic, partition and offset; the epoch that read it, the watermark, and
-    by how much it was late; the commits that archived it, wrote its row, and what the batch run made of it.
-    Several key columns: values with commas in the key's order, or --key for each. NULL is --null NAME: the value
-    NULL is the text of that name.
+    by how much it was late; the commits that archived it and wrote its row, and what the batch run made of it. For
+    several key columns, give the values with commas in the key's order, or --key for each. NULL is --null NAME; the
+    value NULL means the text NULL.
 
     \b
     Examples:

@@ -25,10 +25,10 @@ BARS = "▁▂▃▄▅▆▇█"
 @json_option
 def history(contract_path: Path, last: int | None, home: Home, as_json: bool) -> None:
     """Show the drift ledger over time: each recorded reconcile with its verdict, its findings per cause and the limits
-    of reconcile.fail_when that it crossed; then how each cause goes, per 100 batch rows.
+    of reconcile.fail_when that it crossed; then the trend of each cause, per 100 batch rows.
 
-    A cause has risen when the newest run has more than 1.5 times what is usual: the median of the runs before
-    over ranges of the same length. With --json each run also names the snapshots that it read.
+    A cause has risen when the newest run has more than 1.5 times the usual number: the median of the earlier runs over
+    ranges of the same length. With --json each run also names the snapshots that it read.
 
     \b
     Examples:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.group("home", short_help="Make a copied or moved home folder a home of its own.")
+@click.group("home", short_help="Make a copied or moved home folder an independent home.")
 def home_group() -> None:
-    """The home folder knows its place: its catalog, tables and checkpoints name absolute paths.
+    """The home folder is bound to its place: its catalog, tables and checkpoints name absolute paths.
 
     \b
     Examples:
@@ -25,15 +25,15 @@ def home_group() -> None:
     """
 
 
-@home_group.command(short_help="Rewrite what names the home's earlier place.")
+@home_group.command(short_help="Rewrite everything that names the home's earlier place.")
 @click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
 @home_option
 @json_option
 def adopt(execute: bool, home: Home, as_json: bool) -> None:
-    """Make a copied or moved home one of its own: rewrite the paths in its catalog and in its tables' metadata.
+    """Make a copied or moved home independent: rewrite the paths in its catalog and in its tables' metadata.
 
     Until then every command refuses such a home: it would work on the original's files. Nothing outside the home is
-    touched. Repeat it after a kill. Stop what runs in the home before.
+    touched. Stop everything that runs in the home first. After a kill, run it again.
 
     \b
     Examples:

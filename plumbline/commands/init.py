@@ -19,7 +19,7 @@ TEMPLATES = {"starter": ("plumbline.commands", "starter.yaml"), "flights": ("exa
 @click.option(
     "--example", type=click.Choice(["flights"]), help="The contract of an example: flights is the demo's, on real data."
 )
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option
 def init(path: Path, example: str | None, force: bool, as_json: bool) -> None:
     """Write a commented contract to start from (default: contract.yaml).

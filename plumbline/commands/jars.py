@@ -15,7 +15,7 @@ from plumbline.output import emit, say
 def jars(home: Home, as_json: bool) -> None:
     """Fetch the jars of Spark and of the local broker (112 MB, once), and check each against its SHA-256.
 
-    Does nothing when they are there. $PLUMBLINE_IVY_SETTINGS names an ivysettings file for a machine behind a
+    Does nothing if the jars are already there. $PLUMBLINE_IVY_SETTINGS names an ivysettings file for a machine behind a
     mirror; $PLUMBLINE_JARS names a folder that several homes share.
 
     \b

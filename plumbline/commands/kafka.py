@@ -31,15 +31,15 @@ kafka.add_command(topics)
 kafka.add_command(produce)
 
 
-@kafka.command(short_help="Start the broker and stay until it is stopped.")
-@click.option("--port", type=click.IntRange(1, 65535), help="This port; else the last one, else a free one.")
-@click.option("--with-parent", is_flag=True, help="End also when the program that called this one ends.")
+@kafka.command(short_help="Start the broker and keep it running until it is stopped.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port to use. Default: the last one, else a free one.")
+@click.option("--with-parent", is_flag=True, help="Also stop when the calling program ends.")
 @home_option
 @json_option
 def start(port: int | None, with_parent: bool, home: Home, as_json: bool) -> None:
-    """Start the broker and stay until Ctrl-C, SIGTERM or `plumbline kafka stop`.
+    """Start the broker and keep it running until Ctrl-C, SIGTERM or `plumbline kafka stop`.
 
-    If this home's broker runs already, its address is printed and the command ends.
+    If this home's broker already runs, the command prints its address and ends.
 
     \b
     Examples:
@@ -63,7 +63,7 @@ def start(port: int | None, with_parent: bool, home: Home, as_json: bool) -> Non
 @home_option
 @json_option
 def stop(home: Home, as_json: bool) -> None:
-    """Stop the broker of this home and wait for its end.
+    """Stop the broker of this home and wait until it has stopped.
 
     \b
     Examples:
@@ -81,7 +81,7 @@ def stop(home: Home, as_json: bool) -> None:
 @home_option
 @json_option
 def status(home: Home, as_json: bool) -> None:
-    """Say whether the broker of this home runs, and where.
+    """Show whether the broker of this home runs, and where.
 
     \b
     Examples:

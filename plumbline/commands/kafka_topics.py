@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show the topics of a contract, or create them on the local broker.")
 @contract_argument
-@click.option("--create", is_flag=True, help="Create those that are missing, on the local broker.")
-@click.option("--partitions", type=click.IntRange(1, 1000), default=2, show_default=True, help="Of a topic to create.")
+@click.option("--create", is_flag=True, help="Create the missing topics on the local broker.")
+@click.option(
+    "--partitions", type=click.IntRange(1, 1000), default=2, show_default=True, help="Partitions of a created topic."
+)
 @home_option
 @json_option
 def topics(contract_path: Path, create: bool, partitions: int, home: Home, as_json: bool) -> None:
     """Show the topics that a contract names: where the broker is, and how many records each topic has.
 
-    Without a kafka: block that is the local broker of the home; it is started for this command when it does not run.
+    Without a kafka: block it is the local broker of the home, which is started for this command if it does not run.
 
     \b
     Examples:
@@ -58,18 +60,20 @@ def topics(contract_path: Path, create: bool, partitions: int, home: Home, as_js
 
 @click.command(short_help="Send events to the topics of a contract: lines of a file, or made-up ones.")
 @contract_argument
-@click.option("--sample", type=click.IntRange(1, 1_000_000), metavar="N", help="Make N left events and their partners.")
-@click.option("--source", metavar="NAME", help="The source that the lines are events of.")
-@click.option("--file", "path", metavar="FILE", help="JSON, one event a line; - is stdin.")
+@click.option(
+    "--sample", type=click.IntRange(1, 1_000_000), metavar="N", help="Generate N left events and their partners."
+)
+@click.option("--source", metavar="NAME", help="The source whose events the lines are.")
+@click.option("--file", "path", metavar="FILE", help="JSON, one event per line; - is stdin.")
 @home_option
 @json_option
 def produce(
     contract_path: Path, sample: int | None, source: str | None, path: str | None, home: Home, as_json: bool
 ) -> None:
-    """Send events to the topics that a contract names, to try a join before the real producers are there.
+    """Send events to the topics that a contract names, to try a join before the real producers exist.
 
-    --sample makes events up from the contract's fields: every fifth left event has no partner. --source and --file send
-    your own.
+    --sample generates events from the contract's fields: every fifth left event has no partner. --source and --file
+    send your own.
 
     \b
     Examples:

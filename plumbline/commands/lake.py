@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.command(short_help="Say where the tables are and how other tools open them.")
+@click.command(short_help="Show where the tables are and how other tools open them.")
 @click.argument("contract_path", metavar="[CONTRACT]", required=False, type=click.Path(path_type=Path))
 @home_option
 @json_option
 def lake(contract_path: Path | None, home: Home, as_json: bool) -> None:
-    """Say where the tables are and how PyIceberg, Spark and DuckDB open them; secrets are masked.
+    """Show where the tables are and how PyIceberg, Spark and DuckDB open them; secrets are masked.
 
     With a contract: the catalog that its `catalog:` block names, else the local one.
 

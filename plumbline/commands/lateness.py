@@ -22,18 +22,19 @@ if TYPE_CHECKING:
 @click.command(short_help="Show what other watermark delays would have lost, and the state they cost.")
 @contract_argument
 @range_options
-@click.option("--lose", metavar="PERCENT", help="Find the smallest delay that loses at most so much: 0.1%.")
-@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
+@click.option("--lose", metavar="PERCENT", help="Find the smallest delay that loses at most this share: 0.1%.")
+@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
 @home_option
 @json_option
 def lateness(
     contract_path: Path, time_range: TimeRange, lose: str | None, memory: str, home: Home, as_json: bool
 ) -> None:
     """Show how many records of each source the stream would have dropped as late with other watermark delays, and the
-    most rows that it would have held open at once: from archive and epoch ledger, for the epochs as they were.
+    most rows that it would have held open at once. The numbers come from archive and epoch ledger, for the epochs as
+    they were.
 
-    Both delays change by the same time. --lose names the smallest change by which no source loses more than that share
-    of its records.
+    Both delays change by the same amount. --lose finds the smallest change with which no source loses more than that
+    share of its records.
 
     \b
     Examples:

@@ -27,7 +27,7 @@ def _age(_ctx: click.Context, option: click.Parameter, value: str) -> timedelta:
     return age
 
 
-@click.command(short_help="Join small files, expire old snapshots, remove orphan files.")
+@click.command(short_help="Merge small files, expire old snapshots, remove orphan files.")
 @contract_argument
 @click.option(
     "--older-than",
@@ -35,7 +35,7 @@ def _age(_ctx: click.Context, option: click.Parameter, value: str) -> timedelta:
     default="7 days",
     show_default=True,
     callback=_age,
-    help="Expire snapshots that are older and that nothing needs.",
+    help="Expire snapshots that are older than this and not needed.",
 )
 @click.option(
     "--keep-runs",
@@ -43,7 +43,7 @@ def _age(_ctx: click.Context, option: click.Parameter, value: str) -> timedelta:
     default="30 days",
     show_default=True,
     callback=_age,
-    help="Keep the snapshots that reconciles, batch runs and replays of this time were done on.",
+    help="Keep the snapshots that reconciles, batch runs and replays of this time read.",
 )
 @click.option(
     "--orphans-older-than",
@@ -51,7 +51,7 @@ def _age(_ctx: click.Context, option: click.Parameter, value: str) -> timedelta:
     default="3 days",
     show_default=True,
     callback=_age,
-    help="Remove files of that age that no snapshot knows; at least 1 day.",
+    help="Remove files that are older than this and that no snapshot refers to; at least 1 day.",
 )
 @click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
 @home_option
@@ -67,8 +67,8 @@ def maintain(
 ) -> None:
     """Maintain the stream table, both archives and the tables in `plumbline`: safe beside a running stream.
 
-    Never expired: the newest snapshot of each streaming query (without it a restart would write an epoch twice), tags
-    and branches, and what recorded work of the last --keep-runs was done on.
+    These are never expired: the newest snapshot of each streaming query (without it a restart would write an epoch
+    twice), tags and branches, and the snapshots that recorded work of the last --keep-runs read.
 
     \b
     Examples:

@@ -38,11 +38,13 @@ def _url(_ctx: click.Context, _option: click.Parameter, value: str | None) -> st
     return checked(value) if value else None
 
 
-@click.command(short_help="Do every day that is due: batch, expectations, reconcile, report, old files.")
+@click.command(short_help="Process every day that is due: batch, expectations, reconcile, report, old files.")
 @contract_argument
 @click.option("--date", "day", metavar="DAY", callback=_day, help="This day (UTC) only: 2013-01-15.")
-@click.option("--again", is_flag=True, help="With --date: also when that day has been done.")
-@click.option("--since", metavar="DAY", callback=_day, help="Catch up from this day on, where no earlier one is done.")
+@click.option("--again", is_flag=True, help="With --date: also if that day has been processed.")
+@click.option(
+    "--since", metavar="DAY", callback=_day, help="Catch up from this day on, if no earlier day has been processed."
+)
 @click.option(
     "--at-most", metavar="DAYS", default=31, show_default=True, type=click.IntRange(min=1), help="Days in one go."
 )
@@ -52,7 +54,7 @@ def _url(_ctx: click.Context, _option: click.Parameter, value: str | None) -> st
     default="90 days",
     show_default=True,
     callback=_age,
-    help="Remove the files of nights made longer ago.",
+    help="Remove the files of nights made longer ago than this.",
 )
 @click.option("--alerts-only", is_flag=True, help="Drift counts only when a limit of reconcile.fail_when is crossed.")
 @click.option(
@@ -60,7 +62,7 @@ def _url(_ctx: click.Context, _option: click.Parameter, value: str | None) -> st
     metavar="URL",
     envvar="PLUMBLINE_WEBHOOK",
     callback=_url,
-    help="Post a message in Slack's form. Better by $PLUMBLINE_WEBHOOK: a command line can be read by others.",
+    help="Post a message in Slack's format. Prefer $PLUMBLINE_WEBHOOK: others can read a command line.",
 )
 @home_option
 @json_option
@@ -76,16 +78,16 @@ def nightly(
     home: Home,
     as_json: bool,
 ) -> int:
-    """Do every day that is due: the batch reference of the day, the expectations, the reconcile, the report; then
+    """Process every day that is due: the batch reference of the day, the expectations, the reconcile, the report; then
     send one message and remove old files.
 
     A day is due when it is over, the stream has settled it, and it has no night yet; days that were missed are caught
-    up, oldest first. Killed at any moment and started again it goes on where it was; a day is recorded once. When
-    nothing is due, the exit code is that of the last night.
+    up, oldest first. If it is killed at any moment and started again, it continues where it was; a day is recorded
+    once. When nothing is due, the exit code is that of the last night.
 
     \b
     Exit codes: 0 all clean, 1 drift or an expectation that fails, 3 incomplete: days are left beyond
-    --at-most, the message could not be sent, a verdict is incomplete, or another nightly is at work.
+    --at-most, the message could not be sent, a verdict is incomplete, or another nightly is running.
 
     \b
     Examples:

@@ -35,7 +35,7 @@ SHOWN_BYTES = 60
 def quarantine(contract_path: Path, limit: int, home: Home, as_json: bool) -> None:
     """Show what could not enter the join: how many records of each source, why, and the newest with coordinates.
 
-    Of a value the first bytes are shown, escaped. The whole record is in `plumbline.quarantine`, and in the archive.
+    The first bytes of a value are shown, escaped. The whole record is in `plumbline.quarantine`, and in the archive.
     docs/quarantine.md explains each reason. Exit 0, whatever is in quarantine.
 
     \b

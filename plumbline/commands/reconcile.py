@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 @click.option(
     "--against",
     metavar="replay:ID",
-    help="A third opinion: a faithful replay of the range (or a table with its rows, NAMESPACE.TABLE).",
+    help="Also compare with a faithful replay of the range (or a table with its rows, NAMESPACE.TABLE).",
 )
-@click.option("--full", is_flag=True, help="Read every day again, also those that nothing has touched.")
-@click.option("--edges", is_flag=True, help="Count what came out by a hair: tolerances, window bounds, watermarks.")
+@click.option("--full", is_flag=True, help="Read every day again, including days that nothing has touched.")
+@click.option("--edges", is_flag=True, help="Count borderline cases: tolerances, window bounds, watermarks.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write the findings as Parquet.")
-@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Bound of this process.")
+@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
 @home_option
 @json_option
 def reconcile(
@@ -46,11 +46,11 @@ def reconcile(
     """Compare both outputs key by key over pinned snapshots and name the cause of each difference.
 
     Without a range: what the batch runs cover. Rows whose window the stream has not closed are pending, never drift.
-    The run and its findings are kept in plumbline.runs and plumbline.findings; repeating it adds nothing. Days whose
-    files and everything else that they hang on are as an earlier run found them are not read again.
+    The run and its findings are stored in plumbline.runs and plumbline.findings; repeating it adds nothing. Days are
+    not read again if their files and everything else that they depend on have not changed since an earlier run.
 
-    With --against each finding also gets a fault: lateness, inputs or logic where the faithful replay came out as the
-    live table did, engine where it came out as the batch has it. Without a range: what was replayed.
+    With --against each finding also gets a fault: lateness, inputs or logic where the faithful replay agrees with the
+    live table, engine where it agrees with the batch table. Without a range: what was replayed.
 
     \b
     Exit codes: 0 clean, 1 drift, 3 incomplete: the books do not balance, the batch reference does not cover the

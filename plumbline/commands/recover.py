@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.command(short_help="Rebuild a lost checkpoint of the join, with nothing lost and nothing twice.")
+@click.command(short_help="Rebuild a lost checkpoint of the join, with no row lost and none written twice.")
 @contract_argument
 @click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
 @click.option(
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "kafka", "archive"]),
     default="auto",
     show_default=True,
-    help="Where old records come from: auto takes the topics if they still have them, else the archive.",
+    help="Where old records come from. auto: the topics if they still have them, else the archive.",
 )
-@click.option("--force", is_flag=True, help="Give up a checkpoint that looks sound, as after a change of the contract.")
-@click.option("--accept-gaps", is_flag=True, help="Go on although needed offsets are gone from topic and archive.")
-@click.option("--accept-differences", is_flag=True, help="Go on although the stream table is not what the ledger says.")
+@click.option(
+    "--force", is_flag=True, help="Abandon a checkpoint that looks sound, for example after a change of the contract."
+)
+@click.option("--accept-gaps", is_flag=True, help="Continue although needed offsets are gone from topic and archive.")
+@click.option(
+    "--accept-differences", is_flag=True, help="Continue although the stream table is not what the ledger says."
+)
 @home_option
 @json_option
 def recover(
@@ -40,9 +44,9 @@ def recover(
     home: Home,
     as_json: bool,
 ) -> None:
-    """Rebuild the join's checkpoint from the epoch ledger, the topics and the archive; `stream run` then goes on.
+    """Rebuild the join's checkpoint from the epoch ledger, the topics and the archive; `stream run` then continues.
 
-    The stream table is not written to. What was there of the old checkpoint is moved to the folder given-up. After a
+    The stream table is not written to. What is left of the old checkpoint is moved to the folder given-up. After a
     kill, run it again.
 
     \b

@@ -18,7 +18,7 @@ from plumbline.output import emit, say
 
 @click.group(short_help="Replay a time range and publish the result.")
 def replay() -> None:
-    """Replay a time range through the same join code, check the result, publish it in one commit, or undo that.
+    """Replay a time range through the same join code, check the result, and publish it in one commit or roll it back.
 
     \b
     Examples:
@@ -27,16 +27,18 @@ def replay() -> None:
       plumbline replay audit 20130708-7d-1a2b3c4d
       plumbline replay publish 20130708-7d-1a2b3c4d --execute
 
-    REPLAY is an id as `replay plan` prints it, the path of a plan file, or `latest`: the plan made last. Only
-    `replay finish` takes a whole series, as --from-drift and --every plan it.
+    REPLAY is an id as `replay plan` prints it, the path of a plan file, or `latest`, the most recent plan. Only
+    `replay finish` takes a whole series, as planned by --from-drift and --every.
     """
 
 
-@replay.command(short_help="Plan a range: what it needs, where that lies, what it would replace.")
+@replay.command(short_help="Plan a range: what it needs, where that is, what it would replace.")
 @contract_argument
 @range_options
 @click.option(
-    "--from-drift", metavar="RUN", help="The ranges that repair this reconcile run, or `latest`; instead of a range."
+    "--from-drift",
+    metavar="RUN",
+    help="Plan the ranges that repair this reconcile run, or `latest`; instead of a range.",
 )
 @click.option(
     "--every", metavar="DURATION", callback=optional_duration, help="Split the range into windows, each its own plan."
@@ -53,14 +55,14 @@ def replay() -> None:
     type=click.Choice(["complete", "faithful"]),
     default="complete",
     show_default=True,
-    help="complete: nothing is late. faithful: the recorded epochs again, drops included.",
+    help="complete: nothing is late. faithful: replay the recorded epochs, drops included.",
 )
 @click.option(
     "--time-basis",
     type=click.Choice(["event", "record", "commit"]),
     default="event",
     show_default=True,
-    help="What the range is of: when something happened, when Kafka got its record, or when the live job committed it.",
+    help="What the range refers to: when an event happened, Kafka got its record, or the live job committed it.",
 )
 @click.option("--accept-gaps", is_flag=True, help="Plan without offsets that are gone from archive and topic.")
 @click.option("--perturb", metavar="SEED", type=int, help="Play recorded epochs in another order; never published.")
@@ -76,11 +78,11 @@ def plan(
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Plan a replay and keep the plan. The same range over the same data gives the same plan and id.
+    """Plan a replay and store the plan. The same range over the same data gives the same plan and id.
 
-    The range is of left event times. Refused while the live stream can still emit rows of it, and when input is gone.
-    With --from-drift, --every or another --time-basis there may be several plans; their series has a name for
-    `replay finish`.
+    The range selects left events by event time. It is refused while the live stream can still emit rows of it, and when
+    input is gone. With --from-drift, --every or another --time-basis there may be several plans; their series has a
+    name for `replay finish`.
 
     \b
     Examples:
@@ -134,7 +136,7 @@ def run(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
 @home_option
 @json_option
 def audit(replay_id: str, home: Home, as_json: bool) -> None:
-    """Check a finished replay. Exit 1 when a check fails; publish then refuses.
+    """Check a finished replay. Exit 1 when a check fails; publish then refuses it.
 
     \b
     Examples:
@@ -151,14 +153,15 @@ def audit(replay_id: str, home: Home, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-@replay.command(short_help="Replace the range of the stream table by the replayed rows, in one commit.")
+@replay.command(short_help="Replace the range of the stream table with the replayed rows, in one commit.")
 @replay_argument
 @click.option("--accept", metavar="CHECK", multiple=True, help="Publish although this check failed; repeatable.")
 @execute_option
 @home_option
 @json_option
 def publish(replay_id: str, accept: tuple[str, ...], execute: bool, home: Home, as_json: bool) -> None:
-    """Publish an audited replay. Readers see the old rows or the new ones, never a part; publishing twice is a no-op.
+    """Publish an audited replay. Readers see the old rows or the new ones, never a mixture; publishing twice is a
+    no-op.
 
     \b
     Examples:
@@ -180,13 +183,13 @@ def publish(replay_id: str, accept: tuple[str, ...], execute: bool, home: Home, 
     emit(result, as_json, lambda console: pages.show_publish(result, made, home, console))
 
 
-@replay.command(short_help="Bring back what the range held before the replay was published.")
+@replay.command(short_help="Restore what the range held before the replay was published.")
 @replay_argument
 @execute_option
 @home_option
 @json_option
 def rollback(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
-    """Undo a published replay in one commit; rows that came since stay.
+    """Roll back a published replay in one commit; rows that came since stay.
 
     \b
     Examples:
@@ -205,12 +208,12 @@ def rollback(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
     emit(result, as_json, lambda console: pages.show_rollback(result, console))
 
 
-@replay.command(short_help="How far a replay has come, and the next command.")
+@replay.command(short_help="Show how far a replay has come, and the next command.")
 @replay_argument
 @home_option
 @json_option
 def status(replay_id: str, home: Home, as_json: bool) -> None:
-    """Tell how far a replay has come and which command goes on.
+    """Show how far a replay has come and which command comes next.
 
     \b
     Examples:
@@ -224,7 +227,7 @@ def status(replay_id: str, home: Home, as_json: bool) -> None:
     emit(result, as_json, lambda console: pages.show_status(result, console))
 
 
-@replay.command("list", short_help="All replays of the home and their states.")
+@replay.command("list", short_help="List all replays of the home and their states.")
 @home_option
 @json_option
 def list_(home: Home, as_json: bool) -> None:

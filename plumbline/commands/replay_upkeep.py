@@ -47,18 +47,18 @@ def finish(name: str, execute: bool, home: Home, as_json: bool) -> None:
     emit(result, as_json, lambda console: _show_finished(result, console))
 
 
-@click.command(short_help="Send a tape into topics, for consumers that are not ours.")
+@click.command(short_help="Send a tape into topics, for consumers outside Plumbline.")
 @replay_argument
-@click.option("--topic", "topics", metavar="SOURCE=TOPIC", multiple=True, required=True, help="Where a source goes.")
+@click.option("--topic", "topics", metavar="SOURCE=TOPIC", multiple=True, required=True, help="The topic for a source.")
 @click.option("--speed", metavar="FACTOR", default="max", show_default=True, help="10x: ten times the records' pace.")
 @execute_option
 @home_option
 @json_option
 def feed(replay_id: str, topics: tuple[str, ...], speed: str, execute: bool, home: Home, as_json: bool) -> None:
-    """Send the tape of a replay into topics that exist, in transactions: original keys, headers and timestamps.
+    """Send the tape of a replay into existing topics, in transactions, with the original keys, headers and timestamps.
 
-    Each record gets the headers plumbline.replay-id and plumbline.replay-row. After a kill the same command goes on
-    behind the last committed record, which it finds in the topics. Consumers must read committed records only.
+    Each record gets the headers plumbline.replay-id and plumbline.replay-row. After a kill the same command continues
+    after the last committed record, which it finds in the topics. Consumers must read committed records only.
 
     \b
     Examples:
@@ -81,14 +81,14 @@ def feed(replay_id: str, topics: tuple[str, ...], speed: str, execute: bool, hom
     emit(result, as_json, lambda console: console.print(f"{result['sent']:,} sent, {result['before']:,} before"))
 
 
-@click.command(short_help="Remove tapes, staging tables and tags that nothing needs any more.")
+@click.command(short_help="Remove tapes, staging tables and tags that are no longer needed.")
 @click.option(
     "--older-than",
     metavar="AGE",
     default="30 days",
     show_default=True,
     callback=optional_duration,
-    help="Leave alone what was written since.",
+    help="Keep what was written within this time.",
 )
 @click.option(
     "--rollback-for",
@@ -102,7 +102,7 @@ def feed(replay_id: str, topics: tuple[str, ...], speed: str, execute: bool, hom
 def gc(older_than: timedelta, rollback_for: timedelta | None, execute: bool, home: Home, as_json: bool) -> None:
     """Remove what replays leave behind: tapes and staging tables of finished ones, whole folders of unpublished ones.
 
-    What a rollback needs, plan and tag, stays unless --rollback-for says how long one is offered.
+    The plan and the tag, which a rollback needs, stay unless --rollback-for limits how long a rollback is offered.
 
     \b
     Examples:

@@ -33,7 +33,7 @@ FORMATS = ("html", "md", "json")
     metavar="RUN_ID",
     default=("latest",),
     show_default=True,
-    help="Run to show. Twice: before and after a replay, in that order.",
+    help="Run to show. Give it twice for before and after a replay, in that order.",
 )
 @click.option(
     "--format",
@@ -64,11 +64,11 @@ def report(
     home: Home,
     as_json: bool,
 ) -> None:
-    """Write a recorded reconcile for readers. Nothing is computed anew: any run can be shown at any time.
+    """Write a recorded reconcile for readers. Nothing is computed again: any run can be shown at any time.
 
     The page needs no network and runs no script. It answers first whether the stream is true, how much differs, why,
     and what to do; then come the books, drift per window and per cause, what other watermarks would have lost, the
-    rows that drifted most with their stories, and the commands to repeat and to repair.
+    stories of the rows that drifted most, and the commands to repeat the run and to repair the drift.
 
     Notebooks: drift_report, why_this_key, lateness_what_if, replay_review (they need the extra `notebook`).
 

@@ -49,12 +49,12 @@ stream.add_command(take_archive)
 
 @stream.command(short_help="Run until Ctrl-C or SIGTERM, or to the end of the topics with --once.")
 @contract_argument
-@click.option("--once", is_flag=True, help="Stop at the end of the topics as they stand now.")
+@click.option("--once", is_flag=True, help="Stop at the current end of the topics.")
 @click.option(
     "--retry-for",
     metavar="DURATION",
     callback=_duration,
-    help="How long to try again while broker or catalog do not answer (default: for ever; with --once: not at all).",
+    help="How long to retry while broker or catalog do not answer (default: for ever; with --once: not at all).",
 )
 @click.option(
     "--idle-after",
@@ -62,7 +62,7 @@ stream.add_command(take_archive)
     default="1 minute",
     show_default=True,
     callback=_duration,
-    help="Warn of a source without new events for so long while the other goes on.",
+    help="Warn of a source without new events for this time while the other one continues.",
 )
 @click.option(
     "--metrics-port", metavar="PORT", type=click.IntRange(0, 65535), help="Serve Prometheus metrics on 127.0.0.1:PORT."
@@ -80,9 +80,9 @@ def run(
 ) -> None:
     """Run the join and archive both topics until Ctrl-C or SIGTERM, or with --once to the end of the topics.
 
-    Ends after the running epoch; a second signal ends it at once. A later run goes on where this one stopped, also
-    after a kill. What may pass (no broker, a locked catalog) is tried again after 1 s to 60 s. Spark's own log is
-    spark.log in the home folder.
+    It stops after the running epoch; a second signal stops it at once. A later run continues where this one stopped,
+    also after a kill. Transient failures (no broker, a locked catalog) are retried after 1 s to 60 s. Spark's own log
+    is spark.log in the home folder.
 
     \b
     Examples:
@@ -102,15 +102,16 @@ def run(
     emit(result, as_json, lambda console: _show(contract, result, console))
 
 
-@stream.command(short_help="Say how the job stands, whether it runs or not.")
+@stream.command(short_help="Show the state of the job, whether it runs or not.")
 @contract_argument
 @home_option
 @json_option
 def status(contract_path: Path, home: Home, as_json: bool) -> None:
-    """Say how the streaming job of a contract stands: lag, watermarks, late rows, state, quarantine, last commit.
+    """Show the state of a contract's streaming job: lag, watermarks, late rows, state, quarantine, last commit.
 
-    Exit 0: healthy. 1: something needs a look, such as a source gone quiet, or events that wait while the job does
-    not run. 3: something cannot be told, such as the lag when no broker answers. docs/operations.md explains each line.
+    Exit 0: healthy. 1: something needs attention, such as a source gone quiet, or events that wait while the job does
+    not run. 3: something cannot be determined, such as the lag when no broker answers. docs/operations.md explains each
+    line.
 
     \b
     Examples:

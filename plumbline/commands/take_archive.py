@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from contract.model import Contract
 
 
-@click.command("take-archive", short_help="Write an archive that another contract wrote until now.")
+@click.command("take-archive", short_help="Take over the writing of an archive from another contract.")
 @contract_argument
 @click.option("--source", "names", metavar="NAME", multiple=True, help="Only the archive of this source.")
 @click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
 @home_option
 @json_option
 def take_archive(contract_path: Path, names: tuple[str, ...], execute: bool, home: Home, as_json: bool) -> None:
-    """Let this contract write the archives of its sources that another contract writes: as when that one is given up.
+    """Let this contract write the archives of its sources that another contract writes, for example when that one is
+    retired.
 
-    The next `stream run` of this contract goes on where the archive ends; that of the other one then reads it only.
-    End the other job first, on whatever machine it runs: two jobs at once would archive each record twice.
+    The next `stream run` of this contract continues where the archive ends; that of the other contract then only reads
+    it. Stop the other job first, on whatever machine it runs: two jobs at once would archive each record twice.
 
     \b
     Examples:
