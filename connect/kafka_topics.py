@@ -1,4 +1,4 @@
-"""The ids that Kafka gives its topics (KIP-516): what tells a topic from one that was made anew under its name."""
+"""The ids that Kafka gives its topics (KIP-516): what tells a topic from one that was recreated under its name."""
 
 from __future__ import annotations
 

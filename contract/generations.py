@@ -1,6 +1,6 @@
-"""Topics that were deleted and made anew under their name: which of them a partition number means. Pure.
+"""Topics that were deleted and recreated under their name: which of them a partition number means. Pure.
 
-Kafka gives every topic an id (KIP-516), and one that is made anew counts its offsets from 0 again. So that a partition
+Kafka gives every topic an id (KIP-516), and one that is recreated counts its offsets from 0 again. So that a partition
 and an offset name one record for ever, archive, epoch ledger and lineage write the Kafka partition of a source's first
 topic as it is, and of each further one 1,000,000 more: partition 1000003 is partition 3 of the second.
 """
@@ -37,10 +37,10 @@ def of_topic(values: Mapping[int, T], generation: int) -> dict[int, T]:
 
 
 def spelled(partition: int) -> str:
-    """A partition number for readers: `3`, and `3 of the topic made anew (1000003)` of a later topic."""
+    """A partition number for readers: `3`, and `3 of the recreated topic (1000003)` of a later topic."""
     generation, there = divmod(partition, APART)
-    again = "" if generation == 1 else f" for the {generation}. time"
-    return f"{there} of the topic made anew{again} ({partition})" if generation else str(partition)
+    topic = "recreated topic" if generation == 1 else f"topic recreated {generation} times"
+    return f"{there} of the {topic} ({partition})" if generation else str(partition)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def _look_for(pins: Pins, side: str) -> None:
 
 def _between_neighbours(side: str, topic: str) -> str:
     """The sought coordinates that the archive does not hold and has gone beyond: in their partition, or with a topic
-    that was made anew since, so that nobody will archive them any more."""
+    that was recreated since, so that nobody will archive them any more."""
     return f"""
         WITH archived AS (SELECT partition, "offset" FROM {side}_coordinates WHERE topic = {text(topic)})
         SELECT s.id, {text(topic)} AS topic, s.partition, s."offset", b."offset" AS after, n."offset" AS before

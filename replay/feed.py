@@ -140,7 +140,7 @@ def _starts(
     for topic, topic_id in noted.pop(IDS, {}).items():
         if None not in (topic_id, now.get(topic)) and now[topic] != topic_id:
             raise IncompleteError(
-                f"topic {topic} was made anew since this feed began: its id is {now[topic]}, was {topic_id}",
+                f"topic {topic} was recreated since this feed began: its id is {now[topic]}, was {topic_id}",
                 where=str(folder.root / f"{name}.json"),
                 next_step="name another topic, or remove this file to feed the tape again from its beginning",
             )

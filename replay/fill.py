@@ -40,7 +40,7 @@ def fill(
     Holds the job's folder, so that no archiver runs meanwhile. What lies behind the newest offset the archiver takes by
     itself. Returns `{"contract", "executed", "sources": {name: {"archive", "topic", "holes", "gone", "doubled",
     "filled"}}}`: stretches of offsets as [partition, start, end), and the records that were archived. Raises SetupError
-    while the job runs, IncompleteError for a topic that was made anew.
+    while the job runs, IncompleteError for a topic that was recreated.
     """
     from connect.lake import Lake
     from connect.pinned import connection

@@ -66,7 +66,7 @@ class Look:
 def look(con: duckdb.DuckDBPyConnection, lake: Lake, home: Home, contract: Contract, name: str, door: str) -> Look:
     """Look into the archive's index and, unless `door` is iceberg, into the topic.
 
-    Raises SetupError without the archive that `door` asks for, IncompleteError for a topic that was made anew.
+    Raises SetupError without the archive that `door` asks for, IncompleteError for a topic that was recreated.
     """
     from connect.pinned import scan
 
@@ -137,7 +137,7 @@ def _reach(found: Look, kafka: Mapping[str, str]) -> tuple[Spans, Ids]:
         there = in_topic(partition, len(known) - 1)
         if other or (there is not None and reach.get(partition, (0, 0))[1] < end):
             raise IncompleteError(
-                f"topic {source.topic} was made anew: "
+                f"topic {source.topic} was recreated: "
                 + (
                     f"its id is {now}, the archive is made from {known[-1]}"
                     if other

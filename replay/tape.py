@@ -131,13 +131,13 @@ def _view_needed(
 
 
 def _refuse_other_topic(kafka: Mapping[str, str], planned: SourcePlan) -> None:
-    """Raise IncompleteError when the topic was made anew since the plan was made."""
+    """Raise IncompleteError when the topic was recreated since the plan was made."""
     from connect.kafka_topics import topic_ids
 
     known, now = (planned.topic_ids or [None])[-1], topic_ids(kafka, [planned.topic]).get(planned.topic)
     if None not in (known, now) and now != known:
         raise IncompleteError(
-            f"topic {planned.topic} was deleted and made anew: its id is {now}, the plan reads {known}",
+            f"topic {planned.topic} was deleted and recreated: its id is {now}, the plan reads {known}",
             where=f"bootstrap.servers={kafka['bootstrap.servers']}",
             next_step="plan the range again with --source iceberg",
         )

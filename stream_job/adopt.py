@@ -1,4 +1,4 @@
-"""Going on with topics that were made anew: the archive notes the new ids, the join's checkpoint turns to their begin.
+"""Going on with topics that were recreated: the archive notes the new ids, the join's checkpoint turns to their begin.
 
 The state of the join stays, so that what the old topic brought still finds its matches. Every step can be repeated: a
 start of the job refuses a change that is not whole.
@@ -29,7 +29,7 @@ RECOVER = "recover"
 
 @dataclass(frozen=True)
 class Anew:
-    """One source whose topic was made anew. `ids` are those of all its topics with the new one, oldest first.
+    """One source whose topic was recreated. `ids` are those of all its topics with the new one, oldest first.
 
     `read` and `archived` are the ends up to which the one before was read and archived, `begins` the first offsets of
     the new one, each by Kafka's own partition.
@@ -59,11 +59,11 @@ class Anew:
 
 
 def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[str] = ()) -> dict[str, Any]:
-    """Let stream and archive go on with the topics that were made anew, from their beginning; without `execute` say so.
+    """Let stream and archive go on with the topics that were recreated, from their beginning; without `execute` say so.
 
-    `named` are sources whose topics were made anew though the broker tells no ids. Returns `{"contract", "executed",
+    `named` are sources whose topics were recreated though the broker tells no ids. Returns `{"contract", "executed",
     "sources", "left"}`; `left` is `recover` when the join's checkpoint must be rebuilt besides. Raises SetupError when
-    no topic was made anew, UsageError for a source that the contract does not have.
+    no topic was recreated, UsageError for a source that the contract does not have.
     """
     from connect.embedded import kafka_properties
     from connect.lake import Lake
@@ -78,7 +78,7 @@ def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[st
         found = [anew for part in topics.sides(contract) if (anew := _anew(lake, kafka, job, *part, named)) is not None]
         if not found:
             raise SetupError(
-                "no topic of the contract was made anew",
+                "no topic of the contract was recreated",
                 where=f"bootstrap.servers={kafka['bootstrap.servers']}",
                 next_step="`plumbline stream run CONTRACT` goes on; for a broker that tells no ids name it by --source",
             )

@@ -42,7 +42,7 @@ def disagreement(table: Table, checkpoint: Path, ids: Ids) -> str | None:
     """Why an archiver's checkpoint does not stand where the archive of these topics does; None when it does."""
     query_id, written = query_id_of(checkpoint), last_sink_epoch(table)
     if len(read_by(checkpoint, "archive") or (None,)) != len(ids):
-        return "the topic was made anew since"
+        return "the topic was recreated since"
     if query_id is None:
         return "there is no checkpoint" if table.current_snapshot() else None
     planned, committed = (max(numbers(checkpoint / log), default=-1) for log in ("offsets", "commits"))

@@ -21,7 +21,7 @@ from stream_job.topics import read_by
 
 RECORD = re.compile(r"\d{12}\.json")
 Offsets = dict[str, int]
-"""Partition number (as text, as Spark writes it) to offset; see contract.generations for topics that were made anew."""
+"""Partition number (as text, as Spark writes it) to offset; see contract.generations for topics that were recreated."""
 
 
 @dataclass(frozen=True)

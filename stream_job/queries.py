@@ -204,7 +204,7 @@ def start_archiver(parts: Parts, name: str, *, once: bool) -> StreamingQuery:
 def _agreed(parts: Parts, name: str, read: Iterable[Generation] = ()) -> Ids:
     """The ids of a source's topics, noted in its archive, which is made when it is missing.
 
-    Raises SetupError for a missing topic, which Spark would try again and again, and for one that was made anew.
+    Raises SetupError for a missing topic, which Spark would try again and again, and for one that was recreated.
     """
     from connect.kafka import topic_partitions
 

@@ -101,7 +101,7 @@ def _ask_for_topics(contract: Contract, kafka: dict[str, str], say: Say, *, pati
 
 
 def _refuse_other_topics(lake: Lake, contract: Contract, job: JobFolder, kafka: dict[str, str], say: Say) -> None:
-    """Refuse topics that were made anew before Spark starts; each query's start asks again."""
+    """Refuse topics that were recreated before Spark starts; each query's start asks again."""
     try:
         read = {name: topics.ids_of(topics.read_by(job.join, side)) for side, name, _ in topics.sides(contract)}
         ids = {name: topics.agreed(lake, kafka, source, read[name]) for name, source in contract.sources.items()}
@@ -110,7 +110,7 @@ def _refuse_other_topics(lake: Lake, contract: Contract, job: JobFolder, kafka: 
     except UnreachableError:
         return
     if any(known[-1] is None for known in ids.values()):
-        say("stream: this broker tells no topic ids: a topic made anew is only known when it ends before what was read")
+        say("stream: this broker tells no topic ids: a recreated topic is only known when it ends before what was read")
 
 
 def _settle(

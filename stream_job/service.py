@@ -117,7 +117,7 @@ class Service:
         self.say("stream: stopping at the end of the epoch; a second signal ends it at once")
 
     def _refuse_other_topics(self, keeper: Keeper) -> None:
-        """End the job when a topic was deleted and made anew: its offsets are not those of the one that was read."""
+        """End the job when a topic was deleted and recreated: its offsets are not those of the one that was read."""
         if keeper.trouble is None and time.monotonic() - self._asked > ASK_TOPICS_EVERY_SECONDS:
             try:
                 topics.refuse_made_anew(self.parts.contract, self.parts.kafka, self.parts.job, ANSWER_SECONDS)

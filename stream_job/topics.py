@@ -145,7 +145,7 @@ def refuse_read_beyond(job: JobFolder, contract: Contract, kafka: Mapping[str, s
 def made_anew(kafka: Mapping[str, str], topic: str, before: str | None, now: str) -> SetupError:
     """The refusal of a topic with another id."""
     return SetupError(
-        f"topic {topic} was deleted and made anew: its id is {now}, what was read until now had {before}",
+        f"topic {topic} was deleted and recreated: its id is {now}, what was read until now had {before}",
         where=f"bootstrap.servers={kafka['bootstrap.servers']}",
         next_step=ADOPT,
     )
@@ -170,7 +170,7 @@ def refuse_other_records(lake: Lake, kafka: Mapping[str, str], source: Source, i
             if message.offset() == offset and message.timestamp()[1] != moment_ms:
                 place = f"offset {offset} of partition {message.partition()}"
                 raise SetupError(
-                    f"topic {source.topic} was made anew: it holds another record at {place} than its archive",
+                    f"topic {source.topic} was recreated: it holds another record at {place} than its archive",
                     where=source.archive,
                     next_step=ADOPT,
                 )
@@ -207,7 +207,7 @@ def newest_archived(lake: Lake, source: Source) -> dict[int, tuple[int, int]]:
 def ends_now(contract: Contract, kafka: Mapping[str, str], job: JobFolder) -> dict[str, dict[int, int]]:
     """Source to `{partition number: offset that the next event will get}`.
 
-    Raises UnreachableError and SetupError as Kafka, SetupError for a topic that was made anew since the join read it.
+    Raises UnreachableError and SetupError as Kafka, SetupError for a topic that was recreated since the join read it.
     """
     from connect.kafka import end_offsets
 
@@ -222,7 +222,7 @@ def ends_now(contract: Contract, kafka: Mapping[str, str], job: JobFolder) -> di
 def refuse_made_anew(
     contract: Contract, kafka: Mapping[str, str], job: JobFolder, within_seconds: float = 10.0
 ) -> None:
-    """Raise SetupError for a topic that was made anew since the join read it, UnreachableError without a broker."""
+    """Raise SetupError for a topic that was recreated since the join read it, UnreachableError without a broker."""
     from connect.kafka_topics import topic_ids
 
     now = topic_ids(kafka, [source.topic for source in contract.sources.values()], within_seconds)
@@ -247,7 +247,7 @@ def told_anew(contract: Contract, home: Home, lake: Lake, within_seconds: float 
     except SetupError:
         return []
     return [
-        f"topic {topic} was deleted and made anew, and nothing of the new one was read: {ADOPT}"
+        f"topic {topic} was deleted and recreated, and nothing of the new one was read: {ADOPT}"
         for topic, topic_id in known.items()
         if topic_id is not None and now.get(topic) not in (None, topic_id)
     ]
@@ -275,8 +275,8 @@ def _refuse_ends_before(kafka: Mapping[str, str], source: Source, read: Mapping[
         if latest.get(partition, 0) < end:
             what = f"topic {source.topic} ends at offset {latest.get(partition, 0)} of partition {partition}"
             raise SetupError(
-                f"{what}, what was read of it ends at {end}: it was made anew, or has lost records",
+                f"{what}, what was read of it ends at {end}: it was recreated, or has lost records",
                 where=f"bootstrap.servers={kafka['bootstrap.servers']}",
-                next_step=f"if it was made anew: {ADOPT.replace('CONTRACT`', 'CONTRACT --source NAME`')}; else bring "
+                next_step=f"if it was recreated: {ADOPT.replace('CONTRACT`', 'CONTRACT --source NAME`')}; else bring "
                 "its records back, or begin with another contract name and new tables",
             )

@@ -1,4 +1,4 @@
-"""`plumbline stream adopt-topic`: going on with a topic that was deleted and made anew under its name."""
+"""`plumbline stream adopt-topic`: going on with a topic that was deleted and recreated under its name."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def adopt_topic(contract_path: Path, execute: bool, sources: tuple[str, ...], ho
 def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Console) -> None:
     for name, source in result["sources"].items():
         was = source["was"] or "not known"
-        console.print(f"{name}: topic {source['topic']} was made anew: its id was {was}, is {source['is']}")
+        console.print(f"{name}: topic {source['topic']} was recreated: its id was {was}, is {source['is']}")
         for partition, first in source["begins_at"].items():
             read, kept = (source[told].get(partition, 0) for told in ("read_until", "archived_until"))
             console.print(f"  partition {partition}: read up to {read:,}, archived up to {kept:,}; begins at {first:,}")

@@ -79,7 +79,7 @@ def reconcile(
 
 
 def _told_anew(contract: Contract, home: Home) -> list[str]:
-    """Say on stderr which topics were made anew: the tables may agree, and yet nobody reads what comes now."""
+    """Say on stderr which topics were recreated: the tables may agree, and yet nobody reads what comes now."""
     from connect.lake import Lake
     from stream_job.topics import told_anew
 

@@ -121,7 +121,7 @@ def pieces_of(partition: int, end: int, reach: Reach, door: str, *, accept_gaps:
     """
     earliest, latest = reach.kafka
     if latest < end:
-        return f"the topic ends at offset {latest}, the join had read up to {end}: it was made anew"
+        return f"the topic ends at offset {latest}, the join had read up to {end}: it was recreated"
     if reach.archived is None:
         if earliest > 0 and not accept_gaps:
             return f"offsets 0 to {min(earliest, end) - 1} are gone from the topic, and the archive has none"

@@ -219,7 +219,7 @@ def _disproved(contract: Contract, shown: proof.Proof) -> IncompleteError:
 
 
 def _topic_ids(lake: Lake, contract: Contract, kafka: dict[str, str], job: JobFolder) -> tuple[Ids, Ids]:
-    """The ids of both sources' topics. Raises SetupError when one was made anew, and nobody has adopted it yet."""
+    """The ids of both sources' topics. Raises SetupError when one was recreated, and nobody has adopted it yet."""
     left, right = (
         topics.agreed(lake, kafka, source, topics.ids_of(topics.read_by(job.join, side)))
         for side, _, source in topics.sides(contract)

@@ -1,4 +1,4 @@
-"""Partition numbers of topics that were made anew."""
+"""Partition numbers of topics that were recreated."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def test_a_number_names_a_partition_of_one_topic(partition: int, generation: int
 def test_readers_see_kafkas_own_partition() -> None:
     assert [spelled(number) for number in (3, 1_000_003, 2_000_000)] == [
         "3",
-        "3 of the topic made anew (1000003)",
-        "0 of the topic made anew for the 2. time (2000000)",
+        "3 of the recreated topic (1000003)",
+        "0 of the topic recreated 2 times (2000000)",
     ]
 
 

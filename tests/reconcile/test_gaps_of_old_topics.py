@@ -1,4 +1,4 @@
-"""What the archive lacks of a topic that was made anew since is a gap, though no later offset of it is archived."""
+"""What the archive lacks of a topic that was recreated since is a gap, though no later offset of it is archived."""
 
 from __future__ import annotations
 

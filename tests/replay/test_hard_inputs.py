@@ -216,7 +216,7 @@ def test_a_topic_made_anew_with_more_partitions(shop: Shop) -> None:
             assert datetime.now(UTC) < deadline, "the topic was not deleted"
     with pytest.raises(
         IncompleteError,
-        match=r"made anew: partition 0 ends at offset 0, its archive at 10.*--source iceberg.*adopt-topic",
+        match=r"recreated: partition 0 ends at offset 0, its archive at 10.*--source iceberg.*adopt-topic",
     ):
         shop.plan()
     assert pieces(shop.plan("iceberg")) == [("iceberg", 2, 6, 4)]

@@ -64,7 +64,7 @@ REFUSED = [
     pytest.param(Reach(None, None, (5, 100), False), "auto", "offsets 0 to 4 .* the archive has none", id="no archive"),
     pytest.param(Reach((9, 90), 9, (5, 100), False), "auto", "offsets before 5 are gone from both", id="too short"),
     pytest.param(
-        Reach((0, 90), 40, (0, 7), True), "auto", "ends at offset 7, .* up to 80: it was made anew", id="anew"
+        Reach((0, 90), 40, (0, 7), True), "auto", "ends at offset 7, .* up to 80: it was recreated", id="anew"
     ),
 ]
 

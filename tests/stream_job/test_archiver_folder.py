@@ -83,7 +83,7 @@ def test_nor_is_one_whose_log_is_cut_off(lake: Lake, tmp_path: Path, log: str) -
 
 def test_nor_is_one_of_an_older_topic(lake: Lake, tmp_path: Path) -> None:
     found, table = checkpoint(tmp_path / "c", "q", 4, 4), lake.load(archive(lake, ("q", 4)))
-    assert "made anew" in str(disagreement(table, found, (None, "id")))
+    assert "recreated" in str(disagreement(table, found, (None, "id")))
     note_read(found, {"archive": (None, "id")})
     assert disagreement(table, found, (None, "id")) is None
 

@@ -1,4 +1,4 @@
-"""A topic that was deleted and made anew under its name: refused everywhere, and adopted without loss or copies."""
+"""A topic that was deleted and recreated under its name: refused everywhere, and adopted without loss or copies."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_ledger_notes_the_ids(job: Job) -> None:
 
 
 def test_nothing_to_adopt_is_said(job: Job) -> None:
-    with pytest.raises(SetupError, match="no topic of the contract was made anew"):
+    with pytest.raises(SetupError, match="no topic of the contract was recreated"):
         adopt(job.contract, job.home, execute=True)
     with pytest.raises(UsageError, match="no source 'nope'"):
         adopt(job.contract, job.home, execute=True, named=["nope"])
@@ -112,7 +112,7 @@ def test_reconcile_tells_it(job: Job) -> None:
     assert topics.told_anew(job.contract, job.home, job.lake) == []
     make_anew(job.kafka, job.topics[0])
     (told,) = topics.told_anew(job.contract, job.home, job.lake)
-    assert told.startswith(f"topic {job.topics[0]} was deleted and made anew")
+    assert told.startswith(f"topic {job.topics[0]} was deleted and recreated")
     adopt(job.contract, job.home, execute=True)
     assert topics.told_anew(job.contract, job.home, job.lake) == []
 
@@ -126,7 +126,7 @@ def test_a_running_job_ends(job: Job) -> None:
     make_anew(job.kafka, job.topics[1])
     service._refuse_other_topics(keeper)
     service._asked = float("-inf")
-    with pytest.raises(SetupError, match=f"topic {job.topics[1]} was deleted and made anew"):
+    with pytest.raises(SetupError, match=f"topic {job.topics[1]} was deleted and recreated"):
         service._refuse_other_topics(keeper)
 
 
@@ -148,7 +148,7 @@ def test_one_of_two_topics_is_adopted_and_the_ledger_goes_on(job: Job) -> None:
     assert (len(epoch.topic_ids[0]), len(epoch.topic_ids[1])) == (2, 1)
     shutil.rmtree(job.job.root / "ledger")
     assert job.newest() == epoch, "the log alone says the same"
-    with pytest.raises(SetupError, match="no topic of the contract was made anew"):
+    with pytest.raises(SetupError, match="no topic of the contract was recreated"):
         adopt(job.contract, job.home, execute=True)
 
 
@@ -206,7 +206,7 @@ def test_a_broker_that_tells_no_ids(job: Job, monkeypatch: pytest.MonkeyPatch) -
     ids = {name: topics.agreed(job.lake, job.kafka, source) for name, source in job.contract.sources.items()}
     with pytest.raises(SetupError, match=r"ends at offset 0 of partition 0, what was read of it ends at 3.*--source"):
         topics.refuse_read_beyond(job.job, job.contract, job.kafka, ids)
-    with pytest.raises(SetupError, match="no topic of the contract was made anew"):
+    with pytest.raises(SetupError, match="no topic of the contract was recreated"):
         adopt(job.contract, job.home, execute=True)
     assert adopt(job.contract, job.home, execute=True, named=["orders"])["sources"]["orders"]["is"] is None
     assert topics.noted(job.lake, job.contract.left)[1:] == (None,)
@@ -266,7 +266,7 @@ def test_old_and_new_records_are_told_apart_and_none_is_lost_or_doubled(
     send(job.kafka, payments, "right", Event("open", 90, "p-open"), Event("d", 201, "p-d"), Event("e", 301, "p-e"))
     refused_everywhere(job)
     adopt(job.contract, job.home, execute=True)
-    with pytest.raises(SetupError, match="no topic of the contract was made anew"):
+    with pytest.raises(SetupError, match="no topic of the contract was recreated"):
         adopt(job.contract, job.home, execute=True)
     older = job.home.root / "older"
     shutil.copytree(job.job.archive("orders"), older)
@@ -300,18 +300,18 @@ def refused_everywhere(job: Scenario) -> None:
     from replay.plan import make_plan
     from stream_job.status import look
 
-    again = r"was deleted and made anew: its id is"
+    again = r"was deleted and recreated: its id is"
     with pytest.raises(SetupError, match=again):
         job.epoch()
     with pytest.raises(SetupError, match=again):
         recover(job.contract, job.home, Wanted(execute=True, force=True), spark=job.spark)
     status = look(job.contract, job.home)
     assert (status.lag, status.exit_code) == (None, 3)
-    assert "made anew" in status.unknown[0]
+    assert "recreated" in status.unknown[0]
     assert "adopt-topic" in status.unknown[0]
     day = TimeRange.of_json({"from": "2024-02-29T00:00:00Z", "to": "2024-02-29T12:00:00Z"})
     for door in ("auto", "kafka"):
-        with pytest.raises(IncompleteError, match="was made anew: its id is"):
+        with pytest.raises(IncompleteError, match="was recreated: its id is"):
             make_plan(job.contract, job.contract_path, job.home, day, source=door)
     with pytest.raises(PlumblineError):
         adopt(job.contract, job.home, execute=False, named=["nobody"])
