@@ -123,7 +123,7 @@ def _refuse_others(folder: Path) -> None:
     for path in there:
         if str(path.relative_to(folder)) not in known:
             raise SetupError(
-                f"{path.parent} holds {path.name}, which is none of Plumbline's jars; that folder would be replaced",
+                f"{path.parent} holds {path.name}, which is not one of Plumbline's jars; that folder would be replaced",
                 where=str(folder),
                 next_step="name a folder of its own with PLUMBLINE_JARS, or move what is there away",
             )

@@ -114,7 +114,7 @@ def check_properties(properties: Mapping[str, str]) -> None:
             )
     if properties.get(ISOLATION, READ_COMMITTED) not in LEVELS:
         raise UsageError(
-            f"{ISOLATION} {properties[ISOLATION]!r} is none of Kafka's",
+            f"{ISOLATION} {properties[ISOLATION]!r} is not one of Kafka's",
             where="kafka",
             next_step=f"use one of {', '.join(LEVELS)}",
         )

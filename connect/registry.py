@@ -163,7 +163,7 @@ def _refusal(error: Any) -> SetupError:
 
 def _no_registry(told: str) -> SetupError:
     return SetupError(
-        f"what answers is no schema registry: {told}", where=WHERE, next_step="check the block's url, its path too"
+        f"what answers is not a schema registry: {told}", where=WHERE, next_step="check the block's url, its path too"
     )
 
 

@@ -18,7 +18,7 @@ from contract.lineage import CORRUPT, VALUE
 if TYPE_CHECKING:
     from contract.model import Source
 
-UNKNOWN_ID = "is no schema that this job knows yet"
+UNKNOWN_ID = "is not a schema that this job knows yet"
 """What the error says that ends an epoch, after `Avro schema id <number>`."""
 
 ID_SQL = f"try_cast(conv(hex(substring({VALUE}, 2, 4)), 16, 10) AS INT)"

@@ -43,7 +43,7 @@ def _of_set(name: str, values: Sequence[Value], declared: str | None) -> str | N
     if len(kinds) > 1:
         return f"[{listed}] mixes {' and '.join(kinds)}; {_QUOTED}"
     if any(isinstance(value, float) and not math.isfinite(value) for value in values):
-        return f"[{listed}] holds what is no number; leave it out"
+        return f"[{listed}] holds something that is not a number; leave it out"
     if declared and kinds and declared not in kinds:
         return f"{name!r} is {declared}, [{listed}] is {next(iter(kinds))}; " + (
             _QUOTED if declared == "text" else f"give values that are {declared}"

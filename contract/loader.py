@@ -124,7 +124,7 @@ def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], name: str, env
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
             if key in body:
-                raise ContractError(f"key {key!r} stands twice", where=f"{name}:{line}", next_step="keep one")
+                raise ContractError(f"key {key!r} occurs twice", where=f"{name}:{line}", next_step="keep one")
             lines[(*path, key)] = line
             body[key] = _plain(value_node, (*path, key), lines, name, environment)
         return body

@@ -53,7 +53,7 @@ def _event_times(source: Source) -> Iterator[Rule]:
     if source.event_id is not None:
         yield no_groups(
             lambda quote: f"{quote(EVENT_ID)} IS NOT NULL AND count(DISTINCT {quote(TIME)}) > 1",
-            "an event id stands for one event: delivered again, it has the same event time",
+            "an event id identifies one event: delivered again, it has the same event time",
             (EVENT_ID,),
             (TIME,),
         )

@@ -84,9 +84,7 @@ def _scope(run: Run) -> str:
     until = f": windows are closed up to {closed}" if closed else ": there is no epoch ledger"
     replayed = f"; {document['replayed']:,} stream rows come from replays" if document["replayed"] else ""
     reused = document["reused"]
-    known = (
-        f"; {reused['partitions']:,} of {reused['of']:,} days stand from earlier runs" if reused["partitions"] else ""
-    )
+    known = f"; {reused['partitions']:,} of {reused['of']:,} days are from earlier runs" if reused["partitions"] else ""
     return f"run {document['run_id']} of {document['contract']}, {spelled}, {state}{until}{replayed}{known}\n"
 
 

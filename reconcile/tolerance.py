@@ -60,7 +60,7 @@ def _size(text: str, kind: str, size: str) -> float:
     if kind == "round_to":
         grid = parse_duration(size).total_seconds() * 1000
         if grid <= 0:
-            raise UsageError(f"{size!r} in {text!r} is no grid for times", next_step="write 1 ms or more")
+            raise UsageError(f"{size!r} in {text!r} is not a grid for times", next_step="write 1 ms or more")
         return grid
     try:
         return float(size)

@@ -104,7 +104,7 @@ def _last(lake: Lake, table: Table, plan: Plan) -> str | None:
     if action == UNKNOWN:
         raise IncompleteError(
             f"replay {plan.replay_id} was being published or rolled back when its process ended, and the snapshots "
-            "that would tell whether it came to the commit have been expired",
+            "that would show whether it committed have been expired",
             where=".".join(table.name()),
             next_step="plumbline reconcile CONTRACT shows what the range holds; plan the range again to replace it",
         )

@@ -129,7 +129,7 @@ def _refuse_unarchived(found: Look, spans: Spans) -> None:
 def _refuse_without_archive(found: Look) -> None:
     if found.snapshot_id is None:
         raise SetupError(
-            f"source {found.name!r} has no archive, where the event times of its records stand",
+            f"source {found.name!r} has no archive, which would have the event times of its records",
             where=found.contract.sources[found.name].archive,
             next_step="give the range in event times (--time-basis event)",
         )

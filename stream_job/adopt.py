@@ -80,7 +80,7 @@ def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[st
             raise SetupError(
                 "no topic of the contract was recreated",
                 where=f"bootstrap.servers={kafka['bootstrap.servers']}",
-                next_step="`plumbline stream run CONTRACT` goes on; for a broker that tells no ids name it by --source",
+                next_step="`plumbline stream run CONTRACT` continues; if the broker reports no ids, give --source",
             )
         left = None if _turnable(lake, contract, job, found) else RECOVER
         if execute:

@@ -24,8 +24,8 @@ REBUILT = re.compile(
 )
 """Changes with which a checkpoint can be built anew beside its tables: they leave it the same join."""
 
-RECOVER = "change it back, or build the checkpoint anew: `plumbline stream recover CONTRACT --force --execute`"
-BEGIN = "change it back, or begin anew: another contract name and new output tables"
+RECOVER = "change it back, or rebuild the checkpoint: `plumbline stream recover CONTRACT --force --execute`"
+BEGIN = "change it back, or start over: another contract name and new output tables"
 
 
 def evolution(file: Path, contract: Contract) -> Evolution | None:

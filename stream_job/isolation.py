@@ -50,7 +50,7 @@ def level(lake: Lake, contract: Contract, job: JobFolder) -> str:
         raise UsageError(
             f"{ISOLATION} {asked} is asked for, but {next(iter(made))} was made with {levels[0]}",
             where=contract.place(("kafka", ISOLATION)) or "kafka",
-            next_step=f"set {levels[0]} to go on with it, or begin anew: another contract name, new archive and "
+            next_step=f"set {levels[0]} to continue with it, or start over: another contract name, new archive and "
             "output tables",
         )
     return levels[0] if levels else asked or READ_COMMITTED

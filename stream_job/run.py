@@ -110,7 +110,7 @@ def _refuse_other_topics(lake: Lake, contract: Contract, job: JobFolder, kafka: 
     except UnreachableError:
         return
     if any(known[-1] is None for known in ids.values()):
-        say("stream: this broker tells no topic ids: a recreated topic is only known when it ends before what was read")
+        say("stream: this broker has no topic ids: a recreated topic is noticed only if it ends before what was read")
 
 
 def _settle(

@@ -24,7 +24,7 @@ def idle_line(pulse: Pulse, idle: Flow, now_ms: int) -> str:
     other = next(flow for flow in pulse.flows if flow is not idle)
     quiet = span((now_ms - pulse.quiet_since_ms(idle)) / 1000)
     return (
-        f"{idle.name} has had no new event for {quiet} while {other.name} goes on: the watermark stands still at "
+        f"{idle.name} has had no new event for {quiet} while {other.name} continues: the watermark stays at "
         f"{moment(pulse.watermark_ms)}, no window closes, and state grows with each event of {other.name}"
     )
 

@@ -78,7 +78,7 @@ def test_the_demo_takes_no_folder_that_is_not_its_own(tmp_path: Path) -> None:
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(UsageError, match="has files in it and is no earlier demo"):
+    with pytest.raises(UsageError, match="has files in it and is not an earlier demo"):
         folder.prepare(tmp_path / "mine", tmp_path / "jars")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     home, contract_path = folder.prepare(tmp_path / "demo", tmp_path / "jars")

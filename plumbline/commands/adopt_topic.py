@@ -68,7 +68,7 @@ def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Cons
     if not result["executed"]:
         console.print(f"next: plumbline stream adopt-topic {contract_path}{option} --execute")
     elif result["left"]:
-        console.print("the last epoch was cut short: the checkpoint must be built anew")
+        console.print("the last epoch was cut short: the checkpoint must be rebuilt")
         console.print(f"next: plumbline stream recover {contract_path}{option} --force --execute")
     else:
         console.print(f"next: plumbline stream run {contract_path}{option}")

@@ -108,7 +108,8 @@ def _of_replay(on: tuple[str, ...], replay_id: str | None, home: Home) -> Outcom
 
     if set(on) != {"staging"} or not replay_id:
         raise UsageError(
-            "--on staging stands alone and needs a replay", next_step="--on staging --replay latest, without a range"
+            "--on staging cannot be combined and needs a replay",
+            next_step="--on staging --replay latest, without a range",
         )
     contract, plan, _ = open_replay(home, replay_id)
     return expectations.run(

@@ -80,6 +80,6 @@ def _show(document: dict[str, Any], console: Console) -> None:
     for name in document["checkpoints_in_both"]:
         console.print(f"  the streaming job of {name} is in both homes: never let both write to one catalog")
     for name in document["replays_to_run_again"]:
-        console.print(f"  replay {name} begins anew with its next run")
+        console.print(f"  replay {name} starts over with its next run")
     if not document["executed"]:
         console.print("nothing was changed; add --execute to do it")

@@ -71,7 +71,9 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     console.print(table)
     unsure = [name for name, source in document["sources"].items() if source["at_most"]]
     if unsure:
-        console.print(f"at most: only Spark can tell which records the `where` of {' and '.join(unsure)} leaves out")
+        console.print(
+            f"at most: only Spark can evaluate which records the `where` of {' and '.join(unsure)} leaves out"
+        )
     if document["wanted"] is not None:
         console.print(_wanted(document))
 

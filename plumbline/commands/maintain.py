@@ -84,7 +84,7 @@ def maintain(
 
     if orphans_older_than < YOUNGEST_ORPHANS:
         raise UsageError(
-            f"--orphans-older-than {orphans_older_than} is too young: a running job's newest files would go",
+            f"--orphans-older-than {orphans_older_than} is too short: a running job's newest files would be removed",
             next_step="name an age of at least '1 day'",
         )
     contract = load(contract_path)

@@ -105,7 +105,7 @@ def _third(home: Home, against: str | None, time_range: TimeRange) -> tuple[str 
         return against, time_range
     if kind != "replay" or not colon:
         raise UsageError(
-            f"--against {against!r} is no {'replay' if colon else 'table'}",
+            f"--against {against!r} is not a {'replay' if colon else 'table'}",
             next_step="write --against replay:ID or NAMESPACE.TABLE",
         )
     from replay.plan import read_plan
@@ -115,7 +115,7 @@ def _third(home: Home, against: str | None, time_range: TimeRange) -> tuple[str 
     plan = read_plan(folder)
     if plan.late != "faithful":
         raise UsageError(
-            f"replay {folder.id} is not a faithful one: nothing is late in it, so it tells nothing of the live run",
+            f"replay {folder.id} is not a faithful one: nothing is late in it, so it says nothing about the live run",
             next_step="plan it with --late faithful",
         )
     return plan.staging_table, plan.time_range if time_range.is_open else time_range

@@ -74,7 +74,7 @@ def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Cons
     if border["unrecorded_epochs"]:
         console.print(f"  {border['unrecorded_epochs']} more epoch(s) are in the table, known by the rows' lineage")
         if not border["certain"]:
-            console.print("    which of their rows were late is told by what the table lacks")
+            console.print("    which of their rows were late follows from what the table lacks")
     for name, source in result["sources"].items():
         _show_source(name, source, result["goes_on_at"][name], console)
     if result["proof"]:

@@ -118,7 +118,7 @@ def gc(older_than: timedelta, rollback_for: timedelta | None, execute: bool, hom
 def _named(text: str) -> tuple[str, str]:
     name, equals, topic = text.partition("=")
     if not (name and equals and topic):
-        raise UsageError(f"--topic {text!r} names no source and topic", next_step="write it as arrivals=again.arrivals")
+        raise UsageError(f"--topic {text!r} is not SOURCE=TOPIC", next_step="write it as arrivals=again.arrivals")
     return name, topic
 
 
@@ -131,7 +131,7 @@ def _factor(text: str) -> float | None:
     except ValueError:
         factor = 0.0
     if not factor > 0:
-        raise UsageError(f"--speed {text!r} is no speed", next_step="write 10x, 0.5x or max")
+        raise UsageError(f"--speed {text!r} is not a speed", next_step="write 10x, 0.5x or max")
     return factor
 
 

@@ -144,7 +144,9 @@ def _check_identifying(keys: Sequence[Compared], named: Sequence[str], left: Rel
                 next_step="cast it to one type on both sides, in a view or in the file",
             )
     if not keys:
-        raise UsageError("no column is left to compare", next_step="check the chosen, ignored and incomparable columns")
+        raise UsageError(
+            "there is no column left to compare", next_step="check the chosen, ignored and incomparable columns"
+        )
     for key in keys:
         if key.tolerance or key.sql:
             what = "key column" if named else "without a key, column"

@@ -83,7 +83,7 @@ def key_columns(keys: Mapping[str, FolderKey], places: Sequence[int], own: Colle
     files hides which file a row is of."""
     if keys and len(places) > 1 and FILE_INDEX in {name.lower() for name in own}:
         raise UsageError(
-            f"a column has the name {FILE_INDEX!r}, which stands in the way of {', '.join(keys)}",
+            f"a column has the name {FILE_INDEX!r}, which conflicts with {', '.join(keys)}",
             next_step="name the files of one folder, or give the column another name",
         )
     return "".join(f", {_of_file(key, places)} AS {ident(name)}" for name, key in keys.items())

@@ -150,7 +150,7 @@ def _numbers_in(kind: Any, path: str = "") -> Iterator[tuple[str, pa.DataType]]:
 
 def _refused(name: str, path: str, other: str) -> UsageError:
     return UsageError(
-        f"column {name!r} holds numbers inside of lists, maps or structs that have no common type without rounding",
+        f"column {name!r} holds numbers inside lists, maps or structs that have no common type without rounding",
         where=path if path == other else f"{path}, {other}",
         next_step="compare the files one by one, leave the column out with --columns, or cast it in the files",
     )

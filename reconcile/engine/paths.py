@@ -153,7 +153,7 @@ def _matching(source: str) -> tuple[Path, list[Path]]:
         matched = [file for file in root.glob("/".join(rest)) if file.is_file()] if rest else []
     except (ValueError, NotImplementedError) as error:
         raise UsageError(
-            f"{source!r} is no pattern: {error}", next_step="write for example 'folder/*.parquet'"
+            f"{source!r} is not a pattern: {error}", next_step="write for example 'folder/*.parquet'"
         ) from None
     found = [file for file in matched if not _passed_over(file.relative_to(root).parts, asked)]
     if not found:

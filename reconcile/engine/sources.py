@@ -113,7 +113,7 @@ def _snapshot_id(lake: Lake, table: str, named: str | None) -> int | None:
         return int(named)
     if named not in refs:
         raise UsageError(
-            f"{named!r} is no snapshot, tag or branch of {table}",
+            f"{named!r} is not a snapshot, tag or branch of {table}",
             where=table,
             next_step=f"use a snapshot id or one of {', '.join(sorted(refs)) or 'no names'}",
         )

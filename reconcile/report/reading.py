@@ -105,7 +105,9 @@ def record_lines(document: Document) -> tuple[str, ...]:
             none = counts["entered"] == 0 < counts["archived"]
             parts.append(f"{spell.count(counts['left_out'])} left out by where{NONE_IN if none else ''}")
         elif "left_out" in counts:
-            parts = [f"{spell.count(counts['entered'])} readable (only Spark can tell which of them where leaves out)"]
+            parts = [
+                f"{spell.count(counts['entered'])} readable (only Spark can evaluate which of them where leaves out)"
+            ]
         if reasons:
             told = ", ".join(f"{spell.count(number)} {reason}" for reason, number in reasons.items())
             parts.append(f"{spell.count(sum(reasons.values()))} quarantined ({told})")

@@ -74,7 +74,7 @@ def spark_schema(schema: pa.Schema) -> StructType:
             _refuse_unproven(from_arrow_schema(pa.schema([field]), prefer_timestamp_ntz=True))
         except (PySparkException, TypeError):
             raise UsageError(
-                f"column {field.name!r} of the frame is {field.type}, which Spark has not",
+                f"column {field.name!r} of the frame is {field.type}, which Spark does not have",
                 next_step="give --engine duckdb, cast the column, or leave it out of the frame",
             ) from None
     return from_arrow_schema(schema, prefer_timestamp_ntz=True)

@@ -206,7 +206,7 @@ def _refuse_gaps(con: duckdb.DuckDBPyConnection) -> None:
         raise IncompleteError(
             f"the ledger lacks epochs {gap[1]} to {gap[2]} of checkpoint {gap[0]}",
             where=EPOCHS,
-            next_step="bring back the ledger folder or the table from a backup: which rows were late stands there only",
+            next_step="restore the ledger folder or the table from a backup: only they record which rows were late",
         )
     doubt = con.execute(
         f"""

@@ -235,7 +235,7 @@ def _refuse_unrecorded(past: Past, name: str, pieces: list[Piece]) -> None:
                 f"the ledger begins at offset {begun[piece.partition]} of partition {piece.partition} of {name!r}, "
                 f"and records from {piece.start} on may be in state",
                 where=EPOCHS,
-                next_step="bring back the table from a backup: what an earlier checkpoint dropped stands there only",
+                next_step="restore the table from a backup: only it records what an earlier checkpoint dropped",
             )
 
 

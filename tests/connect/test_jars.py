@@ -83,7 +83,7 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path, offline: Pa
     home = Home(tmp_path / "home", tmp_path / "opt")
     (home.jars / name).parent.mkdir(parents=True)
     (home.jars / name).write_text("mine")
-    with pytest.raises(SetupError, match=r"none of Plumbline's jars.*PLUMBLINE_JARS"):
+    with pytest.raises(SetupError, match=r"not one of Plumbline's jars.*PLUMBLINE_JARS"):
         jars.ensure_jars(home, lambda line: None)
     assert (home.jars / name).read_text() == "mine"
 

@@ -25,7 +25,7 @@ def test_the_isolation_level_is_the_consumers_alone() -> None:
     properties = {**PLAIN, "isolation.level": "read_uncommitted"}
     assert client_config(properties) == PLAIN
     assert spark_options(properties)["kafka.isolation.level"] == "read_uncommitted"
-    with pytest.raises(UsageError, match=r"'committed' is none of Kafka's.*read_committed, read_uncommitted"):
+    with pytest.raises(UsageError, match=r"'committed' is not one of Kafka's.*read_committed, read_uncommitted"):
         client_config({**PLAIN, "isolation.level": "committed"})
 
 

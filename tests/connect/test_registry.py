@@ -113,12 +113,17 @@ def test_a_registry_that_is_away(server: ThreadingHTTPServer, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("status", "page", "kind", "message"),
     [
-        (404, "<html>not here</html>", SetupError, r"what answers is no schema registry: .*\(404\).*its path too"),
-        (404, '{"error_code": 404, "message": "HTTP 404 Not Found"}', SetupError, "what answers is no schema registry"),
-        (302, "", SetupError, "what answers is no schema registry"),
-        (200, "<html>please log in</html>", SetupError, "what answers is no schema registry"),
-        (200, '{"a": 1}', SetupError, "what answers is no schema registry"),
-        (200, '"text"', SetupError, "what answers is no schema registry"),
+        (404, "<html>not here</html>", SetupError, r"what answers is not a schema registry: .*\(404\).*its path too"),
+        (
+            404,
+            '{"error_code": 404, "message": "HTTP 404 Not Found"}',
+            SetupError,
+            "what answers is not a schema registry",
+        ),
+        (302, "", SetupError, "what answers is not a schema registry"),
+        (200, "<html>please log in</html>", SetupError, "what answers is not a schema registry"),
+        (200, '{"a": 1}', SetupError, "what answers is not a schema registry"),
+        (200, '"text"', SetupError, "what answers is not a schema registry"),
         (401, "<html>who are you</html>", SetupError, r"the schema registry refuses: .*\(401\)"),
         (403, '{"error_code": 40301, "message": "not u:S3cretWord"}', SetupError, r"refuses: not \*\*\* \(403\)"),
     ],

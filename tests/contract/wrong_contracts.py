@@ -26,7 +26,7 @@ CASES: dict[str, tuple[str, str, str | None, str, str]] = {
         "did you mean 'abs'?",
     ),
     "a source named like a key": ("  views:\n", "  topic:\n    tpic: x\n", "tpic", "'sources.topic.tpic'", "'topic'?"),
-    "a key twice": ("    format: json", "    topic: again", "topic: again", "key 'topic' stands twice", "keep one"),
+    "a key twice": ("    format: json", "    topic: again", "topic: again", "key 'topic' occurs twice", "keep one"),
     "a missing key": ("    archive: raw.views\n", "", "  views:", "'sources.views.archive' is missing", "add the key"),
     "a wrong type": (
         "max_events_per_epoch: 500",

@@ -48,7 +48,7 @@ EXPECTATION_CASES: dict[str, tuple[str, str, str | None, str, str]] = {
         "number and text",
         "in quotes",
     ),
-    "NaN in a set": ("  not_null: [page]", "  in_set: {paid: [.nan]}", "in_set", "no number", "leave it out"),
+    "NaN in a set": ("  not_null: [page]", "  in_set: {paid: [.nan]}", "in_set", "not a number", "leave it out"),
     "a name in a list, which YAML reads as false": (
         "  not_null: [page]",
         "  not_null: [no]",

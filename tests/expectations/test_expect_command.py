@@ -72,7 +72,7 @@ def test_json_is_one_document_and_files_are_written(contract_file: Path, home: H
     ("arguments", "code", "says"),
     [
         (["--on", "left"], 2, "'left' is not one of 'outputs', 'stream', 'batch', 'sources', 'staging'"),
-        (["--on", "staging"], 2, "--on staging stands alone and needs a replay"),
+        (["--on", "staging"], 2, "--on staging cannot be combined and needs a replay"),
         (["--on", "staging", "--replay", "latest"], 2, "there is no replay 'latest'"),
         (["--replay", "latest"], 2, "--replay needs --on staging"),
         (["--on", "sources"], 3, "table raw.shown does not exist"),

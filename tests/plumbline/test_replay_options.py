@@ -18,11 +18,11 @@ def test_a_speed(text: str, factor: float | None) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        pytest.param(["feed", "x", "--topic", "a=b", "--speed", "-1x"], "--speed '-1x' is no speed", id="speed"),
+        pytest.param(["feed", "x", "--topic", "a=b", "--speed", "-1x"], "--speed '-1x' is not a speed", id="speed"),
         pytest.param(
-            ["feed", "x", "--topic", "a=b", "--speed", "nanx"], "--speed 'nanx' is no speed", id="not a number"
+            ["feed", "x", "--topic", "a=b", "--speed", "nanx"], "--speed 'nanx' is not a speed", id="not a number"
         ),
-        pytest.param(["feed", "x", "--topic", "orders"], "--topic 'orders' names no source and topic", id="topic"),
+        pytest.param(["feed", "x", "--topic", "orders"], "--topic 'orders' is not SOURCE=TOPIC", id="topic"),
         pytest.param(["gc", "--older-than", "-1 day"], "--older-than '-1 day' is not longer than zero", id="age"),
         pytest.param(["gc", "--older-than", "0 days"], "--older-than '0 days' is not longer than zero", id="zero"),
         pytest.param(["gc", "--rollback-for", "soon"], "soon", id="no age"),

@@ -65,7 +65,7 @@ def test_a_condition_that_only_spark_can_judge_is_said_to_be_unknown(make_world:
     document = world.reconcile(record=False).document
     assert [curve.at_most for curve in measure(world.contract, world.home, document)] == [False, True]
     assert record_lines(document)[1] == (
-        "plays: 5 archived = 5 readable (only Spark can tell which of them where leaves out)"
+        "plays: 5 archived = 5 readable (only Spark can evaluate which of them where leaves out)"
     )
 
 

@@ -89,5 +89,5 @@ def test_the_page_says_how_many_days_stand(make_world: MakeWorld, capsys: pytest
     pages = []
     for options in ([], [], ["--full"]):
         command.main([str(contract), "--home", str(world.home.root), *options], standalone_mode=False)
-        pages.append("days stand from earlier runs" in capsys.readouterr().out)
+        pages.append("days are from earlier runs" in capsys.readouterr().out)
     assert pages == [False, True, False]

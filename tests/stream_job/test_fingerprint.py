@@ -185,8 +185,8 @@ def test_the_refusal_names_line_record_cause_and_ways_on(tmp_path: Path) -> None
     message = str(caught.value)
     assert f"[{path}:{line - 2}; {file}]" in message
     assert "join.within was ['0 minutes', '1 hour'], is now ['0 minutes', '30 minutes']: Spark would" in message
-    assert "Next: change it back, or begin anew: another contract name and new output tables" in message
-    with pytest.raises(UsageError, match="build the checkpoint anew: `plumbline stream recover CONTRACT --force"):
+    assert "Next: change it back, or start over: another contract name and new output tables" in message
+    with pytest.raises(UsageError, match="rebuild the checkpoint: `plumbline stream recover CONTRACT --force"):
         fingerprint.accepted(file, changed(stream__shuffle_partitions=3))
 
 

@@ -251,7 +251,7 @@ def test_an_unknown_name_in_a_limit_is_answered_with_all_names() -> None:
 
 
 def test_a_grid_of_no_length_is_no_tolerance() -> None:
-    with pytest.raises(UsageError, match="'0 s' in 'seen=round_to:0 s' is no grid"):
+    with pytest.raises(UsageError, match="'0 s' in 'seen=round_to:0 s' is not a grid"):
         parse_tolerances(["seen=round_to:0 s"])
 
 
@@ -281,7 +281,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a comparison of other names": ({"tolerances": {"city": Tolerance(sql="a = c")}}, "'a = c' of column 'city'"),
     "a comparison of the key": ({"tolerances": {"id": Tolerance(sql="a = b")}}, "key column 'id' has a tolerance"),
     "a tolerance without a key": ({"key": None, "tolerances": {"cents": Tolerance(abs=1)}}, "without a key, column"),
-    "no column left": ({"key": None, "columns": ["cents"], "names": {}}, "no column is left"),
+    "no column left": ({"key": None, "columns": ["cents"], "names": {}}, "no column left to compare"),
 }  # fmt: skip
 
 

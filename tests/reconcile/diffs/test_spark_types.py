@@ -23,7 +23,7 @@ from reconcile.spark_engine.sides import create, spark_schema
     ids=str,
 )
 def test_a_frame_of_a_type_that_spark_has_not(kind: pa.DataType) -> None:
-    with pytest.raises(UsageError, match=r"column 'v' of the frame is .*which Spark has not"):
+    with pytest.raises(UsageError, match=r"column 'v' of the frame is .*which Spark does not have"):
         spark_schema(pa.schema([("k", pa.int64()), ("v", kind)]))
     assert spark_schema(pa.schema([("k", pa.int64())])).names == ["k"]
 

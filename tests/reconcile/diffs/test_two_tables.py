@@ -119,7 +119,7 @@ def test_an_iceberg_table_at_a_snapshot_a_tag_or_as_it_is(tmp_path: Path) -> Non
     for name, duplicates in ((f"@{first}", 0), ("@before", 0), ("@main", 1), ("", 1)):
         found = reconcile.diff(OURS, f"joined.flights{name}", "id", home=home)
         assert found.summary["counts"]["duplicate"] == duplicates, name
-    with pytest.raises(UsageError, match="'after' is no snapshot, tag or branch of"):
+    with pytest.raises(UsageError, match="'after' is not a snapshot, tag or branch of"):
         reconcile.diff(OURS, "joined.flights@after", "id", home=home)
     with pytest.raises(SetupError, match=r"snapshot 42 of joined\.flights does not exist: it may have been expired"):
         reconcile.diff(OURS, "joined.flights@42", "id", home=home)
