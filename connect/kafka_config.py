@@ -66,7 +66,7 @@ def made(client: Callable[[dict[str, Any]], Any], config: dict[str, Any]) -> Any
         return client({**config, "log_level": 0, "error_cb": lambda error: None})
     except KafkaException as error:
         raise UsageError(
-            f"the Kafka client does not take the kafka block: {error.args[0].str()}",
+            f"the Kafka client does not accept the kafka block: {error.args[0].str()}",
             where="kafka",
             next_step="correct that property",
         ) from None

@@ -55,7 +55,7 @@ class Transactions:
         return UnreachableError(
             f"the transaction failed: {error.args[0].str()}",
             where=f"bootstrap.servers={self._servers}",
-            next_step="check the broker and that nobody else runs the same feed, then repeat the command: it goes on",
+            next_step="check the broker and that nobody else runs the same feed, then repeat the command: it continues",
         )
 
 
@@ -71,6 +71,6 @@ def settled_ends(properties: Mapping[str, str], topic: str, within_seconds: floa
             raise UnreachableError(
                 f"a transaction of another producer stays open in topic {topic}",
                 where=f"bootstrap.servers={properties['bootstrap.servers']}",
-                next_step="end it, then repeat the command: it goes on",
+                next_step="end it, then repeat the command: it continues",
             )
         time.sleep(0.1)

@@ -54,7 +54,7 @@ def made_at(home: Home) -> Path | None:
         return _told_by_catalog(home)
     except (ValueError, KeyError, TypeError):
         raise SetupError(
-            "the note of the home's place is unreadable",
+            "the record of the home's place is unreadable",
             where=str(home.root / MARKER),
             next_step="remove that file if the home was never copied or moved",
         ) from None

@@ -103,7 +103,7 @@ def transformed(contract: Contract, rows: Any) -> Any:
     before, after = operators(rows), operators(made)
     for operator in STATEFUL:
         if after.count(operator) > before.count(operator):
-            step = "keep to what can be said of one row: select, withColumn, where"
+            step = "use only operations on single rows: select, withColumn, where"
             raise _no_transform(contract, f"it is not stateless: Spark plans {operator} for it", step)
     return made.select(*contract.table_columns)
 

@@ -33,7 +33,7 @@ def parse_duration(text: object) -> timedelta:
     try:
         return timedelta(milliseconds=round(Decimal(match.group(1)) * unit))
     except OverflowError:
-        raise UsageError(f"{text!r} is too long a duration", next_step="write one below 1000000000 days") from None
+        raise UsageError(f"{text!r} is too long for a duration", next_step="write one below 1000000000 days") from None
 
 
 def milliseconds(duration: timedelta) -> int:

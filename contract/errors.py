@@ -28,7 +28,7 @@ class PlumblineError(Exception):
 
 
 class UsageError(PlumblineError):
-    """What the user typed or wrote cannot be used as it stands."""
+    """What the user typed or wrote cannot be used as it is."""
 
     exit_code = 2
 

@@ -239,7 +239,7 @@ _TOKENS_OF_SOURCES = r"'[^']*'|(?P<source>\w+)\.(?P<field>\w+)"
 _EFFECTS = {
     "order": "who reads by position, as Spark reads state, takes columns of one type for one another",
     "on": "Spark would compare the columns in state by position, and nothing in state would find its partner",
-    "event_time": "Spark would go on with state, watermark and rows that are timed by the old field",
-    "event_id": "Spark would go on with state that was not, or otherwise, freed of duplicates",
-    "where": "state holds events by the old condition; the batch reference would apply the new one to all",
+    "event_time": "Spark would continue with state, watermark and rows that are timed by the old field",
+    "event_id": "Spark would continue with state that was not deduplicated, or in another way",
+    "where": "state holds events selected by the old condition; the batch reference would apply the new one to all",
 }

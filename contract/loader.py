@@ -75,7 +75,7 @@ def parse(text: str, name: str = "<contract>", environment: Mapping[str, str] | 
         body = _plain(node, (), lines, name, environment or {})
     except RecursionError:
         raise ContractError(
-            "the contract is nested too deeply, or a part of it holds itself", where=name, next_step=DEPTH_STEP
+            "the contract is nested too deeply, or a part of it contains itself", where=name, next_step=DEPTH_STEP
         ) from None
     if not isinstance(body, dict):
         raise ContractError("the contract is not a mapping", where=name, next_step="start it with 'contract: NAME'")

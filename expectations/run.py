@@ -149,7 +149,7 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: Tim
     bounded = span != TimeRange()
     if bounded and subject.time not in types:
         raise SetupError(
-            f"{subject.table} has no column {subject.time}, so that no range can be cut from it",
+            f"{subject.table} has no column {subject.time}, so no range can be selected from it",
             where=subject.table,
             next_step="leave the range out",
         )

@@ -18,7 +18,7 @@ KINDS = {
 
 INTRODUCTION = """\
 Generated from the code by `make docs`. A foreseen failure is one line on stderr, without a traceback: what is wrong,
-with the value (… here), where, and the next step. Anything else ends with `this is a defect` and code 3."""
+with the value (… here), where it is, and the next step. Anything else ends with `this is a defect` and code 3."""
 
 
 def error_page(root: Path) -> str:

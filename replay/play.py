@@ -179,7 +179,7 @@ def _play_shown(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan,
     apart = sides_apart(folder.checkpoint)
     if apart:
         raise IncompleteError(
-            f"the two sides of the tape ran apart in batch {apart[0]}",
+            f"the two sides of the tape diverged in batch {apart[0]}",
             where=str(folder.checkpoint),
             next_step=f"remove {folder.root} and plan again",
         )

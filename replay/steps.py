@@ -42,7 +42,7 @@ def _refuse_series(home: Home, name: str) -> None:
     several = members(home, name) if name == LATEST else [name]
     if len(several) > 1:
         raise UsageError(
-            f"the plan made last is a series of {len(several)} replays",
+            f"the most recent plan is a series of {len(several)} replays",
             next_step=f"plumbline replay finish latest --execute does all of them; or name one, such as {several[0]}",
         )
 

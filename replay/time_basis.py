@@ -138,7 +138,7 @@ def _refuse_without_archive(found: Look) -> None:
 def _unarchived(found: Look, partition: int, offset: int) -> IncompleteError:
     source = found.contract.sources[found.name]
     return IncompleteError(
-        f"the archive of {found.name!r} lacks offset {offset} of partition {partition}, which came in that time",
+        f"the archive of {found.name!r} lacks offset {offset} of partition {partition}, which arrived in that time",
         where=source.archive,
         next_step="wait until the archiver has read it, or give the range in event times (--time-basis event)",
     )

@@ -41,11 +41,11 @@ class Failure:
         return kind(f"{failed} failed: {self.what}", next_step=self.next_step)
 
 
-SEE_LOG = "see spark.log in the home folder; a restart goes on from the last committed epoch"
-BROKER_STEP = "check the broker and bootstrap.servers, then start again: it goes on from the last committed epoch"
-CATALOG_STEP = "check the catalog, then start again: it goes on from the last committed epoch"
-REGISTRY_STEP = "check the schema_registry block, then start again: it goes on from the last committed epoch"
-DISK_STEP = "free space where the home and the warehouse lie: it goes on from the last committed epoch"
+SEE_LOG = "see spark.log in the home folder; a restart continues from the last committed epoch"
+BROKER_STEP = "check the broker and bootstrap.servers, then start again: it continues from the last committed epoch"
+CATALOG_STEP = "check the catalog, then start again: it continues from the last committed epoch"
+REGISTRY_STEP = "check the schema_registry block, then start again: it continues from the last committed epoch"
+DISK_STEP = "free space where the home and the warehouse are: it continues from the last committed epoch"
 LOST_STEP = (
     "the topic no longer holds what the job has yet to read: raise its retention, then rebuild from the archive "
     "(`plumbline replay`), or begin a new checkpoint"

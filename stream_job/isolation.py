@@ -64,7 +64,7 @@ def settle(lake: Lake, contract: Contract, job: JobFolder, say: Callable[[str], 
     found = level(lake, contract, job)
     if found == READ_UNCOMMITTED and (contract.kafka or {}).get(ISOLATION) != found:
         say(
-            f"stream: {next(iter(dict(_made(lake, contract, job))))} was made with {ISOLATION} {found} and goes on so: "
+            f"stream: {next(iter(dict(_made(lake, contract, job))))} was made with {ISOLATION} {found} and keeps it: "
             "records of aborted transactions are joined; set it in the contract's kafka block to confirm this"
         )
     note(job, found)

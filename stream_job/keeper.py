@@ -120,7 +120,7 @@ class Keeper:
 
     def _works(self, name: str, kept: _Kept) -> None:
         if kept.trouble:
-            self._say(f"stream: {name} goes on after {kept.backoff.attempts} attempts")
+            self._say(f"stream: {name} continues after {kept.backoff.attempts} attempts")
         kept.proven, kept.trouble = True, None
         kept.backoff.reset()
 

@@ -161,7 +161,7 @@ class _Work:
         aged = [name for name, ref in self.lake.load(self.name).metadata.refs.items() if ref.max_snapshot_age_ms]
         if aged and planned.expire:
             raise SetupError(
-                f"branch {aged[0]} of {self.name} has an age of its own, by which Iceberg would expire more",
+                f"branch {aged[0]} of {self.name} has a retention of its own, by which Iceberg would expire more",
                 next_step=f"ALTER TABLE ... CREATE OR REPLACE BRANCH {aged[0]} without SNAPSHOT RETENTION",
             )
         for start in range(0, len(planned.expire), IDS_AT_ONCE):

@@ -229,11 +229,11 @@ def _archive_anew(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | None
     ends = of_topic(topics.archived(parts.lake, source), len(ids) - 1)
     found = archiver.begin(ends, earliest_offsets(parts.kafka, source.topic))
     archiver.put_aside(checkpoint)
-    parts.say(f"stream: archive-{name} goes on from the end of {source.archive}, not from its checkpoint: {why}")
+    parts.say(f"stream: archive-{name} continues from the end of {source.archive}, not from its checkpoint: {why}")
     for partition, (start, end) in found.gone.items():
         parts.say(
             f"stream: warning: offsets {start} to {end - 1} of partition {partition} are gone from {source.topic} "
-            f"before they were archived: {source.archive} goes on behind them"
+            f"before they were archived: {source.archive} continues after them"
         )
     return found.offsets
 

@@ -61,7 +61,7 @@ def run(
     with job.owned():
         place.note(home)
         for change in job.refuse_other_semantics(contract):
-            say(f"stream: the contract changed, and the checkpoint goes on with it: {change}")
+            say(f"stream: the contract changed, and the checkpoint accepts it: {change}")
         kafka = kafka_properties(contract.kafka, home, say)
         _ask_for_topics(contract, kafka, say, patient=life.retry_for != timedelta(0))
         lake = Lake.open(home, contract.catalog)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PROPERTY = "plumbline.topic-ids."
 FILE = "topics.json"
-ADOPT = "`plumbline stream adopt-topic CONTRACT` shows what it means to go on with it, and does so with --execute"
+ADOPT = "`plumbline stream adopt-topic CONTRACT` shows what continuing with it means, and does it with --execute"
 
 
 def noted(lake: Lake, source: Source) -> Ids:
@@ -54,9 +54,9 @@ def read_by(checkpoint: Path, part: str) -> tuple[Generation, ...]:
         return ()
     except (ValueError, TypeError, AttributeError) as error:
         raise SetupError(
-            f"the checkpoint's note of its topics is unreadable: {error}",
+            f"the checkpoint's record of its topics is unreadable: {error}",
             where=str(checkpoint / FILE),
-            next_step="bring the file back from a backup, or `plumbline stream recover CONTRACT --force`",
+            next_step="restore the file from a backup, or `plumbline stream recover CONTRACT --force`",
         ) from None
 
 
@@ -121,7 +121,7 @@ def refuse_unturned(job: JobFolder, contract: Contract, ids: Mapping[str, Ids]) 
         read = read_by(job.join, side) or (None,)
         if (job.join / "metadata").exists() and len(read) != len(ids[name]):
             raise SetupError(
-                f"the join's checkpoint has read an older topic {source.topic} than the one that is there now",
+                f"the join's checkpoint has read an older topic {source.topic} than the current one",
                 where=str(job.join),
                 next_step=ADOPT,
             )

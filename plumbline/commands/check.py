@@ -189,7 +189,7 @@ def show(document: dict[str, Any], console: Console) -> None:
     elif document["sql"]["expressions"]:
         console.print(f"SQL: Spark takes all of it ({document['sql']['expressions']} expressions)")
     for change in document["changes"]["checkpoint"]:
-        console.print(f"the checkpoint goes on: {change}")
+        console.print(f"the checkpoint accepts: {change}")
     for change in document["changes"]["tables"]:
         console.print(f"a table grows: {change}")
     if "online" in document:

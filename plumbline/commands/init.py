@@ -43,7 +43,7 @@ def _write(path: Path, text: str, force: bool) -> None:
             file.write(text)
     except FileExistsError:
         raise UsageError(
-            f"{str(path)!r} is there already", next_step="name another file, or overwrite it with --force"
+            f"{str(path)!r} already exists", next_step="name another file, or overwrite it with --force"
         ) from None
     except OSError as error:
         raise UsageError(

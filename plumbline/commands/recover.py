@@ -97,7 +97,9 @@ def _show_source(name: str, source: dict[str, Any], begin: dict[str, int], conso
             f"    partition {piece['partition']}: offsets {piece['start']:,}..{piece['end'] - 1:,} of {place}"
         )
     goes_on = ", ".join(f"{partition} at {offset:,}" for partition, offset in sorted(begin.items()))
-    console.print(f"    goes on with partition {goes_on}" if goes_on else "    goes on at the beginning of the topic")
+    console.print(
+        f"    continues with partition {goes_on}" if goes_on else "    continues at the beginning of the topic"
+    )
 
 
 def _show_proof(result: dict[str, Any], console: Console) -> None:

@@ -14,7 +14,7 @@ CAUSE = Cause(
             OR (right_gap AND NOT coalesce(right_in_batch_snapshot, false)))
     """,
     evidence=("gap_topic", "gap_partition", "gap_offset", "gap_after", "gap_before"),
-    story="{gap_topic} partition {gap_partition} offset {gap_offset} is not in the archive, which goes on at offset "
+    story="{gap_topic} partition {gap_partition} offset {gap_offset} is not in the archive, which continues at offset "
     "{gap_before}: the stream joined it, the batch never saw it",
     needs=("lineage", "archive"),
     remedy="Archive the records from Kafka while the topic holds them (`plumbline archive fill`), then run the batch "

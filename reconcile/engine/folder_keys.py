@@ -53,7 +53,7 @@ def folder_keys(source: str, below: Sequence[Sequence[str]]) -> dict[str, Folder
         some = sorted({name for own in names for name in own})
         raise UsageError(
             f"the folders below {source!r} do not have the same keys, each once: {', '.join(some)}",
-            next_step="name the folders of one form with a glob, one comparison each",
+            next_step="compare the folders of each form separately, with a glob",
         )
     values = [dict(keys) for keys in found]
     return {name: FolderKey(tuple(own[name] for own in values)) for name in first}
@@ -71,9 +71,9 @@ def lacking_keys(files: Files, own: Sequence[Collection[str]]) -> dict[str, Fold
             lacking[name] = key
         elif not all(having):
             raise UsageError(
-                f"some of the files have a column {name!r} of their own, and of the others their folder says it",
+                f"some of the files have a column {name!r} of their own, the others get it from their folder's name",
                 where=files.root,
-                next_step="name the folders of one form with a glob, one comparison each",
+                next_step="compare the folders of each form separately, with a glob",
             )
     return lacking
 

@@ -45,13 +45,13 @@ def _step(fold: str, *, in_list: bool) -> Form:
 
 def _check(name: str, fold: str, ours: Any, theirs: Any) -> None:
     if fold not in FOLDS:
-        raise UsageError(f"{fold!r} of column {name!r} cannot be overlooked", next_step=f"use {', '.join(FOLDS)}")
+        raise UsageError(f"{fold!r} of column {name!r} cannot be ignored", next_step=f"use {', '.join(FOLDS)}")
     fits = _is_any_list if fold == "order" else _is_any_text
     for kind in (ours, theirs):
         if not fits(kind):
             what = "a list" if fold == "order" else "text"
             raise UsageError(
-                f"column {name!r} is {kind}, not {what}: its {fold} cannot be overlooked",
+                f"column {name!r} is {kind}, not {what}: its {fold} cannot be ignored",
                 next_step="use case, space and nfc for text and lists of text, order for lists",
             )
 

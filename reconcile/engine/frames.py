@@ -128,7 +128,7 @@ def _foreign(con: duckdb.DuckDBPyConnection, table: pa.Table, error: duckdb.Erro
             kind = table.schema.field(name).type
             return UsageError(
                 f"column {name!r} of the frame is {kind}, which cannot be compared",
-                next_step="cast it before, a decimal of more than 38 digits to text, or leave it out of the frame",
+                next_step="cast it first (a decimal of more than 38 digits to text), or leave it out of the frame",
             )
     return UsageError(
         f"the frame cannot be compared: {first_line(error)}", next_step="write it as Parquet, and give the path"

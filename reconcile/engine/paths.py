@@ -75,7 +75,7 @@ def kind_of(file: str) -> str:
     """'parquet' or 'csv', by the ending, else by the first bytes. Raises UsageError for neither."""
     kind = _known(file)
     if kind is None:
-        raise UsageError(f"{file!r} is neither Parquet nor CSV by its ending", next_step=FORMS)
+        raise UsageError(f"{file!r} is neither Parquet nor CSV by its extension", next_step=FORMS)
     return kind
 
 
@@ -114,7 +114,7 @@ def _in_folder(source: str, folder: Path) -> list[Path]:
     for file in _walk(source, folder):
         if _PACKED.search(file.name) and not has_ending(file.name):
             raise UsageError(
-                f"{str(file)!r} is packed in a way that cannot be read", next_step="unpack it, or use gzip"
+                f"{str(file)!r} is packed in a way that cannot be read", next_step="decompress it, or use gzip"
             )
         if _known(str(file)):
             found.append(file)

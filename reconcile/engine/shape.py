@@ -54,7 +54,7 @@ def _renamed(side: Relation, names: Mapping[str, str]) -> str:
     for name in names:
         if name not in side.columns:
             raise UsageError(
-                f"column {name!r} cannot be mapped: it is not there",
+                f"column {name!r} cannot be mapped: it does not exist",
                 where=side.name,
                 next_step=nearest(name, side.columns),
             )

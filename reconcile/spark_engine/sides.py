@@ -58,7 +58,7 @@ def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> Da
         return reader.table(".".join(map(quoted, ("lake", *table.split(".")))))
     if files.kind != "parquet":
         raise UsageError(
-            f"{str(source)!r} is CSV, whose types only DuckDB finds out from all rows",
+            f"{str(source)!r} is CSV, whose types only DuckDB infers from all rows",
             next_step="give --engine duckdb, or write it as Parquet",
         )
     return _parquet(spark, files, str(source))
@@ -101,7 +101,7 @@ def _parquet(spark: SparkSession, files: Files, source: str) -> DataFrame:
     for file in files.paths:
         if hidden(Path(file).name):
             raise UsageError(
-                f"{file!r} has the name of a file that Spark passes over without a word",
+                f"{file!r} has the name of a file that Spark skips silently",
                 next_step="give --engine duckdb, or give the file another name",
             )
 

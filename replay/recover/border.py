@@ -64,7 +64,7 @@ def find(past: Past, lake: Lake, contract: Contract) -> Border:
     if sink and last is not None and sink[0] not in past.query_ids:
         raise IncompleteError(
             f"{contract.output.stream_table} holds epoch {sink[1]} of checkpoint {sink[0]}, which no ledger knows",
-            next_step="bring back the ledger folder from a backup; without it nobody knows which rows were dropped",
+            next_step="restore the ledger folder from a backup; without it it is not known which rows were dropped",
         )
     if last is None and sink is None:
         raise IncompleteError(

@@ -107,7 +107,7 @@ def beginning(
                     raise IncompleteError(
                         f"{source.topic} partition {partition}: offsets {end} to {earliest - 1} are gone from the "
                         "topic before the join read them",
-                        next_step="add --accept-gaps to go on behind them, then replay their time range if the archive "
+                        next_step="add --accept-gaps to go on after them, then replay their time range if the archive "
                         f"{source.archive} has them",
                     )
                 ends[str(partition)] = earliest

@@ -109,9 +109,9 @@ def _reason(lake: Lake, contract: Contract, job: JobFolder, wanted: Wanted) -> s
     found = damage(lake, contract, job)
     if found is None and not wanted.force:
         raise SetupError(
-            "the checkpoint looks sound: `plumbline stream run CONTRACT` goes on from it",
+            "the checkpoint looks sound: `plumbline stream run CONTRACT` continues from it",
             where=str(job.join),
-            next_step="add --force to give it up all the same",
+            next_step="add --force to abandon it all the same",
         )
     return found or "given up by --force"
 
@@ -214,7 +214,7 @@ def _disproved(contract: Contract, shown: proof.Proof) -> IncompleteError:
         f"the stream table is not what the ledger says: {shown.missing} rows missing, {shown.extra} too many, "
         f"{shown.duplicates} twice ({'; '.join(shown.examples)})",
         where=contract.output.stream_table,
-        next_step="find out who changed the table; --accept-differences goes on from it as it is",
+        next_step="find out who changed the table; --accept-differences continues from it as it is",
     )
 
 

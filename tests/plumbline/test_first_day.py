@@ -32,7 +32,7 @@ def starter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 def test_init_never_overwrites_unasked(starter: Path, capsys: pytest.CaptureFixture[str]) -> None:
     starter.write_text("mine")
     assert run(["init", str(starter)]) == 2
-    assert "is there already. Next: name another file, or overwrite it with --force" in capsys.readouterr().err
+    assert "already exists. Next: name another file, or overwrite it with --force" in capsys.readouterr().err
     assert starter.read_text() == "mine"
     assert run(["init", str(starter), "--example", "flights", "--force", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"path": str(starter), "template": "flights"}

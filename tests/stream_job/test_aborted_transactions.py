@@ -111,7 +111,7 @@ def test_what_was_made_before_levels_were_noted_goes_on_and_says_so(lake: Lake, 
     said: list[str] = []
     job = job_of(tmp_path, checkpoint=True)
     assert isolation.settle(lake, contract(tmp_path), job, said.append) == READ_UNCOMMITTED
-    assert "the job's checkpoint was made with isolation.level read_uncommitted and goes on so" in said[0]
+    assert "the job's checkpoint was made with isolation.level read_uncommitted and keeps it" in said[0]
     asked = contract(tmp_path, **{ISOLATION: READ_UNCOMMITTED})
     isolation.settle(lake, asked, job, pytest.fail)
 

@@ -177,4 +177,4 @@ def test_check_says_what_the_checkpoint_takes_and_the_line_that_breaks(
     code, said = check()
     assert code == 2
     assert f"{job.contract_path.name}:{line}" in said
-    assert "Spark would go on with state kept for the old interval" in said
+    assert "Spark would continue with state kept for the old interval" in said

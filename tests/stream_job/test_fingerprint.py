@@ -89,7 +89,7 @@ TAKEN = [
 ]
 
 REFUSED = [
-    pytest.param({"join__within": ["0 minutes", "90 minutes"]}, "within was", "what it has let go", id="interval"),
+    pytest.param({"join__within": ["0 minutes", "90 minutes"]}, "within was", "silently missing", id="interval"),
     pytest.param({"sources__payments__watermark": "1 hour"}, "watermark was '10 minutes'", "drop as late", id="delay"),
     pytest.param({"join__kind": "inner"}, "join.kind was 'left_outer', is now 'inner'", "missing or", id="kind"),
     pytest.param({"join__on": ["id", "shop"]}, "join.on was ['id']", "by position", id="key"),

@@ -34,7 +34,7 @@ def test_a_source_is_idle_when_the_other_goes_on_for_longer() -> None:
     assert idle is not None
     assert idle.name == "payments"
     line = idle_line(after(both, left_only), idle, 10 * MINUTE)
-    assert line.startswith("payments has had no new event for 10 min while orders goes on")
+    assert line.startswith("payments has had no new event for 10 min while orders continues")
 
 
 def test_two_silent_sources_are_no_reason_to_warn() -> None:

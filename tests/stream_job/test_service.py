@@ -81,7 +81,7 @@ def test_it_sits_out_a_broker_and_a_catalog_that_are_away(
             broker.start(own, port=port)
             job.feed(*events(20, 40))
             job.caught_up()
-            until(lambda: any("join goes on after" in line for line in said), "no word of its return")
+            until(lambda: any("join continues after" in line for line in said), "no word of its return")
             with locked(catalog, seconds=10):
                 job.feed(*events(40, 60))
                 until(lambda: any("locked" in line.lower() for line in said), "no word of the lock")
