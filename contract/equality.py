@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 FOLDS = ("nfc", "case", "space", "order")
 """What may be overlooked: the two ways Unicode spells an accented letter; upper and lower case; blanks at the ends and
@@ -14,13 +15,15 @@ class Tolerance:
     """How far two values of a column may lie apart and still agree.
 
     `abs` and `rel` are for numbers and add up: |a - b| <= abs + rel * max(|a|, |b|), symmetric, never for NaN or
-    infinity. `round_to_ms` is for timestamps: both are cut down to that grid, in milliseconds. `fold` names what is
-    overlooked in text and lists, see FOLDS. `sql` is a comparison of one's own over `a`, the left value, and `b`: true
-    where they agree; equal values are never asked. `ignore` leaves the column out of the comparison.
+    infinity. Between two floats that is their own arithmetic, else exact: a float, as a size too, then stands for the
+    shortest digits that mean it. `round_to_ms` is for timestamps: both are cut down to that grid, in milliseconds.
+    `fold` names what is overlooked in text and lists, see FOLDS. `sql` is a comparison of one's own over `a`, the left
+    value, and `b`: true where they agree; equal values are never asked. `ignore` leaves the column out of the
+    comparison.
     """
 
-    abs: float | None = None
-    rel: float | None = None
+    abs: float | Decimal | None = None
+    rel: float | Decimal | None = None
     ignore: bool = False
     round_to_ms: float | None = None
     fold: tuple[str, ...] = ()

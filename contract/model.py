@@ -175,8 +175,8 @@ class BatchSettings(_Block):
 class ToleranceRule(_Block):
     """How far two values may lie apart and still agree."""
 
-    abs: float | None = Field(None, ge=0, description="numbers: |a - b| may be up to this much ...")
-    rel: float | None = Field(None, ge=0, description="... plus this share of the larger of |a| and |b|")
+    abs: int | float | None = Field(None, ge=0, description="numbers: |a - b| may be up to this much ...")
+    rel: int | float | None = Field(None, ge=0, description="... plus this share of the larger of |a| and |b|")
     round_to: Delay | None = Field(None, description="timestamps: both are first truncated to this grid")
 
     def as_tolerance(self) -> Tolerance:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
 
 from contract.durations import parse_duration
 from contract.equality import FOLDS, Tolerance
@@ -42,7 +44,7 @@ def _tolerance(text: str, rule: str) -> Tolerance:
         return Tolerance(ignore=True)
     if rule.startswith("sql:"):
         return Tolerance(sql=rule.removeprefix("sql:"))
-    sizes: dict[str, float] = {}
+    sizes: dict[str, Any] = {}
     folds: list[str] = []
     for part in rule.split(","):
         kind, _, size = (piece.strip() for piece in part.partition(":"))
@@ -56,13 +58,14 @@ def _tolerance(text: str, rule: str) -> Tolerance:
     return Tolerance(abs=sizes.get("abs"), rel=sizes.get("rel"), round_to_ms=sizes.get("round_to"), fold=tuple(folds))
 
 
-def _size(text: str, kind: str, size: str) -> float:
+def _size(text: str, kind: str, size: str) -> float | Decimal:
     if kind == "round_to":
         grid = parse_duration(size).total_seconds() * 1000
         if grid <= 0:
             raise UsageError(f"{size!r} in {text!r} is not a grid for times", next_step="write 1 ms or more")
         return grid
     try:
-        return float(size)
-    except ValueError:
+        written, read = Decimal(size), float(size)
+    except (ArithmeticError, ValueError):
         raise UsageError(f"{size!r} in {text!r} is not a number", next_step=_FORM) from None
+    return read if Decimal(repr(read)) == written else written

@@ -28,10 +28,12 @@ from benchmarks.diff.tables import KEY, write_left, write_right
 Counts = dict[str, int]
 
 
-def plumbline(left: str, right: str) -> Counts:
+def plumbline(left: str, right: str, tolerances: list[str] | None = None) -> Counts:
     import reconcile
+    from reconcile.tolerance import parse_tolerances
 
-    counts = reconcile.diff(left, right, list(KEY)).summary["counts"]
+    rules = parse_tolerances(tolerances or [])
+    counts = reconcile.diff(left, right, list(KEY), tolerances=rules).summary["counts"]
     return {name: counts[name] for name in ("mismatch", "missing", "extra", "duplicate")}
 
 
@@ -134,10 +136,10 @@ TOOLS: dict[str, Callable[[str, str], Counts]] = {
 }
 
 
-def run_here(tool: str, left: str, right: str) -> None:
+def run_here(tool: str, left: str, right: str, tolerances: list[str]) -> None:
     """Run one tool in this process and print what it found and cost. Memory that gives out ends this process first."""
     Path("/proc/self/oom_score_adj").write_text("1000")
-    counts = TOOLS[tool](left, right)
+    counts = plumbline(left, right, tolerances) if tool == "plumbline" else TOOLS[tool](left, right)
     processes = [os.getpid(), *_children(os.getpid())]
     cost = {"cpu": sum(map(_cpu_seconds, processes)), "peak_mb": sum(map(_peak_mb, processes))}
     print(json.dumps({"counts": counts, **cost}), flush=True)
@@ -159,8 +161,8 @@ def _peak_mb(pid: int) -> int:
     return int(match[1]) // 1000 if match else 0
 
 
-def measured(tool: str, left: Path, right: Path, limit_s: int) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--run", tool, str(left), str(right)]
+def measured(tool: str, left: Path, right: Path, limit_s: int, tolerances: list[str]) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--tolerance", *tolerances, "--run", tool, str(left), str(right)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
     except subprocess.TimeoutExpired:
@@ -177,18 +179,23 @@ def main() -> None:
     parser.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS))
     parser.add_argument("--limit", type=int, default=900, metavar="SECONDS", help="what a tool may take")
     parser.add_argument("--folder", type=Path, help="keep the tables there for the next run")
+    parser.add_argument(
+        "--tolerance", nargs="*", default=[], metavar="COLUMN=RULE", help="given to plumbline: n1=abs:1 f1=rel:1e-9"
+    )
     parser.add_argument("--run", nargs=3, metavar=("TOOL", "LEFT", "RIGHT"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.run:
-        run_here(*asked.run)
+        run_here(*asked.run, asked.tolerance)
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        compare_all(folder, asked.rows, asked.drift, asked.tools, asked.limit)
+        compare_all(folder, asked.rows, asked.drift, asked.tools, asked.limit, asked.tolerance)
 
 
-def compare_all(folder: Path, rows: int, drifts: list[float], tools: list[str], limit_s: int) -> None:
+def compare_all(
+    folder: Path, rows: int, drifts: list[float], tools: list[str], limit_s: int, tolerances: list[str]
+) -> None:
     left = folder / f"left_{rows}.parquet"
     if not left.exists():
         write_left(left, rows)
@@ -196,7 +203,7 @@ def compare_all(folder: Path, rows: int, drifts: list[float], tools: list[str], 
     for drift in drifts:
         right = folder / f"right_{rows}_{drift:g}.parquet"
         planted = write_right(right, rows, drift)
-        found = {tool: measured(tool, left, right, limit_s) for tool in tools}
+        found = {tool: measured(tool, left, right, limit_s, tolerances) for tool in tools}
         base = found.get("duckdb", {}).get("cpu")
         for tool, result in found.items():
             print(f"| {rows:,} | {drift:.3%} | {tool} | {_line(result, base, planted)} |", flush=True)

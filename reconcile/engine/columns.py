@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from contract.equality import Tolerance
 from contract.errors import UsageError
@@ -160,8 +161,15 @@ def _check_identifying(keys: Sequence[Compared], named: Sequence[str], left: Rel
 def _check_tolerances(tolerances: Mapping[str, Tolerance]) -> None:
     for name, tolerance in tolerances.items():
         for size in (tolerance.abs, tolerance.rel, tolerance.round_to_ms):
-            if size is not None and not (size >= 0 and math.isfinite(size)):
+            if size is not None and not _is_size(size):
                 raise UsageError(
                     f"tolerance {size} of column {name!r} is not a size",
                     next_step="write a finite number that is not negative",
                 )
+
+
+def _is_size(size: float | Decimal) -> bool:
+    try:
+        return math.isfinite(size) and math.isfinite(float(size)) and size >= 0
+    except (ArithmeticError, ValueError):  # a whole number beyond all floats, a signalling NaN
+        return False

@@ -16,8 +16,10 @@ from reconcile.engine.canonical import (
     is_float,
     is_moment,
     is_number,
+    is_wide,
     rule_for,
 )
+from reconcile.engine.exact_distance import ExactDistance
 from reconcile.engine.folding import folded
 from reconcile.engine.nearness import apart, grid, near, truncated
 from reconcile.engine.quoting import column, ident
@@ -29,17 +31,20 @@ _INSTANT = "TIMESTAMP"
 class Compared:
     """A column by its canonical form on each side, and what may still differ between two canonical values.
 
-    `rule` holds all that is done to a value first (types, folding, rounding). `tolerance` forgives numbers, `sql` is
-    the user's own test. `distance_in` is the type in which the difference of two plain values is taken, if they have
-    one. `mask` turns a value into what may be shown of it.
+    `rule` holds all that is done to a value first (types, folding, rounding). `tolerance` forgives numbers: floats by
+    floats, all others by `exactly`. `sql` is the user's own test. `distance_in` is the type in which the difference of
+    two plain values is taken, if they have one. `mask` turns a value into what may be shown of it. `wide` says that
+    hash() cannot tell the values apart.
     """
 
     name: str
     rule: Rule
     tolerance: Tolerance | None = None
+    exactly: ExactDistance | None = None
     sql: str | None = None
     distance_in: str | None = None
     mask: Form | None = None
+    wide: bool = False
 
     def value(self, side: str, of: str = "") -> str:
         """SQL of the canonical value of this column on `side`; `of` is the alias or struct that holds it."""
@@ -47,13 +52,18 @@ class Compared:
 
     def hashed(self, side: str) -> str:
         """SQL that feeds the row hash: equal for values that are equal, and for most that are within tolerance."""
-        value = self.gridded(side)
-        return sort_key(value) if self.rule.nested else value
+        return self.hashable(self.gridded(side))
+
+    def hashable(self, value: str) -> str:
+        """SQL of the canonical `value` in a form whose hash() tells it from all others."""
+        return sort_key(value) if self.rule.nested or self.wide else value
 
     def gridded(self, side: str, of: str = "") -> str:
         """SQL of the canonical value, on its tolerance's grid where it has one."""
         value = self.value(side, of)
-        return grid(value, self.tolerance) if self.tolerance and self.distance_in == "DOUBLE" else value
+        if self.exactly:
+            return self.exactly.gridded(column(self.name, of), value)
+        return grid(value, self.tolerance) if self.tolerance else value
 
     def differs(self, left: str, right: str) -> str:
         """SQL that is true when the plain values in the structs `left` and `right` are not equal."""
@@ -61,8 +71,10 @@ class Compared:
         unequal = f"{ours} IS DISTINCT FROM {theirs}"
         if self.sql is not None:
             agree = f"{self.macro}({column(self.name, left)}, {column(self.name, right)})"
+        elif self.exactly is not None:
+            agree = self.exactly.within(column(self.name, left), column(self.name, right))
         elif self.tolerance is not None:
-            agree = near(ours, theirs, self.tolerance, exact_numbers=self.distance_in != "DOUBLE")
+            agree = near(ours, theirs, self.tolerance)
         else:
             return f"({unequal})"
         return f"({unequal} AND NOT coalesce({agree}, false))"
@@ -93,7 +105,8 @@ class Compared:
 
 
 def sort_key(value: str) -> str:
-    """An injective encoding: DuckDB's hash() of the bare nested value takes [] for NULL and [0] for [0, 0]."""
+    """An injective encoding. Of the bare value DuckDB's hash() takes [] for NULL, [0] for [0, 0], and of the type
+    DECIMAL(20,2) 0.00 for -0.01."""
     return f"create_sort_key({value}, 'ASC NULLS FIRST')"
 
 
@@ -112,11 +125,15 @@ def compared_column(
     if tolerance.round_to_ms:
         rule = _rounded(name, ours, theirs, rule, tolerance.round_to_ms)
     near_enough = tolerance if tolerance.abs or tolerance.rel else None
-    distance_in = _distance_type(ours, theirs)
-    if near_enough:
-        _check_numbers(name, ours, theirs)
-        rule = Rule(cast(str(distance_in)), cast(str(distance_in)))
-    return Compared(name, rule, near_enough, tolerance.sql, distance_in, mask)
+    exactly = None
+    numbers = _numbers(name, ours, theirs) if near_enough else []
+    if numbers and all(map(is_float, numbers)):
+        rule = Rule(cast("DOUBLE"), cast("DOUBLE"))
+    elif numbers and near_enough:
+        exactly = ExactDistance(numbers[0], numbers[-1], near_enough)
+    return Compared(
+        name, rule, near_enough, exactly, tolerance.sql, _distance_type(ours, theirs), mask, is_wide(ours, theirs)
+    )
 
 
 def _rounded(name: str, ours: Any, theirs: Any, rule: Rule, round_to_ms: float) -> Rule:
@@ -134,13 +151,16 @@ def _cut(form: Form, grid_us: int) -> Form:
     return lambda value: truncated(f"{form(value)}::TIMESTAMP", grid_us)
 
 
-def _check_numbers(name: str, ours: Any, theirs: Any) -> None:
-    for kind in (ours, theirs):
-        if not is_number(kind) or kind.id == "bignum":
+def _numbers(name: str, ours: Any, theirs: Any) -> list[Any]:
+    """The types of the numbers; a column without any value takes the other side's. Raises UsageError for no numbers."""
+    kinds = [kind for kind in (ours, theirs) if kind.id != "null"]
+    for kind in kinds:
+        if not is_number(kind):
             raise UsageError(
                 f"column {name!r} is {kind}, not a number, and cannot have a tolerance",
                 next_step="use abs and rel for numbers only; round_to is for timestamps",
             )
+    return kinds
 
 
 def _distance_type(ours: Any, theirs: Any) -> str | None:

@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from reconcile.engine.columns import Plan
-from reconcile.engine.compared import Compared, sort_key
+from reconcile.engine.compared import Compared
 from reconcile.engine.sides import PLACE
 from reconcile.engine.spill import ROW_BITS, U64, Hashes, HashFile
 
 
 def key_hash(keys: tuple[Compared, ...], side: str) -> str:
     """SQL of the hash of a row's key. NULL and position count: ('a', NULL) is not (NULL, 'a')."""
-    parts = (sort_key(key.value(side)) if key.rule.nested else key.value(side) for key in keys)
+    parts = (key.hashable(key.value(side)) for key in keys)
     return f"hash({', '.join(parts)})"
 
 

@@ -13,16 +13,17 @@ from contract.equality import Tolerance
 _MANTISSA_BITS = 52
 
 
-def near(left: str, right: str, tolerance: Tolerance, *, exact_numbers: bool) -> str:
-    """SQL that is true when both are finite and |left - right| <= abs + rel * max(|left|, |right|).
+def sizes(tolerance: Tolerance) -> tuple[float, float]:
+    """`abs` and `rel` as floats, 0 where there is none."""
+    return float(tolerance.abs or 0), float(tolerance.rel or 0)
 
-    `exact_numbers` says that both are integers or decimals: their difference is then taken before any rounding.
-    """
-    slack = f"{tolerance.abs or 0.0!r}::DOUBLE"
-    if tolerance.rel:
-        slack += f" + {tolerance.rel!r}::DOUBLE * greatest(abs({left}::DOUBLE), abs({right}::DOUBLE))"
-    if exact_numbers:
-        return f"{apart(left, right)}::DOUBLE <= {slack}"
+
+def near(left: str, right: str, tolerance: Tolerance) -> str:
+    """SQL that is true when two DOUBLEs are finite and |left - right| <= abs + rel * max(|left|, |right|)."""
+    absolute, relative = sizes(tolerance)
+    slack = f"{absolute!r}::DOUBLE"
+    if relative:
+        slack += f" + {relative!r}::DOUBLE * greatest(abs({left}), abs({right}))"
     return f"(isfinite({left}) AND isfinite({right}) AND abs({left} - {right}) <= {slack})"
 
 
@@ -31,17 +32,21 @@ def apart(left: str, right: str) -> str:
     return f"coalesce(TRY(abs({left} - {right})), abs({left}::DOUBLE - {right}::DOUBLE))"
 
 
-def grid(value: str, tolerance: Tolerance) -> str:
-    """SQL of the grid value of the DOUBLE `value`; the value itself where no grid is fine enough."""
-    relative = _relative_grid(value, tolerance.rel) if tolerance.rel else value
-    if not tolerance.abs or not _usable(tolerance.abs):
+def grid(value: str, tolerance: Tolerance, otherwise: str | None = None) -> str:
+    """SQL of the grid value of the DOUBLE `value`; the value itself where no grid is fine enough.
+
+    With `otherwise`, a text that stands for the value there, the grid values are texts too, and no such text.
+    """
+    absolute, relative_size = sizes(tolerance)
+    relative = _relative_grid(value, relative_size, otherwise) if relative_size else otherwise or value
+    if not absolute or not _usable(absolute):
         return relative
-    step = 2.0 ** math.floor(math.log2(tolerance.abs))
+    step = 2.0 ** math.floor(math.log2(absolute))
     shift = 1.5 * 2.0**_MANTISSA_BITS * step
     limit = 2.0 ** (_MANTISSA_BITS - 2) * step
-    if tolerance.rel:
-        limit = min(limit, tolerance.abs / tolerance.rel)
-    rounded = f"({value} + {shift!r}::DOUBLE) - {shift!r}::DOUBLE"
+    if relative_size:
+        limit = min(limit, absolute / relative_size)
+    rounded = _marked(f"({value} + {shift!r}::DOUBLE) - {shift!r}::DOUBLE", otherwise)
     return f"CASE WHEN abs({value}) < {limit!r}::DOUBLE THEN {rounded} ELSE {relative} END"
 
 
@@ -50,14 +55,18 @@ def _usable(tolerance: float) -> bool:
     return 1e-280 < tolerance < 1e280
 
 
-def _relative_grid(value: str, rel: float) -> str:
+def _marked(cell: str, otherwise: str | None) -> str:
+    return cell if otherwise is None else f"concat('~', {cell})"
+
+
+def _relative_grid(value: str, rel: float, otherwise: str | None) -> str:
     """Veltkamp's split: x rounded to so few bits of mantissa that the rounding stays below rel/2 of x."""
     bits = min(_MANTISSA_BITS - 2, math.floor(_MANTISSA_BITS - 1 + math.log2(rel)))
     if bits < 1:
-        return value
+        return otherwise or value
     factor = f"{2.0**bits + 1!r}::DOUBLE"
-    high = f"{value} * {factor} - ({value} * {factor} - {value})"
-    return f"CASE WHEN abs({value}) BETWEEN 1e-290 AND 1e290 THEN {high} ELSE {value} END"
+    high = _marked(f"{value} * {factor} - ({value} * {factor} - {value})", otherwise)
+    return f"CASE WHEN abs({value}) BETWEEN 1e-290 AND 1e290 THEN {high} ELSE {otherwise or value} END"
 
 
 def truncated(value: str, grid_us: int) -> str:

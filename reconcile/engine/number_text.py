@@ -41,12 +41,17 @@ def of_double(value: str) -> str:
     )
 
 
+def written(value: str) -> str:
+    """SQL of a DECIMAL as text with a digit before the point: DuckDB writes .50 where the type has none there."""
+    return f"regexp_replace({value}::VARCHAR, '^(-?)[.]', '\\10.')"
+
+
 def of_decimal(value: str) -> str:
     """SQL of the canonical text of a DECIMAL: that of a double where it has the very digits of one.
 
     So a decimal and a double are equal when they say the same digits; a small one is written as doubles are, 1e-07.
     """
-    plain, double = f"{value}::VARCHAR", f"{value}::DOUBLE::VARCHAR"
+    plain, double = written(value), f"{value}::DOUBLE::VARCHAR"
     return (
         f"CASE WHEN {value} = trunc({value}) THEN split_part({plain}, '.', 1) "
         f"WHEN {significant(plain)} = {significant(double)} THEN {double} ELSE rtrim({plain}, '0') END"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from rows import compare_values
 
+from connect.pinned import connection
 from contract.equality import Tolerance
+from reconcile.engine import compare
 
 BIG = "1152921504606846976"  # 2^60, beyond which doubles no longer tell neighbours apart
 ABS, REL = Tolerance(abs=1e-9), Tolerance(rel=1e-9)
@@ -22,6 +24,13 @@ EQUAL = {
     "decimals of two scales meet by value": ("1.0::DECIMAL(10,1)", "1.00::DECIMAL(10,2)"),
     "decimals too wide for one type meet by value": ("5.0::DECIMAL(38,1)", "5.00::DECIMAL(38,20)"),
     "a big integer is itself": (f"{BIG}::BIGINT", f"{BIG}::BIGINT"),
+    "a decimal of no digit before its point meets a wide one": ("0.5::DECIMAL(38,38)", "0.5::DECIMAL(38,1)"),
+    "a zero of no digit before its point meets a whole number": ("0::DECIMAL(38,38)", "0::INT"),
+    "a zero of no digit before its point meets a double": ("0::DECIMAL(4,4)", "0.0::DOUBLE"),
+    "a decimal of no digit before its point meets the double": ("-0.25::DECIMAL(4,4)", "-0.25::DOUBLE"),
+    "a month is thirty days": ("INTERVAL '1 month'", "INTERVAL '30 days'"),
+    "a day is twenty-four hours, also in a list": ("[INTERVAL '-1 day']", "[INTERVAL '-24 hours']"),
+    "minus a month and a day is twenty-nine days less": ("INTERVAL '-1 month 1 day'", "INTERVAL '-29 days'"),
     "int 1 is double 1.0 by value": ("1::BIGINT", "1.0::DOUBLE"),
     "int 0 is double minus zero by value": ("0::BIGINT", "-0.0::DOUBLE"),
     "decimal 0.1 is double 0.1 by value": ("0.1::DECIMAL(4,1)", "0.1::DOUBLE"),
@@ -213,3 +222,34 @@ def test_within_tolerance(tolerance: Tolerance, left: str, right: str) -> None:
 def test_beyond_tolerance(tolerance: Tolerance, left: str, right: str) -> None:
     assert compare_values(left, right, tolerance).columns == {"v": 1}
     assert compare_values(right, left, tolerance).columns == {"v": 1}
+
+
+ONE_HASH = {
+    "a wide decimal of nothing and of a cent less": ("0::DECIMAL(20,2)", "-0.01::DECIMAL(20,2)"),
+    "the widest decimal of nothing and of one less": ("0::DECIMAL(38,0)", "-1::DECIMAL(38,0)"),
+    "a hugeint of two equal halves": ("0::HUGEINT", "5::HUGEINT * 18446744073709551616 + 5"),
+    "a hugeint with its halves changed over": (f"{2**64 * 3 + 7}::HUGEINT", f"{2**64 * 7 + 3}::HUGEINT"),
+    "an unsigned zero and minus one": ("0::UBIGINT", "-1::TINYINT"),
+    "decimals of two scales": ("0::DECIMAL(18,2)", "-0.001::DECIMAL(18,3)"),
+    "an id with its halves changed over": (
+        "'00000000-0000-0001-0000-000000000002'::UUID",
+        "'80000000-0000-0002-8000-000000000001'::UUID",
+    ),
+    "months and days changed over": ("INTERVAL '1 month 2 days'", "INTERVAL '2 months 1 day'"),
+    "as many months as days, and none": ("INTERVAL '3 months 3 days'", "INTERVAL '0 days'"),
+}
+
+
+@pytest.mark.parametrize(("left", "right"), ONE_HASH.values(), ids=ONE_HASH)
+def test_values_of_one_hash_in_duckdb_are_told_apart(left: str, right: str) -> None:
+    """DuckDB hashes 16 bytes as the XOR of their halves. As a value, as a key, and among the rows of a key."""
+    assert compare_values(left, right).columns == {"v": 1}
+    con = connection()
+    con.execute(f"CREATE VIEW ours AS SELECT 1 AS k, {left} AS v")
+    con.execute(f"CREATE VIEW theirs AS SELECT 1 AS k, {right} AS v")
+    con.execute("CREATE VIEW several AS FROM ours UNION ALL FROM ours")
+    con.execute("CREATE VIEW others AS FROM ours UNION ALL FROM theirs")
+    as_key = compare(con, "ours", "theirs", ["v"])
+    assert (as_key.counts["missing"], as_key.counts["extra"]) == (1, 1)
+    assert not compare(con, "ours", "theirs", None).clean
+    assert compare(con, "several", "others", ["k"]).counts["duplicate"] == 1
