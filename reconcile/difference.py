@@ -110,11 +110,11 @@ class Diff:
     def drift(self, limit: int | None = None) -> pa.Table:
         """One row per differing key, in order of the key: `class`, the key, `left_count`, `right_count`, `columns`,
         `left_row`, `right_row`, and the lineage of both sides where the tables have it. At most `limit` rows."""
-        return self._apart.table(self._con.sql(self._ordered(limit)).to_arrow_table())
+        return self._spelled(self._con.sql(self._ordered(limit)))
 
     def samples(self, limit: int) -> list[dict[str, Any]]:
         """The first `limit` drift rows of each class, as `drift` has them, in plain values."""
-        rows = self._apart.table(self._con.sql(samples_sql(self._inside, limit)).to_arrow_table()).to_pylist()
+        rows = self._spelled(self._con.sql(samples_sql(self._inside, limit))).to_pylist()
         return [{name: plain_json(value) for name, value in row.items()} for row in rows]
 
     def write(self, path: str | Path) -> None:
@@ -141,6 +141,9 @@ class Diff:
         """Free the rows; the figures stay."""
         self._con.close()
         self._spill.cleanup()
+
+    def _spelled(self, drift: duckdb.DuckDBPyRelation) -> pa.Table:
+        return self._apart.table(drift.to_arrow_table(), self.comparison.drift_key)
 
     def _ordered(self, limit: int | None = None) -> str:
         return f"FROM {DRIFT} ORDER BY {in_order(self._inside)}" + (f" LIMIT {limit}" if limit is not None else "")

@@ -46,5 +46,5 @@ def told(value: Any) -> str:
 
 
 def _row(found: Comparison, row: Mapping[str, Any]) -> list[Any]:
-    key = [None if row[name] is None else str(row[name]) for name in found.key]
+    key = [None if row[name] is None else str(row[name]) for name in found.drift_key]
     return [row["class"], *key, ", ".join(row["columns"]), shown_values(row, "left"), shown_values(row, "right")]

@@ -6,13 +6,13 @@ diff runs again with the input coordinates as part of the key: it then says whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.lineage import COORDINATES, LINEAGE
 from reconcile.engine import compare
 from reconcile.engine.budget import Budget
-from reconcile.engine.columns import OWN_COLUMNS
+from reconcile.engine.columns import drift_names
 from reconcile.engine.quoting import ident, text
 from reconcile.pins import BATCH, STREAM, Pins
 
@@ -57,20 +57,14 @@ def find(pins: Pins) -> Differing:
 
 
 def compare_rows(pins: Pins, left: str, right: str, key: tuple[str, ...], carry: tuple[str, ...]) -> Comparison:
-    """Compare two views by `key` under the contract's tolerances; leaves what differs in the view `drift`, where key
-    columns are named as `_in_drift` says."""
-    names = {name: _in_drift(name) for name in key}
-    other = {name: new for name, new in names.items() if new != name}
-    for view in (left, right) if other else ():
-        named = ", ".join(f"{ident(name)} AS {ident(new)}" for name, new in other.items())
-        pins.con.execute(f"CREATE OR REPLACE VIEW {view}_named AS SELECT * RENAME ({named}) FROM {view}")
+    """Compare two views by `key` under the contract's tolerances; leaves what differs in the view `drift`."""
     columns = [name for name in pins.contract.value_columns if name not in key]
     tolerances = pins.contract.reconcile.as_tolerances()
-    found = compare(
+    return compare(
         pins.con,
-        f"{left}_named" if other else left,
-        f"{right}_named" if other else right,
-        tuple(names.values()),
+        left,
+        right,
+        key,
         columns=columns,
         ignore=(),
         tolerances={name: rule for name, rule in tolerances.items() if name in columns},
@@ -79,21 +73,10 @@ def compare_rows(pins: Pins, left: str, right: str, key: tuple[str, ...], carry:
         budget=Budget.of(pins.memory),
         temp_dir=pins.scratch,
     )
-    own = {new: name for name, new in other.items()}
-    return replace(
-        found, schema=tuple({**one, "column": own.get(str(one["column"]), one["column"])} for one in found.schema)
-    )
-
-
-def _in_drift(name: str) -> str:
-    """The name of a key column in `drift`, whose own columns have names that a contract may use too."""
-    return (
-        f"{name} of the key" if name.lower() in OWN_COLUMNS or name.lower().startswith(("left__", "right__")) else name
-    )
 
 
 def _several_keys(pins: Pins) -> str:
-    keys = ", ".join(f"{ident(_in_drift(name))} AS {ident(name)}" for name in pins.contract.output.key)
+    keys = ", ".join(f"{ident(new)} AS {ident(name)}" for name, new in drift_names(pins.contract.output.key).items())
     return f"SELECT {keys} FROM drift WHERE drift.class = 'duplicate' OR drift.left_count > 1 OR drift.right_count > 1"
 
 
@@ -142,7 +125,7 @@ def _count_copies(pins: Pins) -> str:
 
 
 def _difference(pins: Pins, lineage: str) -> str:
-    key = ", ".join(f"{ident(name)} := {ident(_in_drift(name))}" for name in pins.contract.output.key)
+    key = ", ".join(f"{ident(name)} := {ident(new)}" for name, new in drift_names(pins.contract.output.key).items())
     return f"""
         SELECT nextval('finding_ids') AS id, class, struct_pack({key}) AS key,
             left_count AS batch_count, right_count AS stream_count, right_count AS stream_copies, columns,

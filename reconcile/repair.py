@@ -11,6 +11,7 @@ import duckdb
 from contract.equality import Tolerance
 from contract.errors import UsageError
 from reconcile.engine import Comparison, Relation
+from reconcile.engine.columns import drift_names
 from reconcile.engine.quoting import column, ident, text
 from reconcile.engine.statements import DRIFT
 from reconcile.sql_literals import DIALECTS, Dialect
@@ -79,7 +80,7 @@ def write_repair(con: duckdb.DuckDBPyConnection, target: Target, file: IO[str]) 
     in the compared columns. Each statement holds some hundred rows. Raises UsageError for values that SQL cannot hold.
     """
     file.write(f"-- Makes {' '.join(target.sql.split())} like the table it was compared with, as both were then.\n")
-    keys = ", ".join(map(ident, target.key))
+    keys = ", ".join(map(ident, drift_names(target.key).values()))
     doomed = f"SELECT {keys} FROM {DRIFT} WHERE class IN ('extra', 'duplicate')"
     for rows in _batches(con, doomed, target.dialect):
         matches = " OR\n".join(f"({_same_key(target, row)})" for row in rows)
@@ -96,7 +97,10 @@ def write_repair(con: duckdb.DuckDBPyConnection, target: Target, file: IO[str]) 
 def _left_rows(target: Target, columns: Sequence[str], *classes: str) -> str:
     """SQL of the left rows whose key is of one of the classes."""
     chosen = ", ".join(column(name, "side") for name in columns)
-    same = " AND ".join(f"{column(n, 'side')} IS NOT DISTINCT FROM {column(n, 'differing')}" for n in target.key)
+    same = " AND ".join(
+        f"{column(name, 'side')} IS NOT DISTINCT FROM {column(new, 'differing')}"
+        for name, new in drift_names(target.key).items()
+    )
     within = ", ".join(map(text, classes))
     return f"""
         SELECT {chosen} FROM "left" AS side

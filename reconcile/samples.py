@@ -12,7 +12,7 @@ from reconcile.engine.statements import DRIFT
 
 def in_order(found: Comparison) -> str:
     """SQL of the order in which drift is listed: by key, or by the rows themselves where there is no key."""
-    return ", ".join([*map(ident, found.key or ("left_row", "right_row")), "class"])
+    return ", ".join([*map(ident, found.drift_key or ("left_row", "right_row")), "class"])
 
 
 def samples_sql(found: Comparison, limit: int) -> str:

@@ -102,7 +102,7 @@ def _show_samples(figures: Comparison, samples: Sequence[Mapping[str, Any]], con
     for name in ("class", *figures.key, "A", "B"):
         table.add_column(Text(printable(name)))
     for row in samples:
-        cells = [row["class"], *(told(row[name]) for name in figures.key)]
+        cells = [row["class"], *(told(row[name]) for name in figures.drift_key)]
         cells += [shown_values(row, "left"), shown_values(row, "right")]
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)

@@ -136,13 +136,15 @@ class CaseNames:
         """Names inside to how they are spelled."""
         return {name: spelled for spelled, name in self.names.items()}
 
-    def table(self, drift: pa.Table) -> pa.Table:
-        """The drift with the columns as they are spelled: as such, in the rows of both sides, and by name."""
+    def table(self, drift: pa.Table, key: Sequence[str]) -> pa.Table:
+        """The drift with the columns as they are spelled: the key by its names `key`, in the rows of both sides, and by
+        name."""
         if not self.names:
             return drift
         to = self.spelled
         columns = [self._column(name, drift[name].combine_chunks(), to) for name in drift.column_names]
-        return pa.Table.from_arrays(columns, [to.get(name, name) for name in drift.column_names])
+        names = [drift.column_names[0], *key, *drift.column_names[1 + len(key) :]]
+        return pa.Table.from_arrays(columns, names)
 
     def _column(self, name: str, column: pa.Array, to: Mapping[str, str]) -> pa.Array:
         if name == "columns":

@@ -19,6 +19,19 @@ OWN_COLUMNS = frozenset(
 )
 
 
+def drift_names(key: Sequence[str]) -> dict[str, str]:
+    """Key columns to their names in the drift, whose own columns have names that a table may use too: `class` is
+    `class of the key` there."""
+    names: dict[str, str] = {}
+    for name in key:
+        taken = name.lower() in OWN_COLUMNS or name.lower().startswith(("left__", "right__"))
+        new = f"{name} of the key" if taken else name
+        while new in names.values():
+            new += " of the key"
+        names[name] = new
+    return names
+
+
 @dataclass(frozen=True)
 class Plan:
     """Key columns, compared columns, carried columns, and what is wrong between the two schemas.
@@ -125,11 +138,6 @@ def _check_key(key: Sequence[str], left: Relation, right: Relation) -> None:
                     where=relation.name,
                     next_step=nearest(name, relation.columns),
                 )
-        if name.lower() in OWN_COLUMNS:
-            raise UsageError(
-                f"key column {name!r} has the name of a column of the drift table",
-                next_step="rename it in a view or in the file",
-            )
     if len(set(key)) < len(key):
         raise UsageError(f"a key column is named twice: {', '.join(key)}", next_step="name each once")
 

@@ -21,7 +21,7 @@ from contract.errors import SetupError, UsageError
 from reconcile.engine.budget import Budget, held_beside
 from reconcile.engine.candidates import Batch, Batches, find_candidates
 from reconcile.engine.canonical import Form
-from reconcile.engine.columns import Plan, plan_columns
+from reconcile.engine.columns import Plan, drift_names, plan_columns
 from reconcile.engine.custom import create_macros
 from reconcile.engine.exact import Exact
 from reconcile.engine.hashing import spill_hashes
@@ -62,6 +62,11 @@ class Comparison:
         """No key differs, and no column had to be left out because the other side lacks it."""
         drifted = any(self.counts[name] for name in CLASSES)
         return not drifted and not any(found["finding"] in UNCOMPARED for found in self.schema)
+
+    @property
+    def drift_key(self) -> tuple[str, ...]:
+        """The key columns by their names in the drift."""
+        return tuple(drift_names(self.key).values())
 
     def spelled(self, names: Mapping[str, str]) -> Comparison:
         """The same with other names of columns: to each the one that people know."""
@@ -111,11 +116,11 @@ def compare(
 
     Without a key (None) whole rows are compared as multisets: they are missing, extra or duplicate, never a mismatch.
 
-    Leaves the temp view `drift` in `con`, one row per differing key: `class`, the key columns, `left_count`,
-    `right_count`, `columns` (names of the differing columns of a mismatch), the structs `left_row` and `right_row`
-    (the compared columns, or the key where none is compared; NULL when absent). `carry` columns are not compared
-    but come along as `left_<column>` and `right_<column>`; with them, `left_rows` and `right_rows` list their values
-    for up to 100 rows of a key that occurs more than once. `masks` has the forms in which columns are shown.
+    Leaves the temp view `drift` in `con`, one row per differing key: `class`, the key columns (see `drift_names`),
+    `left_count`, `right_count`, `columns` (names of the differing columns of a mismatch), the structs `left_row` and
+    `right_row` (the compared columns, or the key where none is compared; NULL when absent). `carry` columns are not
+    compared but come along as `left_<column>` and `right_<column>`; with them, `left_rows` and `right_rows` list their
+    values for up to 100 rows of a key that occurs more than once. `masks` has the forms in which columns are shown.
 
     `memory` bounds the whole process: DuckDB's limit on `con` is set from it. Spills go to `temp_dir`, which must
     stay while `drift` is read, else to the system's temporary folder. The views are read twice at most. A further

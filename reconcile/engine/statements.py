@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconcile.engine.candidates import Batch
-from reconcile.engine.columns import Plan
+from reconcile.engine.columns import Plan, drift_names
 from reconcile.engine.compared import Compared, sort_key
 from reconcile.engine.hashing import key_hash
 from reconcile.engine.quoting import column, ident, text
@@ -177,7 +177,8 @@ def _same_key(plan: Plan, one: str, other: str) -> str:
 
 def _named_keys(plan: Plan) -> str:
     named = zip(_key_names(plan), plan.named_keys, strict=False)
-    return "".join(f"{key.shown(name)} AS {ident(key.name)}, " for name, key in named)
+    names = drift_names([key.name for key in plan.named_keys])
+    return "".join(f"{key.shown(name)} AS {ident(names[key.name])}, " for name, key in named)
 
 
 def _within(batch: Batch) -> str:

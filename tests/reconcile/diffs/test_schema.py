@@ -82,7 +82,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a key named twice": ({"key": ["flight_id", "flight_id"]}, "named twice: flight_id, flight_id"),
     "a key of two kinds": ({"key": ["code"]}, "cannot be compared: VARCHAR on the left, INTEGER on the right"),
     "a map as a key": ({"key": ["tags"]}, "key column 'tags' cannot be compared"),
-    "a key named like a column of the drift": ({"key": ["class"]}, "'class' has the name of a column of the drift"),
     "a tolerance on text": ({"tolerances": {"city": Tolerance(abs=1)}}, "column 'city' is VARCHAR, not a number"),
     "a tolerance on a key": ({"tolerances": {"flight_id": Tolerance(abs=1)}}, "key column 'flight_id' has a tolerance"),
     "a tolerance on an unknown column": ({"tolerances": {"prise": Tolerance(abs=1)}}, "did you mean 'price'?"),
