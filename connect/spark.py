@@ -253,7 +253,7 @@ def _interrupts_kept() -> Iterator[None]:
 
 
 def _divert_python_errors(log: Path) -> None:
-    """PySpark writes each SQL error to stderr as JSON besides raising it: send that to the log."""
+    """PySpark writes each SQL error to stderr as JSON and also raises it: send that to the log."""
     import logging
 
     from pyspark.logger import PySparkLogger

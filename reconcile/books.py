@@ -93,7 +93,7 @@ class Books:
 
 
 def keep(pins: Pins) -> Books:
-    """The books of a finished attribution. Rows are counted anew in both pinned views."""
+    """The books of a finished attribution. Rows are counted again in both pinned views."""
     pages: dict[datetime | None, Page] = {}
     timed = pins.timed
     for day_us, batch, stream in _rows(pins.con, timed):

@@ -14,7 +14,7 @@ UNNAMED = "of a version that its commits do not name"
 """Iceberg writes the version into each commit of Spark's; a commit that lost it proves nothing."""
 PROVEN = ("4.1.3", "4.1.4")
 """Versions of Spark whose rule of lateness was held to the exact one row by row. SPARK-58904 moves the place of the
-watermark for left outer joins in a later one: what such a job drops must be proven anew before it is predicted."""
+watermark for left outer joins in a later one: what such a job drops must be proven again before it is predicted."""
 
 
 def last_epoch(table: Table, snapshot_id: int | None) -> tuple[str, int] | None:

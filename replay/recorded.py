@@ -32,7 +32,7 @@ class Recorded:
     spans: dict[str, dict[int, tuple[int, int]]]
 
     def as_json(self, *, restart: bool) -> dict[str, Any]:
-        """The epoch as it stands in a plan; `restart`: the job was started anew before it."""
+        """The epoch as it stands in a plan; `restart`: the job was restarted before it."""
         ends = {name: {str(p): end for p, (_, end) in spans.items()} for name, spans in self.spans.items()}
         return {
             "epoch": self.epoch,
@@ -102,7 +102,7 @@ def stretch(epochs: Sequence[Recorded], first: int | None, closed: Callable[[int
 
 
 def restarts(played: Sequence[Recorded]) -> list[bool]:
-    """For each epoch, whether the live job was started anew before it."""
+    """For each epoch, whether the live job was restarted before it."""
     return [i > 0 and played[i - 1].run_id != epoch.run_id for i, epoch in enumerate(played)]
 
 

@@ -61,9 +61,9 @@ class Anew:
 def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[str] = ()) -> dict[str, Any]:
     """Let stream and archive go on with the topics that were recreated, from their beginning; without `execute` say so.
 
-    `named` are sources whose topics were recreated though the broker tells no ids. Returns `{"contract", "executed",
-    "sources", "left"}`; `left` is `recover` when the join's checkpoint must be rebuilt besides. Raises SetupError when
-    no topic was recreated, UsageError for a source that the contract does not have.
+    `named` are sources whose topics were recreated though the broker tells no ids. Returns
+    `{"contract", "executed", "sources", "left"}`; `left` is `recover` when the join's checkpoint must also be rebuilt.
+    Raises SetupError when no topic was recreated, UsageError for a source that the contract does not have.
     """
     from connect.embedded import kafka_properties
     from connect.lake import Lake

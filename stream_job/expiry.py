@@ -54,8 +54,8 @@ def plan(
 ) -> Expiry:
     """What may go of a table whose newest snapshot is `head`.
 
-    `refs` are tags and branches besides main: name to (snapshot, whether it is a branch). `live` are the query ids of
-    the checkpoints in this home, `pinned` the snapshots that recorded work refers to. All that is not older than
+    `refs` are tags and branches other than main: name to (snapshot, whether it is a branch). `live` are the query ids
+    of the checkpoints in this home, `pinned` the snapshots that recorded work refers to. All that is not older than
     `older_than_ms` stays.
     """
     known = {version.snapshot_id: version for version in versions}

@@ -22,7 +22,7 @@ REBUILT = re.compile(
     r"sources\.\w+\.(watermark|fields|aliases|max_bytes|event_time_within)(\.|$)"
     r"|output\.(key|columns|partition_by)(\.|$)|stream\.(state|shuffle_partitions)$"
 )
-"""Changes with which a checkpoint can be built anew beside its tables: they leave it the same join."""
+"""Changes after which a checkpoint can be rebuilt for the same tables: the join stays the same join."""
 
 RECOVER = "change it back, or rebuild the checkpoint: `plumbline stream recover CONTRACT --force --execute`"
 BEGIN = "change it back, or start over: another contract name and new output tables"

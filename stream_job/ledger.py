@@ -135,7 +135,7 @@ class Ledger:
         self.forget_count()
 
     def forget_count(self) -> None:
-        """List the folder anew when the newest epoch is asked for again."""
+        """List the folder again when the newest epoch is asked for again."""
         self._last = None
 
     def from_log(self, number: int, query_id: str) -> Epoch | None:

@@ -99,8 +99,8 @@ class Exchange:
 def settle(lake: Lake, contract: Contract, job: JobFolder) -> None:
     """Before the job starts: finish an exchange that a kill interrupted, and refuse a checkpoint that went back.
 
-    A join that starts anew beside a filled table would write every row twice; one on an older checkpoint would leave
-    rows out, because the sink skips epochs that the table already holds. Raises SetupError; UnreachableError only when
+    A join that starts over on a filled table would write every row twice; one on an older checkpoint would leave rows
+    out, because the sink skips epochs that the table already holds. Raises SetupError; UnreachableError only when
     nobody can say whether a checkpoint was lost.
     """
     Exchange(job).finish(lake, contract)

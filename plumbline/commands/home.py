@@ -59,7 +59,7 @@ def adopt(execute: bool, home: Home, as_json: bool) -> None:
 
 
 def _unfinished(home: Home, *, execute: bool) -> list[str]:
-    """Replays that were being played: their checkpoints name the original's tapes, so they begin anew."""
+    """Replays that were being played: their checkpoints name the original's tapes, so they start over."""
     from replay.store import ReplayFolder
 
     begun = [folder for folder in ReplayFolder.all(home) if folder.checkpoint.exists() or folder.playing.exists()]

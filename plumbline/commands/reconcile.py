@@ -97,7 +97,7 @@ def _show(run: Run, contract: Contract, contract_path: Path, home: Home, console
 
 
 def _third(home: Home, against: str | None, time_range: TimeRange) -> tuple[str | None, TimeRange]:
-    """The table to compare with besides, and the range: of a replay its own, where none is given."""
+    """The third table to compare with, and the range: the replay's own where none is given."""
     if against is None:
         return None, time_range
     kind, colon, replay_id = against.partition(":")

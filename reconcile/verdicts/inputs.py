@@ -1,4 +1,4 @@
-"""What the outcome of a day hangs on, as digests that change whenever one of these can have changed."""
+"""What the outcome of a day depends on, as digests that change whenever one of these can have changed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Inputs:
     """The digests of one day.
 
-    `rows` covers what every day hangs on: its data files in both outputs, the archive files in reach of it, the part of
-    it that is in the range, contract, comparison, program. The causes of findings hang on `runs` besides, the batch
+    `rows` covers what every day depends on: its data files in both outputs, the archive files in reach of it, the part
+    of it that is in the range, contract, comparison, program. The causes of findings also depend on `runs`, the batch
     runs over the day. Those of extra rows also on `beside`: the files with rows that may share a record with the day's.
     """
 

@@ -76,7 +76,7 @@ def days(con: duckdb.DuckDBPyConnection, sql: str) -> set[datetime]:
 def _unlasting(pins: Pins) -> set[datetime]:
     """Days with a finding whose cause may become another, or whose records are not all archived yet.
 
-    A pair at a bound of `within` hangs on what other days' rows the stream has of its records.
+    A pair at a bound of `within` depends on what other days' rows the stream has of its records.
     """
     unseen = " OR ".join(f"({side}_offset IS NOT NULL AND {side}_event_us IS NULL)" for side in SIDES)
     causes = [cause for cause in LASTING if not (cause in LATE and _any_ahead(pins))]

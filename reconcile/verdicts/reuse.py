@@ -91,7 +91,7 @@ def add(pins: Pins, progress: Progress, verdicts: Mapping[datetime, Verdict]) ->
 
 
 def _same(verdict: Verdict, now: Inputs) -> bool:
-    """Whether everything that the day's verdict hangs on is as it was."""
+    """Whether everything that the day's verdict depends on is unchanged."""
     then, classes = verdict.inputs, {kind for _, kind in verdict.page.entries}
     return (
         then.rows == now.rows

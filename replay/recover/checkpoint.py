@@ -228,7 +228,7 @@ def _write_ledger(exchange: Exchange, border: Border, query_id: str, run_id: str
 
 
 def _replace(path: Path, body: str) -> None:
-    """Write a file of the log anew; Hadoop's checksum of the old one goes."""
+    """Rewrite a file of the log; Hadoop's checksum of the old one is removed."""
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text(body)
     draft.replace(path)
