@@ -110,7 +110,7 @@ def _same_port(running: int, wanted: int | None) -> None:
     if wanted not in (None, running):
         raise SetupError(
             f"the broker of this home already runs on port {running}, not on {wanted}",
-            next_step="use that address, or run plumbline kafka stop first",
+            next_step="use that address, or run `plumbline kafka stop` first",
         )
 
 
@@ -223,7 +223,7 @@ def _ready(home: Home, port: int, ended: Callable[[], bool]) -> BrokerInfo:
     raise SetupError(
         f"the local Kafka broker {why}: {files.telling_line(log.read_text(errors='replace'))}",
         where=str(log),
-        next_step="read that log, run plumbline kafka stop, then start again",
+        next_step="read that log, run `plumbline kafka stop`, then start again",
     )
 
 

@@ -11,6 +11,11 @@ from contract.model import Contract
 HEADER = "__value_schema_id"
 """Of Confluent's HeaderSchemaIdSerializer: a byte 1 and the schema's GUID, 16 bytes; the value is the plain record."""
 
+PREFIX_STEP = (
+    "let its producer use the serializer that puts them there (confluent-kafka: "
+    "schema.id.serializer = prefix_schema_id_serializer)"
+)
+
 LOOK_BACK = 5
 """Offsets at a partition's end that are looked at: the last ones may be ends of transactions."""
 
@@ -35,8 +40,7 @@ def refuse_header_ids(kafka: Mapping[str, str], contract: Contract) -> None:
                         f"topic {source.topic} has the schema ids of its records in the header {HEADER}",
                         where=f"{contract.place(('sources', name, 'format')) or name}: partition "
                         f"{record.partition()}, offset {record.offset()}",
-                        next_step="only ids in front of the value are read: let its producer use the serializer that "
-                        "puts them there (confluent-kafka: schema.id.serializer = prefix_schema_id_serializer)",
+                        next_step=f"only ids in front of the value are read: {PREFIX_STEP}",
                     )
 
 

@@ -68,7 +68,7 @@ def _present(home: Home, group: str) -> list[Path]:
             raise SetupError(
                 f"the {group} jars are not complete: {path.name} is missing",
                 where=str(home.jars),
-                next_step=f"run plumbline jars{home.option}",
+                next_step=f"plumbline jars{home.option}",
             )
     return paths
 

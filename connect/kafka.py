@@ -265,5 +265,5 @@ def no_answer(properties: Mapping[str, str], error: Exception) -> UnreachableErr
     return UnreachableError(
         f"no Kafka broker answers within {ANSWER_SECONDS:.0f} s: {reason}",
         where=f"bootstrap.servers={properties['bootstrap.servers']}",
-        next_step="check the address, or start the local one with plumbline kafka start",
+        next_step="check the address, or start the local one with `plumbline kafka start`",
     )

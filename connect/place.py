@@ -28,7 +28,7 @@ def refuse_elsewhere(home: Home) -> None:
     raise SetupError(
         f"this home is {what} {made}: its tables and checkpoints name that place",
         where=str(home.root),
-        next_step=f"plumbline home adopt{home.option} --execute makes it a home of its own; or use the original",
+        next_step=f"`plumbline home adopt{home.option} --execute` makes it a home of its own; or use the original",
     )
 
 

@@ -22,7 +22,7 @@ REASONS = {
     "tombstone": "the record has no value",
     "oversize": "the value is longer than the source's max_bytes",
     "not_utf8": "the value is not UTF-8 text",
-    "not_avro": "the value is not an Avro record of its schema in the registry's wire format",
+    "not_avro": "the value is not an Avro record of its schema in the registry's wire format (its id in front)",
     "unknown_schema": "the registry does not know the id of the value's schema",
     "huge_number": "a number is too large for its type, or for any decimal",
     "not_json": "the value is not one JSON object, or beyond the parser's limits",

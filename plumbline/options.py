@@ -14,12 +14,13 @@ from connect.home import Home
 from contract.durations import parse_duration
 from contract.errors import UsageError
 from contract.ranges import parse_range
+from plumbline.next_steps import HOME, note_contract
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _home(_ctx: click.Context, _option: click.Parameter, value: str | None) -> Home:
-    home = Home.resolve(value)
+def _home(ctx: click.Context, _option: click.Parameter, value: str | None) -> Home:
+    home = ctx.meta[HOME] = Home.resolve(value)
     for folder in (home.root, *home.root.parents):
         if folder.exists() and not folder.is_dir():
             raise UsageError(
@@ -29,7 +30,9 @@ def _home(_ctx: click.Context, _option: click.Parameter, value: str | None) -> H
     return home
 
 
-contract_argument = click.argument("contract_path", metavar="CONTRACT", type=click.Path(path_type=Path))
+contract_argument = click.argument(
+    "contract_path", metavar="CONTRACT", type=click.Path(path_type=Path), callback=note_contract
+)
 """Passes `contract_path: Path`; load it with `contract.load`, which explains what is wrong with it."""
 
 home_option = click.option(

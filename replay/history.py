@@ -29,6 +29,7 @@ UNKNOWN = "unknown"
 DONE = {PUBLISHED: "published", ROLLED_BACK: "rolled back"}
 BEGUN = {PUBLISHED: "publishing", ROLLED_BACK: "rolling back"}
 NOTHING = "came to nothing"
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def replays_schema() -> pa.Schema:
@@ -56,6 +57,18 @@ class Note:
 
     event: str
     sequence_number: int
+    snapshot_id: int | None = None
+    recorded_at: datetime = NEVER
+
+
+@dataclass(frozen=True)
+class Between:
+    """Two runs that looked at a stream table: the snapshots that they compared, and when they were recorded."""
+
+    first: int | None
+    last: int | None
+    since: datetime
+    until: datetime
 
 
 def begin(lake: Lake, table: Table, replay_id: str, action: str) -> None:
@@ -103,6 +116,43 @@ def decide(noted: tuple[Note, ...], reached: int) -> str | None:
     return None
 
 
+def published_between(lake: Lake, table: Table, span: Between) -> list[tuple[str, int | None]]:
+    """The replays published after the first of two runs and still there in the last, oldest first, with their commits.
+
+    Snapshots tell it as far as they are there; beyond the first that was expired, the rows do.
+    """
+    found, undone = dict[str, int](), set[str | None]()
+    snapshot = table.snapshot_by_id(span.last) if span.last is not None else None
+    reached = None
+    while snapshot is not None and snapshot.snapshot_id != span.first:
+        undone.add(_says(snapshot, ROLLED_BACK))
+        replay_id = _says(snapshot, PUBLISHED)
+        if replay_id and replay_id not in undone:
+            found.setdefault(replay_id, snapshot.snapshot_id)
+        reached = snapshot.sequence_number or 0
+        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
+    seen = [(replay_id, commit) for replay_id, commit in reversed(found.items())]
+    if snapshot is not None:
+        return [*seen]
+    told = {name: rows for name, rows in notes(lake, table).items() if name not in found and name not in undone}
+    return [*_told_between(told, table, span, reached), *seen]
+
+
+def _told_between(
+    told: Mapping[str, tuple[Note, ...]], table: Table, span: Between, reached: int | None
+) -> list[tuple[str, int | None]]:
+    """What rows tell of the time before the snapshot with the number `reached` (None: of all until the last run)."""
+    first = table.snapshot_by_id(span.first) if span.first is not None else None
+
+    def within(note: Note) -> bool:
+        after = note.sequence_number > (first.sequence_number or 0) if first else note.recorded_at > span.since
+        return after and (note.recorded_at <= span.until if reached is None else note.sequence_number < reached)
+
+    last = [(name, [note for note in rows if note.event in _ACTIONS and within(note)]) for name, rows in told.items()]
+    there = [(rows[-1], name) for name, rows in last if rows and rows[-1].event == DONE[PUBLISHED]]
+    return [(name, note.snapshot_id) for note, name in sorted(there, key=lambda one: one[0].sequence_number)]
+
+
 def unnoted(lake: Lake, table: Table) -> dict[str, tuple[str, int]]:
     """Replay id to its last action and that commit's snapshot, of those that no row tells of yet: made by an earlier
     version, or by a process that died before its row."""
@@ -133,11 +183,11 @@ def notes(lake: Lake, table: Table) -> Mapping[str, tuple[Note, ...]]:
     if not lake.exists(REPLAYS):
         return {}
     wanted = EqualTo("table_uuid", str(table.metadata.table_uuid))
-    fields = ("replay_id", "event", "sequence_number", ORDER)
+    fields = ("replay_id", "event", "sequence_number", "snapshot_id", "recorded_at", ORDER)
     rows = lake.load_now(REPLAYS).scan(wanted, selected_fields=fields).to_arrow().to_pylist()
     found: dict[str, tuple[Note, ...]] = {}
     for row in sorted(rows, key=lambda row: row[ORDER]):
-        note = Note(row["event"], row["sequence_number"] or 0)
+        note = Note(row["event"], row["sequence_number"] or 0, row["snapshot_id"], row["recorded_at"])
         found[row["replay_id"]] = (*found.get(row["replay_id"], ()), note)
     return found
 

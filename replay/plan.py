@@ -159,9 +159,11 @@ def _refuse_senseless(time_range: TimeRange, wanted: Wanted) -> None:
 
 
 def _kept(home: Home, plan: Plan) -> Plan:
-    """The plan, written to its folder unless it is there."""
+    """The plan, written to its folder unless it is there, as the one made last."""
     folder = ReplayFolder.of(home, plan.replay_id)
-    if not folder.plan.is_file():
+    if folder.plan.is_file():
+        folder.note_planned()
+    else:
         folder.write("plan", plan.as_json())
     return plan
 

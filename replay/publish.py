@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -53,7 +54,7 @@ def publish(
         raise UsageError(
             f"the staging table of replay {plan.replay_id} is gone",
             where=plan.staging_table,
-            next_step=f"plumbline replay run {plan.replay_id} --execute, then audit it",
+            next_step=f"`plumbline replay run {plan.replay_id} --execute`, then audit it",
         )
     rows = lake.load(plan.staging_table).scan().to_arrow()
     # The contract may have got a column since the stream job last started.
@@ -106,7 +107,8 @@ def _last(lake: Lake, table: Table, plan: Plan) -> str | None:
             f"replay {plan.replay_id} was being published or rolled back when its process ended, and the snapshots "
             "that would show whether it committed have been expired",
             where=".".join(table.name()),
-            next_step="plumbline reconcile CONTRACT shows what the range holds; plan the range again to replace it",
+            next_step=f"`plumbline reconcile {shlex.quote(plan.contract_file)}` shows what the range holds; plan the "
+            "range again to replace it",
         )
     return action
 
@@ -180,7 +182,7 @@ def _refuse_changed(table: Table, plan: Plan, audited: int | None) -> None:
     if not known or _lineage(table, plan, audited) != _lineage(table, plan, None):
         raise IncompleteError(
             f"the range {plan.time_range} of {'.'.join(table.name())} changed since the audit",
-            next_step=f"nothing was published; look again with plumbline replay audit {plan.replay_id}",
+            next_step=f"nothing was published; look again with `plumbline replay audit {plan.replay_id}`",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,15 +17,13 @@ from contract.ranges import TimeRange
 from replay import staging
 from replay.plan import Plan, make_plan
 from replay.settled import settled_end
-from replay.store import LATEST, ReplayFolder, write_json
+from replay.store import LATEST, SERIES, ReplayFolder, next_number, write_json
 from replay.time_basis import EVENT, touched
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from connect.home import Home
-
-FOLDER = "series"
 
 
 @dataclass(frozen=True)
@@ -71,21 +70,29 @@ def plan_several(
 def keep(home: Home, ids: Sequence[str]) -> str:
     """Note that these replays belong together, in this order; returns the name they have from then on."""
     name = f"series-{hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()[:8]}"
-    write_json(home.replays / FOLDER / f"{name}.json", {"replays": list(ids)})
+    number = next_number(home.replays)
+    write_json(home.replays / SERIES / f"{name}.json", {"replays": list(ids), "number": number})
     return name
 
 
 def members(home: Home, name: str) -> list[str]:
     """The replay ids that a series, a replay id, a plan file or `latest` stands for."""
     if name == LATEST:
-        kept = sorted((home.replays / FOLDER).glob("series-*.json"), key=lambda path: path.stat().st_mtime_ns)
-        plans = [folder.plan.stat().st_mtime_ns for folder in ReplayFolder.all(home)]
-        if kept and kept[-1].stat().st_mtime_ns >= max(plans, default=0):
+        kept = sorted((home.replays / SERIES).glob("series-*.json"), key=_made)
+        plans = [folder.made for folder in ReplayFolder.all(home)]
+        if kept and _made(kept[-1]) >= max(plans, default=(0, 0)):
             name = kept[-1].stem
-    path = home.replays / FOLDER / f"{name}.json"
+    path = home.replays / SERIES / f"{name}.json"
     if path.is_file():
         return list(json.loads(path.read_text())["replays"])
     return [ReplayFolder.find(home, name).id]
+
+
+def _made(series: Path) -> tuple[int, int]:
+    """When the series was made, as `ReplayFolder.made`."""
+    with suppress(ValueError, TypeError, KeyError):
+        return int(json.loads(series.read_text())["number"]), 0
+    return 0, series.stat().st_mtime_ns
 
 
 def finish(

@@ -43,7 +43,7 @@ def _refuse_series(home: Home, name: str) -> None:
     if len(several) > 1:
         raise UsageError(
             f"the most recent plan is a series of {len(several)} replays",
-            next_step=f"plumbline replay finish latest --execute does all of them; or name one, such as {several[0]}",
+            next_step=f"`plumbline replay finish latest --execute` does all of them; or name one, such as {several[0]}",
         )
 
 

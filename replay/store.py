@@ -17,7 +17,7 @@ from connect.locks import locked
 from contract.errors import UsageError
 
 LATEST = "latest"
-PLANNED = "planned"
+PLANNED, SERIES = "planned", "series"
 OWN_FILES = re.compile(
     r"(plan|run|audit|feed[^/]*)\.json|\.(plan|run|audit|feed[^/]*)\.json\.\d+\.tmp|tape|playing|checkpoint|scratch|\.lock"
 )
@@ -43,7 +43,7 @@ class ReplayFolder:
         """
         path = Path(name)
         if name == LATEST:
-            planned = sorted(cls.all(home), key=lambda folder: folder.plan.stat().st_mtime_ns)
+            planned = sorted(cls.all(home), key=lambda folder: folder.made)
             name = planned[-1].id if planned else name
         if path.suffix == ".json" and path.is_file():
             return cls(path.resolve().parent)
@@ -62,7 +62,7 @@ class ReplayFolder:
     @classmethod
     def planned(cls, home: Home) -> set[str]:
         """The ids of all replays that were ever planned in the home, also of those whose folder is gone."""
-        return {folder.id for folder in cls.all(home)} | {path.name for path in (home.replays / PLANNED).glob("*")}
+        return {folder.id for folder in cls.all(home)} | {path.name for path in (home.replays / PLANNED).glob("[!.]*")}
 
     def owned(self) -> AbstractContextManager[None]:
         """Keep other processes from running this replay meanwhile. Raises UnreachableError while another one does."""
@@ -98,6 +98,21 @@ class ReplayFolder:
     def plan(self) -> Path:
         """The plan, written once."""
         return self.root / "plan.json"
+
+    @property
+    def made(self) -> tuple[int, int]:
+        """When its plan was made, to be compared with that of another plan or series of the home.
+
+        By the number that it was noted with: a copied or touched file has another time. Plans of earlier versions have
+        no number, are older than any with one, and go by their file's time.
+        """
+        with suppress(OSError, ValueError):
+            return int((self.root.parent / PLANNED / self.id).read_text()), 0
+        return 0, self.plan.stat().st_mtime_ns
+
+    def note_planned(self) -> None:
+        """Note that this plan is the one made last, also where it was made before."""
+        write_text(self.root.parent / PLANNED / self.id, str(next_number(self.root.parent)))
 
     @property
     def tape(self) -> Path:
@@ -141,17 +156,31 @@ class ReplayFolder:
     def write(self, step: str, document: dict[str, Any]) -> None:
         """Keep the document of a finished step, whole or not at all."""
         if step == "plan":
-            (self.root.parent / PLANNED).mkdir(parents=True, exist_ok=True)
-            (self.root.parent / PLANNED / self.id).touch()
+            self.note_planned()
         write_json(self.root / f"{step}.json", document)
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write a JSON file so that a reader sees the old one or the new one, never a part."""
+    write_text(path, json.dumps(document, indent=1))
+
+
+def next_number(replays: Path) -> int:
+    """One more than any plan or series in this folder of replays was noted with."""
+    found = [0]
+    for path in (*(replays / PLANNED).glob("*"), *(replays / SERIES).glob("*.json")):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            text = path.read_text()
+            found.append(int(json.loads(text)["number"] if path.suffix == ".json" else text))
+    return max(found) + 1
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("w") as file:
-        json.dump(document, file, indent=1)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)

@@ -48,7 +48,7 @@ REGISTRY_STEP = "check the schema_registry block, then start again: it continues
 DISK_STEP = "free space where the home and the warehouse are: it continues from the last committed epoch"
 LOST_STEP = (
     "the topic no longer holds what the job has yet to read: raise its retention, then rebuild from the archive "
-    "(`plumbline replay`), or begin a new checkpoint"
+    "(`plumbline replay plan`), or begin a new checkpoint"
 )
 DECODE_STEP = "an event or an expression of the contract cannot be computed: see spark.log for the event's offsets"
 

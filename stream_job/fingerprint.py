@@ -66,20 +66,27 @@ def accepted(file: Path, contract: Contract) -> tuple[Change, ...]:
 def refuse_other_job(file: Path, contract: Contract) -> None:
     """Raise UsageError when the folder is that of another contract of the same name: with other archives, or another
     stream table. Nothing is said without a readable record."""
+    other = other_job(file, contract)
+    if other:
+        written, archives = other
+        raise UsageError(
+            f"the job folder of the name {contract.contract} is another contract's: its job writes {written} and reads "
+            f"the archives {', '.join(archives)}",
+            where=contract.place(("contract",)) or str(file),
+            next_step="give this contract another name, or name the other home with --home",
+        )
+
+
+def other_job(file: Path, contract: Contract) -> tuple[str, tuple[str, ...]] | None:
+    """Stream table and archives of the contract that the folder belongs to when that is another one of this name."""
     try:
         body = json.loads(file.read_text())
         was = {name: str(source["archive"]) for name, source in body["sources"].items()}
         written = str(body["output"]["stream_table"])
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return
+        return None
     now = {name: source.archive for name, source in contract.sources.items()}
-    if (was, written) != (now, contract.output.stream_table):
-        raise UsageError(
-            f"the job folder of the name {contract.contract} is another contract's: its job writes {written} and reads "
-            f"the archives {', '.join(was.values())}",
-            where=contract.place(("contract",)) or str(file),
-            next_step="give this contract another name, or name the other home with --home",
-        )
+    return None if (was, written) == (now, contract.output.stream_table) else (written, tuple(was.values()))
 
 
 def _refuse_other_source(file: Path, contract: Contract) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED
 from contract.errors import UsageError
 from contract.model import Contract
+from stream_job import fingerprint
 from stream_job.job import JobFolder
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def note(job: JobFolder, level: str) -> None:
 
 def _made(lake: Lake, contract: Contract, job: JobFolder) -> Iterator[tuple[str, str]]:
     """What exists, in words, and the level that it was made with."""
-    kept = of_job(job)
+    # The folder goes by the contract's name: another contract's says nothing of this one.
+    kept = None if fingerprint.other_job(job.fingerprint, contract) else of_job(job)
     if kept is not None:
         yield "the job's checkpoint", kept
     for source in contract.sources.values():

@@ -41,7 +41,9 @@ class Layouts:
             return cls(tuple(known))
         if len(known) == MOST_LAYOUTS:
             raise UsageError(
-                f"the state has been written in {MOST_LAYOUTS} layouts", where=str(file), next_step="run stream recover"
+                f"the state has been written in {MOST_LAYOUTS} layouts",
+                where=str(file),
+                next_step="`plumbline stream recover CONTRACT --force --execute`",
             )
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)

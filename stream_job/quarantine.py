@@ -56,7 +56,9 @@ def newest(lake: Lake, contract: Contract, limit: int) -> list[dict[str, Any]]:
     if len(times) == 0:
         return []
     oldest = times.take(_newest_first(times)[:limit])[-1].as_py()
-    rows = table.scan(And(mine, GreaterThanOrEqual("kafka_timestamp", oldest.isoformat()))).to_arrow()
+    # A table that others filled may hold records without a time: they come last.
+    recent = mine if oldest is None else And(mine, GreaterThanOrEqual("kafka_timestamp", oldest.isoformat()))
+    rows = table.scan(recent).to_arrow()
     rows = rows.sort_by([("kafka_timestamp", "descending"), ("source", "ascending"), ("offset", "descending")])
     kept: list[dict[str, Any]] = rows.slice(0, limit).to_pylist()
     return kept

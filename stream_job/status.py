@@ -133,7 +133,7 @@ def look(contract: Contract, home: Home) -> Status:
         raise SetupError(
             f"the streaming job of {contract.contract} has not run in this home",
             where=str(job.root),
-            next_step="plumbline stream run CONTRACT, or name the home with --home",
+            next_step="`plumbline stream run CONTRACT`, or name the home with --home",
         )
     found = Status(contract.contract, at_ms, owner, _pulse(contract, job, owner))
     found = _with_lag(found, contract, home)

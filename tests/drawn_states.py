@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
-from pyiceberg.types import StringType
+from pyiceberg.types import BinaryType, StringType
+from table_versions import delete_by_vector, edit, numbered, retyped
 
 from connect.lake import Lake
 from contract.lineage import LINEAGE
@@ -45,6 +46,7 @@ FOREIGN = {
     "int": pa.int64(),
     "timestamp": pa.timestamp("us"),
 }
+V3_TYPES = ["timestamp_ns", "timestamptz_ns", "variant", "geometry", "geography", "unknown"]
 
 
 def values(kind: pa.DataType) -> st.SearchStrategy[Any]:
@@ -216,8 +218,12 @@ def _write(
 
 
 def _touch(draw: st.DrawFn, lake: Lake, table: str) -> None:
-    """What another tool may do to a table afterwards: it says so for files to come, and adds a column."""
-    change = draw(st.sampled_from([None] * 8 + ["orc", "avro", "column", "metrics"]))
+    """What another tool may do to a table afterwards: it says so for files to come, adds a column, or raises the
+    format version."""
+    change = draw(st.sampled_from([None] * 8 + ["orc", "avro", "column", "metrics", "version", "version", "version"]))
+    if change == "version":
+        _raise_version(draw, lake, table)
+        return
     with lake.load(table).transaction() as transaction:
         if change in ("orc", "avro"):
             transaction.set_properties({"write.format.default": change})
@@ -226,3 +232,22 @@ def _touch(draw: st.DrawFn, lake: Lake, table: str) -> None:
         if change == "column":
             with transaction.update_schema() as update:
                 update.add_column("added_later", StringType())
+
+
+def _raise_version(draw: st.DrawFn, lake: Lake, table: str) -> None:
+    """Format version 3: rows with ids, and a deletion vector or a column of that version's types and defaults."""
+    change = draw(st.sampled_from(["lineage", "vector", "vector", "default", "column type", "type"]))
+    if change == "vector" and lake.load(table).current_snapshot() and any(lake.load(table).scan().plan_files()):
+        delete_by_vector(lake, table)
+        return
+    if change in ("default", "column type"):
+        with lake.load(table).update_schema() as update:
+            update.add_column("added_later", StringType() if change == "default" else BinaryType())
+    edit(lake, table, numbered)
+    if change == "default":
+        edit(lake, table, retyped("added_later", "string", draw(st.sampled_from(["", "it's", "7"]))))
+    elif change == "column type":
+        edit(lake, table, retyped("added_later", draw(st.sampled_from(V3_TYPES))))
+    elif change == "type":
+        columns = lake.load(table).schema().column_names
+        edit(lake, table, retyped(draw(st.sampled_from(columns)), draw(st.sampled_from(V3_TYPES))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,12 @@ def adopt_topic(contract_path: Path, execute: bool, sources: tuple[str, ...], ho
     from stream_job.adopt import adopt
 
     result = adopt(load(contract_path), home, execute=execute, named=sources)
-    emit(result, as_json, lambda console: _show(result, contract_path, home, console))
+    chosen = "".join(f" --source {shlex.quote(name)}" for name in sources)
+    emit(result, as_json, lambda console: _show(result, contract_path, chosen, home, console))
 
 
-def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Console) -> None:
+def _show(result: dict[str, Any], contract_path: Path, chosen: str, home: Home, console: Console) -> None:
+    """`chosen`: the options that the command which does it needs as well."""
     for name, source in result["sources"].items():
         was = source["was"] or "not known"
         console.print(f"{name}: topic {source['topic']} was recreated: its id was {was}, is {source['is']}")
@@ -66,9 +69,9 @@ def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Cons
             )
     option = home.option
     if not result["executed"]:
-        console.print(f"next: plumbline stream adopt-topic {contract_path}{option} --execute")
+        console.print(f"next: plumbline stream adopt-topic {shlex.quote(str(contract_path))}{option}{chosen} --execute")
     elif result["left"]:
         console.print("the last epoch was cut short: the checkpoint must be rebuilt")
-        console.print(f"next: plumbline stream recover {contract_path}{option} --force --execute")
+        console.print(f"next: plumbline stream recover {shlex.quote(str(contract_path))}{option} --force --execute")
     else:
-        console.print(f"next: plumbline stream run {contract_path}{option}")
+        console.print(f"next: plumbline stream run {shlex.quote(str(contract_path))}{option}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,6 @@ def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Cons
             console.print(f"  {source['filled']:,} records archived")
     option = home.option
     if result["executed"]:
-        console.print(f"next: plumbline batch run {contract_path}{option}")
+        console.print(f"next: plumbline batch run {shlex.quote(str(contract_path))}{option}")
     elif any(source["holes"] for source in result["sources"].values()):
-        console.print(f"next: plumbline archive fill {contract_path}{option} --execute")
+        console.print(f"next: plumbline archive fill {shlex.quote(str(contract_path))}{option} --execute")

@@ -132,7 +132,7 @@ def found(contract: Contract, home: Home) -> dict[str, Any]:
         raise SetupError(
             "no local broker runs",
             where=str(home.root),
-            next_step=f"plumbline kafka start{home.option}, or a kafka: block",
+            next_step=f"`plumbline kafka start{home.option}`, or a kafka: block",
         )
     kafka = contract.kafka or {"bootstrap.servers": local.bootstrap_servers if local else ""}
     topics = {source.topic: topic_partitions(kafka, source.topic) for source in contract.sources.values()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,12 +82,13 @@ def _show(result: dict[str, Any], folder: Path, console: Console) -> None:
     week, worst = result["week"], result["worst_key"]
     console.print(f"\nReport: {result['report']}")
     console.print("To look further:")
+    path, home = (shlex.quote(str(one)) for one in (contract, folder))
     for command, why in (
-        (f"explain {worst} --contract {contract} --home {folder}", "why this flight differs"),
-        (f"reconcile {contract} --home {folder} --from {week['from']} --to {week['to']}", "the repaired week again"),
-        (f"expect {contract} --home {folder}", "what both tables promise"),
-        (f"lake --home {folder} --json", "how other tools open them"),
-        (f"replay plan {contract} --home {folder} --from-drift {year['run_id']}", "plans that repair the rest"),
+        (f"explain {shlex.quote(worst)} --contract {path} --home {home}", "why this flight differs"),
+        (f"reconcile {path} --home {home} --from {week['from']} --to {week['to']}", "the repaired week again"),
+        (f"expect {path} --home {home}", "what both tables promise"),
+        (f"lake --home {home} --json", "how other tools open them"),
+        (f"replay plan {path} --home {home} --from-drift {year['run_id']}", "plans that repair the rest"),
     ):
         console.print(f"  plumbline {command}  # {why}")
 

@@ -11,6 +11,7 @@ import click
 
 from connect.home import Home
 from contract.errors import UsageError
+from plumbline.next_steps import note_contract
 from plumbline.options import home_option, json_option
 from plumbline.output import emit
 
@@ -31,6 +32,7 @@ CONTRACT_VARIABLE = "PLUMBLINE_CONTRACT"
     "--contract",
     "contract_path",
     type=click.Path(path_type=Path),
+    callback=note_contract,
     help=f"The contract (default: ${CONTRACT_VARIABLE}, else the only one that was reconciled in this home).",
 )
 @click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
@@ -89,7 +91,7 @@ def _headline(story: Story) -> str:
 
 def _key(key: str | None, parts: tuple[str, ...], nulls: tuple[str, ...]) -> str | dict[str, str | None]:
     if (key is None) == (not parts and not nulls):
-        step = "plumbline explain KEY, or for each column --key NAME=VALUE, or --null NAME"
+        step = "`plumbline explain KEY`, or for each column --key NAME=VALUE, or --null NAME"
         raise UsageError("give the key once", next_step=step)
     if key is not None:
         return key

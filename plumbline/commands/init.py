@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -33,7 +34,11 @@ def init(path: Path, example: str | None, force: bool, as_json: bool) -> None:
     package, name = TEMPLATES[template]
     _write(path, (files(package) / name).read_text(encoding="utf-8"), force)
     document = {"path": str(path), "template": template}
-    emit(document, as_json, lambda console: console.print(f"wrote {path}; next: plumbline check {path}"))
+    emit(
+        document,
+        as_json,
+        lambda console: console.print(f"wrote {path}; next: plumbline check {shlex.quote(str(path))}"),
+    )
 
 
 def _write(path: Path, text: str, force: bool) -> None:

@@ -87,7 +87,7 @@ def produce(
     contract = load(contract_path)
     if (sample is None) == (source is None or path is None):
         raise UsageError(
-            "give --sample N, or --source NAME with --file FILE", next_step="see plumbline kafka produce -h"
+            "give --sample N, or --source NAME with --file FILE", next_step="see `plumbline kafka produce -h`"
         )
     for name, spec in contract.sources.items():
         if spec.format != "json" and source in (None, name):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from connect.home import Home
+from plumbline.next_steps import note_contract
 from plumbline.options import home_option, json_option
 from plumbline.output import emit
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Show where the tables are and how other tools open them.")
-@click.argument("contract_path", metavar="[CONTRACT]", required=False, type=click.Path(path_type=Path))
+@click.argument(
+    "contract_path", metavar="[CONTRACT]", required=False, type=click.Path(path_type=Path), callback=note_contract
+)
 @home_option
 @json_option
 def lake(contract_path: Path | None, home: Home, as_json: bool) -> None:

@@ -79,7 +79,18 @@ def _sample(row: Mapping[str, Any]) -> dict[str, Any]:
         "noted_at": row["noted_at"],
         "bytes": None if value is None else len(value),
         "value": escaped(value),
+        "hint": _hint(row),
     }
+
+
+def _hint(row: Mapping[str, Any]) -> str | None:
+    """What else is known of why the record was refused, with the next step."""
+    from connect.framing import HEADER, PREFIX_STEP, in_header
+
+    headers = [(header["key"], header["value"]) for header in row.get("headers") or ()]
+    if row["reason"] not in ("not_avro", "unknown_schema") or not in_header(headers):
+        return None
+    return f"the id of its schema is in the header {HEADER}, only ids in front of the value are read: {PREFIX_STEP}"
 
 
 def _show(document: Mapping[str, Any], console: Console) -> None:
@@ -94,5 +105,8 @@ def _show(document: Mapping[str, Any], console: Console) -> None:
         console.print("\nnewest:")
     for one in document["newest"]:
         place = f"{one['topic']} partition {spelled(one['partition'])} offset {one['offset']}"
-        console.print(f"  {moment(one['record_time'])}  {place}  {one['reason']}")
+        when = moment(one["record_time"]) if one["record_time"] else "at no known time"
+        console.print(f"  {when}  {place}  {one['reason']}")
         console.print(f"    {'no value' if one['value'] is None else one['value']}")
+        if one["hint"]:
+            console.print(f"    {one['hint']}")

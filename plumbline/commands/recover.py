@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +62,14 @@ def recover(
 
     wanted = Wanted(source, execute, force, accept_gaps, accept_differences)
     result = rebuild(load(contract_path), home, wanted, say=say)
-    emit(result, as_json, lambda console: _show(result, contract_path, home, console))
+    chosen = f" --source {source}" if source != "auto" else ""
+    given = {"--force": force, "--accept-gaps": accept_gaps, "--accept-differences": accept_differences}
+    chosen += "".join(f" {option}" for option, is_given in given.items() if is_given)
+    emit(result, as_json, lambda console: _show(result, contract_path, chosen, home, console))
 
 
-def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Console) -> None:
+def _show(result: dict[str, Any], contract_path: Path, chosen: str, home: Home, console: Console) -> None:
+    """`chosen`: the options that the command which does it needs as well."""
     ledger, border = result["ledger"], result["border"]
     console.print(f"{result['contract']}: {result['reason']}")
     for change in result["changed"]:
@@ -82,9 +87,9 @@ def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Cons
     option = home.option
     if result["executed"]:
         console.print(f"done; what there was is in {result['given_up']}")
-        console.print(f"next: plumbline stream run {contract_path}{option}")
+        console.print(f"next: plumbline stream run {shlex.quote(str(contract_path))}{option}")
     else:
-        console.print(f"next: plumbline stream recover {contract_path}{option} --execute")
+        console.print(f"next: plumbline stream recover {shlex.quote(str(contract_path))}{option}{chosen} --execute")
 
 
 def _show_source(name: str, source: dict[str, Any], begin: dict[str, int], console: Console) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,26 +194,21 @@ def lateness(contract: Contract, home: Home, document: Document) -> tuple[Latene
 
 def replays_between(lake: Lake, home: Home, contract: Contract, documents: Sequence[Document]) -> list[Replay]:
     """The replays published in the stream table after the first document's snapshot and still there in the last's."""
-    table = lake.load(contract.output.stream_table)
-    first, last = (
-        document["snapshots"].get(contract.output.stream_table) for document in (documents[0], documents[-1])
-    )
-    undone: set[str] = set()
-    found: dict[str, int] = {}
-    snapshot = table.snapshot_by_id(last) if last is not None else None
-    while snapshot is not None and snapshot.snapshot_id != first:
-        properties = snapshot.summary.additional_properties if snapshot.summary else {}
-        undone |= {properties.get("replay.rollback-of", "")}
-        replay_id = properties.get("replay.id")
-        if replay_id and replay_id not in undone:
-            found.setdefault(replay_id, snapshot.snapshot_id)
-        parent = snapshot.parent_snapshot_id
-        snapshot = table.snapshot_by_id(parent) if parent else None
-    known = (_replay(home, replay_id, snapshot_id) for replay_id, snapshot_id in reversed(found.items()))
+    from replay.history import Between, published_between
+
+    table = contract.output.stream_table
+    first, last = documents[0], documents[-1]
+    span = Between(*(one["snapshots"].get(table) for one in (first, last)), *map(_recorded, (first, last)))
+    found = published_between(lake, lake.load(table), span)
+    known = (_replay(home, replay_id, snapshot_id) for replay_id, snapshot_id in found)
     return [replay for replay in known if replay is not None]
 
 
-def _replay(home: Home, replay_id: str, snapshot_id: int) -> Replay | None:
+def _recorded(document: Document) -> datetime:
+    return datetime.fromisoformat(document["recorded_at"])
+
+
+def _replay(home: Home, replay_id: str, snapshot_id: int | None) -> Replay | None:
     """What the replay's folder tells about it; None when its plan is gone."""
     from contract.ranges import TimeRange
     from reconcile.report import Replay

@@ -34,7 +34,7 @@ def prepare(folder: Path, jars: Path) -> tuple[Home, Path]:
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
         raise UsageError(
             f"{str(folder)!r} has files in it and is not an earlier demo",
-            next_step="name an empty or new folder: plumbline demo --home FOLDER",
+            next_step="name an empty or new folder: `plumbline demo --home FOLDER`",
         )
     home = Home(folder, jars)
     if folder.exists():

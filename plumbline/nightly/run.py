@@ -44,7 +44,7 @@ def nightly(job: Job, asked: Options) -> dict[str, Any]:
     """
     with suppress(PlumblineError):  # without a catalog nobody's nights are done, which is told below
         claim(job.home, job.contract, whose(job.lake, job.contract.contract))
-    busy = f"another plumbline nightly of {job.contract.contract} is running"
+    busy = f"another `plumbline nightly` of {job.contract.contract} is running"
     with locked(nights_of(job.home, job.contract) / "lock", busy):
         plan, failure = Due(), None
         try:

@@ -71,7 +71,7 @@ def test_a_changed_jar_is_never_taken(copied: Home, offline: Path) -> None:
 def test_a_jar_that_vanished_or_shrank_is_noticed(copied: Home, offline: Path) -> None:
     jars.ensure_jars(copied)
     (copied.jars / "broker" / "re2j-1.8.jar").unlink()
-    with pytest.raises(SetupError, match=r"re2j-1\.8\.jar is missing.*run plumbline jars"):
+    with pytest.raises(SetupError, match=r"re2j-1\.8\.jar is missing.*Next: plumbline jars"):
         jars.broker_jars(copied)
     with pytest.raises(SetupError, match="downloading the jars failed"):
         jars.ensure_jars(copied, lambda line: None)

@@ -96,7 +96,9 @@ def test_check_refuses(starter: Path, more: str, message: str, capsys: pytest.Ca
 def test_check_online_without_a_broker(starter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = tmp_path / "home"
     assert run(["check", str(starter), "--online", "--home", str(home)]) == 3
-    assert f"no local broker runs [{home}]. Next: plumbline kafka start --home {home}, or a" in capsys.readouterr().err
+    assert (
+        f"no local broker runs [{home}]. Next: `plumbline kafka start --home {home}`, or a" in capsys.readouterr().err
+    )
     assert not home.exists()
 
 

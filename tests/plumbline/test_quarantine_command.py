@@ -92,3 +92,31 @@ def test_a_value_is_shortened_and_every_byte_can_be_told() -> None:
 def test_a_home_without_a_quarantine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(ask(folder, capsys, "--json"))
     assert (told["counts"], told["newest"]) == ({"views": {}, "buys": {}}, [])
+
+
+def test_records_without_a_time_come_last(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(folder, ("visits", "views", "null_key", b"{}"))
+    lake = Lake.open(Home.resolve(folder / "home"))
+    row = lake.load(QUARANTINE).scan().to_arrow().to_pylist()[0]
+    rows = [row | {"kafka_timestamp": None, "offset": 7}]
+    lake.append(QUARANTINE, pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA))
+    newest = json.loads(ask(folder, capsys, "--json"))["newest"]
+    assert [(one["offset"], one["record_time"]) for one in newest] == [(0, "2024-03-01T12:00:00Z"), (7, None)]
+    assert "at no known time  t.views partition 0 offset 7" in ask(folder, capsys)
+    assert [one["offset"] for one in json.loads(ask(folder, capsys, "--json", "--limit", "1"))["newest"]] == [0]
+
+
+@pytest.mark.parametrize(("reason", "told"), [("not_avro", True), ("unknown_schema", True), ("null_key", False)])
+def test_a_schema_id_in_a_header_is_named_with_the_way_out(
+    folder: Path, capsys: pytest.CaptureFixture[str], reason: str, told: bool
+) -> None:
+    fill(folder, ("visits", "views", reason, b"\x02a"))
+    lake = Lake.open(Home.resolve(folder / "home"))
+    row = lake.load(QUARANTINE).scan().to_arrow().to_pylist()[0]
+    rows = [row | {"headers": [{"key": "__value_schema_id", "value": b"\x01" + bytes(16)}], "offset": 7}]
+    lake.append(QUARANTINE, pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA))
+    hints = {one["offset"]: one["hint"] for one in json.loads(ask(folder, capsys, "--json"))["newest"]}
+    assert hints[0] is None
+    assert (hints[7] is not None) is told
+    step = "is in the header __value_schema_id, only ids in front of the value are read: let its producer use"
+    assert (step in ask(folder, capsys)) is told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -112,7 +112,7 @@ def test_what_was_begun_and_never_seen_again_is_unknown(table: Table) -> None:
     table.expire()
     assert table.last() == UNKNOWN
     assert gc.removable(UNKNOWN, timedelta(days=4000), timedelta(0), timedelta(0)) == {}
-    plan: Any = SimpleNamespace(replay_id=ID)
+    plan: Any = SimpleNamespace(contract_file="c.yaml", replay_id=ID)
     with pytest.raises(IncompleteError, match=r"was being published.*plan the range again"):
         is_published(table.lake, table.now, plan)
 
@@ -158,7 +158,7 @@ def test_rows_alone(notes: tuple[Note, ...], reached: int, last: str | None) -> 
 
 @pytest.fixture
 def plan() -> Any:
-    return SimpleNamespace(replay_id=ID, staging_table=staging_table(ID))
+    return SimpleNamespace(contract_file="c.yaml", replay_id=ID, staging_table=staging_table(ID))
 
 
 def test_gc_leaves_every_table_that_no_replay_made(tmp_path: Path) -> None:
@@ -209,3 +209,37 @@ def test_rows_carry_the_order_of_their_commits(table: Table) -> None:
     rows = table.lake.load(history.REPLAYS).scan().to_arrow().sort_by("commit_order")
     assert rows["event"].to_pylist() == ["publishing", "published", "rolling back", "rolled back"]
     assert table.lake.load(history.REPLAYS).scan(AlwaysFalse()).to_arrow().schema.names[-1] == "commit_order"
+
+
+LIVE, OTHER = None, "20240302-1d-87654321"
+
+
+@pytest.mark.parametrize("expired", ["nothing", "after the first run", "all but the newest"])
+@pytest.mark.parametrize(
+    ("commits", "there"),
+    [
+        ([(PUBLISHED, ID), (LIVE, ""), (PUBLISHED, OTHER)], [ID, OTHER]),
+        ([(PUBLISHED, ID), (ROLLED_BACK, ID), (PUBLISHED, OTHER)], [OTHER]),
+        ([(PUBLISHED, ID), (ROLLED_BACK, ID), (PUBLISHED, ID)], [ID]),
+        ([(PUBLISHED, ID), (LIVE, ""), (ROLLED_BACK, ID), (LIVE, "")], []),
+    ],
+    ids=["two", "one of two rolled back", "published again", "rolled back"],
+)
+def test_the_replays_between_two_runs_are_told_when_their_snapshots_are_gone(
+    table: Table, commits: list[tuple[str | None, str]], there: list[str], expired: str
+) -> None:
+    table.commit(PUBLISHED, "20240101-1d-before00")
+    first, began = table.now.metadata.current_snapshot_id, datetime.now(UTC)
+    made: dict[str, int] = {}
+    for action, replay_id in commits:
+        table.commit(action, replay_id)
+        made[replay_id] = table.now.metadata.current_snapshot_id
+    last = table.now.metadata.current_snapshot_id
+    table.commit(PUBLISHED, "20240909-1d-after000")
+    keep = {"nothing": set(made.values()) | {first, last}, "after the first run": {first, last}}.get(expired, set())
+    for snapshot in table.now.metadata.snapshots:
+        if snapshot.snapshot_id not in keep | {table.now.metadata.current_snapshot_id}:
+            table.now.maintenance.expire_snapshots().by_id(snapshot.snapshot_id).commit()
+    ended = next(note.recorded_at for note in history.notes(table.lake, table.now)["20240909-1d-after000"])
+    found = history.published_between(table.lake, table.now, history.Between(first, last, began, ended))
+    assert found == [(replay_id, made[replay_id]) for replay_id in there]

@@ -32,7 +32,7 @@ def test_drift_is_planned_in_windows_finished_cleared_and_rolled_back(shop: Scen
     ids = members(shop.home, "latest")
     assert ids == members(shop.home, series["series"]) == [body["replay_id"] for body in series["replays"]]
 
-    with pytest.raises(UsageError, match=r"a series of 2 replays\. Next: plumbline replay finish latest --execute"):
+    with pytest.raises(UsageError, match=r"a series of 2 replays\. Next: `plumbline replay finish latest --execute`"):
         open_replay(shop.home, "latest")
     done = finish(shop.home, ids, say=lambda line: None, spark=shop.spark)["replays"]
     assert [(one["changed"], one["rows"]) for one in done] == [(True, 6), (True, 2)]

@@ -21,7 +21,7 @@ from contract.model import Contract
 from contract.ranges import TimeRange, parse_time
 from replay.plan import make_plan
 from replay.recover.run import Wanted, recover
-from stream_job import isolation
+from stream_job import fingerprint, isolation
 from stream_job.job import JobFolder
 from stream_job.status import look
 from stream_job.tables import ARCHIVE_SCHEMA
@@ -114,6 +114,15 @@ def test_what_was_made_before_levels_were_noted_goes_on_and_says_so(lake: Lake, 
     assert "the job's checkpoint was made with isolation.level read_uncommitted and keeps it" in said[0]
     asked = contract(tmp_path, **{ISOLATION: READ_UNCOMMITTED})
     isolation.settle(lake, asked, job, pytest.fail)
+
+
+def test_the_folder_of_another_contract_of_the_same_name_tells_nothing(lake: Lake, tmp_path: Path) -> None:
+    job, mine = job_of(tmp_path, checkpoint=True), contract(tmp_path)
+    output = mine.output.model_copy(update={"stream_table": "other.stream"})
+    fingerprint.note(job.fingerprint, mine.model_copy(update={"output": output}))
+    assert isolation.level(lake, mine, job) == READ_COMMITTED
+    fingerprint.note(job.fingerprint, mine)
+    assert isolation.level(lake, mine, job) == READ_UNCOMMITTED
 
 
 def test_an_archive_alone_tells_what_it_holds(lake: Lake, tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ def test_old_files_go_and_the_rows_stay(shop: Scenario) -> None:
 
 def test_another_nightly_is_not_waited_for(shop: Scenario) -> None:
     def at_work(line: str) -> None:
-        with pytest.raises(UnreachableError, match=f"another plumbline nightly of {shop.contract.contract} is at work"):
+        with pytest.raises(
+            UnreachableError, match=f"another `plumbline nightly` of {shop.contract.contract} is running"
+        ):
             nightly(job_of(shop), Options())
 
     nightly(job_of(shop, at_work), Options(day=FIRST, again=True))
