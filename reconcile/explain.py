@@ -170,6 +170,8 @@ def _literal(number: int | None) -> str:
 
 def _windows(pins: Pins, progress: Progress, records: tuple[Delivered, ...]) -> Iterator[Moment]:
     """When the window of each admitted record that may come out alone closed, or that it is still open."""
+    if pins.unproven_spark:
+        return
     join, (low, high) = pins.contract.join, pins.within_ms
     shifts = {join.left: (-high, progress.closed_until_us)}
     if join.keeps_right:

@@ -124,7 +124,7 @@ def _verdicts(
     pins: Pins, progress: Progress, fresh: Fresh, inputs: Mapping[datetime, Inputs], run_id: str
 ) -> Iterator[Verdict]:
     """The verdicts of the days that were read and may be kept."""
-    if not pins.batch_has_lineage:
+    if not pins.batch_has_lineage or pins.unproven_spark:
         return
     pages, ledger = {page.window: page for page in fresh.pages}, current_mark(pins, progress)
     doubtful = lasting.doubtful(pins) | {page.window for page in fresh.pages if not page.balanced}

@@ -32,9 +32,9 @@ class Prediction:
 def predict(pins: Pins, progress: Progress) -> dict[datetime | None, Prediction] | None:
     """Apply the late rule and the window rule to every batch row that is read, per UTC day of event time.
 
-    None without a ledger or lineage.
+    None without a ledger or lineage, and of a stream on a Spark whose rule of lateness is not proven.
     """
-    if progress.last_epoch is None or not pins.batch_has_lineage:
+    if progress.last_epoch is None or not pins.batch_has_lineage or pins.unproven_spark:
         return None
     for side, archive in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_fate AS {_fate(side, archive)}")

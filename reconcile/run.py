@@ -162,7 +162,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
     empty = total.batch == total.stream == 0  # a range that nothing has reached yet looks like two equal tables
     told = settled and bool(pins.runs) if empty else settled or not require_settled
     causes = {name: sum(kinds.values()) for name, kinds in total.causes().items()}
-    predicted = None if pins.unproven_spark else judged.predicted
+    predicted = None if pins.unproven_spark else judged.predicted  # days that stand have theirs from before
     return {
         "contract": pins.contract.contract,
         "range": pins.time_range.as_json(),

@@ -20,7 +20,7 @@ class Progress:
     """How far the stream has come: its newest epoch, its evict watermark (ms), and the newest closed times (us).
 
     Windows of left events are closed up to `closed_until_us`, of right ones up to `right_closed_until_us`, and no
-    further row will come with an event time up to `settled_until_us`.
+    further row will come with an event time up to `settled_until_us`. A Spark that is not proven leaves all three None.
     """
 
     query_id: str | None = None
@@ -31,7 +31,8 @@ class Progress:
     settled_until_us: int | None = None
 
     def has_closed(self, newest_us: int | None) -> bool:
-        """Whether windows of rows up to `newest_us` are closed; without a ledger nobody knows, so not."""
+        """Whether windows of rows up to `newest_us` are closed; not where nobody knows it: without a ledger, or with a
+        Spark whose rule is not proven."""
         return self.settled_until_us is not None and (newest_us is None or newest_us <= self.settled_until_us)
 
 
@@ -102,6 +103,8 @@ def _progress(pins: Pins) -> Progress:
     if found is None:
         return Progress()
     query_id, epoch, evict_ms = found
+    if pins.closing_unknown:
+        return Progress(query_id, epoch, evict_ms)
     low, high = pins.within_ms
     return Progress(
         query_id,

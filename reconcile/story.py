@@ -14,6 +14,7 @@ from stream_job.lateness import is_late
 UNTOLD = "that does not say what it was made from"
 NO_COMMIT = "a commit that could not be found (it expired, or its file could not be read here)"
 DROPPED, ADMITTED, UNREAD, UNKNOWN = "dropped", "admitted", "not read", "not in the ledger"
+READ = "read"
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,16 @@ class Delivered:
     read: bool | None
     archived_at: datetime | None
     archive_snapshot: int | None
+    proven: bool = True
 
     @property
     def fate(self) -> str:
-        """`admitted`, `dropped`, `not read`, or `not in the ledger`."""
+        """`admitted`, `dropped`, `not read`, or `not in the ledger`; `read` where nobody knows which of the first two,
+        for Spark's rule of lateness is not proven."""
         if self.epoch is None or self.late_watermark_ms is None or self.event_us is None:
             return UNREAD if self.read is False else UNKNOWN
+        if not self.proven:
+            return READ
         return DROPPED if is_late(self.event_us, self.late_watermark_ms) else ADMITTED
 
     @property
@@ -114,6 +119,8 @@ def _fate(record: Delivered) -> str:
 
     watermark = spell.moment(from_micros(record.late_watermark_ms * 1000)) if record.late_watermark_ms else "none yet"
     where = f"{record.place} read in epoch {record.epoch}, late watermark {watermark}"
+    if record.fate == READ:
+        return f"{where}: in time or dropped, which is not known of this Spark, whose rule of lateness is not proven"
     if record.late_by_ms is not None:
         return f"{where}: late by {spell.delay(record.late_by_ms)}, dropped"
     return f"{where}: in time"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reconcile.commits import EPOCH, QUERY
@@ -31,6 +32,24 @@ def unproven(table: Table, snapshot_id: int | None) -> tuple[str, ...]:
     newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
     found = {said.get(VERSION, UNNAMED) for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said}
     return tuple(sorted(found - set(PROVEN)))
+
+
+def closing(table: Table, snapshot_id: int | None) -> str | None:
+    """The version of Spark, if not one of PROVEN, that made the newest epoch: it closes what earlier ones left open."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    said = next((said for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said), None)
+    version = None if said is None else said.get(VERSION, UNNAMED)
+    return None if version in PROVEN else version
+
+
+def not_proven(versions: Sequence[str]) -> str:
+    """The reason why nothing is said of what these versions drop and close."""
+    return (
+        f"the stream ran on Spark {' and '.join(versions)}, whose rule of lateness is not proven; "
+        f"proven are {' and '.join(PROVEN)}"
+    )
 
 
 def _said(snapshot: Any) -> dict[str, str]:

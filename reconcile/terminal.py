@@ -11,7 +11,7 @@ from reconcile.causes import named
 from reconcile.report import spell
 from reconcile.report.answers import answers
 from reconcile.report.facts import Facts
-from reconcile.report.reading import archive_lacks, not_compared, record_lines
+from reconcile.report.reading import archive_lacks, not_compared, record_lines, why_not_closed
 from reconcile.report.stories import of_each_cause
 from reconcile.run import Run
 
@@ -81,7 +81,7 @@ def _scope(run: Run) -> str:
     spelled = spell.span(document["range"])
     closed = document["stream"]["closed_until"]
     state = "settled" if document["settled"] else "not settled"
-    until = f": windows are closed up to {closed}" if closed else ": there is no epoch ledger"
+    until = f": windows are closed up to {closed}" if closed else f": {why_not_closed(document)}"
     replayed = f"; {document['replayed']:,} stream rows come from replays" if document["replayed"] else ""
     reused = document["reused"]
     known = f"; {reused['partitions']:,} of {reused['of']:,} days are from earlier runs" if reused["partitions"] else ""

@@ -32,7 +32,8 @@ def what_if(
     them `where` leaves out) and `smallest` change for `lose` (a share; None without it).
     A choice is a change of both delays (`change_ms`) with, for each source, the delay then, the records lost and the
     most rows that were held open at once. `wanted` is the choice with the smallest change by which no source loses more
-    than `lose` of its records. Raises SetupError without an epoch ledger.
+    than `lose` of its records. Raises SetupError without an epoch ledger, IncompleteError for a stream on a
+    Spark whose rule of lateness is not proven.
     """
     from reconcile.run import opened
 

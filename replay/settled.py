@@ -15,6 +15,31 @@ if TYPE_CHECKING:
     from connect.lake import Lake
 
 
+def refuse_unproven(lake: Lake, contract: Contract) -> None:
+    """Raise IncompleteError when nobody knows what the live stream has closed: its Spark's rule is not proven."""
+    from reconcile.stream_commits import not_proven
+
+    version = unproven_closing(lake, contract)
+    if version is not None:
+        raise IncompleteError(
+            f"which rows the live stream may still write is not known: {not_proven([version])}",
+            where=contract.output.stream_table,
+            next_step="run the stream on a proven version until it has read on, then plan again",
+        )
+
+
+def unproven_closing(lake: Lake, contract: Contract) -> str | None:
+    """The Spark of the stream table's newest epoch where its rule is not proven; None for a table without epochs."""
+    from reconcile.stream_commits import closing
+
+    name = contract.output.stream_table
+    if not lake.exists(name):
+        return None
+    table = lake.load(name)
+    newest = table.current_snapshot()
+    return closing(table, newest.snapshot_id if newest else None)
+
+
 def refuse_unsettled(lake: Lake, contract: Contract, time_range: TimeRange) -> None:
     """Raise IncompleteError while the live stream can still emit rows of the range: publish would collide with them."""
     settled = settled_end(lake, contract)
@@ -24,8 +49,13 @@ def refuse_unsettled(lake: Lake, contract: Contract, time_range: TimeRange) -> N
 
 
 def settled_end(lake: Lake, contract: Contract) -> datetime | None:
-    """The event time before which the live stream emits no more rows; None without a ledger."""
+    """The event time before which the live stream emits no more rows; None without a ledger.
+
+    Raises IncompleteError when a Spark that is not proven made the newest epoch.
+    """
     evict_ms = last_evict_watermark(lake, contract)
+    if evict_ms is not None:
+        refuse_unproven(lake, contract)
     return None if evict_ms is None else from_micros(max(0, settled_us(contract, evict_ms) + 1))
 
 

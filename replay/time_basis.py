@@ -14,7 +14,7 @@ from replay import needs, recorded
 from replay.drift import APART
 from replay.looking import Look, Spans, look
 from replay.pieces import ARCHIVE, Piece, within
-from replay.settled import settled_end, settled_us
+from replay.settled import refuse_unproven, settled_end, settled_us
 
 if TYPE_CHECKING:
     from connect.home import Home
@@ -37,6 +37,8 @@ def touched(contract: Contract, home: Home, asked: TimeRange, basis: str, door: 
     if asked.is_open:
         raise UsageError("a replay needs both ends of its range", next_step="give --from and --to, or --date")
     lake = Lake.open(home, contract.catalog)
+    if basis == COMMIT:
+        refuse_unproven(lake, contract)
     con = connection(temp_dir=home.replays / "scratch")
     looks = {name: look(con, lake, home, contract, name, door) for name in contract.sources}
     for found in looks.values():

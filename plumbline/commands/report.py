@@ -181,13 +181,14 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
 
 
 def lateness(contract: Contract, home: Home, document: Document) -> tuple[Lateness, ...]:
-    """The lateness curves, or none when a snapshot that the run read has expired since."""
-    from contract.errors import SetupError
+    """The lateness curves, or none when they cannot be told: a snapshot that the run read has expired
+    since, or the stream's Spark is not proven."""
+    from contract.errors import IncompleteError, SetupError
     from reconcile.report import measure
 
     try:
         return measure(contract, home, document)
-    except SetupError as error:
+    except (SetupError, IncompleteError) as error:
         say(f"report: without the lateness curve, {error.what}")
         return ()
 

@@ -128,7 +128,8 @@ def status(contract_path: Path, home: Home, as_json: bool) -> None:
 
 
 def _show(contract: Contract, result: dict[str, Any], console: Console) -> None:
-    console.print(f"{result['table']}: {result['epochs']:,} epochs, {_final(contract, result['evict_watermark_ms'])}")
+    final = _final(contract, result["evict_watermark_ms"])
+    console.print(f"{result['table']}: {result['epochs']:,} epochs, {final}")
     console.print(f"  snapshot {result['snapshot_id'] or 'none yet'}")
     for source, snapshot in result["archives"].items():
         console.print(f"  archive of {source}: snapshot {snapshot or 'none yet'}")
@@ -136,8 +137,11 @@ def _show(contract: Contract, result: dict[str, Any], console: Console) -> None:
 
 def _final(contract: Contract, evict_ms: int | None) -> str:
     """Up to which event time no row will come any more: the watermark less what `within` may still bring."""
+    from importlib.metadata import version
+
     from contract.durations import milliseconds
     from contract.ranges import from_micros, spell_time
+    from reconcile.stream_commits import PROVEN
     from stream_job.lateness import settled_until_us
 
     if not evict_ms:
@@ -145,6 +149,9 @@ def _final(contract: Contract, evict_ms: int | None) -> str:
     low, high = map(milliseconds, contract.join.within)
     until = settled_until_us(evict_ms, low, high, keeps_right=contract.join.keeps_right)
     final, watermark = (spell_time(from_micros(us)) for us in (until, evict_ms * 1000))
+    spark = version("pyspark")
+    if spark not in PROVEN:
+        return f"the watermark is {watermark}; which rows are final is not known of Spark {spark}, not proven here"
     return f"rows are final up to {final}, the watermark is {watermark}"
 
 

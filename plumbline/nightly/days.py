@@ -22,8 +22,8 @@ class Due:
 def newest_ended(settled_us: int | None, now: datetime) -> date:
     """The newest day that is over by the clock and into which the stream will write nothing more.
 
-    `settled_us` is the newest event time (us) up to which the stream is settled; None (no epoch ledger) leaves it to
-    the clock.
+    `settled_us` is the newest event time (us) up to which the stream is settled; None (no epoch ledger, or a Spark
+    whose rule is not proven) leaves it to the clock.
     """
     yesterday = now.date() - DAY
     return yesterday if settled_us is None else min(yesterday, from_micros(max(0, settled_us + 1)).date() - DAY)

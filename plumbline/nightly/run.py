@@ -88,14 +88,15 @@ def _plan(job: Job, asked: Options) -> Due:
 
 
 def _settled_us(job: Job) -> int | None:
-    """The newest event time (us) up to which the stream is settled; None without an epoch ledger."""
+    """The newest event time (us) up to which the stream is settled; None without an epoch ledger, or where the rule of
+    the stream's Spark is not proven."""
     from contract.durations import milliseconds
-    from replay.settled import last_evict_watermark
+    from replay.settled import last_evict_watermark, unproven_closing
     from stream_job.lateness import settled_until_us
 
     evict_ms = last_evict_watermark(job.lake, job.contract)
     low, high = map(milliseconds, job.contract.join.within)
-    if evict_ms is None:
+    if evict_ms is None or unproven_closing(job.lake, job.contract) is not None:
         return None
     return settled_until_us(evict_ms, low, high, keeps_right=job.contract.join.keeps_right)
 

@@ -74,6 +74,8 @@ def all_left(document: Document, facts: Facts, done: Repaired) -> tuple[str, ...
     cause = deciding(document)
     if cause is None or spell.cause(cause.name).repair != "replay" or reading.drift(document) == done.differences:
         return ()
+    if reading.closing_unknown(document):
+        return ()
     names = [line.name for line in reading.cause_lines(document) if spell.cause(line.name).repair == "replay"]
     if worst_stretch(document, names, done, reading.closed_end(document)) is None:
         return ()
@@ -158,6 +160,10 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
     meant = spell.cause(cause.name)
     alike = [line.name for line in reading.cause_lines(first) if spell.cause(line.name).repair == meant.repair]
     stretch = worst_stretch(first, alike, done)
+    if meant.repair == "replay" and reading.closing_unknown(first):
+        why = f"Nobody knows which windows are closed ({reading.why_not_closed(first)}), and a replay is refused."
+        long = f"{why} Compare again when it has read on."
+        return Answer(question, "Run the stream on a proven Spark", long, (again,))
     if meant.repair == "replay":
         closed = worst_stretch(first, alike, done, reading.closed_end(first))
         return _replay(first, facts, done, cause.name, closed, open_still=stretch is not None)

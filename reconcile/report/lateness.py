@@ -103,7 +103,8 @@ def measure(contract: Contract, home: Home, document: Mapping[str, Any]) -> tupl
     """The lateness of both sources' records behind the rows in the document's range, from archive and epoch ledger.
 
     The archives are read at the document's snapshots. Empty without a ledger. One pass over coordinates and event
-    times, about 0.2 s for 650,000 records. Raises SetupError for a missing table or an expired snapshot.
+    times, about 0.2 s for 650,000 records. Raises SetupError for a missing table or an expired snapshot, and
+    IncompleteError as `curves`.
     """
     from reconcile import spans
     from reconcile.report.reading import range_of
@@ -117,11 +118,20 @@ def measure(contract: Contract, home: Home, document: Mapping[str, Any]) -> tupl
 def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, ...]:
     """The lateness of both sources' records behind the pinned range, the archives read at these snapshots.
 
-    The epoch ledger must be laid out (reconcile.spans), and not be empty.
+    The epoch ledger must be laid out (reconcile.spans), and not be empty. Raises IncompleteError when the stream ran on
+    a Spark whose rule of lateness is not proven: nobody knows then which of them it dropped.
     """
+    from contract.errors import IncompleteError
     from reconcile.left_out import fill_left_out
     from reconcile.pins import LEFT_ARCHIVE, RIGHT_ARCHIVE, archive_view
+    from reconcile.stream_commits import not_proven
 
+    if pins.unproven_spark:
+        raise IncompleteError(
+            f"which records the stream lost as late is not known: {not_proven(pins.unproven_spark)}",
+            where=pins.contract.output.stream_table,
+            next_step="compare with the batch table (`plumbline reconcile`), which needs no rule",
+        )
     found, contract = [], pins.contract
     for side, view in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
         source = getattr(contract, side)

@@ -167,7 +167,7 @@ def commands(documents: Sequence[Document], facts: Facts, done: Repaired) -> lis
     closed = four.worst_stretch(first, causes, done, reading.closed_end(first))
     whole = reading.range_of(first)
     lines: list[tuple[str, tuple[str, ...]]] = [("Compare again", (known.reconcile(whole),))]
-    if closed is not None:
+    if closed is not None and not reading.closing_unknown(first):
         days = spell.range_days(closed)
         lines.append((f"Repair {days}: plan, run, audit, publish, compare", known.replay(closed)))
         if everything := four.all_left(first, facts, done):
@@ -219,7 +219,7 @@ def _closed(document: Document) -> str:
     if document["settled"]:
         return "all closed"
     if until is None:
-        return "not known, no epoch ledger"
+        return f"not known, {reading.why_not_closed(document)}"
     return f"closed before {spell.clock(parse_time(until) + timedelta(milliseconds=1))}"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.ranges import TimeRange, parse_time
 from reconcile.report import spell
-from reconcile.stream_commits import PROVEN
+from reconcile.stream_commits import not_proven
 
 if TYPE_CHECKING:
     from contract.model import Contract
@@ -123,10 +123,7 @@ def record_lines(document: Document) -> tuple[str, ...]:
 def not_compared(document: Document) -> str:
     """Why the prediction is not held to the tables, or why there is none; nothing where it is held to them."""
     if document.get("unproven_spark"):
-        return (
-            f"nothing is predicted: the stream ran on Spark {' and '.join(document['unproven_spark'])}, whose rule of "
-            f"lateness is not proven; proven are {' and '.join(PROVEN)}, and late or lost rows are unexplained"
-        )
+        return f"nothing is predicted: {not_proven(document['unproven_spark'])}, and late or lost rows are unexplained"
     if document.get("predicted") is None:
         return "without an epoch ledger nothing can be predicted"
     if document.get("agrees") is not None:
@@ -208,6 +205,17 @@ def closed_end(document: Document) -> datetime | None:
     """
     until = (document.get("stream") or {}).get("closed_until")
     return None if until is None else (parse_time(until) + timedelta(microseconds=1)).replace(microsecond=0)
+
+
+def closing_unknown(document: Document) -> bool:
+    """Whether the stream ran on a Spark of which nobody knows what it has closed: a replay is refused then."""
+    return closed_end(document) is None and bool(document.get("unproven_spark"))
+
+
+def why_not_closed(document: Document) -> str:
+    """Why the document does not say up to where windows are closed."""
+    versions = document.get("unproven_spark")
+    return f"the rule of Spark {' and '.join(versions)} is not proven" if versions else "there is no epoch ledger"
 
 
 def covered(document: Document) -> str:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from test_causes import right_arrived_after_batch, stream_of
+from rich.console import Console
+from test_causes import double_commit, right_arrived_after_batch, stream_of
 from world import OUTPUT, World, play, show
+from world_rows import START
 
-from reconcile.report.reading import not_compared
+from contract.errors import IncompleteError
+from contract.ranges import TimeRange
+from plumbline.commands.report import lateness
+from plumbline.nightly.run import _settled_us as settled_us
+from reconcile import terminal
+from reconcile.explain import explain
+from reconcile.report import Facts, measure
+from reconcile.report.answers import answers
+from reconcile.report.reading import closing_unknown, not_compared
+from reconcile.what_if import what_if
+from replay.settled import settled_end, unproven_closing
+
+FACTS = Facts(contract_path="plays.yaml")
 
 MakeWorld = Callable[..., World]
 
@@ -61,6 +79,62 @@ def test_causes_by_the_late_rule_are_told_of_a_proven_spark_only(
     assert ("rule" in document["unknown"]["lacking"]) is not proven
     assert by_rule <= set(document["unknown"]["causes"]) or proven
     assert bool(document["unproven_spark"]) is not proven
+
+
+@pytest.mark.parametrize(("versions", "known"), [(("4.2.0", "4.1.4"), True), (("4.1.4", "4.2.0"), False)])
+def test_what_is_closed_is_told_where_a_proven_spark_made_the_newest_epoch(
+    versions: tuple[str, str], known: bool, make_world: MakeWorld
+) -> None:
+    world = stream_of(make_world()).write()
+    for place, version in enumerate(versions):
+        last_commit(world, 6 + place, version)
+    document = world.reconcile(time_range=TimeRange(START, START + timedelta(hours=1))).document
+    assert (document["settled"], document["stream"]["closed_until"] is not None) == (known, known)
+    assert closing_unknown(document) is not known
+    assert world.reconcile(require_settled=True).document["verdict"] == "incomplete"
+    assert document["predicted"] is None
+    shown = Console(record=True, width=200, file=io.StringIO())
+    terminal.show(world.reconcile(time_range=TimeRange(START, START + timedelta(hours=1))), FACTS, shown)
+    said = "not settled: the rule of Spark 4.2.0 is not proven"
+    assert (said in shown.export_text()) is not known
+
+
+def test_no_replay_is_advised_that_would_be_refused(make_world: MakeWorld) -> None:
+    """Rows written twice can be told without the rule; a replay repairs them, but is refused."""
+    world = make_world()
+    double_commit(world)
+    last_commit(world.write(), 7, "4.2.0")
+    run = world.reconcile()
+    assert set(run.document["causes"]) == {"double_commit"}
+    todo = answers([run.document], FACTS, ()).what_to_do
+    assert todo.short == "Run the stream on a proven Spark"
+    assert all("replay" not in command for command in todo.commands)
+    with pytest.raises(IncompleteError, match=r"4\.2\.0, whose rule of lateness is not proven"):
+        settled_end(world.lake, world.contract)
+    assert unproven_closing(world.lake, world.contract) == "4.2.0"
+    job: Any = SimpleNamespace(lake=world.lake, contract=world.contract)
+    assert settled_us(job) is None, "the night goes by the clock"
+
+
+def test_the_curves_of_lateness_and_a_keys_story_say_that_the_rule_is_not_proven(make_world: MakeWorld) -> None:
+    world = stream_of(make_world(), [show("x", 3)])
+    last_commit(world.write(), 7, "4.2.0")
+    refused = r"which records the stream lost as late is not known: the stream ran on Spark 4\.2\.0"
+    with pytest.raises(IncompleteError, match=refused):
+        what_if(world.contract, world.home, TimeRange(), lose=0.1)
+    with pytest.raises(IncompleteError, match=refused):
+        measure(world.contract, world.home, world.reconcile().document)
+    assert lateness(world.contract, world.home, world.reconcile().document) == ()
+    story = explain(world.contract, world.home, "x").document
+    assert [record["fate"] for record in story["records"]] == ["read"]
+    assert not {"dropped", "admitted", "closed", "open"} & {moment["what"] for moment in story["story"]}
+
+
+def test_a_day_is_not_kept_as_settled_while_an_unproven_spark_is_in_its_history(make_world: MakeWorld) -> None:
+    world = stream_of(make_world()).write()
+    last_commit(world, 7, "4.2.0")
+    for _ in range(2):
+        assert world.reconcile().document["reused"]["partitions"] == 0
 
 
 def test_a_prediction_that_is_not_held_to_the_tables_says_why(make_world: MakeWorld) -> None:

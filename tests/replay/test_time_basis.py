@@ -51,6 +51,27 @@ def test_records_that_came_in_a_time(shop: Shop) -> None:
     assert (nothing["series"], nothing["replays"]) == (None, [])
 
 
+@pytest.mark.parametrize(("newest", "refused"), [("4.1.4", False), ("4.2.0", True)])
+def test_nothing_is_replayed_while_nobody_knows_what_the_stream_may_still_write(
+    newest: str, refused: bool, shop: Shop
+) -> None:
+    """Closing hangs on the Spark that made the newest epoch; without the ledger of a job of ours nothing is asked."""
+    of_epoch = {"spark.sql.streaming.queryId": "q", "spark.sql.streaming.epochId": "0", "engine-version": newest}
+    nothing = shop.lake.load("joined.stream").schema().as_arrow().empty_table()
+    shop.lake.append("joined.stream", nothing, of_epoch)
+    assert touched(shop.contract, shop.home, hours(20, 21), RECORD)
+    shop.closed_until(8)
+    for basis in (RECORD, COMMIT):
+        if refused:
+            with pytest.raises(IncompleteError, match=r"may still write is not known: the stream ran on Spark 4\.2\.0"):
+                touched(shop.contract, shop.home, hours(20, 21), basis)
+    if refused:
+        with pytest.raises(IncompleteError, match="run the stream on a proven version"):
+            shop.plan()
+    else:
+        assert shop.plan().time_range == hours(2, 6)
+
+
 def test_a_record_that_is_not_archived(shop: Shop) -> None:
     """It stands in the way of a range that holds it, and of no other."""
     produce(shop.kafka, [record(shop.topics["orders"], 7, came=20.7)])
