@@ -1,7 +1,8 @@
 """Making a copied or moved home a home of its own: the paths in its catalog and its tables' metadata are exchanged.
 
 In place and safe to repeat: a file that names the new place already stays as it is, the catalog comes after the files,
-the note of the place last. Data files name nobody and are not touched; nothing outside the home is either.
+the note of the place last. Data files name nobody and are not touched; nothing outside the home is either. Files of
+deletion vectors name data files in their footers, by which PyIceberg finds the rows that are deleted.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from connect.avro_paths import exchange_paths
 from connect.home import Home
 from contract.errors import SetupError
 
-JSON_FILES, AVRO_FILES = ("*.metadata.json", "*.metadata.json.gz"), ("*.avro",)
+JSON_FILES, AVRO_FILES, PUFFIN_FILES = ("*.metadata.json", "*.metadata.json.gz"), ("*.avro",), "*.puffin"
 OF_PROCESSES = ("broker/running.json", "broker/owners/*", "checkpoints/*/lock")
 """What names processes that work in the original."""
 
@@ -68,7 +69,7 @@ def adopt(home: Home, *, execute: bool) -> Adoption | None:
 
 
 class _Work:
-    """One adoption. Manifests come before the lists that name their sizes."""
+    """One adoption. Deletion vectors come before the manifests that name their sizes, these before their lists."""
 
     def __init__(self, home: Home, was: Path) -> None:
         self.home, self.old, self.new = home, f"{was}/lake", str(home.lake)
@@ -84,11 +85,12 @@ class _Work:
         return place.plain(location).startswith((f"{self.old}/", f"{self.new}/"))
 
     def files(self) -> list[Path]:
-        """All metadata of the warehouse: manifests, then lists of manifests, then tables."""
+        """All metadata of the warehouse: deletion vectors, manifests, lists of manifests, tables."""
         warehouse = self.home.lake / "warehouse"
+        puffin = sorted(warehouse.rglob(PUFFIN_FILES))
         avro = [path for pattern in AVRO_FILES for path in warehouse.rglob(pattern) if path.parent.name == "metadata"]
         told = [path for pattern in JSON_FILES for path in warehouse.rglob(pattern) if path.parent.name == "metadata"]
-        return sorted(avro, key=lambda path: (path.name.startswith("snap-"), str(path))) + sorted(told)
+        return puffin + sorted(avro, key=lambda path: (path.name.startswith("snap-"), str(path))) + sorted(told)
 
     def exchanged(self, file: Path) -> bytes:
         """The new content of a file of metadata."""
@@ -96,6 +98,8 @@ class _Work:
         try:
             if file.suffix == ".avro":
                 return self._manifest(file, content)
+            if file.suffix == ".puffin":
+                return self._vectors(file, content)
             body = json.loads(gzip.decompress(content) if file.suffix == ".gz" or ".gz." in file.name else content)
         except (ValueError, OSError, EOFError) as error:
             raise SetupError(
@@ -119,6 +123,18 @@ class _Work:
             self.lengths[f"file://{file}"] = len(made.content)
         return made.content
 
+    def _vectors(self, file: Path, content: bytes) -> bytes:
+        """A Puffin file with other paths in its footer (Puffin spec: blobs, "PFA1", JSON, its size, flags, "PFA1")."""
+        if content[-4:] != b"PFA1" or content[-8] & 1:
+            raise ValueError("no Puffin file with a footer that can be read")
+        start = len(content) - 12 - int.from_bytes(content[-12:-8], "little")
+        footer = json.loads(content[start:-12])
+        if (walked := self._walked(footer)) != footer:
+            told = json.dumps(walked).encode()
+            content = content[:start] + told + len(told).to_bytes(4, "little") + content[-8:]
+        self.lengths[f"file://{file}"] = len(content)
+        return content
+
     def _walked(self, body: Any) -> Any:
         if isinstance(body, str):
             return self.exchange(body)
@@ -127,13 +143,17 @@ class _Work:
         return {key: self._walked(value) for key, value in body.items()} if isinstance(body, dict) else body
 
     def rewrite(self, file: Path) -> None:
-        """Exchange one file, whole or not at all, with its times; a hard link to the original's file ends here."""
+        """Exchange one file, whole or not at all, with its times; a hard link to the original's file ends here.
+
+        Hadoop's file system writes a checksum beside each file of Spark's, and refuses to read one that became another.
+        """
         content = self.exchanged(file)
         if content == file.read_bytes():
             return
         draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
         draft.write_bytes(content)
         shutil.copystat(file, draft)
+        file.with_name(f".{file.name}.crc").unlink(missing_ok=True)
         draft.replace(file)
 
     def tables(self) -> list[tuple[str, str]]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAGIC = b"Obj\x01"
+SIZES = {"manifest_length": "manifest_path", "file_size_in_bytes": "file_path"}
+"""Fields that hold a file's size, and the field of its path beside them."""
 Exchange = Callable[[str], str]
 
 
@@ -29,8 +31,9 @@ def exchange_paths(
 ) -> Exchanged:
     """Copy a container file with every string put through `exchange`.
 
-    `watched` are fields whose values are told per record. `lengths`: path (as it becomes) to what the
-    field `manifest_length` beside it says in the copy. Raises ValueError for what is no container, or not deflated.
+    `watched` are fields whose values are told per record. `lengths`: path (as it becomes) to what the field
+    `manifest_length` or `file_size_in_bytes` beside it says in the copy. Raises ValueError for what is no
+    container, or not deflated.
     """
     work = _Copy(content, exchange, watched, lengths or {})
     return Exchanged(work.container(), work.seen)
@@ -144,8 +147,8 @@ class _Copy:
             self.out += _varint(len(body)) + body
         elif kind in ("int", "long", "enum"):
             value = self._long()
-            if name == "manifest_length":
-                value = self.lengths.get(self.exchange(record.get("manifest_path", "")), value)
+            if name in SIZES:
+                value = self.lengths.get(self.exchange(record.get(SIZES[name], "")), value)
             self.out += _varint(value)
         elif kind != "null":
             size = {"boolean": 1, "float": 4, "double": 8}.get(kind) or int(schema["size"])

@@ -175,16 +175,24 @@ class Lake:
 
         self.until_won(appended, f"the append to {identifier}")
 
-    def set_properties(self, identifier: str, properties: Mapping[str, str]) -> None:
-        """Set properties of the table; run again after a lost race."""
+    def set_properties(
+        self, identifier: str, properties: Mapping[str, str], when: Callable[[Table], bool] = lambda table: True
+    ) -> bool:
+        """Set properties of the table while `when` holds for it as it is now; run again after a lost race.
 
-        def changed() -> None:
+        False: it did not hold, and nothing was changed.
+        """
+
+        def changed() -> bool:
             table = self.load_now(identifier)
             refuse_unwritable(table, "a change of properties")
+            if not when(table):
+                return False
             with table.transaction() as transaction:
                 transaction.set_properties(dict(properties))
+            return True
 
-        self.until_won(changed, f"a change of {identifier}")
+        return self.until_won(changed, f"a change of {identifier}")
 
     def replace(self, identifier: str, rows: pa.Table, where: BooleanExpression) -> bool:
         """Replace the rows that satisfy the filter, in one commit. False: another commit came between, and stands."""

@@ -60,7 +60,7 @@ def refuse_taken(lake: Lake, contract: Contract) -> None:
 def refuse_other_writer(lake: Lake, contract: Contract, part: str) -> None:
     """Raise UsageError when the contract's stream or batch table is another contract's, or another part of its own."""
     table = contract.output.stream_table if part == STREAM else contract.output.batch_table
-    owner = _owner(lake.load(table)) if lake.exists(table) else None
+    owner = _owner(lake.load_now(table)) if lake.exists(table) else None
     if owner is not None and (owner["contract"], owner["part"]) != (contract.contract, part):
         raise UsageError(
             f"{table} is the {owner['part']} of contract {owner['contract']}: two writers would mix their rows in it",
@@ -74,6 +74,7 @@ def claim(lake: Lake, contract: Contract, part: str) -> None:
     refuse_other_writer(lake, contract, part)
     table = contract.output.stream_table if part == STREAM else contract.output.batch_table
     _note(lake, table, named(contract, part))
+    refuse_other_writer(lake, contract, part)  # another one may have noted itself at the same moment: one of them stays
 
 
 def claim_archives(lake: Lake, contract: Contract, say: Callable[[str], None]) -> frozenset[str]:
@@ -96,13 +97,15 @@ def refuse_lost_race(lake: Lake, contract: Contract, name: str) -> None:
 def take_archive(lake: Lake, contract: Contract, name: str) -> None:
     """Make the contract the owner of a source's archive. Raises UsageError for an archive of another source."""
     _refuse_other_source(lake, contract, name)
-    _note(lake, contract.sources[name].archive, named_archive(contract, name))
+    table = contract.sources[name].archive
+    if writable(lake.load(table)):
+        lake.set_properties(table, named_archive(contract, name))
 
 
 def archive_owner(lake: Lake, contract: Contract, name: str) -> str | None:
     """The other contract that writes the archive of a source; None when it is this one, or none."""
     table = contract.sources[name].archive
-    found = lake.load(table).properties.get(OWNER) if lake.exists(table) else None
+    found = lake.load_now(table).properties.get(OWNER) if lake.exists(table) else None
     return None if found in (None, named_archive(contract, name)[OWNER]) else _owned(found)["contract"]
 
 
@@ -112,17 +115,19 @@ def _claims(lake: Lake, contract: Contract, name: str, say: Callable[[str], None
         return True
     owner = archive_owner(lake, contract, name)
     _refuse_other_source(lake, contract, name)
+    if owner is None and not _note(lake, table, named_archive(contract, name)):
+        owner = archive_owner(lake, contract, name)  # another contract noted itself between the look and the note
+        _refuse_other_source(lake, contract, name)
     if owner is not None:
         say(f"stream: contract {owner} archives {contract.sources[name].topic} in {table}; this job reads it only")
         return False
-    _note(lake, table, named_archive(contract, name))
     return True
 
 
 def _refuse_other_source(lake: Lake, contract: Contract, name: str) -> None:
     """Raise UsageError when the archive holds another topic, or was judged by other rules than the contract's."""
     source = contract.sources[name]
-    table = lake.load(source.archive)
+    table = lake.load_now(source.archive)
     owner = table.properties.get(OWNER)
     if owner is None:
         others = sorted(_topics(lake, source.archive) - {source.topic})
@@ -163,11 +168,15 @@ def _topics(lake: Lake, table: str) -> set[str]:
         con.close()
 
 
-def _note(lake: Lake, table: str, properties: Mapping[str, str]) -> None:
+def _note(lake: Lake, table: str, properties: Mapping[str, str]) -> bool:
+    """Note the owner in a table that has none, or the same. False: it has another one by now, which stays."""
     found = lake.load(table)
     # Nothing can be noted in a table of format version 3; whose it is was noted when it was made, or is not.
     if writable(found) and any(found.properties.get(name) != value for name, value in properties.items()):
-        lake.set_properties(table, properties)
+        return lake.set_properties(
+            table, properties, when=lambda now: now.properties.get(OWNER) in (None, properties[OWNER])
+        )
+    return True
 
 
 def _owner(table: Table) -> dict[str, str] | None:

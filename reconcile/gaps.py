@@ -1,9 +1,8 @@
-"""Records that the stream joined and the archive lacks, although it goes on after them."""
+"""Records that the stream joined and the archive lacks: in the midst of it, or behind its newest offset."""
 
 from __future__ import annotations
 
 from connect import pinned
-from contract.generations import APART
 from contract.lineage import SIDES
 from reconcile.engine.quoting import text
 from reconcile.evidence import EVIDENCE
@@ -16,7 +15,8 @@ def note(pins: Pins) -> None:
     """Fill the temp table `gap_notes`: id, `left_gap`, `right_gap`, and the gap that one of them lies in.
 
     `gap_topic`, `gap_partition` and `gap_offset` name the record, `gap_after` and `gap_before` the nearest archived
-    offsets of its partition (no `gap_after`: the archive begins later). Only rows with such a record are there.
+    offsets of its partition (no `gap_after`: the archive begins later, no `gap_before`: it ends earlier). Only rows
+    with such a record are there.
     """
     for side in SIDES:
         _look_for(pins, side)
@@ -53,17 +53,14 @@ def _look_for(pins: Pins, side: str) -> None:
 
 
 def _between_neighbours(side: str, topic: str) -> str:
-    """The sought coordinates that the archive does not hold and has gone beyond: in their partition, or with a topic
-    that was recreated since, so that nobody will archive them any more."""
+    """The sought coordinates that the archive does not hold: the stream joined them, so they were records."""
     return f"""
         WITH archived AS (SELECT partition, "offset" FROM {side}_coordinates WHERE topic = {text(topic)})
         SELECT s.id, {text(topic)} AS topic, s.partition, s."offset", b."offset" AS after, n."offset" AS before
         FROM {side}_sought s
         ASOF LEFT JOIN archived b ON b.partition = s.partition AND b."offset" <= s."offset"
         ASOF LEFT JOIN archived n ON n.partition = s.partition AND n."offset" > s."offset"
-        WHERE b."offset" IS DISTINCT FROM s."offset" AND (
-            n."offset" IS NOT NULL OR s.partition // {APART} < (SELECT max(partition) // {APART} FROM archived)
-        )
+        WHERE b."offset" IS DISTINCT FROM s."offset"
     """
 
 

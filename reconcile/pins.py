@@ -129,7 +129,8 @@ class Pins:
     def closing_unknown(self) -> bool:
         """Whether nobody knows which windows the stream has closed: its newest epoch ran on a Spark not proven."""
         table = self.contract.output.stream_table
-        return closing(self.lake.load(table), self.snapshots[table]) is not None
+        pinned = self.snapshots.get(table)  # a recovery looks at the ledger alone
+        return pinned is not None and closing(self.lake.load(table), pinned) is not None
 
     def has_snapshot(self, table: str, snapshot: int | None) -> bool:
         """Whether that snapshot of a pinned table is still there to be looked into."""

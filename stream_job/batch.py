@@ -258,7 +258,8 @@ def _as_table(lake: Lake, contract: Contract, rows: DataFrame) -> DataFrame:
 
     table, unit, schema = contract.output.batch_table, contract.output.partition_by, arrow_schema(rows)
     partition = None if unit == "none" else (unit, EVENT_TIME)
-    lake.ensure_table(table, schema, partition, {"write.distribution-mode": "hash"})
+    owned = owners.named(contract, owners.BATCH)
+    lake.ensure_table(table, schema, partition, {"write.distribution-mode": "hash", **owned})
     owners.claim(lake, contract, owners.BATCH)
     return fitted(rows, lake.evolve(table, schema))
 

@@ -175,7 +175,8 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
     topics.refuse_read_beyond(job, contract, parts.kafka, ids)
     left, right = (_kafka(parts, source, limit, ids[name]) for _, name, source in topics.sides(contract))
     rows = join(contract, left, right, layouts=job.layouts)
-    rows = ensure_output(parts.lake, contract, contract.output.stream_table, rows)
+    owned = owners.named(contract, owners.STREAM)  # from the first moment: nobody comes between making and noting
+    rows = ensure_output(parts.lake, contract, contract.output.stream_table, rows, owned)
     owners.claim(parts.lake, contract, owners.STREAM)
     job.accept(contract)
     job.ledger.begin_run(str(uuid.uuid4()))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from planting import TOLERANCE, Planted, records_of, rows_of
-from world import Record, Row, World, play, show
+from world import Row, World, play, show
 
 Plant = Callable[[Planted, str], None]
 KINDS: dict[str, Plant] = {}
@@ -137,7 +137,7 @@ def batch_cut(made: Planted, name: str) -> None:
 
 @kind
 def archive_gap(made: Planted, name: str) -> None:
-    """A record never reaches the archive, though later ones do."""
+    """A record never reaches the archive."""
     made.before_the_batch.append(lambda world: _leave_out(made, world, name, made.missing, "archive_gap"))
 
 
@@ -209,14 +209,7 @@ def _leave_out(made: Planted, world: World, name: str, left_out: list[str], caus
     if not made.sound(world, name):
         return
     record = made.dice.choice([world.record(r.name) for r in (made.shows[name], *made.plays[name])])
-    later = [r for r in world.records if _beyond(record, r) and r.name not in made.missing]
-    if cause == "archive_gap" and not later:
-        return
     left_out.append(record.name)
     for row in rows_of(world, name):
         if record.name in records_of(row).split():
             made.label(row, cause)
-
-
-def _beyond(record: Record, other: Record) -> bool:
-    return (other.side, other.partition) == (record.side, record.partition) and other.offset > record.offset

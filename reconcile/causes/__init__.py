@@ -18,8 +18,8 @@ class Cause:
     places, filled by reconcile.report.stories. `is_drift` is false for what is no difference yet. `needs` are the
     sources without which nothing is proven (see reconcile.unknown): such a cause is then unknown, not absent.
     `without_rule` is the part of the proof that holds whatever Spark's rule of lateness is; None: all of it.
-    `remedy` says in one sentence what to do about it, and `repair` by which command: replay, batch, quarantine,
-    explain, or wait for none.
+    `remedy` says in one sentence what to do about it, and `repair` by which command: replay, batch, archive,
+    quarantine, explain, or wait for none.
     """
 
     name: str

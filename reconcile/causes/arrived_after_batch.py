@@ -13,9 +13,9 @@ CAUSE = Cause(
     """,
     evidence=("left_topic", "left_partition", "left_offset", "right_topic", "right_partition", "right_offset",
               "left_in_batch_snapshot", "right_in_batch_snapshot", "batch_snapshot_id"),
-    story="an input record of this row was not yet in the archive when the batch run {batch_snapshot_id} read it",
+    story="an input record of this row is archived, but was not yet when the batch run {batch_snapshot_id} read the "
+    "archive",
     needs=("lineage", "archive", "batch_runs"),
-    remedy="Run the batch reference over the range again: it had not seen these records. What the archive does not "
-    "hold yet `plumbline stream run` archives first.",
+    remedy="Run the batch reference over the range again: the archive holds these records now.",
     repair="batch",
 )  # fmt: skip

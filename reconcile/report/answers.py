@@ -155,6 +155,9 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
         return Answer(question, "Report a defect", "Repair nothing by these numbers; compare again first.", (again,))
     if first["verdict"] == "incomplete":
         return Answer(question, "Wait", "Compare again when the stream has closed these windows.", (again,))
+    if cause is None and reading.not_in_both(first):
+        long = "A column of the contract is not compared, and that is drift: bring the columns of both tables in line"
+        return Answer(question, "Look at the columns", f"{long}, then compare again.", (again,))
     if cause is None:
         return Answer(question, "Nothing", "Nothing differs.")
     meant = spell.cause(cause.name)
@@ -170,6 +173,9 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
     if meant.repair == "batch":
         steps = (commands.batch(stretch or reading.range_of(first)), again)
         return Answer(question, "Run the batch reference again", meant.remedy, steps)
+    if meant.repair == "archive":
+        steps = (*commands.archive(), commands.batch(stretch or reading.range_of(first)), again)
+        return Answer(question, "Fill the archive", meant.remedy, steps)
     if meant.repair == "quarantine":
         return Answer(question, "Look into quarantine", meant.remedy, (commands.quarantine(),))
     if meant.repair == "wait":

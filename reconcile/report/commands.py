@@ -48,6 +48,10 @@ class Commands:
         """Look at what the archives lack and the topics still hold, then archive it."""
         return (f"plumbline archive fill {self.contract}", f"plumbline archive fill {self.contract} --execute")
 
+    def archive(self) -> tuple[str, ...]:
+        """Archive what the topics hold and the archives lack: the holes, then what lies behind them."""
+        return (self.fill()[1], f"plumbline stream run {self.contract} --once")
+
     def quarantine(self) -> str:
         return f"plumbline quarantine {self.contract}"
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from contract.ranges import TimeRange, parse_time
+from reconcile.engine.schema import UNCOMPARED
 from reconcile.report import spell
 from reconcile.stream_commits import not_proven
 
@@ -244,11 +245,19 @@ def headline(document: Document) -> str:
         return f"The books do not balance: {archive_lacks(document)}."
     if document["verdict"] == "incomplete" and not balanced(document):
         return "The books do not balance: this is a defect of Plumbline, and no verdict can be given."
+    if found == 0 and (columns := not_in_both(document)):
+        which = f"column {columns[0]}" if len(columns) == 1 else f"columns {', '.join(columns)}"
+        return f"Not compared: {which}. In all others {spell.count(counts['match'])} rows are the same in both tables."
     if found == 0:
         which = "settled batch rows" if counts[PENDING] else "batch rows"
         return f"All {spell.count(counts['match'])} {which} are in the stream with the same values."
     share = spell.share(found, counts["batch"])
     return f"{spell.counted(found, 'difference')} among {spell.counted(counts['batch'], 'batch row')} ({share})."
+
+
+def not_in_both(document: Document) -> tuple[str, ...]:
+    """The columns that could not be compared: one table lacks them, or their types do not go together."""
+    return tuple(str(f["column"]) for f in document["schema"] if f["finding"] in UNCOMPARED)
 
 
 def _why(document: Document, found: int, contract: Contract | None) -> str:

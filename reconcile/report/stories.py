@@ -114,11 +114,19 @@ def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract 
     for name in ("left_late_by", "right_late_by", "stamp_ahead_by"):
         if f"{name}_ms" in known:
             known[name] = known[f"{name}_ms"]
+    known["gap_until"] = _archive_ends(known)
     try:
         story = spell.cause(finding["cause"]).story.format_map(known)
     except (KeyError, IndexError, ValueError):
         story = ""
     return f"{title}: {story}{_also(finding, known, contract)}." if story else f"{title}."
+
+
+def _archive_ends(known: Mapping[str, str]) -> str:
+    """Where the archive goes on after a record that it lacks, or ends before it."""
+    if "gap_before" in known:
+        return f"continues at offset {known['gap_before']}"
+    return f"ends at offset {known['gap_after']}" if "gap_after" in known else "holds nothing of this partition"
 
 
 def _also(finding: Finding, known: Mapping[str, str], contract: Contract | None) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +122,51 @@ def test_who_comes_second_while_both_start_is_told_to_start_again(lake: Lake) ->
     archives(lake, contract("shop"))
     with pytest.raises(SetupError, match="contract shop has begun to archive"):
         owners.refuse_lost_race(lake, second, "orders")
+
+
+def test_of_two_that_look_at_the_same_moment_one_owns_the_archive_and_the_other_reads_it(lake: Lake) -> None:
+    """The second has seen a table without an owner; the first notes itself before the second does."""
+    for table in ("raw.orders", "raw.payments"):
+        lake.ensure_table(table, ARCHIVE_SCHEMA)
+    first, second, said = contract("shop"), contract("shop2"), list[str]()
+    late = lake.held()
+    assert owners.archive_owner(late, second, "orders") is None
+    late.load("raw.orders"), late.load("raw.payments")
+
+    def between(look: Callable[..., bool]) -> Callable[..., bool]:
+        def noted(*given: Any, **named: Any) -> bool:
+            owners.claim_archives(lake, first, said.append)
+            return look(*given, **named)
+
+        return noted
+
+    object.__setattr__(late, "set_properties", between(late.set_properties))
+    assert owners.claim_archives(late, second, said.append) == {"orders", "payments"}
+    assert "contract shop archives" in said[-1]
+    assert owners.archive_owner(lake, first, "orders") is None
+    assert owners.claim_archives(lake, first, pytest.fail) == frozenset()
+
+
+def test_at_most_one_of_many_that_start_together_owns_the_archive(lake: Lake, home: Home) -> None:
+    lake.ensure_table("raw.orders", ARCHIVE_SCHEMA)
+    lake.ensure_table("raw.payments", ARCHIVE_SCHEMA)
+    together = threading.Barrier(4)
+
+    def start(number: int) -> bool:
+        mine, of = Lake.open(home), contract(f"shop{number}")
+        together.wait()
+        shared = owners.claim_archives(mine, of, lambda line: None)
+        together.wait()  # the join starts meanwhile, which takes seconds
+        if "orders" in shared:
+            return False
+        try:
+            owners.refuse_lost_race(mine, of, "orders")
+        except SetupError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(start, range(4))) == 1
 
 
 @pytest.mark.parametrize("part", [owners.STREAM, owners.BATCH])

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
@@ -17,6 +18,9 @@ from connect.avro_paths import exchange_paths
 from connect.home import Home
 from connect.lake import Lake
 from contract.errors import SetupError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 ROWS = pa.table({"id": [1, 2, 3], "name": ["a", "b", None]})
 
@@ -67,6 +71,35 @@ def test_a_copy_is_refused_and_then_made_whole(tmp_path: Path) -> None:
     table.append(ROWS)
     assert len(contents(copy)) == len(wanted) + 3
     assert not [path for path in copy.root.rglob("*.json") if str(original.root) + "/" in path.read_text()]
+
+
+@pytest.mark.spark
+def test_rows_that_deletion_vectors_delete_stay_deleted(tmp_path: Path, spark: SparkSession) -> None:
+    """Made by Spark, format version 3: the vectors name their data files by absolute paths, in their own footers."""
+    from connect.spark import session
+
+    original = Home.resolve(tmp_path / "home")
+    Lake.open(original).dispose()
+    sql = session(original, Lake.open(original), app="vectors").sql
+    sql("CREATE NAMESPACE lake.raw")
+    sql(
+        "CREATE TABLE lake.raw.t (id BIGINT, name STRING) USING iceberg "
+        "TBLPROPERTIES ('format-version'='3', 'write.delete.mode'='merge-on-read')"
+    )
+    sql("INSERT INTO lake.raw.t VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')")
+    sql("DELETE FROM lake.raw.t WHERE id IN (2, 3)")
+    assert list(original.lake.rglob("*.puffin"))
+    copy = copied(original, tmp_path / "a longer way" / "to the copy")
+    for _ in range(2):
+        adopt(copy, execute=True)
+    shutil.rmtree(original.root)
+    assert contents(copy) == [(1, "a"), (4, "d")]
+    again = session(copy, Lake.open(copy), app="vectors")
+    assert sorted(row["id"] for row in again.sql("SELECT id FROM lake.raw.t").collect()) == [1, 4]
+    files = Lake.open(copy).load("raw.t").inspect.delete_files().to_pylist()
+    assert [file["file_size_in_bytes"] for file in files] == [
+        Path(place.plain(file["file_path"])).stat().st_size for file in files
+    ]
 
 
 @pytest.mark.parametrize("killed_after", [0, 1, 3, 5, 8])

@@ -27,14 +27,14 @@ def gaps(
 @pytest.mark.parametrize(
     ("archived", "sought", "found"),
     [
-        ([(OLD, 0), (OLD, 2)], [(OLD, 1), (OLD, 3)], [(OLD, 1, 0, 2)]),
-        ([(OLD, 0), (NEW, 0)], [(OLD, 1), (NEW, 1)], [(OLD, 1, 0, None)]),
+        ([(OLD, 0), (OLD, 2)], [(OLD, 1), (OLD, 3)], [(OLD, 1, 0, 2), (OLD, 3, 2, None)]),
+        ([(OLD, 0), (NEW, 0)], [(OLD, 1), (NEW, 1)], [(OLD, 1, 0, None), (NEW, 1, 0, None)]),
         ([(NEW, 0)], [(OLD, 5)], [(OLD, 5, None, None)]),
         ([(OLD, 5), (NEW, 0), (NEW, 2)], [(OLD, 5), (NEW, 1)], [(NEW, 1, 0, 2)]),
-        ([(OLD, 0)], [(NEW, 0)], []),
+        ([(OLD, 0)], [(NEW, 0)], [(NEW, 0, None, None)]),
     ],
 )
-def test_beyond_the_end_of_an_older_topic_is_a_gap_and_beyond_that_of_the_newest_is_not(
+def test_what_the_archive_does_not_hold_is_a_gap_also_behind_its_newest_offset(
     archived: list[tuple[int, int]], sought: list[tuple[int, int]], found: list[tuple[int, int, int | None, int | None]]
 ) -> None:
     assert gaps(archived, sought) == found

@@ -12,8 +12,10 @@ from test_causes import Findings, spoil_stream, stream_of
 from world import OUTPUT, START, Record, World, play, show
 
 from contract.ranges import TimeRange
+from reconcile.report import Facts
+from reconcile.report.answers import answers
 from reconcile.report.page import predicted_table
-from reconcile.report.stories import late_by
+from reconcile.report.stories import late_by, tell
 
 MakeWorld = Callable[..., World]
 MILLISECOND = 1 / 60_000
@@ -36,8 +38,14 @@ def the_first_offset_missing(world: World) -> Findings:
 
 
 def the_last_offset_missing(world: World) -> Findings:
+    """Behind the archive's newest offset: no batch run can join it, however often it runs."""
     stream_of(world).archive_without("pf")
-    return [("f pf", "mismatch arrived_after_batch")]
+    return [("f pf", "mismatch archive_gap")]
+
+
+def the_only_record_of_a_partition_missing(world: World) -> Findings:
+    stream_of(world, after=[show("g", 302), play("pg", "g", 303, 7)]).archive_without("pg")
+    return [("g pg", "mismatch archive_gap")]
 
 
 def offsets_that_no_row_names(world: World) -> Findings:
@@ -107,7 +115,8 @@ def the_stream_leaves_the_bound_out(world: World) -> Findings:
 
 PLANTED: tuple[Callable[[World], Findings], ...] = (
     a_right_record_missing_between_its_neighbours, a_left_record_missing_between_its_neighbours,
-    the_first_offset_missing, the_last_offset_missing, offsets_that_no_row_names, late_by_an_event_from_the_future,
+    the_first_offset_missing, the_last_offset_missing, the_only_record_of_a_partition_missing,
+    offsets_that_no_row_names, late_by_an_event_from_the_future,
     ahead_of_the_clock_of_the_epoch_that_read_it, ahead_by_no_more_than_the_delay, ahead_as_all_records_are,
     a_row_of_a_replay_that_the_batch_should_have, joined_beyond_the_window, the_reference_leaves_the_bound_out,
     the_stream_leaves_the_bound_out,
@@ -170,7 +179,35 @@ def test_the_evidence_of_a_gap_names_the_record_and_its_archived_neighbours(make
     world.write().reconcile()
     (finding,) = world.findings()
     gap = {name: value for name, value in finding["evidence"].items() if name.startswith("gap_")}
-    assert gap == {"gap_topic": "t.shows", "gap_partition": 0, "gap_offset": 1, "gap_after": 0, "gap_before": 2}
+    assert gap == {
+        "gap_topic": "t.shows",
+        "gap_partition": 0,
+        "gap_offset": 1,
+        "gap_after": 0,
+        "gap_before": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("lacking", "until"),
+    [
+        ("pa", "which continues at offset 1"),
+        ("pf", "which ends at offset 0"),
+        ("pd", "which holds nothing of this partition"),
+    ],
+)
+def test_a_gap_says_where_the_archive_goes_on_or_ends_and_what_archives_it(
+    lacking: str, until: str, make_world: MakeWorld
+) -> None:
+    world = stream_of(make_world()).archive_without(lacking).write()
+    run = world.reconcile()
+    (finding,) = world.findings()
+    assert until in tell(finding).sentence
+    todo = answers([run.document], Facts(contract_path="c.yaml"), ()).what_to_do
+    assert todo.short == "Fill the archive"
+    assert [command.split(" c.yaml")[0] for command in todo.commands[:3]] == [
+        "plumbline archive fill", "plumbline stream run", "plumbline batch run",
+    ]  # fmt: skip
 
 
 def changed_column(world: World, table: str, was: pa.DataType | None, *commits: dict[str, str]) -> World:

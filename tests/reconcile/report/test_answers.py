@@ -15,7 +15,7 @@ from reconcile.report.page import commands
 from reconcile.report.repaired import Repaired
 
 FACTS = Facts(contract_path="plays.yaml")
-REPAIRS = {"replay", "batch", "quarantine", "explain", "wait"}
+REPAIRS = {"replay", "batch", "archive", "quarantine", "explain", "wait"}
 
 
 def asked(*documents: dict[str, Any], findings: list[dict[str, Any]] | None = None) -> Answers:
@@ -73,6 +73,13 @@ def test_four_answers(run: dict[str, Any], true: str, how_much: str, why: str, w
     assert [a.short for a in (found.true, found.how_much, found.why, found.what_to_do)] == [
         true, how_much, why, what_to_do,
     ]  # fmt: skip
+
+
+def test_a_column_that_one_table_lacks_is_not_called_the_same() -> None:
+    lacks = {"column": "page", "finding": "only_left", "left": "VARCHAR", "right": None}
+    found = asked(document(causes={}, verdict="drift", schema=[lacks]))
+    assert (found.true.short, found.what_to_do.short) == ("No", "Look at the columns")
+    assert found.true.long == "Not compared: column page. In all others 300 rows are the same in both tables."
 
 
 def test_the_command_for_the_unexplained_is_the_story_of_one_of_them() -> None:
