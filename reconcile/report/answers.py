@@ -174,8 +174,8 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
         steps = (commands.batch(stretch or reading.range_of(first)), again)
         return Answer(question, "Run the batch reference again", meant.remedy, steps)
     if meant.repair == "archive":
-        steps = (*commands.archive(), commands.batch(stretch or reading.range_of(first)), again)
-        return Answer(question, "Fill the archive", meant.remedy, steps)
+        batch = commands.batch(stretch or reading.range_of(first))
+        return Answer(question, "Fill the archive", meant.remedy, (*commands.archive(), batch, again))
     if meant.repair == "quarantine":
         return Answer(question, "Look into quarantine", meant.remedy, (commands.quarantine(),))
     if meant.repair == "wait":
