@@ -19,7 +19,7 @@ from reconcile.copies import by_first_delivery, find_copies, note_taken
 from reconcile.coverage import BatchRun, batch_runs, covered, holds, hull
 from reconcile.engine.quoting import ident, text
 from reconcile.moments import moment_columns, moment_sql
-from reconcile.stream_commits import closing, last_epoch, unproven
+from reconcile.stream_commits import last_epoch, unproven
 from reconcile.windows import Windows
 from stream_job.epochs import of_contract
 from stream_job.tables import EPOCHS, QUARANTINE
@@ -124,13 +124,6 @@ class Pins:
         """Versions of Spark behind the stream table whose rule of lateness is not proven."""
         table = self.contract.output.stream_table
         return unproven(self.lake.load(table), self.snapshots[table])
-
-    @property
-    def closing_unknown(self) -> bool:
-        """Whether nobody knows which windows the stream has closed: its newest epoch ran on a Spark not proven."""
-        table = self.contract.output.stream_table
-        pinned = self.snapshots.get(table)  # a recovery looks at the ledger alone
-        return pinned is not None and closing(self.lake.load(table), pinned) is not None
 
     def has_snapshot(self, table: str, snapshot: int | None) -> bool:
         """Whether that snapshot of a pinned table is still there to be looked into."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from contract.generations import APART
 from reconcile.pins import LEDGER, Pins
+from reconcile.stream_commits import closing
 from stream_job.lateness import closed_until_us, right_closed_until_us, settled_until_us
 
 SPANS, READ, TURNS = "epoch_spans", "read_until", "epoch_turns"
@@ -103,7 +104,7 @@ def _progress(pins: Pins) -> Progress:
     if found is None:
         return Progress()
     query_id, epoch, evict_ms = found
-    if pins.closing_unknown:
+    if _closing_unknown(pins):
         return Progress(query_id, epoch, evict_ms)
     low, high = pins.within_ms
     return Progress(
@@ -114,3 +115,10 @@ def _progress(pins: Pins) -> Progress:
         right_closed_until_us(evict_ms, low),
         settled_until_us(evict_ms, low, high, keeps_right=pins.contract.join.keeps_right),
     )
+
+
+def _closing_unknown(pins: Pins) -> bool:
+    """Whether nobody knows which windows the stream has closed: its newest epoch ran on a Spark not proven."""
+    table = pins.contract.output.stream_table
+    pinned = pins.snapshots.get(table)  # a recovery looks at the ledger alone
+    return pinned is not None and closing(pins.lake.load(table), pinned) is not None
