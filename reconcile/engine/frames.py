@@ -49,7 +49,7 @@ def with_nan(
     unless the other side's column has NaN and no NULL. Raises UsageError where it has both: no answer would be true.
     """
     told = {}
-    for name in _either(source):
+    for name in numpy_floats(source):
         theirs = others.get(name, name)
         if theirs in other.columns and other.columns[theirs].id in ("float", "double"):
             value = column(theirs)
@@ -58,7 +58,7 @@ def with_nan(
                 f"FROM {other.sql}"
             ).fetchall()
             if nan and null:
-                raise _ambiguous(name)
+                raise ambiguous(name)
             told[name] = bool(nan)
     kept = [name for name, nan in told.items() if nan]
     if not kept:
@@ -87,7 +87,7 @@ def _is_pandas(source: Any) -> bool:
     return type(source).__module__.partition(".")[0] == "pandas"
 
 
-def _either(source: Any) -> list[str]:
+def numpy_floats(source: Any) -> list[str]:
     """The columns of a pandas frame in which NaN may have been NULL: those of numpy's floats."""
     if not _is_pandas(source):
         return []
@@ -135,7 +135,7 @@ def _foreign(con: duckdb.DuckDBPyConnection, table: pa.Table, error: duckdb.Erro
     )
 
 
-def _ambiguous(name: str) -> UsageError:
+def ambiguous(name: str) -> UsageError:
     return UsageError(
         f"column {name!r} of the pandas frame has NaN for NULL and for NaN, and the other side has both",
         next_step="read the frame with dtype_backend='pyarrow', which tells them apart, or give the path of its file",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from contract.errors import SetupError, UsageError
-from reconcile.engine.frames import as_arrow
+from reconcile.engine.case_names import clashing, folded
+from reconcile.engine.frames import ambiguous, as_arrow, numpy_floats
 from reconcile.engine.paths import Files, files_of, hidden
 from reconcile.engine.quoting import ident
 from reconcile.engine.sides import first_line
@@ -39,7 +40,27 @@ def open_frames(left: Any, right: Any, home: Home, lake: Callable[[], Lake]) -> 
     own = next((side.sparkSession for side in (left, right) if is_frame(side)), None)
     spark = own or session(home, lake(), app="plumbline-diff")
     with settled(spark):
-        return open_frame(spark, left, lake), open_frame(spark, right, lake)
+        frames = open_frame(spark, left, lake), open_frame(spark, right, lake)
+        return with_nan(left, frames[0], frames[1]), with_nan(right, frames[1], frames[0])
+
+
+def with_nan(source: Any, frame: DataFrame, other: DataFrame) -> DataFrame:
+    """The frame of a pandas one, its NaN taken as the other side says: see `reconcile.engine.frames.with_nan`."""
+    from pyspark.sql import functions as F
+
+    floats = {field.name for field in other.schema if type(field.dataType).__name__ in ("FloatType", "DoubleType")}
+    asked = [name for name in numpy_floats(source) if name in floats]
+    if not asked:
+        return frame
+    seen = [F.max(test(other[quoted(name)])).alias(f"{n}") for n, (name, test) in enumerate(
+        (name, test) for name in asked for test in (F.isnan, F.isnull))]  # fmt: skip
+    told = list(other.agg(*seen).first() or ())
+    for name, nan, null in zip(asked, told[::2], told[1::2], strict=True):
+        if nan and null:
+            raise ambiguous(name)
+        if nan:
+            frame = frame.withColumn(name, F.coalesce(F.col(quoted(name)), F.lit(float("nan"))))
+    return frame
 
 
 def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> DataFrame:
@@ -124,12 +145,20 @@ def _parquet(spark: SparkSession, files: Files, source: str) -> DataFrame:
 
 
 def create(con: duckdb.DuckDBPyConnection, side: str, frame: DataFrame) -> None:
-    """An empty table with the frame's columns. Raises UsageError for a type that Arrow has not."""
+    """An empty table with the frame's columns. Raises UsageError for a type that Arrow has not, and for names that
+    differ in case only."""
     import duckdb
     from pyspark.errors import PySparkException
     from pyspark.sql.pandas.types import to_arrow_schema
     from pyspark.sql.types import StructType
 
+    clashes = clashing(frame.schema.names)
+    if clashes:
+        names = ", ".join(name for name in frame.schema.names if folded(name) in clashes)
+        raise UsageError(
+            f"the engine spark does not compare columns whose names differ in case only: {names}",
+            next_step="give --engine duckdb, which tells them apart",
+        )
     for field in frame.schema:
         try:
             _refuse_unproven(StructType([field]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ NOT_SPARKS = (
     "TIMESTAMP_NS",
     "'infinity'::TIMESTAMPTZ_NS",  # of no infinity in Arrow: Spark reads the last moment that it has
     "ENUM",
+    "INTERVAL",
     "INT[2]",
     "('NULL', 'NULL::VARCHAR')",
 )
@@ -155,3 +157,21 @@ def test_types_without_a_common_form_are_told_apart_by_the_exact_engine() -> Non
 
     rule = encoding_of(DecimalType(4, 1), DoubleType())
     assert rule.left("v") != rule.right("v")
+
+
+def test_a_missing_number_of_pandas_is_what_the_other_side_has(spark: SparkSession) -> None:
+    """pandas has NaN for both: NULL, unless the other side has NaN and no NULL; where it has both, nothing is true."""
+    columns = {"NULL": [1.0, None], "NaN": [1.0, math.nan], "both": [1.0, math.nan, None]}
+    for name, values in columns.items():
+        table = pa.table({"k": range(len(values)), "v": pa.array(values, pa.float64(), from_pandas=False)})
+        frame, whole = table.to_pandas(), spark.createDataFrame(table)
+        for sides in ((frame, whole), (whole, frame)):
+            if name == "both":
+                with pytest.raises(UsageError, match="column 'v' of the pandas frame"):
+                    reconcile.diff(*sides, "k", engine="spark")
+            else:
+                assert reconcile.diff(*sides, "k", engine="spark").clean, name
+        moved = table.set_column(1, "v", pa.array([2.0, *values[1:]], pa.float64(), from_pandas=False))
+        if name != "both":
+            found = reconcile.diff(moved.to_pandas(), whole, "k", engine="spark")
+            assert found.comparison.columns == {"v": 1}

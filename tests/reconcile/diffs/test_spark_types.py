@@ -47,3 +47,9 @@ def test_a_frame_of_a_type_that_arrow_has_not(kind: spark.DataType) -> None:
     con = connection()
     create(con, "left", frame(spark.DoubleType()))
     assert con.sql('FROM "left"').columns == ["k", "v"]
+
+
+def test_names_that_differ_in_case_only_are_refused_by_name() -> None:
+    schema = spark.StructType().add("k", spark.LongType()).add("V", spark.LongType()).add("v", spark.LongType())
+    with pytest.raises(UsageError, match="names differ in case only: V, v"):
+        create(connection(), "left", SimpleNamespace(schema=schema))
