@@ -60,7 +60,7 @@ def in_spark(cases: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]
 
 def test_what_is_equal_and_what_is_not(spark: SparkSession) -> None:
     cases = in_spark({**EQUAL, **UNEQUAL})
-    assert len(cases) >= len(EQUAL) + len(UNEQUAL) - 14
+    assert len(cases) >= len(EQUAL) + len(UNEQUAL) - 17
     found = compared(spark, together(cases, 0), together(cases, 1), "k")
     wanted = {f"c{i}": 1 for i, name in enumerate(cases) if name in UNEQUAL}
     assert found.summary["columns"] == wanted
