@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-PACKAGES := contract connect stream_job expectations reconcile replay plumbline
+PACKAGES := plumbline tools
 UPGRADE ?=
 COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
   --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -39,7 +39,7 @@ format: .venv/installed  ## let ruff put the code in its form
 	@$(BIN)/ruff format .
 
 docs: .venv/installed  ## write the generated pages of docs/ afresh
-	@$(BIN)/python -m plumbline.docs
+	@$(BIN)/python -m tools.docs
 
 site: docs  ## build the documentation site into ./site
 	@$(BIN)/mkdocs build --strict --quiet

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connect import place
-from connect.avro_paths import exchange_paths
-from connect.home import Home
-from contract.errors import SetupError
+from plumbline.connect import place
+from plumbline.connect.avro_paths import exchange_paths
+from plumbline.connect.home import Home
+from plumbline.contract.errors import SetupError
 
 JSON_FILES, AVRO_FILES, PUFFIN_FILES = ("*.metadata.json", "*.metadata.json.gz"), ("*.avro",), "*.puffin"
 OF_PROCESSES = ("broker/running.json", "broker/owners/*", "checkpoints/*/lock")

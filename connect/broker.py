@@ -14,15 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from connect import broker_files as files
-from connect import place
-from connect.home import Home
-from connect.ivy import pyspark_jars
-from connect.jars import broker_jars
-from connect.java import find_java, utf8
-from connect.locks import locked
-from connect.processes import alive, birth, me
-from contract.errors import SetupError
+from plumbline.connect import broker_files as files
+from plumbline.connect import place
+from plumbline.connect.home import Home
+from plumbline.connect.ivy import pyspark_jars
+from plumbline.connect.jars import broker_jars
+from plumbline.connect.java import find_java, utf8
+from plumbline.connect.locks import locked
+from plumbline.connect.processes import alive, birth, me
+from plumbline.contract.errors import SetupError
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 25.0
@@ -192,7 +192,7 @@ def _launch(home: Home, config: Path, port: int) -> subprocess.Popen[bytes]:
         (folder / name).unlink(missing_ok=True)
     source = str(Path(__file__).parent.parent)
     modules = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "connect.broker_supervisor", str(folder), str(port)]
+    command = [sys.executable, "-m", "plumbline.connect.broker_supervisor", str(folder), str(port)]
     # Its own session: Ctrl-C at the terminal must reach the stream job first, not the broker under it.
     with (folder / "broker.log").open("wb") as log:
         _supervisors[folder] = subprocess.Popen(

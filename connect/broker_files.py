@@ -8,8 +8,8 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from connect.processes import alive
-from contract.errors import SetupError
+from plumbline.connect.processes import alive
+from plumbline.contract.errors import SetupError
 
 MARKER = "plumbline-broker.json"
 DATA = "data"

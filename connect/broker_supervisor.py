@@ -1,6 +1,6 @@
 """The process between us and the broker: it ends the broker when none of its owners lives, even after a SIGKILL.
 
-Run as `python -m connect.broker_supervisor FOLDER PORT COMMAND...`; the owners are files in FOLDER/owners.
+Run as `python -m plumbline.connect.broker_supervisor FOLDER PORT COMMAND...`; the owners are files in FOLDER/owners.
 It asks every quarter second whether an owner lives instead of trusting PR_SET_PDEATHSIG for that: the signal comes
 from the parent *thread*, and an owner need not be the parent. The broker itself carries the signal (Linux), so that
 it dies with a killed supervisor too.
@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from connect import broker_files as files
-from connect.locks import locked
-from connect.processes import birth, die_with_parent
+from plumbline.connect import broker_files as files
+from plumbline.connect.locks import locked
+from plumbline.connect.processes import birth, die_with_parent
 
 POLL_SECONDS = 0.25
 GRACE_SECONDS = 20.0

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from connect.disk import full_disk, is_full, no_space
-from contract.errors import PlumblineError, SetupError, UnreachableError, UsageError
-from contract.secrets import place
+from plumbline.connect.disk import full_disk, is_full, no_space
+from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError, UsageError
+from plumbline.contract.secrets import place
 
 WAITS = (0.5, 2.0)
 """Between the attempts on a catalog that is busy or drops the connection, in seconds."""
@@ -71,7 +71,7 @@ def punctual(properties: Mapping[str, str]) -> dict[str, str]:
     if properties.get("type") != "rest" or "py-catalog-impl" in properties:
         return dict(properties)
     return {key: value for key, value in properties.items() if key != "type"} | {
-        "py-catalog-impl": "connect.punctual.PunctualCatalog"
+        "py-catalog-impl": "plumbline.connect.punctual.PunctualCatalog"
     }
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from contract.errors import UsageError
-from contract.secrets import keep, open_properties
+from plumbline.contract.errors import UsageError
+from plumbline.contract.secrets import keep, open_properties
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -66,7 +66,7 @@ def spark_conf(name: str, block: Mapping[str, str]) -> dict[str, str]:
 
 
 def masked(properties: Mapping[str, str], prefix: str = "") -> dict[str, str]:
-    """The same as it may be shown, see `contract.secrets`; `prefix` stands before the block's own names."""
+    """The same as it may be shown, see `plumbline.contract.secrets`; `prefix` stands before the block's own names."""
     return open_properties(properties, prefix)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connect.lake import Lake
-from connect.pinned import unless_current
-from contract.ranges import TimeRange
+from plumbline.connect.lake import Lake
+from plumbline.connect.pinned import unless_current
+from plumbline.contract.ranges import TimeRange
 
 if TYPE_CHECKING:
     from pyiceberg.table import FileScanTask

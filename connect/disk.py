@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from contract.errors import SetupError
+from plumbline.contract.errors import SetupError
 
 FULL = re.compile(r"no space left on device|disk quota exceeded|database or disk is full|disk is full", re.IGNORECASE)
 NAMED = re.compile(r"[\"'](/[^\"']+)[\"']|(?<![\w.:/])(/[^\s\"':,;()]+)")

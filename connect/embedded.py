@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from connect.home import Home
+    from plumbline.connect.home import Home
 
 
 def kafka_properties(
@@ -14,11 +14,11 @@ def kafka_properties(
 ) -> dict[str, str]:
     """Client properties of the contract's `kafka:` block; without one, those of the local broker in `home`.
 
-    Starts the local broker, bound to this process, when none runs there. Raises SetupError as `connect.broker`.
+    Starts the local broker, bound to this process, when none runs there. Raises SetupError as `plumbline.connect.broker`.
     """
     if configured:
         return dict(configured)
-    from connect import broker, jars
+    from plumbline.connect import broker, jars
 
     jars.ensure_jars(home, say)
     return {"bootstrap.servers": broker.start(home, with_parent=True, say=say).bootstrap_servers}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from contract.errors import SetupError
+from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     from pyiceberg.table import FileScanTask, Table

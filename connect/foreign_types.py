@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from contract.errors import SetupError
+from plumbline.contract.errors import SetupError
 
 T = TypeVar("T")
 

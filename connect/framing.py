@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from contract.errors import SetupError
-from contract.model import Contract
+from plumbline.contract.errors import SetupError
+from plumbline.contract.model import Contract
 
 HEADER = "__value_schema_id"
 """Of Confluent's HeaderSchemaIdSerializer: a byte 1 and the schema's GUID, 16 bytes; the value is the plain record."""
@@ -25,8 +25,8 @@ def refuse_header_ids(kafka: Mapping[str, str], contract: Contract) -> None:
 
     Such a value has no head of its own: it would be quarantined, or read by another schema that its first bytes name.
     """
-    from connect.kafka import earliest_offsets, end_offsets
-    from connect.kafka_read import Reader
+    from plumbline.connect.kafka import earliest_offsets, end_offsets
+    from plumbline.connect.kafka_read import Reader
 
     for name, source in contract.sources.items():
         if source.format != "avro":

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from connect.iceberg_types import duckdb_type, is_shape, is_unknown, literal_path, quoted, text
-from connect.parquet import parquet_rows
-from connect.place import plain
-from contract.errors import SetupError
+from plumbline.connect.iceberg_types import duckdb_type, is_shape, is_unknown, literal_path, quoted, text
+from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.place import plain
+from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     import duckdb

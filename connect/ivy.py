@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from connect.java import find_java
-from connect.processes import die_with_parent
-from contract.errors import SetupError
+from plumbline.connect.java import find_java
+from plumbline.connect.processes import die_with_parent
+from plumbline.contract.errors import SetupError
 
 MODULE = Path(__file__).parent / "ivy.xml"
 SETTINGS = "PLUMBLINE_IVY_SETTINGS"

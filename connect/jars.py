@@ -15,10 +15,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from connect import ivy
-from connect.home import Home
-from connect.locks import locked
-from contract.errors import SetupError
+from plumbline.connect import ivy
+from plumbline.connect.home import Home
+from plumbline.connect.locks import locked
+from plumbline.contract.errors import SetupError
 
 HERE = Path(__file__).parent
 LOCK = HERE / "jars.lock"
@@ -162,7 +162,7 @@ def make_lock(folder: Path) -> str:
 if __name__ == "__main__":
     if sys.argv[1:] != ["--lock"]:
         sys.exit(
-            "usage: python -m connect.jars --lock   (resolves connect/ivy.xml afresh and writes connect/jars.lock)"
+            "usage: python -m plumbline.connect.jars --lock   (resolves connect/ivy.xml afresh and writes connect/jars.lock)"
         )
     with tempfile.TemporaryDirectory() as fresh:
         ivy.resolve(Path(fresh), len(read_lock()), _to_stderr)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from contract.errors import SetupError
+from plumbline.contract.errors import SetupError
 
 OLDEST = 17
 INSTALL = "install a Java 17 or 21 runtime (Debian: apt install openjdk-17-jre-headless) and point JAVA_HOME at it"

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connect.kafka_config import READ_COMMITTED, client_config, isolation_level, made, spark_options
-from contract.errors import SetupError, UnreachableError
+from plumbline.connect.kafka_config import READ_COMMITTED, client_config, isolation_level, made, spark_options
+from plumbline.contract.errors import SetupError, UnreachableError
 
 ANSWER_SECONDS = 10.0
 PROGRESS_EVERY = 10_000

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from contract.errors import SetupError, UsageError
-from contract.secrets import keep
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.contract.secrets import keep
 
 ISOLATION = "isolation.level"
 READ_COMMITTED, READ_UNCOMMITTED = LEVELS = ("read_committed", "read_uncommitted")

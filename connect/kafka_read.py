@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connect.kafka_config import ISOLATION, client_config, isolation_level, made
-from contract.errors import UnreachableError
+from plumbline.connect.kafka_config import ISOLATION, client_config, isolation_level, made
+from plumbline.contract.errors import UnreachableError
 
 PATIENCE_SECONDS = 30.0
 AT_ONCE = 1_000

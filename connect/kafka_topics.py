@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from connect.kafka import ANSWER_SECONDS, admin_client, no_answer
+from plumbline.connect.kafka import ANSWER_SECONDS, admin_client, no_answer
 
 
 def topic_ids(

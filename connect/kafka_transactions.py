@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connect.kafka import Record, end_offsets, hand_over
-from connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED, client_config, made
-from contract.errors import UnreachableError
+from plumbline.connect.kafka import Record, end_offsets, hand_over
+from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED, client_config, made
+from plumbline.contract.errors import UnreachableError
 
 ANSWER_SECONDS = 60.0
 

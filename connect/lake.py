@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from connect import catalog_block, place
-from connect.catalog_answers import WAITS, catalog_error, may_pass, opening_error, punctual
-from connect.file_formats import refuse_unwritable
-from connect.foreign_types import loaded
-from connect.home import Home
-from connect.residuals import compare_null_as_sql
-from connect.table_growth import grown
-from connect.table_schema import growth
-from contract.errors import SetupError, UnreachableError, UsageError
+from plumbline.connect import catalog_block, place
+from plumbline.connect.catalog_answers import WAITS, catalog_error, may_pass, opening_error, punctual
+from plumbline.connect.file_formats import refuse_unwritable
+from plumbline.connect.foreign_types import loaded
+from plumbline.connect.home import Home
+from plumbline.connect.residuals import compare_null_as_sql
+from plumbline.connect.table_growth import grown
+from plumbline.connect.table_schema import growth
+from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 NAME = "lake"
-PLAIN_FILES = "connect.local_files.PlainFileIO"
+PLAIN_FILES = "plumbline.connect.local_files.PlainFileIO"
 APPEND_ID = "plumbline.append-id"
 PATIENCE_SECONDS = 60.0
 TRANSFORMS = ("day", "month", "hour", "identity")
@@ -50,7 +50,7 @@ class Lake:
         """The lake of the contract's `catalog:` block; None is the embedded SQLite catalog in `home.lake`.
 
         Raises UsageError for a block with an unknown type or without its uri, SetupError for a home that was copied or
-        moved (see `connect.place`).
+        moved (see `plumbline.connect.place`).
         """
         place.refuse_elsewhere(home)
         if catalog is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.typedef import EMPTY_DICT, Properties
 
-from connect.place import plain
+from plumbline.connect.place import plain
 
 
 class PlainFileIO(PyArrowFileIO):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from contract.errors import UnreachableError
+from plumbline.contract.errors import UnreachableError
 
 
 @contextmanager

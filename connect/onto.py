@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from connect.lake import APPEND_ID, Lake, has_append
+from plumbline.connect.lake import APPEND_ID, Lake, has_append
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,14 +11,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from connect.file_formats import writable
-from contract.errors import SetupError, UsageError
-from contract.model import Contract
+from plumbline.connect.file_formats import writable
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.contract.model import Contract
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 OWNER, SOURCE = "plumbline.owner", "plumbline.archived-source"
 STREAM, BATCH, ARCHIVE = "stream_table", "batch_table", "archive"
@@ -157,7 +157,7 @@ def _differing(held: Mapping[str, Any], mine: Mapping[str, Any]) -> Iterator[str
 
 
 def _topics(lake: Lake, table: str) -> set[str]:
-    from connect.pinned import connection, scan
+    from plumbline.connect.pinned import connection, scan
 
     con = connection()
     try:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.file_formats import refuse_unread_files
-from connect.iceberg_files import IcebergFiles
-from connect.iceberg_types import duckdb_type, is_shape, quoted
-from connect.lake import Lake
-from contract.errors import SetupError
+from plumbline.connect.file_formats import refuse_unread_files
+from plumbline.connect.iceberg_files import IcebergFiles
+from plumbline.connect.iceberg_types import duckdb_type, is_shape, quoted
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     import duckdb

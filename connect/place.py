@@ -1,7 +1,7 @@
 """A home knows its own place: its catalog holds absolute paths, so a copy would work on the original's files.
 
 `home.json` in the home says where it was made. A home that lies elsewhere was copied or moved; it is refused until
-`plumbline home adopt` has rewritten what can be rewritten (see `connect.adopt`).
+`plumbline home adopt` has rewritten what can be rewritten (see `plumbline.connect.adopt`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from connect.home import Home
-from contract.errors import SetupError
+from plumbline.connect.home import Home
+from plumbline.contract.errors import SetupError
 
 MARKER = "home.json"
 WAREHOUSE = "/lake/warehouse/"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyiceberg.catalog.rest import RestCatalog
 
-from connect import catalog_answers
+from plumbline.connect import catalog_answers
 
 if TYPE_CHECKING:
     from requests import Session

@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from connect.home import Home
-from contract.errors import SetupError, UnreachableError, UsageError
-from contract.model import Contract
-from contract.secrets import keep
-from contract.writers import Writers, with_writers
+from plumbline.connect.home import Home
+from plumbline.contract.errors import SetupError, UnreachableError, UsageError
+from plumbline.contract.model import Contract
+from plumbline.contract.secrets import keep
+from plumbline.contract.writers import Writers, with_writers
 
 ALLOWED = (
     "url",

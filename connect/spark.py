@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.home import Home, on_this_disk
-from connect.ivy import pyspark_jars
-from connect.jars import spark_jars
-from connect.java import find_java, utf8
-from connect.lake import Lake
-from contract.errors import SetupError
+from plumbline.connect.home import Home, on_this_disk
+from plumbline.connect.ivy import pyspark_jars
+from plumbline.connect.jars import spark_jars
+from plumbline.connect.java import find_java, utf8
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

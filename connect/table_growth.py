@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connect.file_formats import refuse_unwritable
-from connect.table_schema import Growth, Lost
-from contract.errors import UsageError
+from plumbline.connect.file_formats import refuse_unwritable
+from plumbline.connect.table_schema import Growth, Lost
+from plumbline.contract.errors import UsageError
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

@@ -12,11 +12,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from contract.fields import decimal_digits, spark_type
-from contract.lineage import CORRUPT, VALUE
+from plumbline.contract.fields import decimal_digits, spark_type
+from plumbline.contract.lineage import CORRUPT, VALUE
 
 if TYPE_CHECKING:
-    from contract.model import Source
+    from plumbline.contract.model import Source
 
 UNKNOWN_ID = "is not a schema that this job knows yet"
 """What the error says that ends an epoch, after `Avro schema id <number>`."""

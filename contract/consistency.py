@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from contract.expected_values import misfit
-from contract.findings import LIMITED
-from contract.lineage import CORRUPT, LINEAGE, RESERVED
-from contract.on import placed
+from plumbline.contract.expected_values import misfit
+from plumbline.contract.findings import LIMITED
+from plumbline.contract.lineage import CORRUPT, LINEAGE, RESERVED
+from plumbline.contract.on import placed
 
 if TYPE_CHECKING:
-    from contract.model import Contract, OutputColumn, Source
+    from plumbline.contract.model import Contract, OutputColumn, Source
 
 
 class PartError(ValueError):
@@ -53,7 +53,7 @@ def check_parts(contract: Contract) -> None:
 
 def resolve_columns(contract: Contract) -> tuple[OutputColumn, ...]:
     """The output's columns with their origin: key columns first. Raises PartError naming what is unknown."""
-    from contract.model import OutputColumn
+    from plumbline.contract.model import OutputColumn
 
     columns: dict[str, OutputColumn] = {}
     for i, item in enumerate(contract.output.columns):
@@ -88,7 +88,7 @@ def _from_either(contract: Contract, column: OutputColumn) -> OutputColumn:
 
 
 def _spelled(contract: Contract, item: str | dict[str, str], index: int) -> Iterable[OutputColumn]:
-    from contract.model import OutputColumn
+    from plumbline.contract.model import OutputColumn
 
     if isinstance(item, dict):
         for name, sql in item.items():

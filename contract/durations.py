@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
-from contract.errors import UsageError
+from plumbline.contract.errors import UsageError
 
 _UNITS_MS = {
     "ms": 1, "millisecond": 1, "milliseconds": 1,

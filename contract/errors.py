@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.secrets import hidden
+from plumbline.contract.secrets import hidden
 
 
 class PlumblineError(Exception):

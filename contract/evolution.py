@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from contract.fields import widens
-from contract.fixed import fixed_changes
-from contract.model import Contract, OutputColumn, Source
-from contract.places import Path
+from plumbline.contract.fields import widens
+from plumbline.contract.fixed import fixed_changes
+from plumbline.contract.model import Contract, OutputColumn, Source
+from plumbline.contract.yaml_lines import Path
 
 Retired = Mapping[str, Mapping[str, str]]
 """Source to the fields that it had once and has no more, with the type that each had last."""

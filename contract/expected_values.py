@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from contract.model import Contract
+    from plumbline.contract.model import Contract
 
 Value = str | int | float | bool
 _FAMILIES = {"string": "text", "boolean": "boolean"} | dict.fromkeys(("int", "long", "float", "double"), "number")

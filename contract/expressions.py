@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contract.places import Path
+from plumbline.contract.yaml_lines import Path
 
 if TYPE_CHECKING:
-    from contract.model import Contract, Source
+    from plumbline.contract.model import Contract, Source
 
 NEUTRAL = "CAST(NULL AS STRING)"
 """What stands in for another expression while one is looked at."""

@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import Any
 
-from contract.errors import UsageError
+from plumbline.contract.errors import UsageError
 
 SPARK_TYPES = {
     "string": "string",

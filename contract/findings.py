@@ -26,7 +26,7 @@ CAUSES = (
     "replayed",
     "unexplained",
 )
-"""Why a row differs, in order of precedence, as `reconcile.causes.registry` has them."""
+"""Why a row differs, in order of precedence, as `plumbline.reconcile.causes.registry` has them."""
 
 LATE = "late"
 """Both late causes together."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from contract.model import Contract
-from contract.places import Path
+from plumbline.contract.model import Contract
+from plumbline.contract.yaml_lines import Path
 
 EVOLVING = {
     "sources": {"fields", "aliases", "compute", "where", "event_time", "event_id"},

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from contract.model import Contract
+    from plumbline.contract.model import Contract
 
 
 def identity(contract: Contract) -> str:

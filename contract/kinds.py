@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from contract.durations import DURATION_FORM, parse_duration, spell_duration
-from contract.errors import UsageError
-from contract.fields import FIELD_TYPE_SCHEMA, check_type
-from contract.on import spelled
+from plumbline.contract.durations import DURATION_FORM, parse_duration, spell_duration
+from plumbline.contract.errors import UsageError
+from plumbline.contract.fields import FIELD_TYPE_SCHEMA, check_type
+from plumbline.contract.on import spelled
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 TABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$"

@@ -14,12 +14,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from contract.consistency import PartError
-from contract.errors import ContractError, UsageError
-from contract.kinds import SPELLINGS
-from contract.model import Contract
-from contract.places import Places
-from contract.secrets import BLOCKS, keep
+from plumbline.contract.consistency import PartError
+from plumbline.contract.errors import ContractError, UsageError
+from plumbline.contract.kinds import SPELLINGS
+from plumbline.contract.model import Contract
+from plumbline.contract.secrets import BLOCKS, keep
+from plumbline.contract.yaml_lines import Places
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TOP_KEY = re.compile(r"[\"']?(\w+)[\"']?\s*:")

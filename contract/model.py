@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from contract.bounds import Bounds
-from contract.consistency import PartError
-from contract.durations import spell_duration
-from contract.equality import Tolerance
-from contract.fields import TIMESTAMPS
-from contract.kinds import CONTRACT_NAME, FUNCTION, Delay, Duration, FieldType, Name, On, Property, TableName
-from contract.lineage import LINEAGE
-from contract.on import placed, unfit
-from contract.places import Path, Places
-from contract.writers import Writers
+from plumbline.contract.bounds import Bounds
+from plumbline.contract.consistency import PartError
+from plumbline.contract.durations import spell_duration
+from plumbline.contract.equality import Tolerance
+from plumbline.contract.fields import TIMESTAMPS
+from plumbline.contract.kinds import CONTRACT_NAME, FUNCTION, Delay, Duration, FieldType, Name, On, Property, TableName
+from plumbline.contract.lineage import LINEAGE
+from plumbline.contract.on import placed, unfit
+from plumbline.contract.writers import Writers
+from plumbline.contract.yaml_lines import Path, Places
 
 
 def _reversed(low: timedelta, high: timedelta) -> str:
@@ -253,7 +253,7 @@ class Contract(_Block):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Contract:
-        from contract.consistency import check_parts
+        from plumbline.contract.consistency import check_parts
 
         check_parts(self)
         return self
@@ -279,7 +279,7 @@ class Contract(_Block):
     @property
     def output_columns(self) -> tuple[OutputColumn, ...]:
         """Key columns first, then the others, each once; without lineage."""
-        from contract.consistency import resolve_columns
+        from plumbline.contract.consistency import resolve_columns
 
         return resolve_columns(self)
 
@@ -299,7 +299,7 @@ class Contract(_Block):
         del body["output"]["event_time"]  # says how tables of others are read, not what is written
         body["transform"] = self.stream.transform
         if self.stream.transform is not None:
-            from contract.beside import transform_sha256
+            from plumbline.contract.user_code import transform_sha256
 
             body["transform_source"] = transform_sha256(self)
         body["shuffle_partitions"] = self.stream.shuffle_partitions

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from contract.durations import parse_duration
-from contract.errors import UsageError
+from plumbline.contract.durations import parse_duration
+from plumbline.contract.errors import UsageError
 
 
 @dataclass(frozen=True)

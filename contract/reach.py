@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from contract.model import Contract
-from contract.ranges import TimeRange
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
 
 
 def input_range(contract: Contract, name: str, time_range: TimeRange) -> TimeRange:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contract.model import Contract
+from plumbline.contract.model import Contract
 
 
 def json_schema() -> dict[str, Any]:

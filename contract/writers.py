@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from contract.model import Contract
+    from plumbline.contract.model import Contract
 
 
 @dataclass(frozen=True)

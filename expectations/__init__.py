@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from expectations.run import Outcome, check_staging, run
+from plumbline.expectations.run import Outcome, check_staging, run
 
 __all__ = ["Outcome", "check_staging", "run"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connect.iceberg_types import quoted
-from contract.durations import spell_duration
-from contract.model import Contract, Source
-from expectations.rules import Quote, Rule, interval, no_groups, no_rows, not_null, typed, unique
+from plumbline.connect.iceberg_types import quoted
+from plumbline.contract.durations import spell_duration
+from plumbline.contract.model import Contract, Source
+from plumbline.expectations.rules import Quote, Rule, interval, no_groups, no_rows, not_null, typed, unique
 
 RECORD = ("topic", "partition", "offset")
 """What names a Kafka record."""

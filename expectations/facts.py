@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from connect.iceberg_types import quoted
-from expectations.rules import UNIQUE, Rule
-from expectations.types import in_family
+from plumbline.connect.iceberg_types import quoted
+from plumbline.expectations.rules import UNIQUE, Rule
+from plumbline.expectations.types import in_family
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from connect.iceberg_types import quoted
-from contract.durations import spell_duration
-from contract.model import Contract
-from contract.ranges import TimeRange
-from expectations.rules import ROW_COUNT, Rule, spell_bounds
+from plumbline.connect.iceberg_types import quoted
+from plumbline.contract.durations import spell_duration
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.expectations.rules import ROW_COUNT, Rule, spell_bounds
 
 MAX = "expect_column_max_to_be_between"
 

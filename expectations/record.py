@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from contract.model import Contract
-from contract.ranges import parse_time
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import parse_time
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import Table
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 EXPECTATIONS = "plumbline.expectations"
 
@@ -24,7 +24,7 @@ def expectations_schema() -> pa.Schema:
     """One row per checked table."""
     import pyarrow as pa
 
-    from connect.onto import order_column
+    from plumbline.connect.onto import order_column
 
     moment = pa.timestamp("us", tz="UTC")
     columns = (
@@ -50,7 +50,7 @@ def keep_record(lake: Lake, contract: Contract, document: Mapping[str, Any]) -> 
     import pyarrow as pa
     from pyiceberg.expressions import In
 
-    from connect.onto import ORDER, append_onto, next_order
+    from plumbline.connect.onto import ORDER, append_onto, next_order
 
     rows, schema = [_row(contract, document, subject) for subject in document["tables"]], expectations_schema()
     lake.ensure_table(EXPECTATIONS, schema)
@@ -75,7 +75,7 @@ def recorded(lake: Lake, contract: Contract, time_range: Mapping[str, str | None
     """
     from pyiceberg.expressions import EqualTo
 
-    from connect.onto import in_order
+    from plumbline.connect.onto import in_order
 
     if not lake.exists(EXPECTATIONS):
         return []

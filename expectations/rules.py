@@ -11,12 +11,19 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from connect.iceberg_types import quoted, text
-from contract.durations import spell_duration
-from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION, RIGHT_OFFSET, RIGHT_PARTITION
-from contract.model import Contract
-from expectations.limits import not_among, outside
-from expectations.types import expected_types, type_names
+from plumbline.connect.iceberg_types import quoted, text
+from plumbline.contract.durations import spell_duration
+from plumbline.contract.lineage import (
+    COORDINATES,
+    EVENT_TIME,
+    LEFT_OFFSET,
+    LEFT_PARTITION,
+    RIGHT_OFFSET,
+    RIGHT_PARTITION,
+)
+from plumbline.contract.model import Contract
+from plumbline.expectations.limits import not_among, outside
+from plumbline.expectations.types import expected_types, type_names
 
 Quote = Callable[[str], str]
 Broken = str | Callable[[str], str]

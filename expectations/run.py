@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from connect.iceberg_types import quoted
-from contract.errors import SetupError
-from contract.model import Contract
-from contract.ranges import TimeRange
-from expectations.facts import Fact, gather
-from expectations.rules import COLUMNS, TYPE, Rule
-from expectations.subjects import OUTPUTS, STAGING, Subject, subjects
+from plumbline.connect.iceberg_types import quoted
+from plumbline.contract.errors import SetupError
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.expectations.facts import Fact, gather
+from plumbline.expectations.rules import COLUMNS, TYPE, Rule
+from plumbline.expectations.subjects import OUTPUTS, STAGING, Subject, subjects
 
 if TYPE_CHECKING:
     import duckdb
     from great_expectations import ExpectationSuite
     from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def run(
     is `sources.NAME`; `staging` names the table of a replay. With `record` it goes to `plumbline.expectations`.
     Raises SetupError for a missing table, and for one without the column that ranges are cut by.
     """
-    from connect.lake import Lake
-    from expectations.record import keep_record
+    from plumbline.connect.lake import Lake
+    from plumbline.expectations.record import keep_record
 
     lake, span = Lake.open(home, contract.catalog), time_range or TimeRange()
     tables: dict[str, dict[str, Any]] = {}
@@ -94,7 +94,7 @@ def _check(
     con: duckdb.DuckDBPyConnection, contract: Contract, subject: Subject, pin: _Pin, span: TimeRange
 ) -> tuple[ExpectationSuite, ExpectationSuiteValidationResult, dict[str, Any]]:
     """A subject's suite, what Great Expectations makes of its rows, and the report of it."""
-    from expectations import validation
+    from plumbline.expectations import validation
 
     of = {"table": subject.table, "snapshot_id": pin.snapshot_id}
     meta = {"plumbline_contract": contract.contract, "plumbline_fingerprint": contract.fingerprint()}
@@ -122,7 +122,7 @@ def _suite_name(contract: Contract, subject: str) -> str:
 
 
 def _connection(spill: str) -> duckdb.DuckDBPyConnection:
-    from connect import pinned
+    from plumbline.connect import pinned
 
     return pinned.connection(temp_dir=spill)
 
@@ -141,7 +141,7 @@ def _counting(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, sp
 
 def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: TimeRange) -> _Pin:
     """Make a view, named as the subject, over its rows of the range in the table's newest snapshot."""
-    from connect import pinned
+    from plumbline.connect import pinned
 
     table = lake.load(subject.table)
     snapshot = table.current_snapshot()

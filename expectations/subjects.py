@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from connect.iceberg_types import quoted, text
-from contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION
-from contract.model import Contract
-from contract.ranges import TimeRange
-from expectations.archive_rules import RECORD, RECORD_TIME, TIME, archive_rules
-from expectations.range_rules import fresh, proportion
-from expectations.rules import Rule, rules
+from plumbline.connect.iceberg_types import quoted, text
+from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.expectations.archive_rules import RECORD, RECORD_TIME, TIME, archive_rules
+from plumbline.expectations.range_rules import fresh, proportion
+from plumbline.expectations.rules import Rule, rules
 
 STREAM, BATCH, STAGING = "stream", "batch", "staging"
 OUTPUTS = (STREAM, BATCH)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contract.fields import TIMESTAMPS
-from contract.lineage import LINEAGE
-from contract.model import Contract
+from plumbline.contract.fields import TIMESTAMPS
+from plumbline.contract.lineage import LINEAGE
+from plumbline.contract.model import Contract
 
 _LINEAGE = dict(zip(LINEAGE, ("timestamptz", "int", "long", "int", "long", "string"), strict=True))
 

@@ -11,8 +11,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from expectations.facts import SAMPLE, Fact
-from expectations.rules import TYPE, Rule
+from plumbline.expectations.facts import SAMPLE, Fact
+from plumbline.expectations.rules import TYPE, Rule
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite

@@ -23,7 +23,7 @@
 # Set the three parameters, then run all cells.
 
 # %% tags=["parameters"]
-CONTRACT = "examples/flights/flights.yaml"
+CONTRACT = "plumbline/demo/flights/flights.yaml"
 HOME = None  # a folder; None is $PLUMBLINE_HOME, else .plumbline
 RUN = "latest"  # or a run id
 
@@ -31,13 +31,15 @@ RUN = "latest"  # or a run id
 import pandas as pd
 from IPython.display import HTML
 
-import contract as contracts
-from connect.home import Home
-from connect.lake import Lake
-from reconcile.report import card, measure, plots, reading, recorded, stories, watermark
-from reconcile.report.page import fragment
+import plumbline
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.reconcile.report import notebook_card as card, plots, stored_runs as recorded, stories, watermark
+from plumbline.reconcile.lateness.curve import measure
+from plumbline.reconcile import document as reading
+from plumbline.reconcile.report.page import fragment
 
-contract = contracts.load(CONTRACT)
+contract = plumbline.load(CONTRACT)
 home = Home.resolve(HOME)
 lake = Lake.open(home, contract.catalog)
 [document] = recorded.documents(contract, lake, [RUN])
@@ -105,7 +107,8 @@ chart = watermark.against_event_time(curves)
 HTML(fragment(chart) if chart else "<p>No watermark moved.</p>")
 
 # %%
-from reconcile.report import lateness, spell
+from plumbline.reconcile.lateness import curve as lateness
+from plumbline.reconcile import format as spell
 
 pd.DataFrame(
     [(spell.delay(change), *lost) for change, lost in lateness.choices(curves)],

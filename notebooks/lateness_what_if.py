@@ -20,7 +20,7 @@
 # same epochs, and changes nothing.
 
 # %% tags=["parameters"]
-CONTRACT = "examples/flights/flights.yaml"
+CONTRACT = "plumbline/demo/flights/flights.yaml"
 HOME = None  # a folder; None is $PLUMBLINE_HOME, else .plumbline
 RUN = "latest"  # or a run id
 LONGER = "2 hours"  # by how much both delays grow; "-30 minutes" for shorter ones
@@ -29,14 +29,17 @@ LONGER = "2 hours"  # by how much both delays grow; "-30 minutes" for shorter on
 import pandas as pd
 from IPython.display import HTML
 
-import contract as contracts
-from connect.home import Home
-from connect.lake import Lake
-from contract.durations import milliseconds, parse_duration
-from reconcile.report import lateness, measure, plots, recorded, spell, watermark
-from reconcile.report.page import fragment
+import plumbline
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.durations import milliseconds, parse_duration
+from plumbline.reconcile.lateness import curve as lateness
+from plumbline.reconcile.lateness.curve import measure
+from plumbline.reconcile.report import plots, stored_runs as recorded, watermark
+from plumbline.reconcile import format as spell
+from plumbline.reconcile.report.page import fragment
 
-contract = contracts.load(CONTRACT)
+contract = plumbline.load(CONTRACT)
 home = Home.resolve(HOME)
 lake = Lake.open(home, contract.catalog)
 [document] = recorded.documents(contract, lake, [RUN])

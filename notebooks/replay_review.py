@@ -19,7 +19,7 @@
 # before, and after the publish once it is there. It reads what the steps left, and changes nothing.
 
 # %% tags=["parameters"]
-CONTRACT = "examples/flights/flights.yaml"
+CONTRACT = "plumbline/demo/flights/flights.yaml"
 HOME = None  # a folder; None is $PLUMBLINE_HOME, else .plumbline
 RUN = "latest"  # or a run id
 REPLAY = "latest"  # or a replay id
@@ -27,14 +27,15 @@ REPLAY = "latest"  # or a replay id
 # %%
 import pandas as pd
 
-import contract as contracts
-from connect.home import Home
-from connect.lake import Lake
-from reconcile.report import reading, recorded, spell
-from replay.plan import read_plan
-from replay.store import ReplayFolder
+import plumbline
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.reconcile import document as reading, format as spell
+from plumbline.reconcile.report import stored_runs as recorded
+from plumbline.replay.plan import read_plan
+from plumbline.replay.store import ReplayFolder
 
-contract = contracts.load(CONTRACT)
+contract = plumbline.load(CONTRACT)
 home = Home.resolve(HOME)
 lake = Lake.open(home, contract.catalog)
 [document] = recorded.documents(contract, lake, [RUN])

@@ -23,7 +23,7 @@
 # Without a key it takes the one that a recorded run has most to say about.
 
 # %% tags=["parameters"]
-CONTRACT = "examples/flights/flights.yaml"
+CONTRACT = "plumbline/demo/flights/flights.yaml"
 HOME = None  # a folder; None is $PLUMBLINE_HOME, else .plumbline
 RUN = "latest"  # or a run id
 KEY = None  # a value, or several with commas in the order of output.key; None: the run's worst
@@ -31,14 +31,15 @@ KEY = None  # a value, or several with commas in the order of output.key; None: 
 # %%
 import pandas as pd
 
-import contract as contracts
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import UsageError
-from reconcile.explain import explain
-from reconcile.report import recorded, spell, stories
+import plumbline
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import UsageError
+from plumbline.reconcile.explain.explain import explain
+from plumbline.reconcile.report import stored_runs as recorded, stories
+from plumbline.reconcile import format as spell
 
-contract = contracts.load(CONTRACT)
+contract = plumbline.load(CONTRACT)
 home = Home.resolve(HOME)
 lake = Lake.open(home, contract.catalog)
 [document] = recorded.documents(contract, lake, [RUN])

@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from contract.errors import PlumblineError
-from contract.secrets import hidden
-from contract.shown import shown
+from plumbline.contract.errors import PlumblineError
+from plumbline.contract.safe_text import shown
+from plumbline.contract.secrets import hidden
 
 DEFECT = "this is a defect; set PLUMBLINE_DEBUG=1 for the traceback"
 THE_MACHINES = frozenset(
@@ -182,7 +182,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        from connect.disk import full_disk
+        from plumbline.connect.disk import full_disk
 
         full = full_disk(error)
         if full is not None:

@@ -6,8 +6,8 @@ import logging
 import threading
 import traceback
 
-from contract.errors import PlumblineError, SetupError, UnreachableError
-from contract.secrets import hidden
+from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError
+from plumbline.contract.secrets import hidden
 
 CATALOG_CLIENTS = frozenset(("pyiceberg", "requests", "urllib3", "sqlalchemy", "botocore", "thrift"))
 
@@ -16,7 +16,7 @@ def foreseen(error: Exception) -> PlumblineError | None:
     """The failure that an exception of a client or of Spark stands for; None when it is a defect."""
     package = type(error).__module__.partition(".")[0]
     if package in CATALOG_CLIENTS:
-        from connect.catalog_answers import catalog_error
+        from plumbline.connect.catalog_answers import catalog_error
 
         return catalog_error(error, {})
     if package in ("py4j", "pyspark"):
@@ -28,8 +28,8 @@ def foreseen(error: Exception) -> PlumblineError | None:
 
 
 def _of_spark(error: Exception) -> PlumblineError | None:
-    from stream_job.failures import judge
-    from stream_job.live_query import causes_behind
+    from plumbline.stream_job.failures import judge
+    from plumbline.stream_job.spark_internals import causes_behind
 
     failure = judge(causes_behind(error))
     if failure.passing:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import click
 
-    from contract.errors import PlumblineError
+    from plumbline.contract.errors import PlumblineError
 
 CONTRACT, HOME = "plumbline.contract", "plumbline.home"
 """What the options of a command note in click's `meta`: the contract's path as it was typed, and the home."""
@@ -28,7 +28,7 @@ def complete(error: PlumblineError, context: click.Context) -> None:
 
 
 def _completed(command: str, context: click.Context) -> str:
-    from reconcile.report.commands import word
+    from plumbline.reconcile.report.next_commands import word
 
     path, home = context.meta.get(CONTRACT), context.meta.get(HOME)
     line = command if path is None else re.sub(r"\bCONTRACT\b", lambda _: word(str(path)), command)

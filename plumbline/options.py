@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
-from connect.home import Home
-from contract.durations import parse_duration
-from contract.errors import UsageError
-from contract.ranges import parse_range
+from plumbline.connect.home import Home
+from plumbline.contract.durations import parse_duration
+from plumbline.contract.errors import UsageError
+from plumbline.contract.ranges import parse_range
 from plumbline.next_steps import HOME, note_contract
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from contract.shown import is_unsafe, shown
+from plumbline.contract.safe_text import is_unsafe, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,7 +120,7 @@ def _as_text(value: object) -> object:
     from datetime import datetime
 
     if isinstance(value, datetime) and value.tzinfo is not None:
-        from contract.ranges import spell_time
+        from plumbline.contract.ranges import spell_time
 
         return spell_time(value)
     return str(value)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from connect.home import Home
-    from connect.lake import Lake
-    from contract.model import Contract
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.model import Contract
 
 ARCHIVE_OF = "plumbline.archive."
 
@@ -26,7 +26,7 @@ def recorded_snapshots(lake: Lake, contract: Contract, home: Home, within: timed
 
 def _of_publishes(lake: Lake, contract: Contract) -> set[int]:
     """Commits of publishes and rollbacks that nothing but their own snapshot tells of, of any age."""
-    from replay.history import unnoted
+    from plumbline.replay.history import unnoted
 
     table = contract.output.stream_table
     if not lake.exists(table):
@@ -38,7 +38,7 @@ def _of_runs(lake: Lake, since: datetime) -> Iterator[int]:
     """Of every contract: the ledger and the archives may be shared."""
     from pyiceberg.expressions import GreaterThanOrEqual
 
-    from reconcile.record import RUNS
+    from plumbline.reconcile.store import RUNS
 
     if not lake.exists(RUNS):
         return
@@ -58,7 +58,7 @@ def _of_batch(lake: Lake, contract: Contract, since: datetime) -> Iterator[int]:
 
 
 def _of_replays(home: Home, since: datetime) -> Iterator[int]:
-    from replay.store import ReplayFolder
+    from plumbline.replay.store import ReplayFolder
 
     for folder in ReplayFolder.all(home):
         if folder.plan.stat().st_mtime >= since.timestamp():

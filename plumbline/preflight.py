@@ -15,8 +15,8 @@ def main() -> int:
     if sys.version_info < OLDEST:
         found = ".".join(str(part) for part in sys.version_info[:2])
         return _fail("Python " + found + " is too old. Next: install Python 3.11 or newer, or make PYTHON=python3.12 …")
-    from connect.java import find_java
-    from contract.errors import SetupError
+    from plumbline.connect.java import find_java
+    from plumbline.contract.errors import SetupError
 
     try:
         find_java()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from connect.home import Home
+from plumbline.connect.home import Home
 from plumbline.output import emit
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connect.kafka import Record
-from contract.errors import UsageError
-from contract.fields import decimal_digits
-from contract.ranges import micros
+from plumbline.connect.kafka import Record
+from plumbline.contract.errors import UsageError
+from plumbline.contract.fields import decimal_digits
+from plumbline.contract.ranges import micros
 
 if TYPE_CHECKING:
-    from contract.model import Contract, Source
+    from plumbline.contract.model import Contract, Source
 
 UNMATCHED = 5
 """Every fifth left event has no partner."""

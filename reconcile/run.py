@@ -9,25 +9,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contract.ranges import TimeRange, spell_time
-from reconcile import quarantine, three_way
-from reconcile import verdict as judge
-from reconcile.attribution import ATTRIBUTED
-from reconcile.books import Books
-from reconcile.coverage import covered, holds
-from reconcile.edges import count_edges
-from reconcile.engine.quoting import text
-from reconcile.engine.schema import UNCOMPARED
-from reconcile.judged import Judged, judge_range
-from reconcile.pins import BATCH, Pins, pin, show
-from reconcile.predict import agrees
-from reconcile.spans import Progress, lay_out, newest_event_us
-from reconcile.spill_folder import spill_folder
-from reconcile.unknown import lacking, unknown
+from plumbline.connect.sql_quoting import text
+from plumbline.contract.ranges import TimeRange, spell_time
+from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
+from plumbline.reconcile.diff.engine.spill_folder import spill_folder
+from plumbline.reconcile.evidence import quarantine
+from plumbline.reconcile.inputs.batch_runs import covered, holds
+from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out, newest_event_us
+from plumbline.reconcile.inputs.pinned_views import BATCH, Pins, pin, show
+from plumbline.reconcile.judge import three_way
+from plumbline.reconcile.judge import verdict as judge
+from plumbline.reconcile.judge.attribution import ATTRIBUTED
+from plumbline.reconcile.judge.books import Books
+from plumbline.reconcile.judge.boundary_cases import count_edges
+from plumbline.reconcile.judge.prediction import agrees
+from plumbline.reconcile.judge.unknown_causes import lacking, unknown
+from plumbline.reconcile.judge_range import Judged, judge_range
 
 if TYPE_CHECKING:
-    from connect.home import Home
-    from contract.model import Contract
+    from plumbline.connect.home import Home
+    from plumbline.contract.model import Contract
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Run:
         return judge.EXIT[self.document["verdict"]]
 
     def _repr_html_(self) -> str:
-        from reconcile.report.card import of_run
+        from plumbline.reconcile.report.notebook_card import of_run
 
         return of_run(self.document, self.examples)
 
@@ -72,8 +73,8 @@ def reconcile(
     which counts what came out by a hair (see reconcile.edges). Raises SetupError for a missing table, IncompleteError
     when no batch run covers the range.
     """
-    from reconcile.record import export, keep_record
-    from reconcile.report.recorded import example
+    from plumbline.reconcile.report.stored_runs import example
+    from plumbline.reconcile.store import export, keep_record
 
     wanted = None if time_range == TimeRange() else time_range
     with pinned(contract, home, wanted, memory) as pins:
@@ -109,12 +110,12 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
 
     import duckdb
 
-    from connect.disk import is_full, no_space
-    from connect.lake import Lake
-    from connect.pinned import connection
-    from contract.errors import SetupError
-    from reconcile.engine.budget import Budget
-    from reconcile.engine.sides import first_line
+    from plumbline.connect.disk import is_full, no_space
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.pinned import connection
+    from plumbline.contract.errors import SetupError
+    from plumbline.reconcile.diff.engine.budget import Budget
+    from plumbline.reconcile.diff.engine.relation import first_line
 
     budget = Budget.of(memory)
     lake = Lake.open(home, contract.catalog).held()
@@ -139,7 +140,7 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
 
 
 def _refuse_uncovered(pins: Pins) -> None:
-    from contract.errors import IncompleteError
+    from plumbline.contract.errors import IncompleteError
 
     if pins.runs and not holds(covered(pins.runs), pins.time_range):
         ran = ", ".join(str(part) for part in covered(pins.runs))
@@ -225,7 +226,7 @@ def run_id(pins: Pins, progress: Progress, require_settled: bool, edges: bool = 
 
 def _stream(progress: Progress) -> dict[str, Any]:
     """How far the stream had come, as the ledger says it."""
-    from contract.ranges import from_micros
+    from plumbline.contract.ranges import from_micros
 
     closed = progress.settled_until_us
     return {

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import UsageError
-from contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
-from contract.model import Contract
-from replay.coverage import covered
-from replay.pieces import EMPTY, GONE
-from replay.plan import Plan
-from replay.store import ReplayFolder
+from plumbline.contract.errors import UsageError
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
+from plumbline.contract.model import Contract
+from plumbline.replay.coverage import covered
+from plumbline.replay.pieces import EMPTY, GONE
+from plumbline.replay.plan import Plan
+from plumbline.replay.store import ReplayFolder
 
 if TYPE_CHECKING:
     import duckdb
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def audit(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder) -> d
     source, `order_kept` is the share of record pairs that were played in their live order. Raises UsageError before
     the replay has run.
     """
-    from connect.lake import Lake
-    from connect.pinned import connection
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.pinned import connection
 
     ran = folder.read("run")
     if ran is None:
@@ -125,7 +125,7 @@ def _left_rows(con: duckdb.DuckDBPyConnection, contract: Contract, plan: Plan, r
 
 def _expected(contract: Contract, home: Home, plan: Plan) -> Check:
     """The rows keep what the contract promises of each row."""
-    from expectations import check_staging
+    from plumbline.expectations import check_staging
 
     count, failed = check_staging(contract, home, plan.staging_table, plan.time_range)
     return Check("expectations", not failed, "; ".join(failed) or f"all {count} hold")
@@ -154,7 +154,7 @@ def _differences(
     con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, plan: Plan, table: str
 ) -> dict[str, Any] | None:
     """Counts of the staging rows against another table's rows of the range; None when that table does not exist."""
-    from reconcile.engine import compare
+    from plumbline.reconcile.diff.engine import compare
 
     if not lake.exists(table):
         return None
@@ -172,7 +172,7 @@ def _differences(
 
 def _range_view(con: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan, table: str, view: str) -> int | None:
     """Create `view` over the rows of the plan's range in the current snapshot of `table`; returns the snapshot."""
-    from connect.pinned import scan
+    from plumbline.connect.pinned import scan
 
     pinned = scan(con, lake, table, view=f"{view}_files", row_filter=plan.time_range.iceberg(EVENT_TIME))
     con.execute(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.parquet import parquet_rows
-from replay.pieces import EMPTY, GONE, READ, Piece, uncovered, within
-from replay.sourcing import SourcePlan
+from plumbline.connect.parquet import parquet_rows
+from plumbline.replay.pieces import EMPTY, GONE, READ, Piece, uncovered, within
+from plumbline.replay.sourcing import SourcePlan
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from contract.model import Contract
-from contract.ranges import TimeRange
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
 
 if TYPE_CHECKING:
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 NOT_THE_STREAM = ("pending", "arrived_after_batch", "quarantined")
 """Causes that no replay repairs: the row is still to come, the batch reference is behind, or the record cannot be read
@@ -30,8 +30,8 @@ def drifted(lake: Lake, contract: Contract, run_id: str, settled: datetime | Non
     """
     from pyiceberg.expressions import And, EqualTo, NotIn
 
-    from reconcile.record import FINDINGS
-    from reconcile.report.recorded import documents
+    from plumbline.reconcile.report.stored_runs import documents
+    from plumbline.reconcile.store import FINDINGS
 
     document = documents(contract, lake, [run_id])[0]
     found = And(EqualTo("run_id", document["run_id"]), NotIn("cause", NOT_THE_STREAM))

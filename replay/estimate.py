@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from replay.store import ReplayFolder
+from plumbline.replay.store import ReplayFolder
 
 if TYPE_CHECKING:
-    from connect.home import Home
+    from plumbline.connect.home import Home
 
 
 def estimated(home: Home, late: str, rows: int, epochs: int) -> dict[str, Any]:

@@ -8,19 +8,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from connect.iceberg_types import text
-from connect.kafka import Record
-from connect.kafka_config import ISOLATION, READ_COMMITTED
-from connect.parquet import parquet_rows
-from contract.errors import IncompleteError, UsageError
-from contract.generations import APART
-from contract.model import Contract
-from replay.plan import Plan
-from replay.store import ReplayFolder
-from replay.tape import epoch_file
+from plumbline.connect.iceberg_types import text
+from plumbline.connect.kafka import Record
+from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED
+from plumbline.connect.parquet import parquet_rows
+from plumbline.contract.errors import IncompleteError, UsageError
+from plumbline.contract.generations import APART
+from plumbline.contract.model import Contract
+from plumbline.replay.plan import Plan
+from plumbline.replay.store import ReplayFolder
+from plumbline.replay.tape import epoch_file
 
 if TYPE_CHECKING:
-    from connect.home import Home
+    from plumbline.connect.home import Home
 
 REPLAY_HEADER, ROW_HEADER = "plumbline.replay-id", "plumbline.replay-row"
 IDS = "topic ids"
@@ -51,9 +51,9 @@ def feed(
 
     Raises UsageError before the tape is cut and for a topic that the contract reads, SetupError for a missing topic.
     """
-    from connect.embedded import kafka_properties
-    from connect.kafka import topic_partitions
-    from connect.kafka_transactions import Transactions
+    from plumbline.connect.embedded import kafka_properties
+    from plumbline.connect.kafka import topic_partitions
+    from plumbline.connect.kafka_transactions import Transactions
 
     refuse(contract, plan, folder, topics)
     kafka = kafka_properties(contract.kafka, home, say)
@@ -130,8 +130,8 @@ def _starts(
     kafka: Mapping[str, str], folder: ReplayFolder, name: str, topics: Mapping[str, str]
 ) -> dict[str, dict[int, int]]:
     """Where the topics ended before this feed first sent anything; noted before it does."""
-    from connect.kafka import end_offsets
-    from connect.kafka_topics import topic_ids
+    from plumbline.connect.kafka import end_offsets
+    from plumbline.connect.kafka_topics import topic_ids
 
     noted, now = folder.read(name), topic_ids(kafka, topics.values())
     if noted is None:
@@ -149,8 +149,8 @@ def _starts(
 
 def _sent(kafka: Mapping[str, str], starts: Mapping[str, Mapping[int, int]], replay_id: str) -> int:
     """How many records of this replay the topics hold, committed: what the topics say, not what was noted elsewhere."""
-    from connect.kafka_read import Reader
-    from connect.kafka_transactions import settled_ends
+    from plumbline.connect.kafka_read import Reader
+    from plumbline.connect.kafka_transactions import settled_ends
 
     sent = 0
     with Reader({**kafka, ISOLATION: READ_COMMITTED}) as reader:
@@ -165,7 +165,7 @@ def _sent(kafka: Mapping[str, str], starts: Mapping[str, Mapping[int, int]], rep
 
 def _rows(plan: Plan, folder: ReplayFolder, names: Sequence[str]) -> Iterator[Row]:
     """All records of the tape: (source, partition, time in ms, headers, key, value), epoch by epoch, by record time."""
-    from connect.pinned import connection
+    from plumbline.connect.pinned import connection
 
     con = connection(temp_dir=folder.scratch)
     for number in range(plan.tape_epochs):

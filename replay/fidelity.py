@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.iceberg_types import text
-from connect.parquet import parquet_rows
-from replay.needs import needed_ranges
+from plumbline.connect.iceberg_types import text
+from plumbline.connect.parquet import parquet_rows
+from plumbline.replay.needs import needed_ranges
 
 if TYPE_CHECKING:
     import duckdb
 
-    from contract.model import Contract
-    from replay.plan import Plan
-    from replay.recorded import Recorded
+    from plumbline.contract.model import Contract
+    from plumbline.replay.plan import Plan
+    from plumbline.replay.recorded import Recorded
 
 
 def watermarks(live_ms: Sequence[int], played_ms: Sequence[int], since_us: int) -> dict[str, Any]:
@@ -48,8 +48,8 @@ def since_us(contract: Contract, plan: Plan) -> int:
 def dropped(tape: Path, names: Sequence[str], evict_ms: Sequence[int], since: int) -> int:
     """Rows of a tape with event time (us) from `since` on that these watermarks drop: an epoch's rows that are at or
     before the watermark of the epoch before it."""
-    from connect.pinned import connection
-    from replay.tape import epoch_file
+    from plumbline.connect.pinned import connection
+    from plumbline.replay.tape import epoch_file
 
     con, late = connection(), 0
     for place, watermark_ms in enumerate([0, *evict_ms[:-1]]):
@@ -66,7 +66,7 @@ def order_kept(tape: Path, epochs: Sequence[Recorded], names: Sequence[str]) -> 
 
     1 for a faithful replay, 0 for a tape of one epoch; None when fewer than two recorded epochs had such records.
     """
-    from connect.pinned import connection
+    from plumbline.connect.pinned import connection
 
     con = connection()
     spans = [

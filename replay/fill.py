@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from connect.file_formats import AS_PARQUET
-from contract.errors import IncompleteError
-from contract.generations import in_topic
-from contract.model import Contract
-from replay import looking
-from replay.pieces import KAFKA, Piece
-from replay.topic_rows import topic_rows
-from stream_job import fingerprint
-from stream_job.job import JobFolder
+from plumbline.connect.file_formats import AS_PARQUET
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.generations import in_topic
+from plumbline.contract.model import Contract
+from plumbline.replay import looking
+from plumbline.replay.pieces import KAFKA, Piece
+from plumbline.replay.topic_rows import topic_rows
+from plumbline.stream_job import fingerprint
+from plumbline.stream_job.job_folder import JobFolder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from connect.home import Home
-    from connect.lake import Lake
-    from replay.looking import Look
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
+    from plumbline.replay.looking import Look
 
 Say = Callable[[str], None]
 FILL = "plumbline.archive-fill"
@@ -42,9 +42,9 @@ def fill(
     "filled"}}}`: stretches of offsets as [partition, start, end), and the records that were archived. Raises SetupError
     while the job runs, IncompleteError for a topic that was recreated.
     """
-    from connect.lake import Lake
-    from connect.pinned import connection
-    from connect.registry import equipped, kept_by
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.pinned import connection
+    from plumbline.connect.registry import equipped, kept_by
 
     found: dict[str, dict[str, Any]] = {}
     job = JobFolder.of(contract, home)
@@ -65,7 +65,7 @@ def fill(
             }
             if execute and holes:
                 if spark is None:
-                    from connect.spark import session
+                    from plumbline.connect.spark import session
 
                     spark = session(home, lake, app=f"plumbline-fill-{contract.contract}")
                 say(f"archive: filling {sum(hole.end - hole.start for hole in holes):,} offsets of {source.archive}")
@@ -104,7 +104,7 @@ def _doubled(seen: Look) -> Iterator[tuple[int, int, int]]:
 
 def _filled(spark: SparkSession, lake: Lake, contract: Contract, name: str, seen: Look, holes: list[Piece]) -> int:
     """Append the records of these holes in one commit; how many there were."""
-    from connect.frames import fitted
+    from plumbline.connect.frames import fitted
 
     table = lake.load(contract.sources[name].archive)
     if seen.snapshot_id != (table.metadata.current_snapshot_id):

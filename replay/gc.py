@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import PlumblineError
-from contract.model import Contract
-from replay import staging
-from replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, last_action
-from replay.plan import Plan
-from replay.publish import tag_name
-from replay.store import ReplayFolder
+from plumbline.contract.errors import PlumblineError
+from plumbline.contract.model import Contract
+from plumbline.replay import staging
+from plumbline.replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, last_action
+from plumbline.replay.plan import Plan
+from plumbline.replay.publish import tag_name
+from plumbline.replay.store import ReplayFolder
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 FOLDER, TAPE, STAGING_TABLE, TAG = "folder", "tape", "staging table", "tag"
 
@@ -76,8 +76,8 @@ def collect(
 def _of_replay(
     home: Home, folder: ReplayFolder, older_than: timedelta, rollback_for: timedelta | None, *, execute: bool
 ) -> list[Leftover]:
-    from connect.lake import Lake
-    from replay.steps import open_replay
+    from plumbline.connect.lake import Lake
+    from plumbline.replay.steps import open_replay
 
     contract, plan, _ = open_replay(home, folder.id)
     lake = Lake.open(home, contract.catalog)
@@ -118,7 +118,7 @@ def _remove(lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, on
 
 def _orphans(home: Home, older_than: timedelta, *, execute: bool) -> list[Leftover]:
     """Staging tables of replays whose folder is gone. Only in the home's own catalog: elsewhere they may be others'."""
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
     lake, found = Lake.open(home), []
     there = {folder.id for folder in ReplayFolder.all(home)}

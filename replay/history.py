@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 REPLAYS = "plumbline.replays"
 PUBLISHED, ROLLED_BACK = "replay.id", "replay.rollback-of"
@@ -36,7 +36,7 @@ def replays_schema() -> pa.Schema:
     """One row per step of a replay that changed a stream table, and one before it."""
     import pyarrow as pa
 
-    from connect.onto import order_column
+    from plumbline.connect.onto import order_column
 
     columns = (
         ("replay_id", pa.string(), "the replay"),
@@ -178,7 +178,7 @@ def notes(lake: Lake, table: Table) -> Mapping[str, tuple[Note, ...]]:
     """Replay id to its rows about this very table, oldest first."""
     from pyiceberg.expressions import EqualTo
 
-    from connect.onto import ORDER
+    from plumbline.connect.onto import ORDER
 
     if not lake.exists(REPLAYS):
         return {}
@@ -211,7 +211,7 @@ def _says(snapshot: Snapshot, action: str) -> str | None:
 def _note(lake: Lake, table: Table, replay_id: str, event: str, snapshot: Snapshot | None) -> None:
     import pyarrow as pa
 
-    from connect.onto import ORDER, append_onto, next_order
+    from plumbline.connect.onto import ORDER, append_onto, next_order
 
     row: dict[str, Any] = {
         "replay_id": replay_id,

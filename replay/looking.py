@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from contract.errors import IncompleteError, SetupError, UnreachableError
-from contract.generations import Ids, in_topic
-from contract.model import Contract
-from replay import needs
-from replay.pieces import ARCHIVE, Held, Run
-from stream_job import isolation, topics
-from stream_job.job import JobFolder
+from plumbline.contract.errors import IncompleteError, SetupError, UnreachableError
+from plumbline.contract.generations import Ids, in_topic
+from plumbline.contract.model import Contract
+from plumbline.replay import needs
+from plumbline.replay.pieces import ARCHIVE, Held, Run
+from plumbline.stream_job import isolation, topics
+from plumbline.stream_job.job_folder import JobFolder
 
 if TYPE_CHECKING:
     import duckdb
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 Spans = Mapping[int, tuple[int, int]]
 
@@ -68,7 +68,7 @@ def look(con: duckdb.DuckDBPyConnection, lake: Lake, home: Home, contract: Contr
 
     Raises SetupError without the archive that `door` asks for, IncompleteError for a topic that was recreated.
     """
-    from connect.pinned import scan
+    from plumbline.connect.pinned import scan
 
     source, view, snapshot_id = contract.sources[name], f"archive of {name}", None
     quoted = f'"{view}"'
@@ -107,8 +107,8 @@ def _refuse_other_records(lake: Lake, found: Look) -> None:
 
 def _asked(found: Look, lake: Lake, home: Home) -> Look:
     """The look with what the topic says: its reach, and which offsets that the archive lacks never were a record."""
-    from connect.embedded import kafka_properties
-    from connect.kafka import compacted
+    from plumbline.connect.embedded import kafka_properties
+    from plumbline.connect.kafka import compacted
 
     kafka, source = kafka_properties(found.contract.kafka, home), found.contract.sources[found.name]
     kafka = isolation.reading(kafka, lake, found.contract, JobFolder.of(found.contract, home))
@@ -126,7 +126,7 @@ def _reach(found: Look, kafka: Mapping[str, str]) -> tuple[Spans, Ids]:
 
     Raises IncompleteError when it is not the one that was archived.
     """
-    from connect.kafka_topics import topic_ids
+    from plumbline.connect.kafka_topics import topic_ids
 
     source, known = found.contract.sources[found.name], found.ids or (None,)
     now = topic_ids(kafka, [source.topic]).get(source.topic)
@@ -151,7 +151,7 @@ def _reach(found: Look, kafka: Mapping[str, str]) -> tuple[Spans, Ids]:
 
 def _with_records(found: Look, reach: Spans) -> Spans:
     """The topic's reach without what lies beyond the archive and shows no record: ends of transactions and the like."""
-    from connect.kafka_read import Reader
+    from plumbline.connect.kafka_read import Reader
 
     topic, trimmed = found.contract.sources[found.name].topic, dict(reach)
     with Reader(found.kafka) as reader:
@@ -170,7 +170,7 @@ def _with_records(found: Look, reach: Spans) -> Spans:
 
 def _never_records(found: Look, reach: Spans) -> dict[int, list[Run]]:
     """Per partition the runs that the archive lacks and in which the topic shows no record either."""
-    from connect.kafka_read import Reader
+    from plumbline.connect.kafka_read import Reader
 
     topic, empty = found.contract.sources[found.name].topic, {}
     with Reader(found.kafka) as reader:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from contract.model import Contract
-from contract.ranges import TimeRange
-from contract.reach import input_range
-from replay.pieces import Run
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.contract.reach import input_range
+from plumbline.replay.pieces import Run
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,7 +29,7 @@ class Span:
 
 
 def needed_ranges(contract: Contract, time_range: TimeRange) -> dict[str, TimeRange]:
-    """Event-time range of input rows per source (see `contract.reach`)."""
+    """Event-time range of input rows per source (see `plumbline.contract.reach`)."""
     return {name: input_range(contract, name, time_range) for name in (contract.join.left, contract.join.right)}
 
 

@@ -11,20 +11,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.file_formats import refuse_unread_files, refuse_unwritable
-from contract.errors import UsageError
-from contract.lineage import EVENT_TIME
-from contract.model import Contract
-from contract.ranges import TimeRange, from_micros
-from replay import looking, needs, recorded, sourcing
-from replay.estimate import estimated
-from replay.settled import refuse_unsettled, settled_us
-from replay.sourcing import SourcePlan
-from replay.store import ReplayFolder
+from plumbline.connect.file_formats import refuse_unread_files, refuse_unwritable
+from plumbline.contract.errors import UsageError
+from plumbline.contract.lineage import EVENT_TIME
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange, from_micros
+from plumbline.replay import looking, needs, recorded, sourcing
+from plumbline.replay.estimate import estimated
+from plumbline.replay.settled import refuse_unsettled, settled_us
+from plumbline.replay.sourcing import SourcePlan
+from plumbline.replay.store import ReplayFolder
 
 if TYPE_CHECKING:
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 COMPLETE, FAITHFUL = "complete", "faithful"
 STAGING = "plumbline_staging"
@@ -77,8 +77,8 @@ class Plan:
         return body | {"hash": body_hash(body)}
 
     def _repr_html_(self) -> str:
-        from reconcile.report.card import Grid, card
-        from reconcile.report.commands import word
+        from plumbline.reconcile.report.next_commands import word
+        from plumbline.reconcile.report.notebook_card import Grid, card
 
         facts = [
             ("range", str(self.time_range)),
@@ -93,7 +93,7 @@ class Plan:
 @dataclass(frozen=True)
 class Wanted:
     """What is asked of a plan: where the events come from, what happens to late rows, whether gaps are accepted, the
-    seed of another order (faithful only), and by which times the range was found (`replay.time_basis`)."""
+    seed of another order (faithful only), and by which times the range was found (`plumbline.replay.time_basis`)."""
 
     source: str = "auto"
     late: str = COMPLETE
@@ -113,7 +113,7 @@ def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_ra
     `wanted`: see `Wanted`. Raises UsageError for an open range, IncompleteError for a range that the live stream has
     not closed yet or whose input is not complete, SetupError for missing tables.
     """
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
     asked = Wanted(**wanted)
     _refuse_senseless(time_range, asked)
@@ -172,7 +172,7 @@ def _sources(
     lake: Lake, home: Home, contract: Contract, time_range: TimeRange, wanted: Wanted
 ) -> tuple[dict[str, SourcePlan], list[dict[str, Any]]]:
     """What is read of each source, and the recorded epochs of a faithful replay (none of a complete one)."""
-    from connect.pinned import connection
+    from plumbline.connect.pinned import connection
 
     con = connection(temp_dir=home.replays / "scratch")
     looks = {name: looking.look(con, lake, home, contract, name, wanted.source) for name in contract.sources}

@@ -8,25 +8,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from connect.file_formats import AS_PARQUET
-from contract.errors import IncompleteError
-from contract.lineage import EVENT_TIME
-from contract.model import Contract
-from replay import fidelity, staging
-from replay.plan import Plan
-from replay.played import forget_unplanned, reached, sides_apart
-from replay.recorded import read_recorded
-from replay.store import ReplayFolder
-from replay.tape import cut, epoch_file, tape_stream, whole_tape
-from stream_job.join import join
-from stream_job.queries import configure, ensure_output, write_stream
+from plumbline.connect.file_formats import AS_PARQUET
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.lineage import EVENT_TIME
+from plumbline.contract.model import Contract
+from plumbline.replay import fidelity, staging
+from plumbline.replay.plan import Plan
+from plumbline.replay.played import forget_unplanned, reached, sides_apart
+from plumbline.replay.recorded import read_recorded
+from plumbline.replay.store import ReplayFolder
+from plumbline.replay.tape import cut, epoch_file, tape_stream, whole_tape
+from plumbline.stream_job.join import join
+from plumbline.stream_job.queries import configure, ensure_output, write_stream
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 Say = Callable[[str], None]
 
@@ -53,7 +53,7 @@ def run(
     Raises IncompleteError when the two sides of a faithful tape ran apart, UnreachableError while another process
     runs this replay, SetupError for a table of somebody else's under the staging table's name.
     """
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
     with folder.owned():
         lake, done = Lake.open(home, contract.catalog), folder.read("run")
@@ -70,7 +70,7 @@ def run(
 def _run(
     contract: Contract, home: Home, plan: Plan, folder: ReplayFolder, say: Say, spark: SparkSession, lake: Lake
 ) -> dict[str, Any]:
-    from connect.registry import equipped, kept_by
+    from plumbline.connect.registry import equipped, kept_by
 
     contract = equipped(contract, kept_by(contract, home))
     began = time.monotonic()
@@ -85,7 +85,7 @@ def _run(
 
 def session_for(home: Home, lake: Lake, plans: Sequence[Plan]) -> SparkSession:
     """The Spark session in which these plans are run, one after the other."""
-    from connect.spark import session
+    from plumbline.connect.spark import session
 
     large = sum(plan.estimate["rows"] for plan in plans) >= LARGE
     return session(home, lake, app=f"plumbline-replay-{plans[0].replay_id}", long_lived=large)

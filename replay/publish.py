@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import IncompleteError, PlumblineError, UnreachableError, UsageError
-from contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
-from contract.model import Contract
-from replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, begin, done, last_action
-from replay.plan import Plan
-from replay.store import ReplayFolder
+from plumbline.contract.errors import IncompleteError, PlumblineError, UnreachableError, UsageError
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
+from plumbline.contract.model import Contract
+from plumbline.replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, begin, done, last_action
+from plumbline.replay.plan import Plan
+from plumbline.replay.store import ReplayFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 PATIENCE_SECONDS = 60
 
@@ -43,7 +43,7 @@ def publish(
     Raises AuditFailed, UsageError before the audit or for a perturbed order, IncompleteError when the range holds other
     rows than at the audit: what nobody looked at is not replaced.
     """
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
     audited = _require_audit(plan, folder, accept)
     lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
@@ -73,7 +73,7 @@ def rollback(contract: Contract, home: Home, plan: Plan) -> dict[str, Any]:
 
     Returns as `publish`. Raises UsageError when the replay is not published or a later replay replaced part of it.
     """
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
     lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
     table = lake.load(name)
@@ -115,7 +115,7 @@ def _last(lake: Lake, table: Table, plan: Plan) -> str | None:
 
 def rollback_shown(contract: Contract, home: Home, plan: Plan) -> str:
     """What a rollback would do, in words. Raises as `rollback`."""
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
     lake = Lake.open(home, contract.catalog)
     if not is_published(lake, lake.load(contract.output.stream_table), plan):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import IncompleteError
-from contract.model import Contract
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.model import Contract
 
 if TYPE_CHECKING:
     import duckdb
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 RECOVERED = "recover-"
 """Begins the run id of epochs that `stream recover` reconstructed: they were never played as they stand."""
@@ -48,8 +48,8 @@ def read_recorded(lake: Lake, contract: Contract) -> list[Recorded]:
 
     Of one checkpoint that is the order of their numbers: the job's clock may have been set back.
     """
-    from stream_job.epochs import of_contract
-    from stream_job.tables import EPOCHS
+    from plumbline.connect.tables import EPOCHS
+    from plumbline.stream_job.epochs import of_contract
 
     if not lake.exists(EPOCHS):
         return []

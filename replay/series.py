@@ -11,26 +11,26 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import UsageError
-from contract.model import Contract
-from contract.ranges import TimeRange
-from replay import staging
-from replay.plan import Plan, make_plan
-from replay.settled import settled_end
-from replay.store import LATEST, SERIES, ReplayFolder, next_number, write_json
-from replay.time_basis import EVENT, touched
+from plumbline.contract.errors import UsageError
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay import staging
+from plumbline.replay.plan import Plan, make_plan
+from plumbline.replay.settled import settled_end
+from plumbline.replay.store import LATEST, SERIES, ReplayFolder, next_number, write_json
+from plumbline.replay.time_basis import EVENT, touched
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from connect.home import Home
+    from plumbline.connect.home import Home
 
 
 @dataclass(frozen=True)
 class Several:
     """What is to be planned: a range, or what repairs a reconcile run; with `every` split into windows.
 
-    The range is of event times, unless `time_basis` says otherwise (`replay.time_basis`).
+    The range is of event times, unless `time_basis` says otherwise (`plumbline.replay.time_basis`).
     """
 
     time_range: TimeRange
@@ -46,8 +46,8 @@ def plan_several(
 
     Raises as `make_plan`, and UsageError for a range beside a run.
     """
-    from connect.lake import Lake
-    from replay.drift import drifted, windows
+    from plumbline.connect.lake import Lake
+    from plumbline.replay.drift import drifted, windows
 
     run_id, ranges, basis = None, [several.time_range], several.time_basis
     if several.run_id is not None:
@@ -103,7 +103,7 @@ def finish(
     Returns `{"replays": [{"replay_id", "changed", "rows"}]}`. Raises AuditFailed at the first audit that fails: what
     was published before it stays, and nothing after it is begun.
     """
-    from replay.steps import open_replay
+    from plumbline.replay.steps import open_replay
 
     done, opened = [], [open_replay(home, replay_id) for replay_id in ids]
     plans = [plan for _, plan, _ in opened]
@@ -123,11 +123,11 @@ def _one(
     say: Callable[[str], None],
     spark: SparkSession | None,
 ) -> dict[str, Any]:
-    from connect.lake import Lake
-    from replay.audit import audit
-    from replay.history import PUBLISHED, last_action
-    from replay.play import run
-    from replay.publish import publish
+    from plumbline.connect.lake import Lake
+    from plumbline.replay.audit import audit
+    from plumbline.replay.history import PUBLISHED, last_action
+    from plumbline.replay.play import run
+    from plumbline.replay.publish import publish
 
     lake = Lake.open(home, contract.catalog)
     if last_action(lake, lake.load(contract.output.stream_table), plan.replay_id) != PUBLISHED:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from contract.durations import milliseconds
-from contract.errors import IncompleteError
-from contract.model import Contract
-from contract.ranges import TimeRange, from_micros, spell_time
-from stream_job.lateness import settled_until_us
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.lateness import settled_until_us
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 
 if TYPE_CHECKING:
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 
 def refuse_unproven(lake: Lake, contract: Contract) -> None:
     """Raise IncompleteError when nobody knows what the live stream has closed: its Spark's rule is not proven."""
-    from reconcile.stream_commits import not_proven
+    from plumbline.reconcile.inputs.stream_commits import not_proven
 
     version = unproven_closing(lake, contract)
     if version is not None:
@@ -30,7 +30,7 @@ def refuse_unproven(lake: Lake, contract: Contract) -> None:
 
 def unproven_closing(lake: Lake, contract: Contract) -> str | None:
     """The Spark of the stream table's newest epoch where its rule is not proven; None for a table without epochs."""
-    from reconcile.stream_commits import closing
+    from plumbline.reconcile.inputs.stream_commits import closing
 
     name = contract.output.stream_table
     if not lake.exists(name):
@@ -67,7 +67,7 @@ def settled_us(contract: Contract, evict_ms: int) -> int:
 
 def last_evict_watermark(lake: Lake, contract: Contract) -> int | None:
     """Evict watermark (ms) of the newest published epoch of the contract, None without a ledger."""
-    from stream_job.epochs import newest
+    from plumbline.stream_job.epochs import newest
 
     last = newest(lake, contract)
     return None if last is None else int(last["evict_watermark_ms"])

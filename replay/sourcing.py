@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from contract.durations import milliseconds
-from contract.errors import IncompleteError
-from contract.generations import in_topic
-from contract.ranges import TimeRange
-from replay import needs
-from replay.looking import Look, Spans
-from replay.pieces import ARCHIVE, DOUBLED, GONE, KAFKA, READ, Piece, Run, shown, tiled
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.generations import in_topic
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay import needs
+from plumbline.replay.looking import Look, Spans
+from plumbline.replay.pieces import ARCHIVE, DOUBLED, GONE, KAFKA, READ, Piece, Run, shown, tiled
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def recorded(found: Look, spans: Spans, *, accept_gaps: bool) -> SourcePlan:
 
 def _without_removed(found: Look, pieces: Sequence[Piece]) -> list[Piece]:
     """The pieces, those of a compacted topic read through: what it does not show any more is gone."""
-    from connect.kafka_read import Reader
+    from plumbline.connect.kafka_read import Reader
 
     topic, whole = found.contract.sources[found.name].topic, list[Piece]()
     with Reader(found.kafka) as reader:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contract.errors import SetupError
-from replay.plan import STAGING, Plan, staging_table
-from replay.store import ReplayFolder
+from plumbline.contract.errors import SetupError
+from plumbline.replay.plan import STAGING, Plan, staging_table
+from plumbline.replay.store import ReplayFolder
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 MADE_BY = "plumbline.replay-id"
 """Table property, set in the commit that creates a staging table: the replay that made it."""

@@ -6,14 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import PlumblineError, UsageError
-from contract.loader import load
-from contract.model import Contract
-from replay.plan import Plan, read_plan
-from replay.store import LATEST, ReplayFolder
+from plumbline.contract.errors import PlumblineError, UsageError
+from plumbline.contract.loader import load
+from plumbline.contract.model import Contract
+from plumbline.replay.plan import Plan, read_plan
+from plumbline.replay.store import LATEST, ReplayFolder
 
 if TYPE_CHECKING:
-    from connect.home import Home
+    from plumbline.connect.home import Home
 
 
 def open_replay(home: Home, name: str) -> tuple[Contract, Plan, ReplayFolder]:
@@ -37,7 +37,7 @@ def open_replay(home: Home, name: str) -> tuple[Contract, Plan, ReplayFolder]:
 
 def _refuse_series(home: Home, name: str) -> None:
     """`latest` is one plan to the steps: of a series they would do a part and look as if all were done."""
-    from replay.series import members
+    from plumbline.replay.series import members
 
     several = members(home, name) if name == LATEST else [name]
     if len(several) > 1:
@@ -53,8 +53,8 @@ def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> 
     States in order: planned, ran, audited (or failed), published, rolled back. `unknown`: a publish or a rollback was
     broken off, and the snapshots that would tell whether it was committed are gone.
     """
-    from connect.lake import Lake
-    from replay.history import DONE, UNKNOWN, last_action
+    from plumbline.connect.lake import Lake
+    from plumbline.replay.history import DONE, UNKNOWN, last_action
 
     lake = Lake.open(home, contract.catalog)
     action = last_action(lake, lake.load(contract.output.stream_table), plan.replay_id)

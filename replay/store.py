@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connect.home import Home
-from connect.locks import locked
-from contract.errors import UsageError
+from plumbline.connect.home import Home
+from plumbline.connect.locks import locked
+from plumbline.contract.errors import UsageError
 
 LATEST = "latest"
 PLANNED, SERIES = "planned", "series"

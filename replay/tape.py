@@ -17,28 +17,28 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.home import on_this_disk
-from connect.iceberg_types import quoted, text
-from contract.errors import IncompleteError
-from contract.model import Contract
-from contract.ranges import TimeRange, from_micros, spell_time
-from replay.pieces import ARCHIVE, KAFKA, READ
-from replay.plan import Plan
-from replay.sourcing import SourcePlan
-from replay.store import ReplayFolder, write_json
-from replay.tape_rows import RAW_TYPES, Archived, refuse_expired, view_rows
-from replay.topic_rows import topic_rows
-from stream_job import isolation
-from stream_job.archive import RENAMED
-from stream_job.job import JobFolder
+from plumbline.connect.home import on_this_disk
+from plumbline.connect.iceberg_types import quoted, text
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange, from_micros, spell_time
+from plumbline.replay.pieces import ARCHIVE, KAFKA, READ
+from plumbline.replay.plan import Plan
+from plumbline.replay.sourcing import SourcePlan
+from plumbline.replay.store import ReplayFolder, write_json
+from plumbline.replay.tape_rows import RAW_TYPES, Archived, refuse_expired, view_rows
+from plumbline.replay.topic_rows import topic_rows
+from plumbline.stream_job import isolation
+from plumbline.stream_job.archive import RENAMED
+from plumbline.stream_job.job_folder import JobFolder
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 FIRST_MTIME = 1_600_000_000
 """Spark's file source orders files by modification time alone, so epoch n gets FIRST_MTIME + n seconds."""
@@ -64,7 +64,7 @@ def cut(
     The manifest is written last: a tape without one is cut afresh. Raises IncompleteError when the tape holds fewer
     or more rows than the plan counted, or when an archive's snapshot was expired.
     """
-    from connect.pinned import connection
+    from plumbline.connect.pinned import connection
 
     path = folder.tape / "manifest.json"
     if path.is_file():
@@ -117,7 +117,7 @@ def _view_needed(
     scratch: Path,
 ) -> None:
     """Create the view `needed`: the rows that the plan needs of one source, each offset of its pieces once."""
-    from connect.embedded import kafka_properties
+    from plumbline.connect.embedded import kafka_properties
 
     by_door = {door: [piece for piece in planned.read if piece.door == door] for door in READ}
     topic = None
@@ -132,7 +132,7 @@ def _view_needed(
 
 def _refuse_other_topic(kafka: Mapping[str, str], planned: SourcePlan) -> None:
     """Raise IncompleteError when the topic was recreated since the plan was made."""
-    from connect.kafka_topics import topic_ids
+    from plumbline.connect.kafka_topics import topic_ids
 
     known, now = (planned.topic_ids or [None])[-1], topic_ids(kafka, [planned.topic]).get(planned.topic)
     if None not in (known, now) and now != known:
@@ -226,7 +226,7 @@ def _extents(con: duckdb.DuckDBPyConnection) -> dict[int, dict[str, Any]]:
 
 def _tape_fields() -> dict[str, pa.Field]:
     """The columns that a tape takes from the archive, and each as it is called on the tape."""
-    from stream_job.tables import ARCHIVE_SCHEMA
+    from plumbline.connect.tables import ARCHIVE_SCHEMA
 
     renamed = {kept: raw for raw, kept in RENAMED.items()}
     kept = [field for field in ARCHIVE_SCHEMA if field.name not in ("schema_id", "quarantine_reason", "event_id")]

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connect.home import on_this_disk
-from connect.iceberg_types import quoted
-from connect.parquet import parquet_rows
-from contract.errors import IncompleteError
-from contract.ranges import TimeRange
-from replay.pieces import ARCHIVE, Piece, within
-from replay.sourcing import SourcePlan
+from plumbline.connect.home import on_this_disk
+from plumbline.connect.iceberg_types import quoted
+from plumbline.connect.parquet import parquet_rows
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay.pieces import ARCHIVE, Piece, within
+from plumbline.replay.sourcing import SourcePlan
 
 if TYPE_CHECKING:
     import duckdb
     from pyspark.sql import DataFrame
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 RAW_TYPES = (
     "topic string, partition int, offset bigint, timestamp timestamp, timestampType int, "
@@ -50,7 +50,7 @@ def view_rows(
 ) -> None:
     """Create `view`, with the archive's columns: the archive's pieces and the rows of `topic`, which are written to
     `scratch` first; of both what has its event time in `moments` and is not in quarantine."""
-    from stream_job.tables import ARCHIVE_SCHEMA
+    from plumbline.connect.tables import ARCHIVE_SCHEMA
 
     names = ", ".join(quoted(name) for name in ARCHIVE_SCHEMA.names)
     # Gives the view its columns and their types where there is nothing to read.
@@ -73,8 +73,8 @@ def view_rows(
 
 def _view_archive(con: duckdb.DuckDBPyConnection, lake: Lake, view: str, archive: Archived, moments: TimeRange) -> None:
     """The archive's pieces; columns that an older archive has not are null."""
-    from connect.pinned import scan
-    from stream_job.tables import ARCHIVE_SCHEMA
+    from plumbline.connect.pinned import scan
+    from plumbline.connect.tables import ARCHIVE_SCHEMA
 
     held = lake.load(archive.table).schema().column_names
     columns = [name for name in ARCHIVE_SCHEMA.names if name in held]

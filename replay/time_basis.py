@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import IncompleteError, SetupError, UsageError
-from contract.model import Contract
-from contract.ranges import TimeRange, from_micros
-from contract.reach import output_range
-from replay import needs, recorded
-from replay.drift import APART
-from replay.looking import Look, Spans, look
-from replay.pieces import ARCHIVE, Piece, within
-from replay.settled import refuse_unproven, settled_end, settled_us
+from plumbline.contract.errors import IncompleteError, SetupError, UsageError
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange, from_micros
+from plumbline.contract.reach import output_range
+from plumbline.replay import needs, recorded
+from plumbline.replay.drift import APART
+from plumbline.replay.looking import Look, Spans, look
+from plumbline.replay.pieces import ARCHIVE, Piece, within
+from plumbline.replay.settled import refuse_unproven, settled_end, settled_us
 
 if TYPE_CHECKING:
-    from connect.home import Home
+    from plumbline.connect.home import Home
 
 EVENT, RECORD, COMMIT = "event", "record", "commit"
 """Bases of a time: when something happened, when Kafka got its record, when the live job committed what it read."""
@@ -31,8 +31,8 @@ def touched(contract: Contract, home: Home, asked: TimeRange, basis: str, door: 
     times stand in the archive's index alone: raises SetupError without one, IncompleteError when it lacks such records
     or the ledger has no such epochs, UsageError for an open range.
     """
-    from connect.lake import Lake
-    from connect.pinned import connection
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.pinned import connection
 
     if asked.is_open:
         raise UsageError("a replay needs both ends of its range", next_step="give --from and --to, or --date")
@@ -86,7 +86,7 @@ def _recorded(found: Look, asked: TimeRange) -> Iterator[TimeRange]:
 
 def _in_topic(found: Look, partition: int, span: tuple[int, int]) -> Iterator[Any]:
     """The records that the topic shows of these offsets (confluent_kafka.Message)."""
-    from connect.kafka_read import Reader
+    from plumbline.connect.kafka_read import Reader
 
     with Reader(found.kafka) as reader:
         yield from reader.records(found.contract.sources[found.name].topic, {partition: span})

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from contract.generations import Ids, in_topic
-from contract.model import Contract
-from replay.pieces import Piece, within
-from stream_job.archive import archived
-from stream_job.queries import numbered
+from plumbline.contract.generations import Ids, in_topic
+from plumbline.contract.model import Contract
+from plumbline.replay.pieces import Piece, within
+from plumbline.stream_job.archive import archived
+from plumbline.stream_job.queries import numbered
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -24,7 +24,7 @@ def topic_rows(
     `ids` are those of the topics that the name has had: the pieces are of the newest (see contract.generations).
     A partition may have a piece below the archive's and one above: what lies between is read and left out again.
     """
-    from connect.kafka import earliest_offsets, spark_options
+    from plumbline.connect.kafka import earliest_offsets, spark_options
 
     topic, generation = contract.sources[name].topic, max(0, len(ids) - 1)
     start = {str(partition): offset for partition, offset in earliest_offsets(kafka, topic).items()}

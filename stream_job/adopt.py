@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import SetupError, UnreachableError, UsageError
-from contract.generations import Generation, Ids, of_topic
-from contract.model import Contract, Source
-from stream_job import fingerprint, topics
-from stream_job.job import JobFolder
-from stream_job.recovered import last_sink_epoch, numbers, query_id_of
+from plumbline.contract.errors import SetupError, UnreachableError, UsageError
+from plumbline.contract.generations import Generation, Ids, of_topic
+from plumbline.contract.model import Contract, Source
+from plumbline.stream_job import fingerprint, topics
+from plumbline.stream_job.checkpoint_health import last_sink_epoch, numbers, query_id_of
+from plumbline.stream_job.job_folder import JobFolder
 
 if TYPE_CHECKING:
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 RECOVER = "recover"
 """What an adoption that cannot turn the checkpoint leaves to do."""
@@ -65,8 +65,8 @@ def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[st
     `{"contract", "executed", "sources", "left"}`; `left` is `recover` when the join's checkpoint must also be rebuilt.
     Raises SetupError when no topic was recreated, UsageError for a source that the contract does not have.
     """
-    from connect.embedded import kafka_properties
-    from connect.lake import Lake
+    from plumbline.connect.embedded import kafka_properties
+    from plumbline.connect.lake import Lake
 
     if other := sorted(set(named) - set(contract.sources)):
         raise UsageError(f"the contract has no source {other[0]!r}", next_step=f"one of {', '.join(contract.sources)}")
@@ -103,8 +103,8 @@ def _anew(
     named: Collection[str],
 ) -> Anew | None:
     """What is to be adopted of one source; None when its topic is the one that was read."""
-    from connect.kafka import topic_partitions
-    from connect.kafka_topics import topic_ids
+    from plumbline.connect.kafka import topic_partitions
+    from plumbline.connect.kafka_topics import topic_ids
 
     topic_partitions(kafka, source.topic)
     now = topic_ids(kafka, [source.topic])[source.topic]

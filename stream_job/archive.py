@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contract.judgement import schema_id_sql
-from contract.model import Contract
-from stream_job.events import as_raw, decoded, reason
+from plumbline.contract.admission import schema_id_sql
+from plumbline.contract.model import Contract
+from plumbline.stream_job.events import as_raw, decoded, reason
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.generations import Ids
-from stream_job.recovered import last_sink_epoch, numbers, query_id_of, read_log
-from stream_job.topics import read_by
+from plumbline.contract.generations import Ids
+from plumbline.stream_job.checkpoint_health import last_sink_epoch, numbers, query_id_of, read_log
+from plumbline.stream_job.topics import read_by
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from contract.generations import APART
-from contract.model import Contract
-from stream_job.ledger import Epoch, Ledger
-from stream_job.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.contract.generations import APART
+from plumbline.contract.model import Contract
+from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 
 def publish(lake: Lake, contract: Contract, ledger: Ledger) -> int:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from contract.judgement import field_sql, parsed_sql, reason_sql, text_sql
-from contract.lineage import EVENT_TIME, OFFSET, PARSED, PARTITION, RECORD_TIME, TEXT, VALUE
-from contract.model import Contract
+from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
+from plumbline.contract.lineage import EVENT_TIME, OFFSET, PARSED, PARTITION, RECORD_TIME, TEXT, VALUE
+from plumbline.contract.model import Contract
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from contract.avro import UNKNOWN_ID
-from contract.errors import PlumblineError, SetupError, UnreachableError
+from plumbline.contract.avro import UNKNOWN_ID
+from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError
 
 
 class Cause(NamedTuple):

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contract.errors import UsageError
-from contract.evolution import Change, Evolution, compare
-from contract.model import Contract
+from plumbline.contract.errors import UsageError
+from plumbline.contract.evolution import Change, Evolution, compare
+from plumbline.contract.model import Contract
 
 REBUILT = re.compile(
     r"sources\.\w+\.(watermark|fields|aliases|max_bytes|event_time_within)(\.|$)"

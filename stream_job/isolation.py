@@ -11,16 +11,16 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED
-from contract.errors import UsageError
-from contract.model import Contract
-from stream_job import fingerprint
-from stream_job.job import JobFolder
+from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED
+from plumbline.contract.errors import UsageError
+from plumbline.contract.model import Contract
+from plumbline.stream_job import fingerprint
+from plumbline.stream_job.job_folder import JobFolder
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 PROPERTY = "plumbline.isolation-level"
 FILE = "isolation-level"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from contract.beside import transform_file, transformed
-from contract.durations import spell_duration
-from contract.errors import ContractError
-from contract.lineage import EVENT_TIME, OFFSET, PARTITION, REPLAY_ID
-from contract.model import Contract, Source
-from contract.on import placed
-from stream_job.events import events, needed
-from stream_job.payload import Layouts, layout
+from plumbline.contract.durations import spell_duration
+from plumbline.contract.errors import ContractError
+from plumbline.contract.lineage import EVENT_TIME, OFFSET, PARTITION, REPLAY_ID
+from plumbline.contract.model import Contract, Source
+from plumbline.contract.on import placed
+from plumbline.contract.user_code import transform_file, transformed
+from plumbline.stream_job.events import events, needed
+from plumbline.stream_job.payload import Layouts, layout
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -62,8 +62,8 @@ def join(
 
 def refuse_wrong_sql(spark: SparkSession, contract: Contract) -> None:
     """Raise ContractError for SQL of the contract that the stream cannot compute."""
-    from connect.analysis import empty, typed_as_json
-    from connect.analysis import refuse_wrong_sql as refuse
+    from plumbline.connect.analysis import empty, typed_as_json
+    from plumbline.connect.analysis import refuse_wrong_sql as refuse
 
     contract = typed_as_json(contract)
     contract = contract.model_copy(update={"stream": contract.stream.model_copy(update={"transform": None})})

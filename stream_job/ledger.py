@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from contract.errors import IncompleteError
-from contract.generations import Ids, ends_in
-from contract.lineage import SIDES
-from stream_job.topics import read_by
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.generations import Ids, ends_in
+from plumbline.contract.lineage import SIDES
+from plumbline.stream_job.topics import read_by
 
 RECORD = re.compile(r"\d{12}\.json")
 Offsets = dict[str, int]

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from connect.file_formats import refuse_other_format
-from contract.errors import PlumblineError, SetupError
-from contract.model import Contract
-from stream_job import expiry, live_query, orphans
-from stream_job.failures import judge
-from stream_job.patience import Backoff
+from plumbline.connect.file_formats import refuse_other_format
+from plumbline.contract.errors import PlumblineError, SetupError
+from plumbline.contract.model import Contract
+from plumbline.stream_job import expiry, orphans
+from plumbline.stream_job import spark_internals as live_query
+from plumbline.stream_job.backoff import Backoff
+from plumbline.stream_job.failures import judge
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyspark.sql import SparkSession
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -67,8 +68,8 @@ def maintain(
     Returns `{"contract", "executed", "tables": [{"table", "files", "small_files", "rewritten_files", "snapshots",
     "expire", "kept", "orphans"}]}`. Raises SetupError when no such table exists, UnreachableError without a catalog.
     """
-    from connect.lake import Lake
-    from connect.spark import session
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.spark import session
 
     lake = Lake.open(home, contract.catalog)
     tables = tables_of(lake, contract)

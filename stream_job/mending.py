@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from contract.generations import APART, Ids
-from contract.model import Contract
-from stream_job.ledger import Epoch, Ledger
-from stream_job.tables import EPOCHS
+from plumbline.connect.tables import EPOCHS
+from plumbline.contract.generations import APART, Ids
+from plumbline.contract.model import Contract
+from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 LOOK_BACK = 200
 """How many of the newest records are read at a start; older ones are only counted."""

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import SetupError
-from stream_job import outlook, topics
-from stream_job.pulse import Pulse, now_ms
+from plumbline.contract.errors import SetupError
+from plumbline.stream_job import lag as outlook
+from plumbline.stream_job import topics
+from plumbline.stream_job.heartbeat import Pulse, now_ms
 
 if TYPE_CHECKING:
-    from stream_job.service import Service
+    from plumbline.stream_job.service import Service
 
 ADDRESS = "127.0.0.1"
 ASK_EVERY_SECONDS = 15.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from connect.place import plain
+from plumbline.connect.place import plain
 
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Data files: Spark writes partition, task, query and file, PyIceberg no file.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.errors import UsageError
+from plumbline.contract.errors import UsageError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -9,15 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from contract.model import Contract
-from stream_job.epochs import of_contract
-from stream_job.tables import QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.tables import QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.contract.model import Contract
+from plumbline.stream_job.epochs import of_contract
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import Table
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 MOST_AT_ONCE = 10_000
 """Records copied in one commit: a value may be as long as Kafka lets it be."""

@@ -12,27 +12,27 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from connect import owners
-from connect.file_formats import AS_PARQUET
-from connect.home import on_this_disk
-from connect.kafka_config import isolation_level
-from contract.avro import UNKNOWN_ID
-from contract.durations import spell_duration
-from contract.generations import Generation, Ids, of_topic, placed
-from contract.lineage import EVENT_TIME
-from contract.model import Contract, Source
-from stream_job import archiver, isolation, topics
-from stream_job.archive import archived
-from stream_job.failures import Failure
-from stream_job.job import JobFolder
-from stream_job.join import join, joins_by_event_id
-from stream_job.tables import ARCHIVE_SCHEMA
+from plumbline.connect import owners
+from plumbline.connect.file_formats import AS_PARQUET
+from plumbline.connect.home import on_this_disk
+from plumbline.connect.kafka_config import isolation_level
+from plumbline.connect.tables import ARCHIVE_SCHEMA
+from plumbline.contract.avro import UNKNOWN_ID
+from plumbline.contract.durations import spell_duration
+from plumbline.contract.generations import Generation, Ids, of_topic, placed
+from plumbline.contract.lineage import EVENT_TIME
+from plumbline.contract.model import Contract, Source
+from plumbline.stream_job import archiver, isolation, topics
+from plumbline.stream_job.archive import archived
+from plumbline.stream_job.failures import Failure
+from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.join import join, joins_by_event_id
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 JOIN = "join"
 """Name of the join among the queries of a job."""
@@ -115,7 +115,7 @@ class Parts:
 
     def equipped(self) -> Contract:
         """The contract with the schemas of its Avro events, as far as the registry knows them now."""
-        from connect.registry import FOLDER, equipped
+        from plumbline.connect.registry import FOLDER, equipped
 
         return equipped(self.contract, self.job.root / FOLDER, self.unknown_schemas)
 
@@ -143,7 +143,7 @@ def ensure_output(
 
     Raises UsageError for a column that the table cannot take.
     """
-    from connect.frames import arrow_schema, fitted
+    from plumbline.connect.frames import arrow_schema, fitted
 
     unit = contract.output.partition_by
     partition = None if unit == "none" else (unit, EVENT_TIME)
@@ -187,7 +187,7 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
 
 def start_archiver(parts: Parts, name: str, *, once: bool) -> StreamingQuery:
     """Start the archiver of one source: where its checkpoint stands, or where the archive does when they disagree."""
-    from connect.frames import fitted
+    from plumbline.connect.frames import fitted
 
     contract = parts.equipped()
     source = contract.sources[name]
@@ -207,7 +207,7 @@ def _agreed(parts: Parts, name: str, read: Iterable[Generation] = ()) -> Ids:
 
     Raises SetupError for a missing topic, which Spark would try again and again, and for one that was recreated.
     """
-    from connect.kafka import topic_partitions
+    from plumbline.connect.kafka import topic_partitions
 
     source, unit = parts.contract.sources[name], parts.contract.output.partition_by
     topic_partitions(parts.kafka, source.topic)
@@ -221,7 +221,7 @@ def _agreed(parts: Parts, name: str, read: Iterable[Generation] = ()) -> Ids:
 
 def _archive_anew(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | None:
     """The offsets at which an archiver begins without its checkpoint, which is put aside; None: it goes on from it."""
-    from connect.kafka import earliest_offsets
+    from plumbline.connect.kafka import earliest_offsets
 
     source, checkpoint = parts.contract.sources[name], parts.job.archive(name)
     why = archiver.disagreement(parts.lake.load(source.archive), checkpoint, ids)
@@ -265,7 +265,7 @@ def _kafka(
 
     Partitions are numbered as contract.generations says.
     """
-    from connect.kafka import spark_options
+    from plumbline.connect.kafka import spark_options
 
     raw = (
         parts.spark.readStream.format("kafka")

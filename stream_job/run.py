@@ -9,23 +9,24 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from connect import owners, place
-from connect.kafka_config import ISOLATION, READ_COMMITTED
-from contract.durations import milliseconds
-from contract.errors import UnreachableError
-from contract.model import Contract
-from stream_job import isolation, recovered, topics
-from stream_job.job import JobFolder
-from stream_job.join import refuse_wrong_sql
-from stream_job.patience import Backoff
-from stream_job.queries import Parts
-from stream_job.service import Life, Service, stop_on_signal
+from plumbline.connect import owners, place
+from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.errors import UnreachableError
+from plumbline.contract.model import Contract
+from plumbline.stream_job import checkpoint_health as recovered
+from plumbline.stream_job import isolation, topics
+from plumbline.stream_job.backoff import Backoff
+from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.join import refuse_wrong_sql
+from plumbline.stream_job.queries import Parts
+from plumbline.stream_job.service import Life, Service, stop_on_signal
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 Say = Callable[[str], None]
 ONCE = Life(retry_for=timedelta(0))
@@ -50,9 +51,9 @@ def run(
     Returns `{"table", "epochs", "last_epoch", "evict_watermark_ms", "archives", "snapshot_id"}`. Raises SetupError
     for a missing topic or broker and when another process runs the same job, UsageError for a changed contract.
     """
-    from connect.embedded import kafka_properties
-    from connect.lake import Lake
-    from connect.spark import session
+    from plumbline.connect.embedded import kafka_properties
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.spark import session
 
     life = life or (ONCE if once else Life())
     place.refuse_elsewhere(home)
@@ -80,15 +81,15 @@ def run(
 
 def _refuse_taken_port(life: Life) -> None:
     if life.metrics_port is not None:
-        from stream_job.metrics import refuse_taken_port
+        from plumbline.stream_job.metrics import refuse_taken_port
 
         refuse_taken_port(life.metrics_port)
 
 
 def _ask_for_topics(contract: Contract, kafka: dict[str, str], say: Say, *, patient: bool) -> None:
     """Refuse a missing topic before Spark starts; a job with patience goes on while no broker answers."""
-    from connect.framing import refuse_header_ids
-    from connect.kafka import topic_partitions
+    from plumbline.connect.framing import refuse_header_ids
+    from plumbline.connect.kafka import topic_partitions
 
     try:
         for source in contract.sources.values():
@@ -146,7 +147,7 @@ def _metrics(service: Service, life: Life) -> AbstractContextManager[object]:
     """The Prometheus endpoint of the job while it runs, when one is wanted."""
     if life.metrics_port is None:
         return nullcontext()
-    from stream_job.metrics import serving
+    from plumbline.stream_job.metrics import serving
 
     return serving(life.metrics_port, service)
 

@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from connect import owners
-from contract.durations import milliseconds
-from contract.errors import UnreachableError
-from contract.generations import in_topic
-from stream_job import epochs, pulse, quarantine, topics
-from stream_job.keeper import Keeper
-from stream_job.live_query import SourceWatermarks
-from stream_job.progress import Progress, Telling
-from stream_job.pulse import Pulse
-from stream_job.queries import JOIN, Parts, starts
-from stream_job.words import idle_line, progress_line
+from plumbline.connect import owners
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.errors import UnreachableError
+from plumbline.contract.generations import in_topic
+from plumbline.stream_job import epochs, quarantine, topics
+from plumbline.stream_job import heartbeat as pulse
+from plumbline.stream_job.heartbeat import Pulse
+from plumbline.stream_job.progress import Progress, Telling
+from plumbline.stream_job.queries import JOIN, Parts, starts
+from plumbline.stream_job.spark_internals import SourceWatermarks
+from plumbline.stream_job.status_text import idle_line, progress_line
+from plumbline.stream_job.supervisor import Keeper
 
 Say = Callable[[str], None]
 
@@ -185,7 +186,7 @@ class Service:
 
 def shared_archives_behind(parts: Parts) -> Iterator[str]:
     """In words, each archive of another contract that lacks records which the join has read."""
-    from connect.kafka_read import Reader
+    from plumbline.connect.kafka_read import Reader
 
     last = parts.job.ledger.last_epoch()
     if last < 0:

@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from connect.kafka_config import ISOLATION, isolation_level
-from contract.errors import PlumblineError, SetupError, UnreachableError
-from contract.model import Contract
-from contract.ranges import micros, parse_time
-from stream_job import fingerprint, isolation, outlook, pulse, topics
-from stream_job.job import JobFolder, Owner
-from stream_job.outlook import LastCommit
-from stream_job.pulse import Flow, Pulse
-from stream_job.words import idle_line, moment, span
+from plumbline.connect.kafka_config import ISOLATION, isolation_level
+from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import micros, parse_time
+from plumbline.stream_job import fingerprint, isolation, topics
+from plumbline.stream_job import heartbeat as pulse
+from plumbline.stream_job import lag as outlook
+from plumbline.stream_job.heartbeat import Flow, Pulse
+from plumbline.stream_job.job_folder import JobFolder, Owner
+from plumbline.stream_job.lag import LastCommit
+from plumbline.stream_job.status_text import idle_line, moment, span
 
 if TYPE_CHECKING:
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 HANGS_AFTER_MS = 60_000
 """A running job writes its status every second, except while it waits for a catalog."""
@@ -124,7 +126,7 @@ class Status:
 
 def look(contract: Contract, home: Home) -> Status:
     """How the job stands now. Raises SetupError when it has never run in this home, UsageError for another's folder."""
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
     job = JobFolder.of(contract, home)
     fingerprint.refuse_other_job(job.fingerprint, contract)
@@ -160,7 +162,7 @@ def _pulse(contract: Contract, job: JobFolder, owner: Owner | None) -> Pulse:
 
 def _with_lag(found: Status, contract: Contract, home: Home) -> Status:
     """The status with the lag; without it when the broker does not answer or a topic is gone."""
-    from connect import broker
+    from plumbline.connect import broker
 
     kafka = dict(contract.kafka or {})
     if not kafka:
@@ -182,7 +184,7 @@ def _with_lag(found: Status, contract: Contract, home: Home) -> Status:
 
 def _refuse_other_topics(contract: Contract, home: Home, kafka: dict[str, str]) -> None:
     """Raise SetupError for a topic whose id nobody noted and that holds other records than its archive."""
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
     lake = Lake.open(home, contract.catalog)
     for source in contract.sources.values():

@@ -14,15 +14,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connect.kafka_config import ISOLATION, READ_UNCOMMITTED
-from contract.errors import SetupError
-from contract.generations import Generation, Ids, of_topic, placed
-from contract.model import Contract, Source
+from plumbline.connect.kafka_config import ISOLATION, READ_UNCOMMITTED
+from plumbline.contract.errors import SetupError
+from plumbline.contract.generations import Generation, Ids, of_topic, placed
+from plumbline.contract.model import Contract, Source
 
 if TYPE_CHECKING:
-    from connect.home import Home
-    from connect.lake import Lake
-    from stream_job.job import JobFolder
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
+    from plumbline.stream_job.job_folder import JobFolder
 
 PROPERTY = "plumbline.topic-ids."
 FILE = "topics.json"
@@ -100,7 +100,7 @@ def agreed(lake: Lake, kafka: Mapping[str, str], source: Source, read: Ids = ())
 
     Notes them in an archive that exists. Raises SetupError when the broker has another topic of this name.
     """
-    from connect.kafka_topics import topic_ids
+    from plumbline.connect.kafka_topics import topic_ids
 
     now, held = topic_ids(kafka, [source.topic]).get(source.topic), noted(lake, source)
     known = held or read or (None,)
@@ -156,7 +156,7 @@ def refuse_other_records(lake: Lake, kafka: Mapping[str, str], source: Source, i
 
     A record is taken for the same when its timestamp is; one that the topic no longer holds tells nothing.
     """
-    from connect.kafka_read import Reader
+    from plumbline.connect.kafka_read import Reader
 
     generation = max(0, len(ids) - 1)
     mine = of_topic(newest_archived(lake, source), generation)
@@ -183,8 +183,8 @@ def archived(lake: Lake, source: Source) -> dict[int, int]:
 
 def newest_archived(lake: Lake, source: Source) -> dict[int, tuple[int, int]]:
     """`{partition number: (newest offset, its record's timestamp in ms)}` of the source's records in its archive."""
-    from connect.iceberg_types import text
-    from connect.pinned import connection, scan
+    from plumbline.connect.iceberg_types import text
+    from plumbline.connect.pinned import connection, scan
 
     if not lake.exists(source.archive):
         return {}
@@ -209,7 +209,7 @@ def ends_now(contract: Contract, kafka: Mapping[str, str], job: JobFolder) -> di
 
     Raises UnreachableError and SetupError as Kafka, SetupError for a topic that was recreated since the join read it.
     """
-    from connect.kafka import end_offsets
+    from plumbline.connect.kafka import end_offsets
 
     found = {}
     refuse_made_anew(contract, kafka, job)
@@ -223,7 +223,7 @@ def refuse_made_anew(
     contract: Contract, kafka: Mapping[str, str], job: JobFolder, within_seconds: float = 10.0
 ) -> None:
     """Raise SetupError for a topic that was recreated since the join read it, UnreachableError without a broker."""
-    from connect.kafka_topics import topic_ids
+    from plumbline.connect.kafka_topics import topic_ids
 
     now = topic_ids(kafka, [source.topic for source in contract.sources.values()], within_seconds)
     for side, _, source in sides(contract):
@@ -234,8 +234,8 @@ def refuse_made_anew(
 
 def told_anew(contract: Contract, home: Home, lake: Lake, within_seconds: float = 2.0) -> list[str]:
     """What to tell of topics that are not those of the archives any more, where a broker answers at once."""
-    from connect import broker
-    from connect.kafka_topics import topic_ids
+    from plumbline.connect import broker
+    from plumbline.connect.kafka_topics import topic_ids
 
     there = None if contract.kafka else broker.status(home)
     kafka = dict(contract.kafka or ({"bootstrap.servers": there.bootstrap_servers} if there else {}))
@@ -255,7 +255,7 @@ def told_anew(contract: Contract, home: Home, lake: Lake, within_seconds: float 
 
 def reach(kafka: Mapping[str, str], topic: str, ids: Ids) -> tuple[dict[int, int], dict[int, int]]:
     """(earliest, end) offsets of the topic that is there now, by partition number."""
-    from connect.kafka import earliest_offsets, end_offsets
+    from plumbline.connect.kafka import earliest_offsets, end_offsets
 
     generation = max(0, len(ids) - 1)
     earliest, latest = earliest_offsets(kafka, topic), end_offsets(kafka, topic)
@@ -266,7 +266,7 @@ def reach(kafka: Mapping[str, str], topic: str, ids: Ids) -> tuple[dict[int, int
 
 def _refuse_ends_before(kafka: Mapping[str, str], source: Source, read: Mapping[int, int], generation: int) -> None:
     """Raise SetupError when the topic ends before what was read of it."""
-    from connect.kafka import end_offsets
+    from plumbline.connect.kafka import end_offsets
 
     mine = of_topic(read, generation)
     # The topic's own end: what a job of committed records may not read yet is there all the same.

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from connect.broker import BrokerInfo
-from connect.home import Home
+from plumbline.connect.broker import BrokerInfo
+from plumbline.connect.home import Home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-    from scenario import Scenario
+
+    from tests.support.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> BrokerInfo:
     """The process's one local Kafka broker. Topics stay, so give yours names of their own."""
-    from connect.broker import start
+    from plumbline.connect.broker import start
 
     return start(Home.resolve(tmp_path_factory.mktemp("broker")))
 
@@ -50,9 +51,9 @@ def kafka(broker: BrokerInfo) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
-    """The process's one Spark, on an empty lake. `connect.spark.session` gives another lake its session beside it."""
-    from connect.lake import Lake
-    from connect.spark import session
+    """The process's one Spark, on an empty lake. `plumbline.connect.spark.session` gives another lake its session beside it."""
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.spark import session
 
     home = Home.resolve(tmp_path_factory.mktemp("spark"))
     return session(home, Lake.open(home), app="tests")
@@ -63,7 +64,7 @@ def new_scenario(
     tmp_path_factory: pytest.TempPathFactory, kafka: dict[str, str], spark: SparkSession
 ) -> Callable[..., Scenario]:
     """Makes a scenario in a home of its own, with topics of its own; takes changes to its contract."""
-    from scenario import Scenario
+    from tests.support.scenario import Scenario
 
     numbers = count()
 

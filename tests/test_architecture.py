@@ -23,17 +23,17 @@ MAY_IMPORT = {
     "plumbline": {"contract", "connect", "stream_job", "expectations", "reconcile", "replay", "examples"},
     "examples": {"contract", "connect"},
 }
-LEDGER_READERS = {"stream_job.epochs", "stream_job.lateness", "stream_job.tables"}
+LEDGER_READERS = {"plumbline.stream_job.epochs", "plumbline.contract.lateness", "plumbline.connect.tables"}
 """What reconcile may read of the stream job: the epoch ledger, its exact rule of lateness, the tables' names."""
 
 EXACT_STREAMING = {
-    "stream_job.join",
-    "stream_job.run",
-    "stream_job.queries",
-    "stream_job.service",
-    "stream_job.job",
-    "stream_job.ledger",
-    "stream_job.archive",
+    "plumbline.stream_job.join",
+    "plumbline.stream_job.run",
+    "plumbline.stream_job.queries",
+    "plumbline.stream_job.service",
+    "plumbline.stream_job.job_folder",
+    "plumbline.stream_job.ledger",
+    "plumbline.stream_job.archive",
 }
 HEAVY = {
     "pyspark",
@@ -46,7 +46,12 @@ HEAVY = {
     "great_expectations",
     "confluent_kafka",
 }
-PAYS_FOR_PYDANTIC = {"contract.model", "contract.loader", "contract.schema", "contract.consistency"}
+PAYS_FOR_PYDANTIC = {
+    "plumbline.contract.model",
+    "plumbline.contract.loader",
+    "plumbline.contract.schema",
+    "plumbline.contract.consistency",
+}
 SHAPELESS = ("util", "utils", "helper", "helpers", "common", "manager", "managers", "misc")
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 40
@@ -134,7 +139,7 @@ def test_imports_go_down_only(package: str) -> None:
 
 
 def _is_batch(name: str) -> bool:
-    return name.startswith("stream_job.batch")
+    return name.startswith("plumbline.batch_reference.run")
 
 
 def test_the_batch_reference_and_the_stream_share_nothing() -> None:
@@ -163,7 +168,7 @@ def test_the_batch_reference_leans_on_no_other_module_of_its_floor() -> None:
         for other in imported(path)
         if first(other) == "stream_job" and not _is_batch(other)
     }
-    assert found <= {"stream_job.tables"}
+    assert found <= {"plumbline.connect.tables"}
 
 
 def test_duckdb_reads_parquet_in_one_place() -> None:

@@ -21,10 +21,10 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from model import Event
-from scenario import Scenario
 
-from connect.broker import BrokerInfo
+from plumbline.connect.broker import BrokerInfo
+from tests.support.model import Event
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 

@@ -15,25 +15,25 @@ from pathlib import Path
 
 import pytest
 import yaml
-from drawn_contracts import bodies
-from drawn_states import tables
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import ContractError, PlumblineError
-from contract.evolution import compare
-from contract.expressions import expressions, only
-from contract.judgement import parsed_sql, reason_sql, text_sql
-from contract.loader import parse
-from contract.model import Contract
-from expectations.archive_rules import archive_rules
-from expectations.rules import rules
 from plumbline.cli import DEFECT, run
 from plumbline.commands.check import show, understood
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.admission import parsed_sql, reason_sql, text_sql
+from plumbline.contract.errors import ContractError, PlumblineError
+from plumbline.contract.evolution import compare
+from plumbline.contract.expressions import expressions, only
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from plumbline.expectations.archive_rules import archive_rules
+from plumbline.expectations.rules import rules
 from plumbline.output import console
-from stream_job.events import needed
+from plumbline.stream_job.events import needed
+from tests.support.drawn_contracts import bodies
+from tests.support.drawn_states import tables
 
 pytestmark = pytest.mark.slow
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_readme import ROOT, commands
-from test_readme import run as shell
 
-from connect.home import Home
-from contract.errors import UsageError
-from contract.loader import parse
 from plumbline.cli import run
+from plumbline.connect.home import Home
+from plumbline.contract.errors import UsageError
+from plumbline.contract.loader import parse
 from plumbline.sample import from_lines, made_up
+from tests.test_readme import ROOT, commands
+from tests.test_readme import run as shell
 
 STARTER = (ROOT / "plumbline" / "commands" / "starter.yaml").read_text()
 NOW = datetime(2024, 3, 1, tzinfo=UTC)

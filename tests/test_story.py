@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connect.home import Home
-from connect.kafka import create_topics, end_offsets
-from connect.lake import Lake
-from contract.errors import IncompleteError, UnreachableError
-from contract.loader import load
-from examples.flights import loader
+from plumbline.connect.home import Home
+from plumbline.connect.kafka import create_topics, end_offsets
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import IncompleteError, UnreachableError
+from plumbline.contract.loader import load
 from plumbline.demo import feed, folder
+from plumbline.demo.flights import loader
 from plumbline.demo.story import TOPIC_PARTITIONS, Stage, holds, tell
-from stream_job.ledger import Epoch, Ledger
+from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -74,7 +74,7 @@ def test_delivery_waits_for_the_stream_and_gives_up_when_it_does_not_come(
 
 
 def test_the_demo_takes_no_folder_that_is_not_its_own(tmp_path: Path) -> None:
-    from contract.errors import UsageError
+    from plumbline.contract.errors import UsageError
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -100,7 +100,7 @@ def test_two_demos_do_not_work_in_one_folder(tmp_path: Path) -> None:
 @pytest.mark.spark
 @pytest.mark.slow
 def test_the_story_holds_on_some_weeks(kafka: dict[str, str], spark: SparkSession, tmp_path: Path) -> None:
-    from connect.spark import session
+    from plumbline.connect.spark import session
 
     home = Home.resolve(tmp_path / "demo")
     home.root.mkdir()

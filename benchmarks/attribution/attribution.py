@@ -1,6 +1,6 @@
 """How often reconcile names the cause that was planted: precision and recall per cause.
 
-    .venv/bin/python benchmarks/attribution/attribution.py [--seeds 40] [--clean 100] [--seed 1] [--write PAGE]
+    .venv/bin/python -m benchmarks.attribution.attribution [--seeds 40] [--clean 100] [--seed 1] [--write PAGE]
 
 Plants each kind of drift of drift_kinds.py alone (`--seeds` / 8 worlds each) and all of them together (`--seeds`
 worlds), in real Iceberg tables filled by a plain model of both jobs, and reconciles `--clean` worlds without any.
@@ -20,14 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-for folder in ("tests/reconcile", "benchmarks/attribution", "."):
-    sys.path.insert(0, str(ROOT / folder))
 
-from drift_kinds import KINDS  # noqa: E402
-from planting import Label, build  # noqa: E402
-from world import World  # noqa: E402
-
-from reconcile.causes import registry  # noqa: E402
+from benchmarks.attribution.drift_kinds import KINDS  # noqa: E402
+from benchmarks.attribution.planting import Label, build  # noqa: E402
+from plumbline.reconcile.causes import registry  # noqa: E402
+from tests.support.world import World  # noqa: E402
 
 ENOUGH = 0.99
 Build = Callable[[int, Sequence[str], Path], tuple[World, Counter[Label]]]

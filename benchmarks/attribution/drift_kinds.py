@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from planting import TOLERANCE, Planted, records_of, rows_of
-from world import Row, World, play, show
+from benchmarks.attribution.planting import TOLERANCE, Planted, records_of, rows_of
+from tests.support.world import Row, World, play, show
 
 Plant = Callable[[Planted, str], None]
 KINDS: dict[str, Plant] = {}

@@ -1,6 +1,6 @@
 """CPU seconds and peak memory of a reconcile in which most rows drift, at three sizes: attribution must stay linear.
 
-    .venv/bin/python benchmarks/attribution/million.py [--rows 1250000] [--memory 512MB]
+    .venv/bin/python -m benchmarks.attribution.million [--rows 1250000] [--memory 512MB]
 
 Of ten batch rows eight drift, one each by: a late left record, a late right one, data loss, another value, a double
 commit, a batch run that came too early, an archive gap, and nothing that can be proven. Runs a quarter, a half and all
@@ -22,16 +22,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-for folder in ("tests/reconcile", "."):
-    sys.path.insert(0, str(ROOT / folder))
 
 import duckdb  # noqa: E402
-from world import CONTRACT, OUTPUT, START  # noqa: E402
 
-from connect.home import Home  # noqa: E402
-from connect.lake import Lake  # noqa: E402
-from contract.loader import parse  # noqa: E402
-from stream_job.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA  # noqa: E402
+from plumbline.connect.home import Home  # noqa: E402
+from plumbline.connect.lake import Lake  # noqa: E402
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA  # noqa: E402
+from plumbline.contract.loader import parse  # noqa: E402
+from tests.support.world import CONTRACT, OUTPUT, START  # noqa: E402
 
 TEXT = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer")
 CAUSES = (
@@ -151,7 +149,7 @@ def build(folder: Path, rows: int) -> dict[str, int]:
 
 def reconciled(folder: Path, memory: str) -> dict[str, Any]:
     """Reconcile in this process; what it cost and found."""
-    from reconcile.run import reconcile
+    from plumbline.reconcile.run import reconcile
 
     before, began = time.process_time(), time.monotonic()
     document = reconcile(parse(TEXT), Home(folder, folder / "jars"), memory=memory).document
@@ -174,7 +172,7 @@ def main() -> int:
     for rows in (options.rows // 4, options.rows // 2, options.rows):
         with tempfile.TemporaryDirectory(prefix="million-") as folder:
             planted = build(Path(folder), rows)
-            command = [sys.executable, __file__, "--home", folder, "--memory", options.memory]
+            command = [sys.executable, "-m", __spec__.name, "--home", folder, "--memory", options.memory]
             ran = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         per_row.append(ran["cpu"] / rows)
         right = right and ran["balanced"] and ran["causes"] == planted

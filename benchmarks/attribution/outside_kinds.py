@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drift_kinds import KINDS, Plant
-from pipeline import COPIED_SECONDS
-from planting import Planted, records_of, rows_of
-from world import World
-from world_rows import join
+from benchmarks.attribution.drift_kinds import KINDS, Plant
+from benchmarks.attribution.pipeline import COPIED_SECONDS
+from benchmarks.attribution.planting import Planted, records_of, rows_of
+from tests.support.world import World
+from tests.support.world_rows import join
 
 REASONS = ("not_json", "tombstone", "null_key", "null_event_time", "unreadable_event_time")
 COLUMN_COMES_AT = -180.0

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import yaml
-from planting import CONTRACT_TEXT, records_of
-from world import OUTPUT, Record, Row, World
-from world_rows import MINUTE_MS, START, join
 
-from connect import kafka
-from connect.home import Home
-from contract.loader import load
-from contract.ranges import TimeRange
-from stream_job.job import JobFolder
+from benchmarks.attribution.planting import CONTRACT_TEXT, records_of
+from plumbline.connect import kafka
+from plumbline.connect.home import Home
+from plumbline.contract.loader import load
+from plumbline.contract.ranges import TimeRange
+from plumbline.stream_job.job_folder import JobFolder
+from tests.support.world import OUTPUT, Record, Row, World
+from tests.support.world_rows import MINUTE_MS, START, join
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from stream_job.ledger import Epoch
+    from plumbline.stream_job.ledger import Epoch
 
 TOPICS = {"left": "shows", "right": "plays"}
 COPIED_SECONDS = -99.0
@@ -62,13 +62,13 @@ class Pipeline(World):
 
     @property
     def spark(self) -> SparkSession:
-        from connect.spark import session
+        from plumbline.connect.spark import session
 
         return session(self.home, self.lake, app="worlds")
 
     def deliver(self, records: Sequence[Record], delivered: dict[str, float]) -> None:
         """Produce the records in this order, each with the moment of its delivery, and let the stream read them all."""
-        from stream_job.run import run
+        from plumbline.stream_job.run import run
 
         placed = [self._place(record) for record in records]
         kafka.produce(self.brokers, [self._message(record, delivered[record.name]) for record in placed])
@@ -151,7 +151,7 @@ class Pipeline(World):
 
     def run_batch(self, missing: Iterable[str]) -> None:
         """Run the reference, after the archive has lost some of its records."""
-        from stream_job.batch import run
+        from plumbline.batch_reference.run import run
 
         for record in map(self.record, missing):
             table = self.contract.sources[TOPICS[record.side]].archive

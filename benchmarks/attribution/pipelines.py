@@ -1,6 +1,6 @@
 """Precision and recall per cause in real pipelines: Kafka, the streaming job, the batch reference, then the fault.
 
-    .venv/bin/python benchmarks/attribution/pipelines.py [--each 1] [--mixed 2] [--clean 3] [--seed 1] [--write PAGE]
+    .venv/bin/python -m benchmarks.attribution.pipelines [--each 1] [--mixed 2] [--clean 3] [--seed 1] [--write PAGE]
 
 As attribution.py, but no model fills the tables: a world is a contract with topics of its own on one real broker. The
 real streaming job reads and archives them in one run or more, and the real batch reference joins the archive. Faults
@@ -27,16 +27,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-for folder in ("tests/reconcile", "benchmarks/attribution", "."):
-    sys.path.insert(0, str(ROOT / folder))
 
-from attribution import Score, report  # noqa: E402
-from outside_kinds import COLUMN_COMES_AT, OUTSIDE  # noqa: E402
-from pipeline import Pipeline  # noqa: E402
-from planting import Label, Planted, all_labels, base, fates, records_of  # noqa: E402
-
-from connect.broker import start, stop  # noqa: E402
-from connect.home import Home  # noqa: E402
+from benchmarks.attribution.attribution import Score, report  # noqa: E402
+from benchmarks.attribution.outside_kinds import COLUMN_COMES_AT, OUTSIDE  # noqa: E402
+from benchmarks.attribution.pipeline import Pipeline  # noqa: E402
+from benchmarks.attribution.planting import Label, Planted, all_labels, base, fates, records_of  # noqa: E402
+from plumbline.connect.broker import start, stop  # noqa: E402
+from plumbline.connect.home import Home  # noqa: E402
 
 SHOWS = 60
 

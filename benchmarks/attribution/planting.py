@@ -1,4 +1,4 @@
-"""Worlds with planted drift and their labels: real Iceberg tables, filled by the model of tests/reconcile/world.py.
+"""Worlds with planted drift and their labels: real Iceberg tables, filled by the model of tests/support/world.py.
 
 A world has some forty shows, each with up to three plays. A kind of drift is planted in one show, its plays included,
 so that each finding has one label. What is late, pending or late by an event from the future follows from the model,
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-from world import CONTRACT, OUTPUT, Record, Row, World, play, show
 
-from connect.home import Home
-from contract.loader import parse
+from plumbline.connect.home import Home
+from plumbline.contract.loader import parse
+from tests.support.world import CONTRACT, OUTPUT, Record, Row, World, play, show
 
 SHOWS = 40
 TOLERANCE = 0.5
@@ -121,7 +121,7 @@ def base(dice: random.Random, shows: int = SHOWS) -> Planted:
 
 def build(seed: int, kinds: Sequence[str], folder: Path, each: int = 2) -> tuple[World, Counter[Label]]:
     """A written world with `each` shows of every kind, and the findings that reconcile must come to."""
-    from drift_kinds import KINDS
+    from benchmarks.attribution.drift_kinds import KINDS
 
     dice = random.Random(seed)
     made = base(dice)

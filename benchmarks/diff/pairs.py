@@ -1,7 +1,7 @@
 """The engines against the plain model of tests/reconcile/diffs on any number of random pairs.
 
-    python benchmarks/diff/pairs.py [--seeds 0:1000] [--engine duckdb]
-    .venv/bin/python benchmarks/diff/pairs.py --engine spark
+    python -m benchmarks.diff.pairs [--seeds 0:1000] [--engine duckdb]
+    .venv/bin/python -m benchmarks.diff.pairs --engine spark
 
 Spark takes twenty pairs as one, each with columns of its own, and must tell the same as DuckDB in all else too. Prints
 the seeds that are answered wrongly, and how many pairs of which classes were compared. Exit code 1 if any is.
@@ -19,15 +19,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests" / "reconcile" / "diffs"))
 
 import pyarrow as pa  # noqa: E402
-from plain_model import Found, compare_plainly, found_in  # noqa: E402
-from random_pairs import Pair, random_pair  # noqa: E402
-from test_model import compared  # noqa: E402
 
-import reconcile  # noqa: E402
+import plumbline  # noqa: E402
+from tests.reconcile.diff.test_model import compared  # noqa: E402
+from tests.support.plain_model import Found, compare_plainly, found_in  # noqa: E402
+from tests.support.random_pairs import Pair, random_pair  # noqa: E402
 
 AT_ONCE = {"duckdb": 1, "spark": 20}
 SETTINGS = {
@@ -64,11 +62,11 @@ def of_pair(pair: Pair, name: str) -> str:
 
 def by_spark(spark: Any, pair: Pair) -> Found:
     """What the Spark engine finds; nothing that any model finds where it tells other figures than DuckDB."""
-    from reconcile.spark_engine.sides import open_frame
+    from plumbline.reconcile.diff.spark.frames import open_frame
 
     frames = [open_frame(spark, table, lambda: None) for table in (pair.left, pair.right)]
     found, other = (
-        reconcile.diff(*sides, list(pair.key), tolerances=pair.tolerances, engine=engine)
+        plumbline.diff(*sides, list(pair.key), tolerances=pair.tolerances, engine=engine)
         for sides, engine in ((frames, "spark"), ((pair.left, pair.right), "duckdb"))
     )
     same = found.comparison == other.comparison

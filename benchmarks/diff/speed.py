@@ -1,7 +1,7 @@
 """CPU seconds and peak memory of the diff beside other tools, in one run: each in a process of its own.
 
-    python benchmarks/diff/speed.py --rows 10_000_000 --drift 0 1e-5 1e-3 5e-2 --tools plumbline duckdb
-    python benchmarks/diff/speed.py --rows 2_000_000 --drift 1e-3
+    python -m benchmarks.diff.speed --rows 10_000_000 --drift 0 1e-5 1e-3 5e-2 --tools plumbline duckdb
+    python -m benchmarks.diff.speed --rows 2_000_000 --drift 1e-3
 
 CPU is that of the process and its children, peak is the sum of their peaks of resident memory. Each tool must find the
 planted counts of each class, or of differing keys, or its line says what it found instead. All get two threads.
@@ -21,19 +21,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 from benchmarks.diff.tables import KEY, write_left, write_right
 
 Counts = dict[str, int]
 
 
-def plumbline(left: str, right: str, tolerances: list[str] | None = None) -> Counts:
-    import reconcile
-    from reconcile.tolerance import parse_tolerances
+def command_line(left: str, right: str, tolerances: list[str] | None = None) -> Counts:
+    import plumbline
+    from plumbline.reconcile.diff.tolerances import parse_tolerances
 
     rules = parse_tolerances(tolerances or [])
-    counts = reconcile.diff(left, right, list(KEY), tolerances=rules).summary["counts"]
+    counts = plumbline.diff(left, right, list(KEY), tolerances=rules).summary["counts"]
     return {name: counts[name] for name in ("mismatch", "missing", "extra", "duplicate")}
 
 
@@ -139,7 +137,7 @@ TOOLS: dict[str, Callable[[str, str], Counts]] = {
 def run_here(tool: str, left: str, right: str, tolerances: list[str]) -> None:
     """Run one tool in this process and print what it found and cost. Memory that gives out ends this process first."""
     Path("/proc/self/oom_score_adj").write_text("1000")
-    counts = plumbline(left, right, tolerances) if tool == "plumbline" else TOOLS[tool](left, right)
+    counts = command_line(left, right, tolerances) if tool == "plumbline" else TOOLS[tool](left, right)
     processes = [os.getpid(), *_children(os.getpid())]
     cost = {"cpu": sum(map(_cpu_seconds, processes)), "peak_mb": sum(map(_peak_mb, processes))}
     print(json.dumps({"counts": counts, **cost}), flush=True)
@@ -162,7 +160,7 @@ def _peak_mb(pid: int) -> int:
 
 
 def measured(tool: str, left: Path, right: Path, limit_s: int, tolerances: list[str]) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--tolerance", *tolerances, "--run", tool, str(left), str(right)]
+    command = [sys.executable, "-m", __spec__.name, "--tolerance", *tolerances, "--run", tool, str(left), str(right)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
     except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
 """What the suite costs on one machine: our DuckDB facts against Great Expectations' own pandas and Spark engines.
 
-    python benchmarks/expectations/engines.py [--rows 2000000] [--engines duckdb,pandas,spark]
+    python -m benchmarks.expectations.engines [--rows 2000000] [--engines duckdb,pandas,spark]
 
 Prints a line for each engine: seconds by the clock, CPU seconds and peak memory of a fresh process, imports and
 Spark's start included. pandas cannot run the four SQL conditions nor compare Iceberg's types; it runs the rest.
@@ -22,12 +22,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.loader import load
-from contract.model import Contract
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.loader import load
+from plumbline.contract.model import Contract
 
-CONTRACT = Path(__file__).parents[2] / "examples" / "flights" / "flights.yaml"
+CONTRACT = Path(__file__).parents[2] / "plumbline" / "demo" / "flights" / "flights.yaml"
 START = datetime(2020, 1, 1, tzinfo=UTC)
 MOMENT = pa.timestamp("us", tz="UTC")
 
@@ -64,13 +64,13 @@ def made(rows: int) -> pa.Table:
 
 
 def with_duckdb(contract: Contract, home: Home) -> bool:
-    from expectations.run import run
+    from plumbline.expectations.run import run
 
     return run(contract, home, on=["stream"]).success
 
 
 def with_pandas(contract: Contract, home: Home) -> bool:
-    from expectations.rules import NO_ROWS, TYPE
+    from plumbline.expectations.rules import NO_ROWS, TYPE
 
     frame = Lake.open(home).load(contract.output.stream_table).scan().to_pandas()
     asset = _context().data_sources.add_pandas("frames").add_dataframe_asset("rows")
@@ -78,7 +78,7 @@ def with_pandas(contract: Contract, home: Home) -> bool:
 
 
 def with_spark(contract: Contract, home: Home) -> bool:
-    from connect.spark import session
+    from plumbline.connect.spark import session
 
     spark = session(home, Lake.open(home), app="expectations")
     frame = spark.table(f"lake.{contract.output.stream_table}")
@@ -99,8 +99,8 @@ def _context() -> Any:
 
 
 def _validated(contract: Contract, asset: Any, frame: Any, without: tuple[str, ...] = ()) -> bool:
-    from expectations.rules import rules
-    from expectations.validation import RESULT_FORMAT, suite
+    from plumbline.expectations.rules import rules
+    from plumbline.expectations.validation import RESULT_FORMAT, suite
 
     kept = [rule for rule in rules(contract) if rule.kind not in without]
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
@@ -148,7 +148,7 @@ def main() -> None:
         lake.append(table, rows)
         print(f"{options.rows:,} rows, {len(rows.column_names)} columns", flush=True)
         for engine in options.engines.split(","):
-            subprocess.run([sys.executable, __file__, "--measure", engine, root], check=True, timeout=1800)
+            subprocess.run([sys.executable, "-m", __spec__.name, "--measure", engine, root], check=True, timeout=1800)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The fault matrix: a streaming job is killed again and again, and must end with what the plain model says, row by row.
 
-    .venv/bin/python benchmarks/faults/kills.py --rounds 5 --seed 9
+    .venv/bin/python -m benchmarks.faults.kills --rounds 5 --seed 9
 
 Each round is a live job of its own: random kind of join and bounds, state in memory (even seeds) or in RocksDB (odd
 ones), events in disorder on two partitions, some of them late. It is killed by SIGKILL at each named point and at
@@ -26,17 +26,16 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from rounds import Report, changes, feed, main, options
+from benchmarks.faults.rounds import Report, changes, feed, main, options
 
 # isort: split
-from crashing import NAMED, started
-from model import Event
-from scenario import Scenario, until
-
-from connect import broker
-from connect.home import Home
-from connect.kafka import end_offsets
-from stream_job.maintain import Limits, maintain
+from plumbline.connect import broker
+from plumbline.connect.home import Home
+from plumbline.connect.kafka import end_offsets
+from plumbline.stream_job.maintain import Limits, maintain
+from tests.support.crashing import NAMED, started
+from tests.support.model import Event
+from tests.support.scenario import Scenario, until
 
 RANDOM = 6
 """Kills at random moments among the other faults of a round."""

@@ -1,6 +1,6 @@
 """Random feeds, random losses, recoveries: after each the stream table must be what the plain model says, row by row.
 
-    .venv/bin/python benchmarks/faults/recover.py --rounds 5 --seed 7
+    .venv/bin/python -m benchmarks.faults.recover --rounds 5 --seed 7
 
 Each round is a stream of its own: random kind of join and bounds, events in disorder on two partitions, and after each
 delivery one of: go on; lose the checkpoint; lose the ledger's folder, the published ledger or the whole folder with it;
@@ -19,17 +19,16 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from rounds import Report, changes, feed, main, options
+from benchmarks.faults.rounds import Report, changes, feed, main, options
 
 # isort: split
-from model import Event
-from recovering import expect, kill_recovery, lose, outcome, recovered
-from scenario import Scenario
-
-from connect.broker import start
-from connect.home import Home
-from contract.errors import SetupError
-from stream_job.tables import EPOCHS
+from plumbline.connect.broker import start
+from plumbline.connect.home import Home
+from plumbline.connect.tables import EPOCHS
+from plumbline.contract.errors import SetupError
+from tests.support.model import Event
+from tests.support.recovering import expect, kill_recovery, lose, outcome, recovered
+from tests.support.scenario import Scenario
 
 STEPS = 5
 LOSSES = ("none", "checkpoint", "ledger folder", "published ledger", "whole folder")

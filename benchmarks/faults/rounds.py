@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import random
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,14 +14,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-for folder in ("tests/replay", "tests", "."):
-    sys.path.insert(0, str(ROOT / folder))
 
-from model import Event  # noqa: E402
-from scenario import within  # noqa: E402
-
-from connect.broker import start, stop  # noqa: E402
-from connect.home import Home  # noqa: E402
+from plumbline.connect.broker import start, stop  # noqa: E402
+from plumbline.connect.home import Home  # noqa: E402
+from tests.support.model import Event  # noqa: E402
+from tests.support.scenario import within  # noqa: E402
 
 Report = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """A month of flights, the nightly killed at fifty random moments: the same tables, and one run for each day.
 
-    .venv/bin/python benchmarks/nightly/kills.py --folder kills --kills 50 --seed 7
+    .venv/bin/python -m benchmarks.nightly.kills --folder kills --kills 50 --seed 7
 
 January's flights are streamed once. The first night is 1 January; from then on `plumbline nightly` is killed by
 SIGKILL again and again while it catches up the days that it has missed (30 or more), then it may end. Compared with a
@@ -25,30 +25,27 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-for place in ("tests/plumbline/nightly", "tests", "."):
-    sys.path.insert(0, str(ROOT / place))
 
-from killing import command, kill_nightly  # noqa: E402
-
-from connect import broker, kafka  # noqa: E402
-from connect.home import Home  # noqa: E402
-from connect.lake import Lake  # noqa: E402
-from contract.loader import load  # noqa: E402
-from contract.ranges import TimeRange  # noqa: E402
+from plumbline.connect import broker, kafka  # noqa: E402
+from plumbline.connect.home import Home  # noqa: E402
+from plumbline.connect.lake import Lake  # noqa: E402
+from plumbline.contract.loader import load  # noqa: E402
+from plumbline.contract.ranges import TimeRange  # noqa: E402
+from tests.support.killing import command, kill_nightly  # noqa: E402
 
 FIRST, DAYS = date(2013, 1, 1), 30
 """The days that must be settled at least: the stream is given three more."""
 
-EXAMPLE = ROOT / "examples" / "flights" / "flights.yaml"
+EXAMPLE = ROOT / "plumbline" / "demo" / "flights" / "flights.yaml"
 START = datetime.combine(FIRST, datetime.min.time(), UTC)
 FINDING = ("key", "class", "cause", "left_row", "right_row")
 
 
 def prepare(home: Home, contract: Path) -> None:
     """Stream January and what settles it."""
-    from connect.embedded import kafka_properties
-    from connect.spark import session
-    from examples.flights import loader
+    from plumbline.connect.embedded import kafka_properties
+    from plumbline.connect.spark import session
+    from plumbline.demo.flights import loader
     from plumbline.demo.story import TOPIC_PARTITIONS, Stage, stream
 
     home.root.mkdir(parents=True)
@@ -66,9 +63,9 @@ def prepare(home: Home, contract: Path) -> None:
 
 def compare(home: Home, contract_path: Path) -> dict[str, Any]:
     """What differs from work that nobody disturbed; empty lists when nothing does."""
-    from connect.spark import session
-    from reconcile.run import reconcile
-    from stream_job.batch import run as batch
+    from plumbline.batch_reference.run import run as batch
+    from plumbline.connect.spark import session
+    from plumbline.reconcile.run import reconcile
 
     apart = contract_path.with_name("apart.yaml")
     apart.write_text(contract_path.read_text().replace("joined.flights_batch", "apart.flights_batch"))

@@ -1,9 +1,9 @@
 """`plumbline diff --engine spark` on a real standalone master with two workers: does it find what DuckDB finds here?
 
-    .venv/bin/python benchmarks/reconcile/cluster.py --seed 53
+    .venv/bin/python -m benchmarks.reconcile.cluster --seed 53
 
-Compares one random pair of tables (tests/reconcile/diffs/random_pairs.py) by both engines, Spark on a cluster that
-tests/cluster.py starts and ends. Prints the counts; exits 1 when the documents differ or a worker had nothing to do.
+Compares one random pair of tables (tests/support/random_pairs.py) by both engines, Spark on a cluster that
+tests/support/cluster.py starts and ends. Prints the counts; exits 1 when the documents differ or a worker had nothing to do.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-for folder in ("tests/reconcile/diffs", "tests", "."):
-    sys.path.insert(0, str(ROOT / folder))
 
 import pyarrow.parquet as pq  # noqa: E402
-from cluster import Cluster, running  # noqa: E402
-from random_pairs import Pair, random_pair  # noqa: E402
+
+from tests.support.cluster import Cluster, running  # noqa: E402
+from tests.support.random_pairs import Pair, random_pair  # noqa: E402
 
 
 def found(engine: str, pair: Pair, folder: Path, there: Cluster) -> dict[str, Any]:

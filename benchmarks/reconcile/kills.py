@@ -1,6 +1,6 @@
 """`plumbline reconcile` and `plumbline diff --out` killed at random moments: the next run must give the whole result.
 
-    .venv/bin/python benchmarks/reconcile/kills.py --kills 50 --seed 5
+    .venv/bin/python -m benchmarks.reconcile.kills --kills 50 --seed 5
 
 Each of the two is first run undisturbed, then killed by SIGKILL at a moment drawn over that time, again and again, each
 time from the start: nothing of it is kept yet. One that was done before its moment does not count. After each kill the
@@ -23,12 +23,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-for place in ("tests/reconcile", "."):
-    sys.path.insert(0, str(ROOT / place))
 
 import duckdb  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
-from cut_short import TOO_LATE, Reconciled, killed  # noqa: E402
+
+from tests.support.cut_short import TOO_LATE, Reconciled, killed  # noqa: E402
 
 ROWS = 150_000
 SIDE = "COPY (SELECT range AS k, md5((range + {})::VARCHAR) AS v FROM range({})) TO '{}' (FORMAT parquet)"

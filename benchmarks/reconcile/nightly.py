@@ -1,6 +1,6 @@
 """What a nightly reconcile costs when one of many days has changed, beside a full one of the same tables.
 
-    .venv/bin/python benchmarks/reconcile/nightly.py --days 30 --rows 100000
+    .venv/bin/python -m benchmarks.reconcile.nightly --days 30 --rows 100000
 
 Makes both outputs (14 columns beside lineage, a file per day), both archives and a ledger; a thousandth of the rows is
 lost in the stream. Then: a full run; one with nothing changed; one after a value changed in the newest day; a full run
@@ -22,18 +22,17 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.compute as pc  # noqa: E402
 
-from connect.home import Home  # noqa: E402
-from connect.lake import Lake  # noqa: E402
-from contract.loader import parse  # noqa: E402
-from contract.ranges import TimeRange, spell_time  # noqa: E402
-from reconcile import Run, reconcile  # noqa: E402
-from stream_job.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA  # noqa: E402
+from plumbline.connect.home import Home  # noqa: E402
+from plumbline.connect.lake import Lake  # noqa: E402
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA  # noqa: E402
+from plumbline.contract.loader import parse  # noqa: E402
+from plumbline.contract.ranges import TimeRange, spell_time  # noqa: E402
+from plumbline.reconcile.run import Run, reconcile  # noqa: E402
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

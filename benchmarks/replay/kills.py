@@ -1,6 +1,6 @@
 """SIGKILL at random moments of every step of a replay, while a reader watches the table and a writer appends to it.
 
-    .venv/bin/python benchmarks/replay/kills.py --kills 100 --seed 7
+    .venv/bin/python -m benchmarks.replay.kills --kills 100 --seed 7
 
 A day with late rows is planned, run, audited, published, rolled back and cleared away, over and over; each command is
 a process of its own, forked from one that has only imported the libraries (else most kills would fall into that). It is
@@ -32,18 +32,15 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-for folder in ("tests/replay", "tests", "."):
-    sys.path.insert(0, str(ROOT / folder))
 
-from model import START, Event, Row, joined  # noqa: E402
-from replaying import SECOND_DAY  # noqa: E402
-from scenario import Scenario  # noqa: E402
-
-from connect.broker import start, stop  # noqa: E402
-from connect.home import Home  # noqa: E402
-from connect.lake import Lake  # noqa: E402
-from contract.lineage import COORDINATES, EVENT_TIME  # noqa: E402
 from plumbline.cli import main as main_of_plumbline  # noqa: E402
+from plumbline.connect.broker import start, stop  # noqa: E402
+from plumbline.connect.home import Home  # noqa: E402
+from plumbline.connect.lake import Lake  # noqa: E402
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME  # noqa: E402
+from tests.support.model import START, Event, Row, joined  # noqa: E402
+from tests.support.replaying import SECOND_DAY  # noqa: E402
+from tests.support.scenario import Scenario  # noqa: E402
 
 OUTSIDE = START + timedelta(days=2, hours=3)
 COMMANDS = multiprocessing.get_context("forkserver")

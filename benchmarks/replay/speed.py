@@ -1,6 +1,6 @@
 """Events per second and CPU of replays beside the live job catching up on the same data, in one run.
 
-    .venv/bin/python benchmarks/replay/speed.py [--events 250000] [--epoch 50000]
+    .venv/bin/python -m benchmarks.replay.speed [--events 250000] [--epoch 50000]
 
 A day of impressions, 0.6 plays for each within 25 minutes, a little out of order. The live job reads it all (join,
 archivers, ledger) and ends; then ranges of the day are replayed from the archive, each cut and played: complete ones,
@@ -28,17 +28,15 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-for folder in ("benchmarks/stream", "."):
-    sys.path.insert(0, str(ROOT / folder))
 
 import cpu  # noqa: E402
 from plays import FIELDS, MINUTE_US, PARTITIONS, contract_text, impression, play  # noqa: E402
 
-from connect.broker import start, stop  # noqa: E402
-from connect.home import Home  # noqa: E402
-from connect.kafka import Record, create_topics, produce  # noqa: E402
-from contract.loader import load  # noqa: E402
-from contract.ranges import TimeRange, from_micros  # noqa: E402
+from plumbline.connect.broker import start, stop  # noqa: E402
+from plumbline.connect.home import Home  # noqa: E402
+from plumbline.connect.kafka import Record, create_topics, produce  # noqa: E402
+from plumbline.contract.loader import load  # noqa: E402
+from plumbline.contract.ranges import TimeRange, from_micros  # noqa: E402
 
 START_US = 1_700_006_400_000_000
 DAY_US = 24 * 60 * MINUTE_US
@@ -64,8 +62,8 @@ def events(count: int) -> Iterator[Record]:
 
 def live(path: Path, home: Home, total: int) -> dict[str, Any]:
     """The live job over all events; ends once all are joined and every window of the day is closed."""
-    from stream_job.job import JobFolder
-    from stream_job.run import run
+    from plumbline.stream_job.job_folder import JobFolder
+    from plumbline.stream_job.run import run
 
     contract, ended, failures = load(path), threading.Event(), list[BaseException]()
     ledger = JobFolder.of(contract, home).ledger
@@ -98,10 +96,10 @@ def live(path: Path, home: Home, total: int) -> dict[str, Any]:
 
 def replays(path: Path, home: Home) -> Iterator[dict[str, Any]]:
     """Each replay of REPLAYS, planned, cut and played."""
-    from connect.lake import Lake
-    from replay.plan import make_plan
-    from replay.play import run, session_for
-    from replay.store import ReplayFolder
+    from plumbline.connect.lake import Lake
+    from plumbline.replay.plan import make_plan
+    from plumbline.replay.play import run, session_for
+    from plumbline.replay.store import ReplayFolder
 
     contract, spark = load(path), None
     for hours, late in REPLAYS:
@@ -138,7 +136,7 @@ def _lines(path: Path, home: Home, total: int) -> Iterator[dict[str, Any]]:
     """What both processes measured, the live job first; each replay is compared with it."""
     compared: dict[str, Any] = {}
     for what in ("live", "replay"):
-        child = [sys.executable, __file__, "--child", what, str(path), str(home.root), str(total)]
+        child = [sys.executable, "-m", __spec__.name, "--child", what, str(path), str(home.root), str(total)]
         with subprocess.Popen(child, stdout=subprocess.PIPE, text=True) as process:
             for text in process.stdout or ():
                 line = json.loads(text)

@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from meter import Meter, Result
-from plays import FIELDS, contract_text
-
-from connect.home import Home
+from benchmarks.stream.meter import Meter, Result
+from benchmarks.stream.plays import FIELDS, contract_text
+from plumbline.connect.home import Home
 
 LOOK_SECONDS = 1.0
 """To look costs CPU too, which counts as the contender's."""
@@ -25,9 +24,9 @@ PLAIN_TABLE = """
 
 def plumbline(bootstrap: str, folder: Path, epoch: int, state: str, meter: Meter) -> Result:
     """The whole job, live, until the ledger shows that all is joined; then it ends, which brings the archive up."""
-    from contract.loader import parse
-    from stream_job.job import JobFolder
-    from stream_job.run import run
+    from plumbline.contract.loader import parse
+    from plumbline.stream_job.job_folder import JobFolder
+    from plumbline.stream_job.run import run
 
     contract = parse(contract_text(bootstrap, epoch, state), environment=os.environ)
     home, stop, failures = Home.resolve(folder), threading.Event(), list[BaseException]()
@@ -57,7 +56,7 @@ def plumbline(bootstrap: str, folder: Path, epoch: int, state: str, meter: Meter
 
 def join(bootstrap: str, folder: Path, epoch: int, state: str, meter: Meter) -> Result:
     """Plumbline's job without its archivers, which no user can leave out: what the join alone takes."""
-    from stream_job import queries, service
+    from plumbline.stream_job import queries, service
 
     def join_alone(*parts: queries.Parts, archive: bool = True, **chosen: bool) -> dict[str, queries.Start]:
         return queries.starts(*parts, archive=False, **chosen)
@@ -113,9 +112,9 @@ def _plain_session(folder: Path, state: str) -> Any:
     """Spark's defaults, but for two shuffle partitions, the jars, and the state store that is asked for."""
     from pyspark.sql import SparkSession
 
-    from connect.jars import spark_jars
-    from connect.lake import Lake
-    from stream_job.queries import STATE_PROVIDERS
+    from plumbline.connect.jars import spark_jars
+    from plumbline.connect.lake import Lake
+    from plumbline.stream_job.queries import STATE_PROVIDERS
 
     home = Home.resolve(folder)
     settings = {

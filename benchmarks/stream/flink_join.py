@@ -14,8 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-import cpu
 from pyflink.table import EnvironmentSettings, TableEnvironment
+
+from benchmarks.stream import cpu
 
 SOURCE = """
 CREATE TABLE {topic} ({fields}, WATERMARK FOR {moment} AS {moment} - INTERVAL '10' MINUTE) WITH (

@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import cpu
-import flight
+from benchmarks.stream import cpu, flight
 
 Result = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """How long an epoch takes that has next to nothing to do: ten events a side; join, archivers and ledger running.
 
-    python benchmarks/stream/near_empty.py [--epochs 120] [--events 10] [--snapshots 0]
+    python -m benchmarks.stream.near_empty [--epochs 120] [--events 10] [--snapshots 0]
 
 Runs the job on a broker and a lake of its own, feeds it one epoch after the other, and prints a line for the first and
 the last third of the epochs: median and 9th decile by Spark's own clock, and CPU seconds an epoch, of Spark and of the
@@ -22,15 +22,15 @@ from typing import NamedTuple
 
 import yaml
 
-from connect import broker
-from connect.home import Home
-from connect.kafka import Record, create_topics, produce
-from connect.lake import Lake
-from contract.loader import load
-from contract.model import Contract
-from stream_job import pulse
-from stream_job.job import JobFolder
-from stream_job.run import run
+from plumbline.connect import broker
+from plumbline.connect.home import Home
+from plumbline.connect.kafka import Record, create_topics, produce
+from plumbline.connect.lake import Lake
+from plumbline.contract.loader import load
+from plumbline.contract.model import Contract
+from plumbline.stream_job import heartbeat as pulse
+from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.run import run
 
 DEADLINE_SECONDS = 300
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -1,6 +1,6 @@
 """State larger than memory: how much memory a join takes that has millions of rows open, on RocksDB.
 
-    python benchmarks/stream/open_rows.py [--rows 5000000] [--epoch 250000] [--state rocksdb]
+    python -m benchmarks.stream.open_rows [--rows 5000000] [--epoch 250000] [--state rocksdb]
 
 Every impression waits for its play, of which there are few, within 30 days: no window closes, so each stays in state.
 The whole job runs (archivers and epoch ledger too) with its own settings, in a process of its own. Prints a line of
@@ -21,11 +21,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import cpu
-
-from connect.home import Home
-from connect.kafka import Record, create_topics, produce
-from connect.lake import Lake
+from benchmarks.stream import cpu
+from plumbline.connect.home import Home
+from plumbline.connect.kafka import Record, create_topics, produce
+from plumbline.connect.lake import Lake
 
 os.environ.setdefault("PLUMBLINE_JARS", str(Path(__file__).resolve().parents[2] / ".plumbline" / "jars"))
 
@@ -62,10 +61,10 @@ def records(rows: int) -> Iterator[Record]:
 
 def child(contract_file: Path, home: Home, rows: int) -> dict[str, float | int | str]:
     """Run the job to the end of the topics."""
-    from contract.loader import load
-    from stream_job import pulse
-    from stream_job.job import JobFolder
-    from stream_job.run import run
+    from plumbline.contract.loader import load
+    from plumbline.stream_job import heartbeat as pulse
+    from plumbline.stream_job.job_folder import JobFolder
+    from plumbline.stream_job.run import run
 
     contract = load(contract_file)
     run(contract, home, once=True, say=lambda line: print(line, file=sys.stderr, flush=True))
@@ -98,7 +97,7 @@ def main() -> None:
         contract, home = given.child
         print(json.dumps(child(contract, Home.resolve(home), given.rows)))
         return
-    from connect.broker import start, stop
+    from plumbline.connect.broker import start, stop
 
     with tempfile.TemporaryDirectory(prefix="open-rows-") as scratch:
         broker = Home.resolve(Path(scratch) / "broker")
@@ -108,7 +107,7 @@ def main() -> None:
             produce({"bootstrap.servers": bootstrap}, records(given.rows))
             contract = Path(scratch) / "open-rows.yaml"
             contract.write_text(CONTRACT.format(bootstrap=bootstrap, epoch=given.epoch, state=given.state))
-            command = [sys.executable, __file__, "--rows", str(given.rows)]
+            command = [sys.executable, "-m", __spec__.name, "--rows", str(given.rows)]
             subprocess.run([*command, "--child", str(contract), str(Path(scratch) / "home")], check=True)
         finally:
             stop(broker)

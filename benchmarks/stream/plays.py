@@ -94,7 +94,7 @@ kafka: {{bootstrap.servers: "{bootstrap}"}}
 
 def fill(bootstrap: str, events: int, say: Callable[[str], None]) -> int:
     """Create and fill both topics; returns how many events they hold."""
-    from connect.kafka import Record, create_topics, produce
+    from plumbline.connect.kafka import Record, create_topics, produce
 
     client = {"bootstrap.servers": bootstrap}
     create_topics(client, dict.fromkeys(FIELDS, PARTITIONS))

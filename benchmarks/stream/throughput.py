@@ -1,6 +1,6 @@
 """Events per second and CPU seconds per million, Kafka (JSON, 8 fields) to Iceberg: Plumbline beside plain Spark.
 
-    python benchmarks/stream/throughput.py [--events 1000000] [--epoch 100000] [--contenders plumbline-memory,...]
+    python -m benchmarks.stream.throughput [--events 1000000] [--epoch 100000] [--contenders plumbline-memory,...]
 
 `plumbline` runs its whole job (judging, quarantine column, lineage, archiver of both topics, epoch ledger), `join` the
 same without its archivers; `plain` Spark runs the same join alone, as its documentation writes it, with two shuffle
@@ -21,11 +21,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from contenders import CONTENDERS
-from meter import PROFILED, Meter, Result, whole
-from plays import fill
-
-from connect.home import Home
+from benchmarks.stream.contenders import CONTENDERS
+from benchmarks.stream.meter import PROFILED, Meter, Result, whole
+from benchmarks.stream.plays import fill
+from plumbline.connect.home import Home
 
 os.environ.setdefault("PLUMBLINE_JARS", str(Path(__file__).resolve().parents[2] / ".plumbline" / "jars"))
 
@@ -53,7 +52,7 @@ def main() -> None:
 
 
 def compare(given: argparse.Namespace) -> None:
-    from connect.broker import start, stop
+    from plumbline.connect.broker import start, stop
 
     if given.profile:
         given.profile.mkdir(parents=True, exist_ok=True)
@@ -67,7 +66,7 @@ def compare(given: argparse.Namespace) -> None:
                 child = ["--child", name, bootstrap, str(total), "--epoch", str(given.epoch)]
                 child += ["--folder", f"{scratch}/{name}"]
                 child += ["--profile", str(given.profile.resolve())] if given.profile else []
-                results[name] = _told(name, _printed(sys.executable, __file__, *child))
+                results[name] = _told(name, _printed(sys.executable, "-m", __spec__.name, *child))
             if given.flink:
                 script = str(Path(__file__).with_name("flink_join.py"))
                 found = _printed(given.flink[0], script, bootstrap, f"{scratch}/flink", given.flink[1])

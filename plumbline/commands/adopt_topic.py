@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
+from plumbline.connect.home import Home
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit
 
@@ -41,8 +41,8 @@ def adopt_topic(contract_path: Path, execute: bool, sources: tuple[str, ...], ho
       plumbline stream adopt-topic flights.yaml
       plumbline stream adopt-topic flights.yaml --execute
     """
-    from contract.loader import load
-    from stream_job.adopt import adopt
+    from plumbline.contract.loader import load
+    from plumbline.stream_job.adopt import adopt
 
     result = adopt(load(contract_path), home, execute=execute, named=sources)
     chosen = "".join(f" --source {shlex.quote(name)}" for name in sources)

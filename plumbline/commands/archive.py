@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.generations import spelled
+from plumbline.connect.home import Home
+from plumbline.contract.generations import spelled
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
@@ -48,8 +48,8 @@ def fill(contract_path: Path, execute: bool, home: Home, as_json: bool) -> None:
       plumbline archive fill flights.yaml
       plumbline archive fill flights.yaml --execute
     """
-    from contract.loader import load
-    from replay.fill import fill as run
+    from plumbline.contract.loader import load
+    from plumbline.replay.fill import fill as run
 
     result = run(load(contract_path), home, execute=execute, say=say)
     emit(result, as_json, lambda console: _show(result, contract_path, home, console))

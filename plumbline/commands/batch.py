@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.ranges import TimeRange
+from plumbline.connect.home import Home
+from plumbline.contract.ranges import TimeRange
 from plumbline.options import contract_argument, home_option, json_option, range_options
 from plumbline.output import emit, say
 
@@ -43,8 +43,8 @@ def run(contract_path: Path, time_range: TimeRange, home: Home, as_json: bool) -
       plumbline batch run flights.yaml --from 2013-01-15T00:00Z --to 2013-01-22T00:00Z
       plumbline batch run flights.yaml --last 24h --json
     """
-    from contract.loader import load
-    from stream_job import batch as reference
+    from plumbline.batch_reference import run as reference
+    from plumbline.contract.loader import load
 
     result = reference.run(load(contract_path), home, time_range, say=say)
     emit(result, as_json, lambda console: _show(result, console))

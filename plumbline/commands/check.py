@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.errors import SetupError
+from plumbline.connect.home import Home
+from plumbline.contract.errors import SetupError
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from contract.model import Contract, OutputColumn
+    from plumbline.contract.model import Contract, OutputColumn
 
 
 @click.command(short_help="Read a contract and say what it promises, or which line is wrong.")
@@ -41,7 +41,7 @@ def check(contract_path: Path, online: bool, home: Home, as_json: bool) -> None:
       plumbline check flights.yaml
       plumbline check flights.yaml --online --json
     """
-    from contract.loader import load
+    from plumbline.contract.loader import load
 
     contract = load(contract_path)
     refuse_wrong_doors(contract)
@@ -60,9 +60,9 @@ def understood(contract: Contract) -> dict[str, Any]:
 
 def refuse_wrong_doors(contract: Contract) -> None:
     """Raise UsageError for a Kafka property that is not allowed and for a catalog block that cannot be opened."""
-    from connect.catalog_block import checked
-    from connect.kafka_config import client_config
-    from connect.registry import checked as checked_registry
+    from plumbline.connect.catalog_block import checked
+    from plumbline.connect.kafka_config import client_config
+    from plumbline.connect.registry import checked as checked_registry
 
     if contract.kafka is not None:
         client_config(contract.kafka)
@@ -77,7 +77,7 @@ def sql(contract: Contract, home: Home) -> dict[str, Any]:
 
     Raises ContractError for a wrong one. Spark works in a folder of its own for it: nothing is made in the home.
     """
-    from contract.expressions import expressions
+    from plumbline.contract.expressions import expressions
 
     count = len(expressions(contract)) + (contract.batch is not None)
     if count == 0:
@@ -91,9 +91,10 @@ def sql(contract: Contract, home: Home) -> dict[str, Any]:
 
 
 def _ask_spark(contract: Contract, scratch: Home) -> None:
-    from connect.lake import Lake
-    from connect.spark import session
-    from stream_job import batch, join
+    from plumbline.batch_reference import run as batch
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.spark import session
+    from plumbline.stream_job import join
 
     say("check: asking Spark about the SQL of the contract")
     spark = session(scratch, Lake.open(scratch), app=f"plumbline-check-{contract.contract}")
@@ -106,12 +107,12 @@ def changes(contract: Contract, home: Home, *, online: bool) -> dict[str, list[s
 
     Tables in a catalog of the team's own are asked for with `online` only.
     """
-    from stream_job import fit
+    from plumbline.stream_job import compatibility as fit
 
     taken = {"checkpoint": fit.with_checkpoint(contract, home), "tables": []}
     embedded = contract.catalog is None
     if (home.lake / "catalog.db").exists() if embedded else online:
-        from connect.lake import Lake
+        from plumbline.connect.lake import Lake
 
         taken["tables"] = fit.with_tables(contract, Lake.open(home, contract.catalog))
     return taken
@@ -122,10 +123,10 @@ def found(contract: Contract, home: Home) -> dict[str, Any]:
 
     Raises SetupError for a missing topic, UsageError for a table that is another contract's or of another source.
     """
-    from connect import broker, owners
-    from connect.framing import refuse_header_ids
-    from connect.kafka import topic_partitions
-    from connect.lake import Lake
+    from plumbline.connect import broker, owners
+    from plumbline.connect.framing import refuse_header_ids
+    from plumbline.connect.kafka import topic_partitions
+    from plumbline.connect.lake import Lake
 
     local = None if contract.kafka else broker.status(home)
     if not contract.kafka and local is None:

@@ -36,15 +36,15 @@ def demo(folder: Path, as_json: bool) -> None:
       plumbline demo
       plumbline demo --home somewhere --json
     """
-    from connect import broker, kafka
-    from connect.embedded import kafka_properties
-    from connect.home import Home
-    from connect.jars import ensure_jars
-    from connect.java import find_java
-    from connect.lake import Lake
-    from connect.spark import session
-    from contract.loader import load
-    from examples.flights import loader
+    from plumbline.connect import broker, kafka
+    from plumbline.connect.embedded import kafka_properties
+    from plumbline.connect.home import Home
+    from plumbline.connect.jars import ensure_jars
+    from plumbline.connect.java import find_java
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.spark import session
+    from plumbline.contract.loader import load
+    from plumbline.demo.flights import loader
     from plumbline.demo.folder import alone, prepare
     from plumbline.demo.story import TOPIC_PARTITIONS, Stage, tell
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from contract.errors import UsageError
+from plumbline.contract.errors import UsageError
 from plumbline.options import home_option, json_option
 from plumbline.output import emit, say
 from plumbline.sections import Sectioned
@@ -52,7 +52,7 @@ def _pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ..
 
 def _check_apart(written: Path, *read: str) -> None:
     """What is read must not be overwritten, nor become a part of the next comparison."""
-    from reconcile.engine.paths import takes_in
+    from plumbline.reconcile.diff.engine.paths import takes_in
 
     for side in read:
         if takes_in(side, written):
@@ -164,9 +164,9 @@ def diff(
       plumbline diff a.parquet b.parquet --key id --map cost=price --where "day > '2026-01-01'"
       plumbline diff a.parquet b.parquet --no-key --fail-if 'drift > 0.1%'
     """
-    from reconcile.difference import diff as compared
-    from reconcile.terminal_diff import show
-    from reconcile.tolerance import parse_tolerances
+    from plumbline.reconcile.diff.diff import diff as compared
+    from plumbline.reconcile.diff.terminal import show
+    from plumbline.reconcile.diff.tolerances import parse_tolerances
 
     if (key is None) != no_key:
         raise UsageError(

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.errors import UsageError
-from contract.ranges import TimeRange
+from plumbline.connect.home import Home
+from plumbline.contract.errors import UsageError
+from plumbline.contract.ranges import TimeRange
 from plumbline.options import contract_argument, home_option, json_option, range_options
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from expectations import Outcome
+    from plumbline.expectations import Outcome
 
 ON = {
     "outputs": ("stream", "batch"),
@@ -85,8 +85,8 @@ def expect(
       plumbline expect flights.yaml --on staging --replay latest
       plumbline expect flights.yaml --suite suite.json --results results.json --page expectations.html
     """
-    import expectations
-    from contract.loader import load
+    from plumbline import expectations
+    from plumbline.contract.loader import load
 
     contract = load(contract_path)
     if "staging" in on:
@@ -103,8 +103,8 @@ def expect(
 
 def _of_replay(on: tuple[str, ...], replay_id: str | None, home: Home) -> Outcome:
     """The staging table of a replay, over the replay's range and by the contract that it was planned with."""
-    import expectations
-    from replay.steps import open_replay
+    from plumbline import expectations
+    from plumbline.replay.steps import open_replay
 
     if set(on) != {"staging"} or not replay_id:
         raise UsageError(
@@ -124,8 +124,8 @@ def _write_files(outcome: Outcome, suite: Path | None, results: Path | None, pag
     if results:
         _write(results, {side: result.to_json_dict() for side, result in outcome.validations.items()})
     if page:
-        from reconcile.report import write
-        from reconcile.report.checks import render
+        from plumbline.reconcile.report.checks import render
+        from plumbline.reconcile.report.page import write
 
         write(page, render(outcome.document))
 
@@ -191,7 +191,7 @@ def _show_failure(one: Mapping[str, Any], console: Console) -> None:
 def _spelled(value: object) -> str:
     from datetime import datetime
 
-    from contract.ranges import spell_time
+    from plumbline.contract.ranges import spell_time
 
     if isinstance(value, list):
         return ", ".join(map(_spelled, value))

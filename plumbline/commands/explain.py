@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.errors import UsageError
+from plumbline.connect.home import Home
+from plumbline.contract.errors import UsageError
 from plumbline.next_steps import note_contract
 from plumbline.options import home_option, json_option
 from plumbline.output import emit
@@ -18,8 +18,8 @@ from plumbline.output import emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from contract.model import Contract
-    from reconcile.story import Story
+    from plumbline.contract.model import Contract
+    from plumbline.reconcile.explain.story import Story
 
 CONTRACT_VARIABLE = "PLUMBLINE_CONTRACT"
 
@@ -61,7 +61,7 @@ def explain(
       plumbline explain --key user_id=7 --key event_id=42 --contract clicks.yaml
       plumbline explain --key user_id=7 --null event_id --contract clicks.yaml
     """
-    from reconcile.explain import explain as told
+    from plumbline.reconcile.explain.explain import explain as told
 
     wanted = _key(key, parts, nulls)
     story = told(_contract(contract_path, home), home, wanted, memory=memory)
@@ -70,7 +70,7 @@ def explain(
 
 def show(story: Story, console: Console) -> None:
     """The story as a page: verdict, one line for each moment, then each finding in a sentence."""
-    from reconcile.report import spell
+    from plumbline.reconcile import format as spell
 
     console.print(f"{spell.key(story.key)}: {_headline(story)}\n")
     for moment in story.moments:
@@ -107,7 +107,7 @@ def _key(key: str | None, parts: tuple[str, ...], nulls: tuple[str, ...]) -> str
 
 
 def _contract(path: Path | None, home: Home) -> Contract:
-    from contract.loader import load
+    from plumbline.contract.loader import load
 
     named = path or os.environ.get(CONTRACT_VARIABLE)
     return load(named) if named else _recorded(home)
@@ -115,11 +115,11 @@ def _contract(path: Path | None, home: Home) -> Contract:
 
 def _recorded(home: Home) -> Contract:
     """The contract of this home's recorded runs, when they are all of one."""
-    from connect.lake import Lake
-    from connect.onto import ORDER, columns_of, in_order
-    from contract.identity import identity_of
-    from contract.model import Contract
-    from reconcile.record import RUNS
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.onto import ORDER, columns_of, in_order
+    from plumbline.contract.identity import identity_of
+    from plumbline.contract.model import Contract
+    from plumbline.reconcile.store import RUNS
 
     step = f"give --contract FILE, or set {CONTRACT_VARIABLE}"
     lake = Lake.open(home) if home.lake.exists() else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
+from plumbline.connect.home import Home
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit
 
@@ -35,10 +35,10 @@ def history(contract_path: Path, last: int | None, home: Home, as_json: bool) ->
       plumbline history flights.yaml
       plumbline history flights.yaml --last 30 --json
     """
-    from connect.lake import Lake
-    from contract.loader import load
-    from reconcile.history import history as told
-    from reconcile.report.recorded import runs
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.loader import load
+    from plumbline.reconcile.report.history import history as told
+    from plumbline.reconcile.report.stored_runs import runs
 
     contract = load(contract_path)
     document = told(contract.contract, runs(contract, Lake.open(home, contract.catalog)), last)
@@ -64,7 +64,7 @@ def show(document: Mapping[str, Any], console: Console) -> None:
 
 
 def _cells(run: Mapping[str, Any], causes: Sequence[str]) -> list[str]:
-    from reconcile.report import spell
+    from plumbline.reconcile import format as spell
 
     figures = [run["batch"], run["findings"], *(run["causes"].get(cause, 0) for cause in causes)]
     recorded = f"{run['recorded_at']:%Y-%m-%d %H:%M}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
+from plumbline.connect.home import Home
 from plumbline.options import home_option, json_option
 from plumbline.output import emit
 
@@ -40,8 +40,8 @@ def adopt(execute: bool, home: Home, as_json: bool) -> None:
       plumbline home adopt --home /backup/plumbline
       plumbline home adopt --home /backup/plumbline --execute
     """
-    from connect.adopt import adopt as work
-    from connect.adopt import checkpoints
+    from plumbline.connect.adopt import adopt as work
+    from plumbline.connect.adopt import checkpoints
 
     found = work(home, execute=execute)
     document: dict[str, Any] = {"home": str(home.root), "was": None, "executed": execute and found is not None}
@@ -60,7 +60,7 @@ def adopt(execute: bool, home: Home, as_json: bool) -> None:
 
 def _unfinished(home: Home, *, execute: bool) -> list[str]:
     """Replays that were being played: their checkpoints name the original's tapes, so they start over."""
-    from replay.store import ReplayFolder
+    from plumbline.replay.store import ReplayFolder
 
     begun = [folder for folder in ReplayFolder.all(home) if folder.checkpoint.exists() or folder.playing.exists()]
     for folder in begun if execute else ():

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from contract.errors import UsageError
+from plumbline.contract.errors import UsageError
 from plumbline.options import json_option
 from plumbline.output import emit
 
-TEMPLATES = {"starter": ("plumbline.commands", "starter.yaml"), "flights": ("examples.flights", "flights.yaml")}
+TEMPLATES = {"starter": ("plumbline.commands", "starter.yaml"), "flights": ("plumbline.demo.flights", "flights.yaml")}
 
 
 @click.command(short_help="Write a commented contract to start from.")

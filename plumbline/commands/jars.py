@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connect.home import Home
+from plumbline.connect.home import Home
 from plumbline.options import home_option, json_option
 from plumbline.output import emit, say
 
@@ -23,7 +23,7 @@ def jars(home: Home, as_json: bool) -> None:
       plumbline jars
       plumbline jars --home ~/plumbline --json
     """
-    from connect.jars import ensure_jars, read_lock
+    from plumbline.connect.jars import ensure_jars, read_lock
 
     ensure_jars(home, say)
     document = {"path": str(home.jars), "files": len(read_lock())}

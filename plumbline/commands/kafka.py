@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
 from plumbline.commands.kafka_topics import produce, topics
+from plumbline.connect.home import Home
 from plumbline.options import home_option, json_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
-    from connect.broker import BrokerInfo
+    from plumbline.connect.broker import BrokerInfo
 
 
 @click.group(short_help="The local Kafka broker, and topics with events for a contract.")
@@ -46,7 +46,7 @@ def start(port: int | None, with_parent: bool, home: Home, as_json: bool) -> Non
       plumbline kafka start --port 9092
       plumbline kafka start --json --with-parent
     """
-    from connect import broker
+    from plumbline.connect import broker
 
     if broker.status(home) is not None:
         _print(broker.start(home, port=port), as_json, "runs already")
@@ -70,7 +70,7 @@ def stop(home: Home, as_json: bool) -> None:
       plumbline kafka stop
       plumbline kafka stop --home ~/plumbline
     """
-    from connect import broker
+    from plumbline.connect import broker
 
     stopped = broker.stop(home)
     line = "the broker has stopped" if stopped else f"no broker runs in {home.root}"
@@ -88,7 +88,7 @@ def status(home: Home, as_json: bool) -> None:
       plumbline kafka status
       plumbline kafka status --json
     """
-    from connect import broker
+    from plumbline.connect import broker
 
     there = broker.status(home)
     if there is not None:

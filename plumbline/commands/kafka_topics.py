@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.errors import SetupError, UsageError
+from plumbline.connect.home import Home
+from plumbline.contract.errors import SetupError, UsageError
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from connect.kafka import Record
-    from contract.model import Contract
+    from plumbline.connect.kafka import Record
+    from plumbline.contract.model import Contract
 
 
 @click.command(short_help="Show the topics of a contract, or create them on the local broker.")
@@ -39,8 +39,8 @@ def topics(contract_path: Path, create: bool, partitions: int, home: Home, as_js
       plumbline kafka topics first.yaml --create
       plumbline kafka topics first.yaml --json
     """
-    from connect.kafka import create_topics
-    from contract.loader import load
+    from plumbline.connect.kafka import create_topics
+    from plumbline.contract.loader import load
 
     contract = load(contract_path)
     if create and contract.kafka:
@@ -80,9 +80,9 @@ def produce(
       plumbline kafka produce first.yaml --sample 200
       plumbline kafka produce first.yaml --source plays --file plays.jsonl
     """
-    from connect.kafka import produce as send
-    from connect.kafka import topic_partitions
-    from contract.loader import load
+    from plumbline.connect.kafka import produce as send
+    from plumbline.connect.kafka import topic_partitions
+    from plumbline.contract.loader import load
 
     contract = load(contract_path)
     if (sample is None) == (source is None or path is None):
@@ -130,8 +130,8 @@ def _records(contract: Contract, sample: int | None, source: str | None, path: s
 
 def _broker(contract: Contract, home: Home) -> tuple[dict[str, str], bool]:
     """The client properties, and whether the broker goes on when this command ends."""
-    from connect import broker
-    from connect.embedded import kafka_properties
+    from plumbline.connect import broker
+    from plumbline.connect.embedded import kafka_properties
 
     kept = bool(contract.kafka) or broker.status(home) is not None
     return kafka_properties(contract.kafka, home, say), kept
@@ -139,7 +139,7 @@ def _broker(contract: Contract, home: Home) -> tuple[dict[str, str], bool]:
 
 def _ends(properties: dict[str, str], contract: Contract) -> dict[str, Any]:
     """Topic to `{"partitions", "records"}`, or None where it is not there."""
-    from connect.kafka import earliest_offsets, end_offsets
+    from plumbline.connect.kafka import earliest_offsets, end_offsets
 
     found: dict[str, Any] = {}
     for topic in {source.topic for source in contract.sources.values()}:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
+from plumbline.connect.home import Home
 from plumbline.next_steps import note_contract
 from plumbline.options import home_option, json_option
 from plumbline.output import emit
@@ -32,8 +32,8 @@ def lake(contract_path: Path | None, home: Home, as_json: bool) -> None:
       plumbline lake
       plumbline lake flights.yaml --json
     """
-    from connect.lake import Lake
-    from contract.loader import load
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.loader import load
 
     block = load(contract_path).catalog if contract_path else None
     document = Lake.open(home, block).describe()

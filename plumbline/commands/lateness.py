@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.errors import UsageError
-from contract.ranges import TimeRange
+from plumbline.connect.home import Home
+from plumbline.contract.errors import UsageError
+from plumbline.contract.ranges import TimeRange
 from plumbline.options import contract_argument, home_option, json_option, range_options
 from plumbline.output import emit
 
@@ -42,8 +42,8 @@ def lateness(
       plumbline lateness flights.yaml --lose 0.1%
       plumbline lateness flights.yaml --last '30 days' --lose 0% --json
     """
-    from contract.loader import load
-    from reconcile.what_if import what_if
+    from plumbline.contract.loader import load
+    from plumbline.reconcile.lateness.what_if import what_if
 
     document = what_if(load(contract_path), home, time_range, None if lose is None else _share(lose), memory)
     emit(document, as_json, lambda console: show(document, console))
@@ -54,7 +54,7 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from reconcile.report import spell
+    from plumbline.reconcile import format as spell
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("delays", no_wrap=True)
@@ -79,7 +79,7 @@ def show(document: Mapping[str, Any], console: Console) -> None:
 
 
 def _wanted(document: Mapping[str, Any]) -> str:
-    from reconcile.report import spell
+    from plumbline.reconcile import format as spell
 
     sources = document["wanted"]["sources"].items()
     delays = ", ".join(f"{name} {spell.in_contract(source['delay_ms'])}" for name, source in sources)
@@ -91,7 +91,7 @@ def _wanted(document: Mapping[str, Any]) -> str:
 
 
 def _change(ms: int) -> str:
-    from reconcile.report import spell
+    from plumbline.reconcile import format as spell
 
     return "as they are" if ms == 0 else f"{spell.exactly(abs(ms))} {'longer' if ms > 0 else 'shorter'}"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.durations import parse_duration
-from contract.errors import UsageError
+from plumbline.connect.home import Home
+from plumbline.contract.durations import parse_duration
+from plumbline.contract.errors import UsageError
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
@@ -75,12 +75,12 @@ def maintain(
       plumbline maintain flights.yaml
       plumbline maintain flights.yaml --older-than '2 days' --execute
     """
-    from connect.lake import Lake
-    from contract.loader import load
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.loader import load
     from plumbline.pins import recorded_snapshots
-    from replay.history import catch_up
-    from stream_job.maintain import Limits
-    from stream_job.maintain import maintain as do
+    from plumbline.replay.history import catch_up
+    from plumbline.stream_job.maintain import Limits
+    from plumbline.stream_job.maintain import maintain as do
 
     if orphans_older_than < YOUNGEST_ORPHANS:
         raise UsageError(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.durations import parse_duration
-from contract.errors import UsageError
+from plumbline.connect.home import Home
+from plumbline.contract.durations import parse_duration
+from plumbline.contract.errors import UsageError
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
@@ -95,8 +95,8 @@ def nightly(
       plumbline nightly flights.yaml --date 2013-01-15
       plumbline nightly flights.yaml --since 2013-01-01 --at-most 7 --alerts-only
     """
-    from connect.lake import Lake
-    from contract.loader import load
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.loader import load
     from plumbline.nightly import run
     from plumbline.nightly.night import Job
 

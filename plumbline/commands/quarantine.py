@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.generations import spelled
+from plumbline.connect.home import Home
+from plumbline.contract.generations import spelled
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit
 
@@ -43,9 +43,9 @@ def quarantine(contract_path: Path, limit: int, home: Home, as_json: bool) -> No
       plumbline quarantine flights.yaml
       plumbline quarantine flights.yaml --limit 100 --json
     """
-    from connect.lake import Lake
-    from contract.loader import load
-    from stream_job.quarantine import counts, newest
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.loader import load
+    from plumbline.stream_job.quarantine import counts, newest
 
     contract = load(contract_path)
     lake = Lake.open(home, contract.catalog)
@@ -85,7 +85,7 @@ def _sample(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _hint(row: Mapping[str, Any]) -> str | None:
     """What else is known of why the record was refused, with the next step."""
-    from connect.framing import HEADER, PREFIX_STEP, in_header
+    from plumbline.connect.framing import HEADER, PREFIX_STEP, in_header
 
     headers = [(header["key"], header["value"]) for header in row.get("headers") or ()]
     if row["reason"] not in ("not_avro", "unknown_schema") or not in_header(headers):
@@ -94,8 +94,8 @@ def _hint(row: Mapping[str, Any]) -> str | None:
 
 
 def _show(document: Mapping[str, Any], console: Console) -> None:
-    from contract.judgement import REASONS
-    from reconcile.report.spell import moment
+    from plumbline.contract.admission import REASONS
+    from plumbline.reconcile.format import moment
 
     for source, reasons in document["counts"].items():
         console.print(f"{source}: {sum(reasons.values()):,} in quarantine")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.errors import UsageError
-from contract.ranges import TimeRange
+from plumbline.connect.home import Home
+from plumbline.contract.errors import UsageError
+from plumbline.contract.ranges import TimeRange
 from plumbline.options import contract_argument, home_option, json_option, range_options
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
-    from contract.model import Contract
-    from reconcile.run import Run
+    from plumbline.contract.model import Contract
+    from plumbline.reconcile.run import Run
 
 
 @click.command(short_help="Compare the stream table with the batch table and name each difference's cause.")
@@ -66,8 +66,8 @@ def reconcile(
       plumbline reconcile flights.yaml --against replay:20130708-7d-1a2b3c4d
       plumbline reconcile flights.yaml --last 30d --full
     """
-    from contract.loader import load
-    from reconcile.run import reconcile as run_it
+    from plumbline.contract.loader import load
+    from plumbline.reconcile.run import reconcile as run_it
 
     table, time_range = _third(home, against, time_range)
     contract = load(contract_path)
@@ -80,8 +80,8 @@ def reconcile(
 
 def _told_anew(contract: Contract, home: Home) -> list[str]:
     """Say on stderr which topics were recreated: the tables may agree, and yet nobody reads what comes now."""
-    from connect.lake import Lake
-    from stream_job.topics import told_anew
+    from plumbline.connect.lake import Lake
+    from plumbline.stream_job.topics import told_anew
 
     told = told_anew(contract, home, Lake.open(home, contract.catalog))
     for line in told:
@@ -90,8 +90,8 @@ def _told_anew(contract: Contract, home: Home) -> list[str]:
 
 
 def _show(run: Run, contract: Contract, contract_path: Path, home: Home, console: Any) -> None:
-    from reconcile.report import Facts
-    from reconcile.terminal import show
+    from plumbline.reconcile.report.context import Facts
+    from plumbline.reconcile.report.terminal import show
 
     show(run, Facts(contract, str(contract_path), home.option), console)
 
@@ -108,8 +108,8 @@ def _third(home: Home, against: str | None, time_range: TimeRange) -> tuple[str 
             f"--against {against!r} is not a {'replay' if colon else 'table'}",
             next_step="write --against replay:ID or NAMESPACE.TABLE",
         )
-    from replay.plan import read_plan
-    from replay.store import ReplayFolder
+    from plumbline.replay.plan import read_plan
+    from plumbline.replay.store import ReplayFolder
 
     folder = ReplayFolder.find(home, replay_id)
     plan = read_plan(folder)

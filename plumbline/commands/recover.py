@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
+from plumbline.connect.home import Home
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
@@ -56,9 +56,9 @@ def recover(
       plumbline stream recover flights.yaml --execute
       plumbline stream recover flights.yaml --source archive --execute --json
     """
-    from contract.loader import load
-    from replay.recover.run import Wanted
-    from replay.recover.run import recover as rebuild
+    from plumbline.contract.loader import load
+    from plumbline.replay.recover.run import Wanted
+    from plumbline.replay.recover.run import recover as rebuild
 
     wanted = Wanted(source, execute, force, accept_gaps, accept_differences)
     result = rebuild(load(contract_path), home, wanted, say=say)

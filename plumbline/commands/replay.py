@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from connect.home import Home
-from contract.ranges import TimeRange
 from plumbline import replay_pages as pages
 from plumbline.commands.replay_upkeep import execute_option, feed, finish, gc, replay_argument
+from plumbline.connect.home import Home
+from plumbline.contract.ranges import TimeRange
 from plumbline.options import contract_argument, home_option, json_option, optional_duration, range_options
 from plumbline.output import emit, say
 
@@ -92,9 +92,9 @@ def plan(
       plumbline replay plan flights.yaml --from 2013-07-08T03:00Z --to 2013-07-08T04:00Z --time-basis record
       plumbline replay plan flights.yaml --from 2013-01-01T00:00Z --to 2013-07-01T00:00Z --every 7d
     """
-    from contract.loader import load
-    from replay.plan import make_plan
-    from replay.series import Several, plan_several
+    from plumbline.contract.loader import load
+    from plumbline.replay.plan import make_plan
+    from plumbline.replay.series import Several, plan_several
 
     contract = load(contract_path)
     if from_drift is None and every is None and time_basis == "event":
@@ -118,8 +118,8 @@ def run(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
       plumbline replay run 20130708-7d-1a2b3c4d
       plumbline replay run 20130708-7d-1a2b3c4d --execute --json
     """
-    from replay.play import run as play
-    from replay.steps import open_replay
+    from plumbline.replay.play import run as play
+    from plumbline.replay.steps import open_replay
 
     contract, made, folder = open_replay(home, replay_id)
     if not execute:
@@ -143,8 +143,8 @@ def audit(replay_id: str, home: Home, as_json: bool) -> None:
       plumbline replay audit 20130708-7d-1a2b3c4d
       plumbline replay audit 20130708-7d-1a2b3c4d --json
     """
-    from replay.audit import audit as check
-    from replay.steps import open_replay
+    from plumbline.replay.audit import audit as check
+    from plumbline.replay.steps import open_replay
 
     contract, made, folder = open_replay(home, replay_id)
     result = check(contract, home, made, folder)
@@ -169,9 +169,9 @@ def publish(replay_id: str, accept: tuple[str, ...], execute: bool, home: Home, 
       plumbline replay publish 20130708-7d-1a2b3c4d --execute
       plumbline replay publish 20130708-7d-1a2b3c4d --accept agrees-with-batch --execute
     """
-    from replay.audit import audit as check
-    from replay.publish import publish as replace
-    from replay.steps import open_replay
+    from plumbline.replay.audit import audit as check
+    from plumbline.replay.publish import publish as replace
+    from plumbline.replay.steps import open_replay
 
     contract, made, folder = open_replay(home, replay_id)
     if folder.read("audit") is None:
@@ -196,9 +196,9 @@ def rollback(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
       plumbline replay rollback 20130708-7d-1a2b3c4d
       plumbline replay rollback 20130708-7d-1a2b3c4d --execute
     """
-    from replay.publish import rollback as restore
-    from replay.publish import rollback_shown
-    from replay.steps import open_replay
+    from plumbline.replay.publish import rollback as restore
+    from plumbline.replay.publish import rollback_shown
+    from plumbline.replay.steps import open_replay
 
     contract, made, _folder = open_replay(home, replay_id)
     if not execute:
@@ -220,8 +220,8 @@ def status(replay_id: str, home: Home, as_json: bool) -> None:
       plumbline replay status 20130708-7d-1a2b3c4d
       plumbline replay status 20130708-7d-1a2b3c4d --json
     """
-    from replay.steps import open_replay
-    from replay.steps import status as look
+    from plumbline.replay.steps import open_replay
+    from plumbline.replay.steps import status as look
 
     result = look(home, *open_replay(home, replay_id))
     emit(result, as_json, lambda console: pages.show_status(result, console))
@@ -238,7 +238,7 @@ def list_(home: Home, as_json: bool) -> None:
       plumbline replay list
       plumbline replay list --home demo --json
     """
-    from replay.steps import listed
+    from plumbline.replay.steps import listed
 
     found = listed(home)
     emit({"replays": found}, as_json, lambda console: pages.show_list(found, console))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.errors import UsageError
+from plumbline.connect.home import Home
+from plumbline.contract.errors import UsageError
 from plumbline.options import home_option, json_option, optional_duration
 from plumbline.output import emit, say
 
@@ -35,8 +35,8 @@ def finish(name: str, execute: bool, home: Home, as_json: bool) -> None:
       plumbline replay finish series-1a2b3c4d
       plumbline replay finish latest --execute
     """
-    from replay.series import finish as work
-    from replay.series import members
+    from plumbline.replay.series import finish as work
+    from plumbline.replay.series import members
 
     ids = members(home, name)
     if not execute:
@@ -65,9 +65,9 @@ def feed(replay_id: str, topics: tuple[str, ...], speed: str, execute: bool, hom
       plumbline replay feed latest --topic departures=again.departures --topic arrivals=again.arrivals
       plumbline replay feed 20130708-7d-1a2b3c4d --topic arrivals=again.arrivals --speed 10x --execute
     """
-    from replay.feed import feed as send
-    from replay.feed import refuse
-    from replay.steps import open_replay
+    from plumbline.replay.feed import feed as send
+    from plumbline.replay.feed import refuse
+    from plumbline.replay.steps import open_replay
 
     named, factor = dict(map(_named, topics)), _factor(speed)
     contract, plan, folder = open_replay(home, replay_id)
@@ -109,7 +109,7 @@ def gc(older_than: timedelta, rollback_for: timedelta | None, execute: bool, hom
       plumbline replay gc
       plumbline replay gc --older-than '7 days' --rollback-for '90 days' --execute
     """
-    from replay.gc import collect
+    from plumbline.replay.gc import collect
 
     result = collect(home, older_than=older_than, rollback_for=rollback_for, execute=execute)
     emit(result, as_json, lambda console: _show_collected(result, console))

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.errors import UsageError
+from plumbline.connect.home import Home
+from plumbline.contract.errors import UsageError
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
-    from connect.lake import Lake
-    from contract.model import Contract
-    from reconcile.report import Facts, Lateness, Replay
-    from reconcile.report.reading import Document
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.model import Contract
+    from plumbline.reconcile.document import Document
+    from plumbline.reconcile.lateness.curve import Lateness
+    from plumbline.reconcile.report.context import Facts, Replay
 
 
 FORMATS = ("html", "md", "json")
@@ -101,7 +102,7 @@ def make(contract_path: Path, home: Home, runs: Sequence[str], out: Path | None 
 
     Raises UsageError for an unknown run, SetupError without any recorded run or when the file cannot be written.
     """
-    from reconcile.report import render
+    from plumbline.reconcile.report.page import render
 
     documents, findings, facts = read(contract_path, home, runs)
     first = documents[0]
@@ -121,7 +122,7 @@ def make_notebook(
 
     Raises UsageError for an unknown notebook or parameter, SetupError without the extra or when a cell fails.
     """
-    from reconcile.report import notebook
+    from plumbline.reconcile.report import notebook
 
     path = notebook.find(name)
     given = {"CONTRACT": str(contract_path.absolute()), "HOME": str(home.root), "RUN": run_id, **settings}
@@ -131,10 +132,11 @@ def make_notebook(
 
 def read(contract_path: Path, home: Home, runs: Sequence[str]) -> tuple[list[Document], list[dict[str, Any]], Facts]:
     """The recorded documents, the first one's telling findings, and what else a report may say."""
-    from connect.lake import Lake
-    from contract.loader import load
-    from expectations.record import recorded as checked
-    from reconcile.report import Facts, recorded
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.loader import load
+    from plumbline.expectations.record import recorded as checked
+    from plumbline.reconcile.report import stored_runs as recorded
+    from plumbline.reconcile.report.context import Facts
 
     contract = load(contract_path)
     lake = Lake.open(home, contract.catalog)
@@ -156,8 +158,8 @@ def spelled(form: str, documents: Sequence[Document], findings: Sequence[Mapping
     from dataclasses import asdict
 
     from plumbline.output import as_json_text
-    from reconcile.report import markdown, stories
-    from reconcile.report.answers import answers
+    from plumbline.reconcile.report import markdown, stories
+    from plumbline.reconcile.report.answers import answers
 
     if form == "md":
         return markdown.render(documents, findings, facts)
@@ -167,7 +169,7 @@ def spelled(form: str, documents: Sequence[Document], findings: Sequence[Mapping
 
 
 def _written(target: Path, text: str) -> dict[str, Any]:
-    from reconcile.report import write
+    from plumbline.reconcile.report.page import write
 
     return {"file": str(target.absolute()), "bytes": write(target, text)}
 
@@ -183,8 +185,8 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
 def lateness(contract: Contract, home: Home, document: Document) -> tuple[Lateness, ...]:
     """The lateness curves, or none when they cannot be told: a snapshot that the run read has expired
     since, or the stream's Spark is not proven."""
-    from contract.errors import IncompleteError, SetupError
-    from reconcile.report import measure
+    from plumbline.contract.errors import IncompleteError, SetupError
+    from plumbline.reconcile.lateness.curve import measure
 
     try:
         return measure(contract, home, document)
@@ -195,7 +197,7 @@ def lateness(contract: Contract, home: Home, document: Document) -> tuple[Latene
 
 def replays_between(lake: Lake, home: Home, contract: Contract, documents: Sequence[Document]) -> list[Replay]:
     """The replays published in the stream table after the first document's snapshot and still there in the last's."""
-    from replay.history import Between, published_between
+    from plumbline.replay.history import Between, published_between
 
     table = contract.output.stream_table
     first, last = documents[0], documents[-1]
@@ -211,10 +213,10 @@ def _recorded(document: Document) -> datetime:
 
 def _replay(home: Home, replay_id: str, snapshot_id: int | None) -> Replay | None:
     """What the replay's folder tells about it; None when its plan is gone."""
-    from contract.ranges import TimeRange
-    from reconcile.report import Replay
-    from replay.pieces import READ
-    from replay.store import ReplayFolder
+    from plumbline.contract.ranges import TimeRange
+    from plumbline.reconcile.report.context import Replay
+    from plumbline.replay.pieces import READ
+    from plumbline.replay.store import ReplayFolder
 
     folder = ReplayFolder.of(home, replay_id)
     plan = folder.read("plan")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.durations import parse_duration
 from plumbline.commands.adopt_topic import adopt_topic
 from plumbline.commands.recover import recover
 from plumbline.commands.take_archive import take_archive
+from plumbline.connect.home import Home
+from plumbline.contract.durations import parse_duration
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from contract.model import Contract
-    from stream_job.status import Status
+    from plumbline.contract.model import Contract
+    from plumbline.stream_job.status import Status
 
 
 def _duration(_ctx: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
@@ -91,9 +91,9 @@ def run(
     """
     from datetime import timedelta
 
-    from contract.loader import load
-    from stream_job import run as job
-    from stream_job.service import Life
+    from plumbline.contract.loader import load
+    from plumbline.stream_job import run as job
+    from plumbline.stream_job.service import Life
 
     patience = timedelta(0) if once and retry_for is None else retry_for
     life = Life(retry_for=patience, idle_after=idle_after, metrics_port=metrics_port)
@@ -118,8 +118,8 @@ def status(contract_path: Path, home: Home, as_json: bool) -> None:
       plumbline stream status flights.yaml
       plumbline stream status flights.yaml --json
     """
-    from contract.loader import load
-    from stream_job.status import look
+    from plumbline.contract.loader import load
+    from plumbline.stream_job.status import look
 
     found = look(load(contract_path), home)
     emit(found.as_json(), as_json, lambda console: _show_status(found, console))
@@ -139,10 +139,10 @@ def _final(contract: Contract, evict_ms: int | None) -> str:
     """Up to which event time no row will come any more: the watermark less what `within` may still bring."""
     from importlib.metadata import version
 
-    from contract.durations import milliseconds
-    from contract.ranges import from_micros, spell_time
-    from reconcile.stream_commits import PROVEN
-    from stream_job.lateness import settled_until_us
+    from plumbline.contract.durations import milliseconds
+    from plumbline.contract.lateness import settled_until_us
+    from plumbline.contract.ranges import from_micros, spell_time
+    from plumbline.reconcile.inputs.stream_commits import PROVEN
 
     if not evict_ms:
         return "no watermark yet"
@@ -156,7 +156,7 @@ def _final(contract: Contract, evict_ms: int | None) -> str:
 
 
 def _show_status(found: Status, console: Console) -> None:
-    from stream_job.words import status_lines
+    from plumbline.stream_job.status_text import status_lines
 
     for line in status_lines(found.as_json()):
         console.print(line)

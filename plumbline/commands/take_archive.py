@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connect.home import Home
-from contract.errors import SetupError, UsageError
+from plumbline.connect.home import Home
+from plumbline.contract.errors import SetupError, UsageError
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from contract.model import Contract
+    from plumbline.contract.model import Contract
 
 
 @click.command("take-archive", short_help="Take over the writing of an archive from another contract.")
@@ -36,9 +36,9 @@ def take_archive(contract_path: Path, names: tuple[str, ...], execute: bool, hom
       plumbline stream take-archive flights.yaml
       plumbline stream take-archive flights.yaml --source delays --execute
     """
-    from connect import owners
-    from connect.lake import Lake
-    from contract.loader import load
+    from plumbline.connect import owners
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.loader import load
 
     contract = load(contract_path)
     for name in names:
@@ -60,7 +60,7 @@ def take_archive(contract_path: Path, names: tuple[str, ...], execute: bool, hom
 
 
 def _refuse_running(owner: str, home: Home, contract: Contract, name: str) -> None:
-    from stream_job.job import JobFolder
+    from plumbline.stream_job.job_folder import JobFolder
 
     running = JobFolder(home.checkpoints / owner).owner()
     if running is not None and owner != contract.contract:

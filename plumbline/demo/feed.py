@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from contract.durations import milliseconds
-from contract.errors import IncompleteError
-from contract.model import Contract
-from contract.ranges import micros
-from stream_job.ledger import Epoch, Ledger
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import micros
+from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from examples.flights.loader import Flights
+    from plumbline.demo.flights.loader import Flights
 
 PATIENCE_SECONDS = 120
 LOOK_EVERY_SECONDS = 0.05
@@ -37,8 +37,8 @@ def deliver(
     Returns how many events went out. Stops early when `ended` is set (the stream failed). Raises IncompleteError when
     the stream does not catch up within two minutes.
     """
-    from connect.kafka import end_offsets, produce
-    from examples.flights.loader import in_order_of_time, parts
+    from plumbline.connect.kafka import end_offsets, produce
+    from plumbline.demo.flights.loader import in_order_of_time, parts
 
     sent, newest = 0, (0, 0)
     for part in parts(flights):

@@ -8,9 +8,9 @@ import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from connect.home import Home
-from connect.locks import locked
-from contract.errors import UsageError
+from plumbline.connect.home import Home
+from plumbline.connect.locks import locked
+from plumbline.contract.errors import UsageError
 
 MARK = ".plumbline-demo"
 
@@ -49,13 +49,12 @@ def prepare(folder: Path, jars: Path) -> tuple[Home, Path]:
 
 def example_contract() -> Path:
     """The contract of the flights example."""
-    import examples.flights
 
     return Path(str(examples.flights.__file__)).with_name("flights.yaml")
 
 
 def _remove(home: Home) -> None:
-    from connect import broker
+    from plumbline.connect import broker
 
     broker.stop(home)
     shutil.rmtree(home.root)

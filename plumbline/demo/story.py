@@ -9,16 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.home import Home
-from contract.errors import IncompleteError
-from contract.model import Contract
-from contract.ranges import TimeRange, from_micros
+from plumbline.connect.home import Home
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.demo.feed import deliver
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from examples.flights.loader import Flights
+    from plumbline.demo.flights.loader import Flights
 
 Say = Callable[[str], None]
 Document = dict[str, Any]
@@ -44,7 +44,7 @@ def tell(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> Document:
     `year`, `before` and `after` are reconcile documents: the year, its worst week, and that week once repaired.
     """
     from plumbline.commands.report import make as report
-    from reconcile.run import reconcile
+    from plumbline.reconcile.run import reconcile
 
     stream(stage, flights, kafka)
     stage.say("3/7  batch: the same join over the archive")
@@ -87,8 +87,9 @@ def holds(year: Document, before: Document, after: Document) -> dict[str, bool]:
 
 def worst_key(stage: Stage, year: Document) -> str:
     """The key of the row that was latest."""
-    from connect.lake import Lake
-    from reconcile.report import recorded, stories
+    from plumbline.connect.lake import Lake
+    from plumbline.reconcile.report import stored_runs as recorded
+    from plumbline.reconcile.report import stories
 
     lake = Lake.open(stage.home, stage.contract.catalog)
     return stories.worst(recorded.findings(lake, year["run_id"]), 1, stage.contract)[0].key
@@ -101,9 +102,9 @@ def late_rows(document: Document) -> int:
 
 def worst_week(stage: Stage, year: Document) -> TimeRange:
     """The week from Monday to Monday (UTC) with most drift among those that the stream has closed."""
-    from connect.lake import Lake
-    from reconcile.report.reading import windows
-    from replay.settled import settled_end
+    from plumbline.connect.lake import Lake
+    from plumbline.reconcile.document import windows
+    from plumbline.replay.settled import settled_end
 
     closed = settled_end(Lake.open(stage.home, stage.contract.catalog), stage.contract) or from_micros(0)
     drift: dict[Any, int] = {}
@@ -124,8 +125,8 @@ def stream(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> None:
     Raises KeyboardInterrupt when a signal ended the job before that.
     """
     from plumbline.output import progress
-    from stream_job.job import JobFolder
-    from stream_job.run import run
+    from plumbline.stream_job.job_folder import JobFolder
+    from plumbline.stream_job.run import run
 
     total = flights.departures.num_rows + flights.arrivals.num_rows
     stage.say(f"2/7  stream: {total:,} events of a year, delivered as they happened; join, archiver and ledger run")
@@ -161,7 +162,7 @@ def stream(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> None:
 
 
 def _batch(stage: Stage) -> None:
-    from stream_job.batch import run
+    from plumbline.batch_reference.run import run
 
     result = run(stage.contract, stage.home, TimeRange(), spark=stage.spark)
     stage.say(f"     {result['rows']:,} rows in {result['table']}")
@@ -176,11 +177,11 @@ def _say_books(stage: Stage, year: Document) -> None:
 
 def _repair(stage: Stage, run_id: str) -> Document:
     """Plan what repairs the reconcile run of a week, which is one range; run, audit and publish it."""
-    from replay.audit import audit
-    from replay.play import run
-    from replay.publish import publish
-    from replay.series import Several, plan_several
-    from replay.steps import open_replay
+    from plumbline.replay.audit import audit
+    from plumbline.replay.play import run
+    from plumbline.replay.publish import publish
+    from plumbline.replay.series import Several, plan_several
+    from plumbline.replay.steps import open_replay
 
     planned = plan_several(stage.contract, stage.contract_path, stage.home, Several(TimeRange(), run_id))
     published: Document = {}

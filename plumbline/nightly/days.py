@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from contract.ranges import from_micros
+from plumbline.contract.ranges import from_micros
 
 DAY = timedelta(days=1)
 

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.home import Home
-from contract.identity import identity
-from replay.store import write_json
+from plumbline.connect.home import Home
+from plumbline.contract.identity import identity
+from plumbline.replay.store import write_json
 
 if TYPE_CHECKING:
-    from contract.model import Contract
+    from plumbline.contract.model import Contract
 
 Document = dict[str, Any]
 NIGHT, ANNOUNCED, OWNER = "night", "announced", "contract.json"

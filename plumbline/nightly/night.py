@@ -9,17 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.home import Home
-from contract.identity import identity
-from contract.ranges import TimeRange, parse_range
+from plumbline.connect.home import Home
+from plumbline.contract.identity import identity
+from plumbline.contract.ranges import TimeRange, parse_range
 from plumbline.nightly import record
 from plumbline.nightly.folder import NIGHT, Document, NightFolder, nights_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from connect.lake import Lake
-    from contract.model import Contract
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.model import Contract
 
 FIGURES = ("run_id", "verdict", "settled", "balanced", "counts", "causes", "unexplained", "alerts")
 
@@ -38,7 +38,7 @@ class Job:
     @cached_property
     def spark(self) -> SparkSession:
         """One session for all nights, started when the first needs it."""
-        from connect.spark import session
+        from plumbline.connect.spark import session
 
         return self.own_spark or session(self.home, self.lake, app=f"plumbline-nightly-{self.contract.contract}")
 
@@ -64,20 +64,20 @@ def spend(job: Job, day: date) -> Document:
 
 
 def _batch(job: Job, span: TimeRange) -> Document:
-    from stream_job.batch import run
+    from plumbline.batch_reference.run import run
 
     return run(job.contract, job.home, span, say=job.say, spark=job.spark)
 
 
 def _expectations(job: Job, span: TimeRange) -> Document:
-    import expectations
+    from plumbline import expectations
 
     on = ("sources", "stream", "batch")
     return dict(expectations.run(job.contract, job.home, span, on=on, record=True, say=job.say).document)
 
 
 def _reconcile(job: Job, span: TimeRange, batch_snapshot: int) -> Document:
-    from reconcile.run import reconcile
+    from plumbline.reconcile.run import reconcile
 
     job.say(f"reconcile: {span}")
     known = record.recorded_run(job.lake, job.contract, span, batch_snapshot)

@@ -6,13 +6,13 @@ import json
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from contract.ranges import TimeRange
+from plumbline.contract.ranges import TimeRange
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from connect.lake import Lake
-    from contract.model import Contract
+    from plumbline.connect.lake import Lake
+    from plumbline.contract.model import Contract
 
 NIGHTS = "plumbline.nights"
 
@@ -21,7 +21,7 @@ def nights_schema() -> pa.Schema:
     """One row per contract and day; of a day that was done again, the newest counts."""
     import pyarrow as pa
 
-    from connect.onto import order_column
+    from plumbline.connect.onto import order_column
 
     moment = pa.timestamp("us", tz="UTC")
     columns = (
@@ -44,7 +44,7 @@ def days_done(lake: Lake, contract: Contract) -> set[date]:
 
 def last_night(lake: Lake, contract: Contract, day: date | None = None) -> dict[str, Any] | None:
     """The recorded night of that day, or of the newest day that has one; done again, the newest record."""
-    from connect.onto import in_order
+    from plumbline.connect.onto import in_order
 
     rows = [row for row in _nights(lake, contract) if day is None or row["day"] == day]
     newest = max(rows, key=lambda row: (row["day"], in_order(row)), default=None)
@@ -58,9 +58,9 @@ def _nights(lake: Lake, contract: Contract) -> list[dict[str, Any]]:
     """
     from pyiceberg.expressions import EqualTo
 
-    from connect.onto import ORDER, columns_of
-    from contract.identity import identity
-    from reconcile.record import whose
+    from plumbline.connect.onto import ORDER, columns_of
+    from plumbline.contract.identity import identity
+    from plumbline.reconcile.store import whose
 
     if not lake.exists(NIGHTS):
         return []
@@ -80,7 +80,7 @@ def keep(lake: Lake, night: dict[str, Any]) -> None:
     """Append the night."""
     import pyarrow as pa
 
-    from connect.onto import ORDER, append_onto, next_order
+    from plumbline.connect.onto import ORDER, append_onto, next_order
 
     row = {
         **{name: night[name] for name in ("contract", "run_id", "verdict")},
@@ -104,7 +104,7 @@ def recorded_run(lake: Lake, contract: Contract, time_range: TimeRange, batch_sn
     """
     from pyiceberg.expressions import And, EqualTo
 
-    from reconcile.record import of_contract
+    from plumbline.reconcile.store import of_contract
 
     start, end = (bound.isoformat() for bound in (time_range.start, time_range.end) if bound)
     same = of_contract(lake, contract, And(EqualTo("range_from", start), EqualTo("range_to", end)))

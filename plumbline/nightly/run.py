@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from connect.locks import locked
-from contract.errors import IncompleteError, PlumblineError
-from contract.secrets import hidden
+from plumbline.connect.locks import locked
+from plumbline.contract.errors import IncompleteError, PlumblineError
+from plumbline.contract.secrets import hidden
 from plumbline.nightly import days, record, webhook
 from plumbline.nightly.days import Due
 from plumbline.nightly.folder import NIGHT, Document, NightFolder, claim, nights_of, remove_old
 from plumbline.nightly.message import message, severity
 from plumbline.nightly.night import Job, spend
-from reconcile.record import whose
+from plumbline.reconcile.store import whose
 
 SENT, NONE = "sent", "none"
 
@@ -90,9 +90,9 @@ def _plan(job: Job, asked: Options) -> Due:
 def _settled_us(job: Job) -> int | None:
     """The newest event time (us) up to which the stream is settled; None without an epoch ledger, or where the rule of
     the stream's Spark is not proven."""
-    from contract.durations import milliseconds
-    from replay.settled import last_evict_watermark, unproven_closing
-    from stream_job.lateness import settled_until_us
+    from plumbline.contract.durations import milliseconds
+    from plumbline.contract.lateness import settled_until_us
+    from plumbline.replay.settled import last_evict_watermark, unproven_closing
 
     evict_ms = last_evict_watermark(job.lake, job.contract)
     low, high = map(milliseconds, job.contract.join.within)

@@ -12,8 +12,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from contract.errors import UnreachableError, UsageError
-from contract.secrets import keep_address
+from plumbline.contract.errors import UnreachableError, UsageError
+from plumbline.contract.secrets import keep_address
 
 TIMEOUT_SECONDS = 10
 MOST_SECONDS = 30.0

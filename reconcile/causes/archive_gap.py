@@ -3,7 +3,7 @@
 Offsets that no row names prove nothing: a compacted or transactional topic leaves some out for good reason.
 """
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="archive_gap",

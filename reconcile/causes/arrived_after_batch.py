@@ -1,6 +1,6 @@
 """The stream knows an input record that the batch run had not seen."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="arrived_after_batch",

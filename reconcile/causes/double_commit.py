@@ -1,6 +1,6 @@
 """The stream table holds the same joined row more than once."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="double_commit",

@@ -1,6 +1,6 @@
 """One event was delivered at several coordinates, and the two jobs did not take the same delivery, or took both."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="duplicate_input",

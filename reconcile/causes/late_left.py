@@ -3,7 +3,7 @@
 Then it shows as a mismatch, or as missing beside an extra row without a left side.
 """
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="late_left",

@@ -4,7 +4,7 @@ It shows as a mismatch (the stream emitted the left row unmatched), as missing (
 join is inner), or as an extra unmatched row (the output key holds a right column).
 """
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="late_right",

@@ -1,6 +1,6 @@
 """The exact model of the join says the stream emitted this very row, and it is not there: data loss."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="lost_output",

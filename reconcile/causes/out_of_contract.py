@@ -1,6 +1,6 @@
 """A row joins two events further apart than `within` allows, and yet is there."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="out_of_contract",

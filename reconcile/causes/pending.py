@@ -1,6 +1,6 @@
 """Nothing can be said yet: the stream has not closed this row's window, or the batch has not run over its partners."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="pending",

@@ -3,7 +3,7 @@
 The contract's own reference leaves such records out as the stream does, so this tells of a reference of one's own.
 """
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="quarantined",

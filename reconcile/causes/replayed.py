@@ -1,6 +1,6 @@
 """A replay brought the stream's row, and nothing sharper explains why it is not the batch's."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="replayed",

@@ -1,6 +1,6 @@
 """One table's row is of before a column was added or widened, and differs from the other's by nothing else."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="schema_change",

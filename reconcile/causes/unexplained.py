@@ -1,6 +1,6 @@
 """What no other cause proves."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="unexplained",

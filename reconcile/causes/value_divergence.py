@@ -1,6 +1,6 @@
 """Both jobs joined the same records and computed other values."""
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="value_divergence",

@@ -1,6 +1,6 @@
 """A record was late only because another one, stamped in the future, had lifted the watermark past it."""
 
-from reconcile.causes import Cause, late_left, late_right
+from plumbline.reconcile.causes import Cause, late_left, late_right
 
 CAUSE = Cause(
     name="watermark_poisoned",

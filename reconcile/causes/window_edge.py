@@ -3,7 +3,7 @@
 The grey zone: who is right is not guessed. The contract's own jobs take both bounds in, to the microsecond.
 """
 
-from reconcile.causes import Cause
+from plumbline.reconcile.causes import Cause
 
 CAUSE = Cause(
     name="window_edge",

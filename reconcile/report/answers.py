@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from contract.ranges import TimeRange
-from reconcile.report import reading, spell
-from reconcile.report.commands import Commands
-from reconcile.report.lateness import choices
-from reconcile.report.reading import PENDING, CauseLine, Document
-from reconcile.report.repaired import Repaired
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile import document as reading
+from plumbline.reconcile import format as spell
+from plumbline.reconcile.document import PENDING, CauseLine, Document
+from plumbline.reconcile.lateness.curve import choices
+from plumbline.reconcile.report.next_commands import Commands
+from plumbline.reconcile.report.repaired import Repaired
 
 if TYPE_CHECKING:
-    from reconcile.report.facts import Facts
-    from reconcile.report.stories import Story
+    from plumbline.reconcile.report.context import Facts
+    from plumbline.reconcile.report.stories import Story
 
 GRAVEST = ("unexplained", "lost_output", "archive_gap", "double_commit", "value_divergence", "out_of_contract")
 """Causes that decide what to do whatever else there is, the gravest first."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from contract.shown import shown
-from reconcile.report import reading, spell, stories
-from reconcile.report.answers import Answer, answers
-from reconcile.report.facts import Facts
-from reconcile.report.reading import Document
+from plumbline.contract.safe_text import shown
+from plumbline.reconcile import document as reading
+from plumbline.reconcile import format as spell
+from plumbline.reconcile.document import Document
+from plumbline.reconcile.report import stories
+from plumbline.reconcile.report.answers import Answer, answers
+from plumbline.reconcile.report.context import Facts
 
 MOST_LETTERS = 120
 MOST_KEYS = 3

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import SetupError, UsageError
-from reconcile.report.inert import inert
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.reconcile.report.sanitize import inert
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -54,7 +54,7 @@ def execute(path: str | Path, parameters: Mapping[str, Any]) -> NotebookNode:
 def to_html(book: NotebookNode, title: str = "Drift") -> str:
     """The executed notebook as one page by the report's own template rules: no script, nothing fetched, and a policy
     that forbids both."""
-    from reconcile.report.page import environment
+    from plumbline.reconcile.report.page import environment
 
     page = environment().get_template("notebook.html")
     return page.render(title=title, cells=list(_cells(book)))

@@ -10,21 +10,24 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import SetupError
-from contract.ranges import TimeRange, parse_time
-from contract.shown import shown
-from reconcile.report import answers as four
-from reconcile.report import checks, happened, plots, reading, spell, stories, watermark
-from reconcile.report import lateness as late
-from reconcile.report.commands import Commands, pieces
-from reconcile.report.facts import Facts
-from reconcile.report.reading import Document, Window
-from reconcile.report.repaired import Repaired
+from plumbline.contract.errors import SetupError
+from plumbline.contract.ranges import TimeRange, parse_time
+from plumbline.contract.safe_text import shown
+from plumbline.reconcile import document as reading
+from plumbline.reconcile import format as spell
+from plumbline.reconcile.document import Document, Window
+from plumbline.reconcile.lateness import curve as late
+from plumbline.reconcile.report import answers as four
+from plumbline.reconcile.report import checks, plots, stories, watermark
+from plumbline.reconcile.report import timeline as happened
+from plumbline.reconcile.report.context import Facts
+from plumbline.reconcile.report.next_commands import Commands, pieces
+from plumbline.reconcile.report.repaired import Repaired
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from contract.model import Contract
+    from plumbline.contract.model import Contract
 
 MOST_ROWS = 10
 MOST_WINDOWS = 5
@@ -67,7 +70,7 @@ def environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader("reconcile.report", "."),
+        loader=PackageLoader("plumbline.reconcile.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contract.ranges import TimeRange
-from reconcile.report import spell
-from reconcile.report.lateness import Lateness, steps_of
-from reconcile.report.reading import Window
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile import format as spell
+from plumbline.reconcile.document import Window
+from plumbline.reconcile.lateness.curve import Lateness, steps_of
 
 MOST_TICKS = 13
 LAST_LABEL = 96.0

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contract.ranges import TimeRange
-from reconcile.report import reading
-from reconcile.report.reading import Document
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile import document as reading
+from plumbline.reconcile.document import Document
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from contract.generations import spelled
-from reconcile.report import spell
-from reconcile.report.answers import GRAVEST
+from plumbline.contract.generations import spelled
+from plumbline.reconcile import format as spell
+from plumbline.reconcile.report.answers import GRAVEST
 
 if TYPE_CHECKING:
-    from contract.model import Contract
+    from plumbline.contract.model import Contract
 
 Finding = Mapping[str, Any]
 """One row of plumbline.findings."""
@@ -147,7 +147,7 @@ def _value(name: str, value: object) -> str:
     if name.endswith("_by_ms") and isinstance(value, int):
         return spell.delay(value)
     if name.endswith("_watermark_ms") and isinstance(value, int):
-        from contract.ranges import from_micros
+        from plumbline.contract.ranges import from_micros
 
         return spell.moment(from_micros(value * 1000))
     if isinstance(value, str) and name.endswith(("_time", "_watermark", "_until")):

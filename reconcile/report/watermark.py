@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 
-from contract.ranges import from_micros
-from reconcile.report import spell
-from reconcile.report.lateness import Epoch, Lateness
-from reconcile.report.plots import LAST_LABEL, LAST_NARROW_LABEL, MOST_TICKS, Bar, Chart, Tick, time_ticks
+from plumbline.contract.ranges import from_micros
+from plumbline.reconcile import format as spell
+from plumbline.reconcile.lateness.curve import Epoch, Lateness
+from plumbline.reconcile.report.plots import LAST_LABEL, LAST_NARROW_LABEL, MOST_TICKS, Bar, Chart, Tick, time_ticks
 
 MOST_BARS = 48
 LEAST_HEIGHT = 1.5

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from connect.owners import archive_owner
-from contract.lineage import SIDES
-from contract.model import Contract
-from replay.recover.past import Past
-from stream_job.recovered import Exchange
+from plumbline.connect.owners import archive_owner
+from plumbline.contract.lineage import SIDES
+from plumbline.contract.model import Contract
+from plumbline.replay.recover.past import Past
+from plumbline.stream_job.checkpoint_health import Exchange
 
 
 def without_checkpoint(past: Past, contract: Contract, exchange: Exchange) -> list[str]:

@@ -11,19 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from contract.durations import milliseconds
-from contract.errors import IncompleteError
-from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
-from contract.model import Contract
-from contract.ranges import TimeRange, from_micros
-from replay.recover.past import Past
-from stream_job.lateness import closed_until_us, right_closed_until_us, state_reach_us
-from stream_job.ledger import Epoch, Offsets
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.lateness import closed_until_us, right_closed_until_us, state_reach_us
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange, from_micros
+from plumbline.replay.recover.past import Past
+from plumbline.stream_job.ledger import Epoch, Offsets
 
 if TYPE_CHECKING:
     import duckdb
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 LINEAGE_NEAR = "stream_lineage"
 """View of the stream table's live rows that rows in state may have been part of: columns of lineage."""
@@ -110,7 +110,7 @@ def is_open(left_us: int, right_us: int) -> str:
 
 def _view_written(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, watermark_ms: int) -> None:
     """Make the views `stream_lineage` and `written`."""
-    from connect.pinned import scan
+    from plumbline.connect.pinned import scan
 
     columns = (EVENT_TIME, *COORDINATES, REPLAY_ID)
     table = contract.output.stream_table

@@ -23,21 +23,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.home import on_this_disk
-from contract.errors import IncompleteError
-from contract.generations import Generation, Ids, in_newest, older
-from contract.lineage import SIDES
-from contract.model import Contract
-from replay.recover.border import Border, Ends
-from replay.recover.tape import part
-from replay.store import write_json
-from replay.tape import FIRST_MTIME, tape_stream
-from stream_job import fingerprint
-from stream_job.join import join
-from stream_job.ledger import Epoch
-from stream_job.queries import configure
-from stream_job.recovered import Exchange
-from stream_job.topics import read_by, write
+from plumbline.connect.home import on_this_disk
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.generations import Generation, Ids, in_newest, older
+from plumbline.contract.lineage import SIDES
+from plumbline.contract.model import Contract
+from plumbline.replay.recover.border import Border, Ends
+from plumbline.replay.recover.tape import part
+from plumbline.replay.store import write_json
+from plumbline.replay.tape import FIRST_MTIME, tape_stream
+from plumbline.stream_job import fingerprint
+from plumbline.stream_job.checkpoint_health import Exchange
+from plumbline.stream_job.join import join
+from plumbline.stream_job.ledger import Epoch
+from plumbline.stream_job.queries import configure
+from plumbline.stream_job.topics import read_by, write
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from contract.lineage import EVENT_TIME, SIDES
-from replay.recover.border import WRITTEN, Border, Ends
-from replay.recover.past import Past
-from replay.recover.proof import MISSING
-from stream_job.ledger import Epoch
+from plumbline.contract.lineage import EVENT_TIME, SIDES
+from plumbline.replay.recover.border import WRITTEN, Border, Ends
+from plumbline.replay.recover.past import Past
+from plumbline.replay.recover.proof import MISSING
+from plumbline.stream_job.ledger import Epoch
 
 Place = tuple[str, int, int]
 """Side, partition, offset of a record."""

@@ -11,21 +11,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import IncompleteError
-from contract.model import Contract
-from contract.ranges import TimeRange
-from reconcile.pins import LEDGER, Pins
-from reconcile.spans import lay_out
-from reconcile.windows import Windows
-from stream_job.epochs import of_contract, rows_of
-from stream_job.ledger import Epoch, Ledger
-from stream_job.recovered import Exchange, last_sink_epoch
-from stream_job.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.inputs.day_ranges import Windows
+from plumbline.reconcile.inputs.epoch_spans import lay_out
+from plumbline.reconcile.inputs.pinned_views import LEDGER, Pins
+from plumbline.stream_job.checkpoint_health import Exchange, last_sink_epoch
+from plumbline.stream_job.epochs import of_contract, rows_of
+from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
     import duckdb
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 COLUMNS = (
     "query_id, run_id, epoch, source, partition, start_offset, end_offset, "
@@ -38,7 +38,7 @@ COMPARED = 1_000
 
 @dataclass(frozen=True)
 class Past:
-    """All recorded epochs, laid out in `con` as `ledger_rows` and as spans of offsets (see `reconcile.spans`).
+    """All recorded epochs, laid out in `con` as `ledger_rows` and as spans of offsets (see `plumbline.reconcile.inputs.epoch_spans`).
 
     `last` is the newest recorded epoch (None: nothing was ever recorded), `sink` the query id and epoch of the stream
     table's newest live commit, `sources` where the records came from. `run_start` holds, left first, the first
@@ -100,7 +100,7 @@ def _load_published(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contra
     """Fill `ledger_rows` from the published table; how many epochs that were."""
     import pyarrow as pa
 
-    from connect.pinned import scan
+    from plumbline.connect.pinned import scan
 
     if lake.exists(EPOCHS):
         scan(con, lake, EPOCHS, view="published", row_filter=f"contract == '{contract.contract}'")

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contract.durations import milliseconds
-from contract.errors import IncompleteError
-from contract.generations import Ids, in_topic
-from contract.lineage import SIDES
-from contract.model import Contract, Source
-from contract.ranges import TimeRange, from_micros, spell_time
-from reconcile.pins import LEDGER
-from replay import needs
-from replay.pieces import Piece
-from replay.recover.border import Border, Ends
-from replay.recover.past import Past
-from stream_job import topics
-from stream_job.lateness import state_reach_us
-from stream_job.tables import EPOCHS
+from plumbline.connect.tables import EPOCHS
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.generations import Ids, in_topic
+from plumbline.contract.lateness import state_reach_us
+from plumbline.contract.lineage import SIDES
+from plumbline.contract.model import Contract, Source
+from plumbline.contract.ranges import TimeRange, from_micros, spell_time
+from plumbline.reconcile.inputs.pinned_views import LEDGER
+from plumbline.replay import needs
+from plumbline.replay.pieces import Piece
+from plumbline.replay.recover.border import Border, Ends
+from plumbline.replay.recover.past import Past
+from plumbline.stream_job import topics
 
 if TYPE_CHECKING:
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def _way_on(door: str) -> str:
 
 def _index(past: Past, lake: Lake, table: str, side: str) -> int | None:
     """Make the view `<side>_index` (partition, offset, event_time) over an archive; its snapshot."""
-    from connect.pinned import scan
+    from plumbline.connect.pinned import scan
 
     columns = ["partition", "offset", "event_time"]
     if lake.exists(table):
@@ -244,8 +244,8 @@ def _refuse_holes(
 ) -> None:
     """Raise IncompleteError for needed offsets that the archive lacks, unless the topic shows no record there either:
     the ends of transactions and aborted records take offsets too."""
-    from connect.kafka import compacted, earliest_offsets
-    from connect.kafka_read import Reader
+    from plumbline.connect.kafka import compacted, earliest_offsets
+    from plumbline.connect.kafka_read import Reader
 
     faults = needs.archive_faults(past.con, f"{side}_index")
     holes = [

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connect.home import on_this_disk
-from connect.parquet import parquet_rows
-from contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET, SIDES
-from contract.model import Contract
-from replay.recover.border import WRITTEN, Border, is_open, windows
-from replay.recover.past import Past
-from replay.tape_rows import RAW_TYPES
-from stream_job.join import join
+from plumbline.connect.home import on_this_disk
+from plumbline.connect.parquet import parquet_rows
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET, SIDES
+from plumbline.contract.model import Contract
+from plumbline.replay.recover.border import WRITTEN, Border, is_open, windows
+from plumbline.replay.recover.past import Past
+from plumbline.replay.tape_rows import RAW_TYPES
+from plumbline.stream_job.join import join
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 EXPECTED, MISSING, EXTRA = "expected", "missing", "extra"
 SHOWN = 3
@@ -101,7 +101,7 @@ def prove(past: Past, lake: Lake, contract: Contract) -> Proof:
 
 def _duplicates(past: Past, lake: Lake, contract: Contract) -> tuple[int, int]:
     """Rows of the stream table, and how many of them repeat the lineage of another."""
-    from connect.pinned import scan
+    from plumbline.connect.pinned import scan
 
     table = contract.output.stream_table
     if not lake.exists(table):

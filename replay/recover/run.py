@@ -11,25 +11,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from connect.kafka_config import ISOLATION
-from contract.errors import IncompleteError, SetupError, UsageError
-from contract.generations import Ids
-from contract.model import Contract
-from contract.ranges import from_micros, spell_time
-from replay.recover import archivers, gap, past, plan, proof, tape
-from replay.recover.border import Border, Ends, find, unrecorded_epoch
-from replay.recover.checkpoint import BATCHES, rebuild
-from replay.store import write_json
-from stream_job import fingerprint, isolation, topics
-from stream_job.job import JobFolder
-from stream_job.ledger import Epoch
-from stream_job.recovered import Exchange, damage
+from plumbline.connect.kafka_config import ISOLATION
+from plumbline.contract.errors import IncompleteError, SetupError, UsageError
+from plumbline.contract.generations import Ids
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import from_micros, spell_time
+from plumbline.replay.recover import archivers, gap, past, plan, proof, tape
+from plumbline.replay.recover.border import Border, Ends, find, unrecorded_epoch
+from plumbline.replay.recover.checkpoint import BATCHES, rebuild
+from plumbline.replay.store import write_json
+from plumbline.stream_job import fingerprint, isolation, topics
+from plumbline.stream_job.checkpoint_health import Exchange, damage
+from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.ledger import Epoch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from connect.home import Home
-    from connect.lake import Lake
+    from plumbline.connect.home import Home
+    from plumbline.connect.lake import Lake
 
 Say = Callable[[str], None]
 
@@ -80,8 +80,8 @@ def recover(
     or a folder in use, UsageError for a contract that joins otherwise, IncompleteError for gaps and when the proof
     fails.
     """
-    from connect.lake import Lake
-    from connect.registry import equipped, kept_by
+    from plumbline.connect.lake import Lake
+    from plumbline.connect.registry import equipped, kept_by
 
     job = JobFolder.of(contract, home)
     exchange = Exchange(job)
@@ -138,7 +138,7 @@ def changes(job: JobFolder, contract: Contract) -> list[str]:
 @contextmanager
 def _scratch(exchange: Exchange) -> Iterator[Any]:
     """A DuckDB that spills into the recovery's folder, which is gone at the end unless a proven checkpoint waits."""
-    from connect.pinned import connection
+    from plumbline.connect.pinned import connection
 
     shutil.rmtree(exchange.folder, ignore_errors=True)
     con = connection(temp_dir=exchange.folder / "spill")
@@ -152,7 +152,7 @@ def _scratch(exchange: Exchange) -> Iterator[Any]:
 
 def _look(con: Any, lake: Lake, contract: Contract, home: Home, exchange: Exchange, wanted: Wanted) -> Found:
     """Everything that is decided before anything is built."""
-    from connect.embedded import kafka_properties
+    from plumbline.connect.embedded import kafka_properties
 
     kafka = isolation.reading(kafka_properties(contract.kafka, home), lake, contract, exchange.job)
     gathered = past.gather(con, lake, contract, exchange)
@@ -177,8 +177,8 @@ def _execute(
     spark: SparkSession | None,
 ) -> dict[str, Any]:
     """Build, prove and put in place; what the document gains by it."""
-    from connect.embedded import kafka_properties
-    from connect.spark import session
+    from plumbline.connect.embedded import kafka_properties
+    from plumbline.connect.spark import session
 
     kafka = isolation.reading(kafka_properties(contract.kafka, home), lake, contract, exchange.job)
     spark = spark or session(home, lake, app=f"plumbline-recover-{contract.contract}")

@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connect.iceberg_types import text
-from connect.parquet import parquet_rows
-from contract.lineage import SIDES
-from contract.model import Contract
-from replay.recover.border import LINEAGE_NEAR
-from replay.recover.past import Past
-from replay.recover.plan import SourcePlan, reach
-from replay.tape_rows import Archived, view_rows
-from replay.topic_rows import topic_rows
-from stream_job.archive import RENAMED
+from plumbline.connect.iceberg_types import text
+from plumbline.connect.parquet import parquet_rows
+from plumbline.contract.lineage import SIDES
+from plumbline.contract.model import Contract
+from plumbline.replay.recover.border import LINEAGE_NEAR
+from plumbline.replay.recover.past import Past
+from plumbline.replay.recover.plan import SourcePlan, reach
+from plumbline.replay.tape_rows import Archived, view_rows
+from plumbline.replay.topic_rows import topic_rows
+from plumbline.stream_job.archive import RENAMED
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from connect.lake import Lake
+    from plumbline.connect.lake import Lake
 
 COLUMNS = ("topic", "partition", "offset", "timestamp", "timestampType", "headers", "key", "value")
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from examples_of_runs import DAY, document, finding
-from hostile import LINES, SCRIPTS, UNICODE
 from playwright.sync_api import Browser
-from test_report_checks import check
-from test_report_escaping import hostile_page
-from watched import watched
-from world import World
 
-from contract.ranges import TimeRange
-from reconcile.report import Facts, Lateness, Replay, checks, notebook, render
-from reconcile.report.card import Grid, card
-from reconcile.report.lateness import Epoch
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.lateness.curve import Epoch, Lateness
+from plumbline.reconcile.report import checks, notebook
+from plumbline.reconcile.report.context import Facts, Replay
+from plumbline.reconcile.report.notebook_card import Grid, card
+from plumbline.reconcile.report.page import render
+from tests.reconcile.report.test_report_checks import check
+from tests.reconcile.report.test_report_escaping import hostile_page
+from tests.support.examples_of_runs import DAY, document, finding
+from tests.support.hostile import LINES, SCRIPTS, UNICODE
+from tests.support.watched import watched
+from tests.support.world import World
 
 DAYS = {"from": "2024-03-01T00:00:00Z", "to": None}
 WIDTHS = (390, 820, 1440)

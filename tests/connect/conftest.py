@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connect.home import Home
+from plumbline.connect.home import Home
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from connect import broker, broker_files
-from connect.home import Home
-from connect.kafka import Record, create_topics, end_offsets, produce
-from connect.processes import birth
-from contract.errors import SetupError
+from plumbline.connect import broker, broker_files
+from plumbline.connect.home import Home
+from plumbline.connect.kafka import Record, create_topics, end_offsets, produce
+from plumbline.connect.processes import birth
+from plumbline.contract.errors import SetupError
 
 pytestmark = pytest.mark.kafka
 
@@ -40,8 +40,8 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 OWNER = """
 import sys, time
-from connect import broker
-from connect.home import Home
+from plumbline.connect import broker
+from plumbline.connect.home import Home
 print(broker.start(Home.resolve(sys.argv[1]), with_parent=sys.argv[2] == "with").pid, flush=True)
 time.sleep(600)
 """

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from connect import catalog_answers
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import PlumblineError, SetupError, UnreachableError, UsageError
 from plumbline.cli import run
+from plumbline.connect import catalog_answers
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError, UsageError
 from plumbline.demo.folder import example_contract
 
 TOKEN = "S3cretCanaryToken"
@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connect.lake.WAITS", (0.0, 0.0))
+    monkeypatch.setattr("plumbline.connect.lake.WAITS", (0.0, 0.0))
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connect.catalog_block import checked, masked, pyiceberg_properties, spark_conf
-from contract.errors import UsageError
+from plumbline.connect.catalog_block import checked, masked, pyiceberg_properties, spark_conf
+from plumbline.contract.errors import UsageError
 
 P = "spark.sql.catalog.lake"
 

@@ -13,15 +13,15 @@ import duckdb
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from connect import disk
-from connect.catalog_answers import catalog_error
-from connect.disk import full_disk
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import UnreachableError
 from plumbline import cli
-from stream_job.failures import judge
-from stream_job.live_query import Cause
+from plumbline.connect import disk
+from plumbline.connect.catalog_answers import catalog_error
+from plumbline.connect.disk import full_disk
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import UnreachableError
+from plumbline.stream_job.failures import judge
+from plumbline.stream_job.spark_internals import Cause
 
 
 def _python() -> None:

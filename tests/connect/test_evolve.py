@@ -16,10 +16,10 @@ from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.manifest import FileFormat
 from pyiceberg.types import StringType
 
-from connect.file_formats import DEFAULT_FORMAT, refuse_other_format, refuse_unread_files
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import SetupError, UsageError
+from plumbline.connect.file_formats import DEFAULT_FORMAT, refuse_other_format, refuse_unread_files
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError, UsageError
 
 TABLE = "joined.t"
 HELD = pa.schema(

@@ -6,12 +6,12 @@ import uuid
 
 import pytest
 import yaml
-from scenario import contract_body
 
-from connect.framing import HEADER, in_header, refuse_header_ids
-from connect.kafka import Record, create_topics, produce
-from contract.errors import SetupError
-from contract.loader import parse
+from plumbline.connect.framing import HEADER, in_header, refuse_header_ids
+from plumbline.connect.kafka import Record, create_topics, produce
+from plumbline.contract.errors import SetupError
+from plumbline.contract.loader import parse
+from tests.support.scenario import contract_body
 
 
 def test_the_header_is_that_of_confluents_own_serializer() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connect.home import Home
+from plumbline.connect.home import Home
 
 
 def test_the_option_wins_over_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

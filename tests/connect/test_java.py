@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from connect.java import find_java, major_version
-from contract.errors import SetupError
+from plumbline.connect.java import find_java, major_version
+from plumbline.contract.errors import SetupError
 
 
 @pytest.mark.parametrize(

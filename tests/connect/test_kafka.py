@@ -9,8 +9,8 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from connect.kafka import Record, create_topics, earliest_offsets, end_offsets, produce, topic_partitions
-from contract.errors import SetupError
+from plumbline.connect.kafka import Record, create_topics, earliest_offsets, end_offsets, produce, topic_partitions
+from plumbline.contract.errors import SetupError
 
 pytestmark = pytest.mark.kafka
 OLD_MS = 1_357_000_000_000
@@ -97,7 +97,7 @@ def test_what_a_default_broker_refuses_is_refused_here_too(kafka: dict[str, str]
 
 
 def test_no_broker_is_one_quiet_error(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("connect.kafka.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("plumbline.connect.kafka.ANSWER_SECONDS", 1.0)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         servers = f"127.0.0.1:{probe.getsockname()[1]}"

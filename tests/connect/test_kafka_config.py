@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from connect import kafka
-from connect.kafka import client_config, spark_options
-from connect.kafka_read import Reader
-from connect.kafka_transactions import Transactions
-from contract.errors import SetupError, UsageError
+from plumbline.connect import kafka
+from plumbline.connect.kafka import client_config, spark_options
+from plumbline.connect.kafka_read import Reader
+from plumbline.connect.kafka_transactions import Transactions
+from plumbline.contract.errors import SetupError, UsageError
 
 PLAIN = {"bootstrap.servers": "broker:9092"}
 

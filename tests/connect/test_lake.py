@@ -13,9 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import SetupError, UsageError
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError, UsageError
 
 SCHEMA = pa.schema(
     [pa.field("id", pa.int64(), nullable=False), ("at", pa.timestamp("us", "UTC")), ("name", pa.string())]
@@ -88,8 +88,8 @@ def test_a_missing_table_names_the_nearest(lake: Lake) -> None:
 
 RACER = """
 import sys, pyarrow as pa, datetime as dt
-from connect.home import Home
-from connect.lake import Lake
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
 from tests.connect.test_lake import SCHEMA, row
 lake = Lake.open(Home.resolve(sys.argv[1]))
 lake.ensure_table("joined.t", SCHEMA, ("day", "at"))
@@ -111,12 +111,12 @@ def test_a_namespace_that_another_process_makes_at_the_same_moment_is_enough(
     Lake.open(home).catalog().create_namespace("joined")
     monkeypatch.setattr(type(lake.catalog()), "namespace_exists", lambda self, name: False)
     with monkeypatch.context() as patch:
-        patch.setattr("connect.lake._create", lambda *arguments: "created")
+        patch.setattr("plumbline.connect.lake._create", lambda *arguments: "created")
         assert lake.ensure_table("joined.t", SCHEMA) == "created"
 
 
 def test_a_lock_longer_than_the_time_out_is_waited_for(home: Home, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connect.catalog_block.BUSY_MS", 1000)
+    monkeypatch.setattr("plumbline.connect.catalog_block.BUSY_MS", 1000)
     lake.ensure_table("joined.t", SCHEMA)
     impatient = Lake.open(home)
     held = sqlite3.connect(database(home), isolation_level=None, check_same_thread=False)

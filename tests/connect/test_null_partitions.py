@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from connect.home import Home
-from connect.lake import TRANSFORMS, Lake
-from connect.pinned import connection, scan
-from connect.residuals import compare_null_as_sql
+from plumbline.connect.home import Home
+from plumbline.connect.lake import TRANSFORMS, Lake
+from plumbline.connect.pinned import connection, scan
+from plumbline.connect.residuals import compare_null_as_sql
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 SCHEMA = pa.schema([("at", pa.timestamp("us", "UTC")), ("n", pa.int64())])

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connect.home import Home
-from connect.lake import Lake
-from connect.onto import ORDER, append_onto, columns_of, commit_onto, in_order, next_order
-from contract.errors import UnreachableError
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.onto import ORDER, append_onto, columns_of, commit_onto, in_order, next_order
+from plumbline.contract.errors import UnreachableError
 
 SCHEMA = pa.schema([pa.field("id", pa.int64()), pa.field(ORDER, pa.int64())])
 
@@ -56,7 +56,7 @@ def test_orders_are_those_of_the_commits(lake: Lake) -> None:
 
 
 def test_it_gives_up_when_it_always_loses(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connect.lake.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("plumbline.connect.lake.PATIENCE_SECONDS", 0.0)
 
     def beaten(table: Any) -> None:
         lake.append("plumbline.t", rows(table, 0))

@@ -12,24 +12,24 @@ import pyarrow as pa
 import pytest
 import yaml
 from click.testing import CliRunner
-from scenario import contract_body
 
-from connect import owners
-from connect.home import Home
-from connect.lake import Lake
-from connect.pinned import connection
-from contract.errors import SetupError, UsageError
-from contract.loader import load, parse
-from contract.model import Contract
-from contract.ranges import TimeRange
 from plumbline.cli import cli
-from reconcile.pins import Pins
-from reconcile.windows import Windows
-from replay.recover.archivers import without_checkpoint
-from replay.recover.past import Past
-from stream_job.job import JobFolder
-from stream_job.recovered import Exchange
-from stream_job.tables import ARCHIVE_SCHEMA
+from plumbline.connect import owners
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.pinned import connection
+from plumbline.connect.tables import ARCHIVE_SCHEMA
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.contract.loader import load, parse
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.inputs.day_ranges import Windows
+from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.replay.recover.archivers import without_checkpoint
+from plumbline.replay.recover.past import Past
+from plumbline.stream_job.checkpoint_health import Exchange
+from plumbline.stream_job.job_folder import JobFolder
+from tests.support.scenario import contract_body
 
 ROWS = pa.schema([("id", pa.string())])
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 from pyiceberg.types import LongType
 
-from connect import pinned
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import SetupError
+from plumbline.connect import pinned
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError
 
 T = "joined.t"
 SCHEMA = pa.schema(

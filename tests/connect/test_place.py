@@ -12,12 +12,12 @@ import pyarrow as pa
 import pytest
 from pyiceberg.expressions import EqualTo
 
-from connect import broker, place
-from connect.adopt import adopt
-from connect.avro_paths import exchange_paths
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import SetupError
+from plumbline.connect import broker, place
+from plumbline.connect.adopt import adopt
+from plumbline.connect.avro_paths import exchange_paths
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -76,7 +76,7 @@ def test_a_copy_is_refused_and_then_made_whole(tmp_path: Path) -> None:
 @pytest.mark.spark
 def test_rows_that_deletion_vectors_delete_stay_deleted(tmp_path: Path, spark: SparkSession) -> None:
     """Made by Spark, format version 3: the vectors name their data files by absolute paths, in their own footers."""
-    from connect.spark import session
+    from plumbline.connect.spark import session
 
     original = Home.resolve(tmp_path / "home")
     Lake.open(original).dispose()
@@ -225,7 +225,7 @@ ODD = (
 @pytest.mark.parametrize("name", ODD)
 def test_any_legal_path_is_a_home_of_its_own(tmp_path: Path, name: str) -> None:
     """Beside homes of the decoded names, and found again through PyIceberg and DuckDB."""
-    from connect.pinned import connection, scan
+    from plumbline.connect.pinned import connection, scan
 
     filled(tmp_path / "a b")
     filled(tmp_path / "axb")

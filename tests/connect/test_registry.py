@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
-from avro_events import record
-from scenario import contract_body
 
-from connect import registry
-from contract.errors import SetupError, UnreachableError, UsageError
-from contract.loader import parse
-from contract.model import Contract
+from plumbline.connect import registry
+from plumbline.contract.errors import SetupError, UnreachableError, UsageError
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from tests.support.avro_events import record
+from tests.support.scenario import contract_body
 
 FIRST, SECOND = record(id="string"), record(id="string", more=["null", "int"])
 ELSEWHERE = record(other="long")

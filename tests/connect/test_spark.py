@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from connect import pinned
-from connect.home import Home
-from connect.kafka import Record, create_topics, produce, spark_options
-from connect.lake import Lake
-from connect.processes import birth
-from connect.spark import session, settings_of
-from contract.errors import SetupError
+from plumbline.connect import pinned
+from plumbline.connect.home import Home
+from plumbline.connect.kafka import Record, create_topics, produce, spark_options
+from plumbline.connect.lake import Lake
+from plumbline.connect.processes import birth
+from plumbline.connect.spark import session, settings_of
+from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -149,9 +149,9 @@ def test_a_topic_streams_into_the_lake(
 
 OWNER = """
 import sys, time
-from connect.home import Home
-from connect.lake import Lake
-from connect.spark import session
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.spark import session
 home = Home.resolve(sys.argv[1])
 spark = session(home, Lake.open(home), app="owner")
 print(spark.sparkContext._jvm.ProcessHandle.current().pid(), flush=True)

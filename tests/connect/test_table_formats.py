@@ -12,7 +12,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from edited_tables import Metadata, edited, fields
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -33,10 +32,11 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
-from connect import pinned
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import SetupError
+from plumbline.connect import pinned
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError
+from tests.support.edited_tables import Metadata, edited, fields
 
 
 @pytest.fixture

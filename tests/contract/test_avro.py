@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from avro_events import encoded, record
-from judging import NOON, judged, source_of
 
-from contract.avro import UNKNOWN_ID
-from contract.model import Source
-from contract.writers import Writers
+from plumbline.contract.avro import UNKNOWN_ID
+from plumbline.contract.model import Source
+from plumbline.contract.writers import Writers
+from tests.support.avro_events import encoded, record
+from tests.support.judging import NOON, judged, source_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -6,12 +6,12 @@ from datetime import timedelta
 from importlib.resources import files
 
 import pytest
-from visits import ENVIRONMENT, TEXT, changed
 
-from contract.equality import Tolerance
-from contract.lineage import LINEAGE
-from contract.loader import parse
-from contract.model import Contract
+from plumbline.contract.equality import Tolerance
+from plumbline.contract.lineage import LINEAGE
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from tests.support.visits import ENVIRONMENT, TEXT, changed
 
 VISITS = parse(TEXT, "visits.yaml", ENVIRONMENT)
 
@@ -129,7 +129,7 @@ def test_the_fingerprint_changes(old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "name"), [("examples.flights", "flights.yaml"), ("plumbline.commands", "starter.yaml")]
+    ("package", "name"), [("plumbline.demo.flights", "flights.yaml"), ("plumbline.commands", "starter.yaml")]
 )
 def test_the_shipped_contracts_are_right(package: str, name: str) -> None:
     assert isinstance(parse((files(package) / name).read_text(), name, {}), Contract)

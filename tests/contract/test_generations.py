@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contract.generations import Generation, ends_in, in_newest, in_topic, older, placed, spelled
+from plumbline.contract.generations import Generation, ends_in, in_newest, in_topic, older, placed, spelled
 
 
 @pytest.mark.parametrize(("partition", "generation", "number"), [(3, 0, 3), (3, 1, 1_000_003), (0, 2, 2_000_000)])

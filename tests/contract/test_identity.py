@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from visits import TEXT as CONTRACT
 
-from contract.identity import identity, identity_of
-from contract.loader import parse
+from plumbline.contract.identity import identity, identity_of
+from plumbline.contract.loader import parse
+from tests.support.visits import TEXT as CONTRACT
 
 SET = {"SERVERS": "127.0.0.1:9092"}
 

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from contract.schema import json_schema
+from plumbline.contract.schema import json_schema
 
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -34,7 +34,7 @@ def test_the_schema_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "name"), [("examples.flights", "flights.yaml"), ("plumbline.commands", "starter.yaml")]
+    ("package", "name"), [("plumbline.demo.flights", "flights.yaml"), ("plumbline.commands", "starter.yaml")]
 )
 def test_the_schema_accepts_the_shipped_contracts(package: str, name: str) -> None:
     assert list(VALIDATOR.iter_errors(example(package, name))) == []
@@ -54,7 +54,7 @@ BAD: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("spoil", BAD.values(), ids=BAD.keys())
 def test_the_schema_refuses(spoil: Callable[[Any], Any]) -> None:
-    contract = example("examples.flights", "flights.yaml")
+    contract = example("plumbline.demo.flights", "flights.yaml")
     contract["sources"] = {"views": contract["sources"].pop("departures"), **contract["sources"]}
     assert list(VALIDATOR.iter_errors(contract)) == []
     spoil(contract)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from visits import ENVIRONMENT, TEXT, changed
-from wrong_contracts import CASES as OTHER_CASES
-from wrong_expectations import EXPECTATION_CASES
-from wrong_joins import JOIN_CASES
 
-from contract.errors import ContractError, UsageError
-from contract.loader import load, parse
+from plumbline.contract.errors import ContractError, UsageError
+from plumbline.contract.loader import load, parse
+from tests.support.visits import ENVIRONMENT, TEXT, changed
+from tests.support.wrong_contracts import CASES as OTHER_CASES
+from tests.support.wrong_expectations import EXPECTATION_CASES
+from tests.support.wrong_joins import JOIN_CASES
 
 BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contract import secrets
-from contract.errors import SetupError
-from contract.secrets import hidden, keep, keep_address, open_properties, place
+from plumbline.contract import secrets
+from plumbline.contract.errors import SetupError
+from plumbline.contract.secrets import hidden, keep, keep_address, open_properties, place
 
 
 @pytest.fixture(autouse=True)

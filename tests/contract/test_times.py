@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.durations import milliseconds, parse_duration, spell_duration
-from contract.errors import UsageError
-from contract.ranges import TimeRange, from_micros, micros, parse_range, parse_time, spell_time
+from plumbline.contract.durations import milliseconds, parse_duration, spell_duration
+from plumbline.contract.errors import UsageError
+from plumbline.contract.ranges import TimeRange, from_micros, micros, parse_range, parse_time, spell_time
 
 MOMENTS = st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.just(UTC))
 RANGES = st.tuples(MOMENTS, MOMENTS).filter(lambda pair: pair[0] < pair[1]).map(lambda pair: TimeRange(*pair))

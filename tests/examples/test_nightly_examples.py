@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from command_lines import parse
+
+from tests.support.command_lines import parse
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "nightly"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from shop_rows import CONTRACT, SCHEMA, Fill, Row
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.loader import load
-from contract.model import Contract
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.loader import load
+from plumbline.contract.model import Contract
+from tests.support.shop_rows import CONTRACT, SCHEMA, Fill, Row
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from shop_rows import NOON, Fill, Row, good, row
 
-from connect.home import Home
-from contract.model import Contract
-from expectations.run import run
+from plumbline.connect.home import Home
+from plumbline.contract.model import Contract
+from plumbline.expectations.run import run
+from tests.support.shop_rows import NOON, Fill, Row, good, row
 
 LONE = "_left_partition, _left_offset, _right_offset"
 PAIR = "_left_partition, _left_offset, _right_partition, _right_offset"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from shop_rows import CONTRACT, SCHEMA, Fill, good
 
-from connect.home import Home
-from contract.errors import ContractError
-from contract.loader import parse
-from expectations.range_rules import proportion
-from expectations.run import run
+from plumbline.connect.home import Home
+from plumbline.contract.errors import ContractError
+from plumbline.contract.loader import parse
+from plumbline.expectations.range_rules import proportion
+from plumbline.expectations.run import run
+from tests.support.shop_rows import CONTRACT, SCHEMA, Fill, good
 
 TOP = 2**53
 KINDS = {

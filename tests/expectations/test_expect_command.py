@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from shop_rows import Fill, good, row
 
-from connect.home import Home
+from plumbline.connect.home import Home
+from tests.support.shop_rows import Fill, good, row
 
 
 def expect(*arguments: object, home: Home) -> subprocess.CompletedProcess[str]:

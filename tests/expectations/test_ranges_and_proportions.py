@@ -8,14 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from shop_rows import CONTRACT, NOON, Fill, good, row
 
-from connect.home import Home
-from contract.errors import SetupError
-from contract.loader import parse
-from contract.ranges import TimeRange
-from expectations import check_staging
-from expectations.run import run
+from plumbline.connect.home import Home
+from plumbline.contract.errors import SetupError
+from plumbline.contract.loader import parse
+from plumbline.contract.ranges import TimeRange
+from plumbline.expectations import check_staging
+from plumbline.expectations.run import run
+from tests.support.shop_rows import CONTRACT, NOON, Fill, good, row
 
 COUNT, NEWEST = "expect_table_row_count_to_be_between", "expect_column_max_to_be_between"
 
@@ -74,7 +74,7 @@ def test_a_gate_has_the_rules_of_each_row_and_none_of_all(home: Home, fill: Fill
 
 
 def test_the_suite_of_a_source_can_be_written(home: Home, fill: Fill) -> None:
-    from archived import SCHEMA, records
+    from tests.support.archived import SCHEMA, records
 
     fill(records(), SCHEMA, "raw.shown")
     fill(records(), SCHEMA, "raw.clicked")

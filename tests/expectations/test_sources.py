@@ -8,15 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from archived import SCHEMA, record, records
-from shop_rows import CONTRACT, NOON, Fill
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.loader import parse
-from contract.model import Contract
-from contract.ranges import TimeRange
-from expectations.run import run
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.expectations.run import run
+from tests.support.archived import SCHEMA, record, records
+from tests.support.shop_rows import CONTRACT, NOON, Fill
 
 NOT_NULL, NO_ROWS = "expect_column_values_to_not_be_null", "unexpected_rows_expectation"
 NULL, NEWEST = "expect_column_values_to_be_null", "expect_column_max_to_be_between"

@@ -9,13 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from shop_rows import SCHEMA, Fill, Row, good, row
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.model import Contract
-from expectations.rules import NO_ROWS, TYPE
-from expectations.run import Outcome, run
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.model import Contract
+from plumbline.expectations.rules import NO_ROWS, TYPE
+from plumbline.expectations.run import Outcome, run
+from tests.support.shop_rows import SCHEMA, Fill, Row, good, row
 
 Verdict = tuple[str, str, bool, int | None]
 
@@ -88,7 +88,7 @@ def test_spark_agrees(
 ) -> None:
     from pyspark.sql import SparkSession
 
-    from connect.spark import session
+    from plumbline.connect.spark import session
 
     fill(broken())
     outcome = run(contract, home, on=["stream"])

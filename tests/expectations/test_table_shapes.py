@@ -7,14 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from shop_rows import NOON, SCHEMA, Fill, good, row
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import SetupError
-from contract.model import Contract
-from contract.ranges import TimeRange
-from expectations.run import run
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.expectations.run import run
+from tests.support.shop_rows import NOON, SCHEMA, Fill, good, row
 
 COLUMNS = "expect_table_columns_to_match_set"
 TYPE = "expect_column_values_to_be_in_type_list"

@@ -10,15 +10,15 @@ from typing import Any
 
 import jupytext
 import pytest
-from hostile import HOSTILE
-from world import CONTRACT, World, play, show
+from tests.support.hostile import HOSTILE
+from tests.support.world import CONTRACT, World, play, show
 
-from contract.errors import SetupError, UsageError
-from contract.ranges import TimeRange, parse_time
-from contract.shown import is_unsafe
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.contract.ranges import TimeRange, parse_time
+from plumbline.contract.safe_text import is_unsafe
 from plumbline.cli import run as command
-from reconcile.report import notebook
-from replay.plan import make_plan
+from plumbline.reconcile.report import notebook
+from plumbline.replay.plan import make_plan
 
 BOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 NAMES = [book.stem for book in BOOKS]

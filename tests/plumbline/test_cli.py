@@ -12,8 +12,8 @@ from typing import Any
 import click
 import pytest
 
-from contract.errors import IncompleteError, SetupError, UsageError
 from plumbline.cli import COMMANDS, LazyGroup, cli, run
+from plumbline.contract.errors import IncompleteError, SetupError, UsageError
 
 HEAVY = (
     "pyspark",

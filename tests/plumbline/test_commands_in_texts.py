@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 import pytest
-from command_lines import parse
 
 from plumbline.cli import COMMANDS, run
+from tests.support.command_lines import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("connect", "contract", "stream_job", "expectations", "reconcile", "replay", "plumbline")

@@ -13,13 +13,13 @@ from textwrap import dedent
 import duckdb
 import pytest
 import yaml
-from command_lines import parse
 from pydantic import TypeAdapter
 
-from contract.lineage import LINEAGE
-from contract.loader import parse as parse_contract
-from contract.model import Contract, Join, Output, Source
-from plumbline.docs import ROOT, pages
+from plumbline.contract.lineage import LINEAGE
+from plumbline.contract.loader import parse as parse_contract
+from plumbline.contract.model import Contract, Join, Output, Source
+from tests.support.command_lines import parse
+from tools.docs import ROOT, pages
 
 MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
 

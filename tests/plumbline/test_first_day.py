@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from connect.processes import alive, birth
 from plumbline.cli import run
+from plumbline.connect.processes import alive, birth
 
 CATALOG = "catalog: {type: rst, uri: 'http://127.0.0.1:1'}\n"
 KAFKA = "kafka: {bootstrap.servers: '127.0.0.1:1', bootstrap.sarvers: x}\n"
@@ -169,8 +169,8 @@ def first_document(process: subprocess.Popen[str]) -> dict[str, Any]:
 def test_check_online_finds_topics_and_tables(
     starter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from connect import broker, kafka
-    from connect.home import Home
+    from plumbline.connect import broker, kafka
+    from plumbline.connect.home import Home
 
     home = Home.resolve(tmp_path / "home")
     properties = {"bootstrap.servers": broker.start(home).bootstrap_servers}

@@ -10,8 +10,8 @@ import pytest
 from pyiceberg.exceptions import ForbiddenError, ServiceUnavailableError, UnauthorizedError
 from requests import ConnectionError as Dropped
 
-from contract import secrets
 from plumbline.cli import cli, run
+from plumbline.contract import secrets
 from plumbline.foreseen import foreseen, let_no_library_tell_secrets
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
-from contract.errors import UsageError
-from contract.shown import MOST_MARKS, is_unsafe, shown
 from plumbline import cli, output
+from plumbline.contract.errors import UsageError
+from plumbline.contract.safe_text import MOST_MARKS, is_unsafe, shown
+from tests.support.hostile import HOSTILE
 
 hostile = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 

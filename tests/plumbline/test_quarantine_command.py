@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from connect.home import Home
-from connect.lake import Lake
 from plumbline.cli import run
 from plumbline.commands.quarantine import escaped
-from stream_job.tables import QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.tables import QUARANTINE, QUARANTINE_SCHEMA
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 CONTRACT = """

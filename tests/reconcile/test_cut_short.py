@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-from cut_short import TOO_LATE, Reconciled
+
+from tests.support.cut_short import TOO_LATE, Reconciled
 
 
 @pytest.mark.slow

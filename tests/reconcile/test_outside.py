@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from test_causes import several_at_once, spoil_stream, stream_of
-from world import OUTPUT, Row, World, play, show
 
-from reconcile.unknown import SOURCES
+from plumbline.reconcile.judge.unknown_causes import SOURCES
+from tests.reconcile.causes.test_causes import several_at_once, spoil_stream, stream_of
+from tests.support.world import OUTPUT, Row, World, play, show
 
 MakeWorld = Callable[..., World]
 TABLES = ("joined.plays_stream", "joined.plays_batch")
@@ -77,6 +77,6 @@ def test_with_all_there_is_nothing_is_unknown(make_world: MakeWorld) -> None:
 
 
 def test_a_source_that_a_cause_needs_is_one_that_can_lack() -> None:
-    from reconcile.causes import registry
+    from plumbline.reconcile.causes import registry
 
     assert {need for cause in registry() for need in cause.needs} == set(SOURCES)

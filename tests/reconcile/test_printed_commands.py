@@ -15,15 +15,15 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from command_lines import parse
-from printed import on_page, printed, words
-from test_causes import several_at_once, spoil_stream, stream_of
-from world import CONTRACT, World, archive_rows, play, show
 
-from connect.kafka import Record, create_topics, produce
-from connect.kafka_config import READ_COMMITTED
 from plumbline.cli import DEFECT, run
-from stream_job.isolation import PROPERTY
+from plumbline.connect.kafka import Record, create_topics, produce
+from plumbline.connect.kafka_config import READ_COMMITTED
+from plumbline.stream_job.isolation import PROPERTY
+from tests.reconcile.causes.test_causes import several_at_once, spoil_stream, stream_of
+from tests.support.command_lines import parse
+from tests.support.printed import on_page, printed, words
+from tests.support.world import CONTRACT, World, archive_rows, play, show
 
 pytestmark = pytest.mark.kafka
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from world import Record, Row, World, play, show
+
+from tests.support.world import Record, Row, World, play, show
 
 MakeWorld = Callable[..., World]
 

@@ -10,17 +10,25 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from test_causes import late_left, late_right, lost_match, nothing, pending_unmatched, several_at_once, stream_of
-from world import CONTRACT, START, World, show
 
-from contract.errors import IncompleteError, SetupError
-from contract.loader import parse
-from contract.model import Contract
-from contract.ranges import TimeRange
 from plumbline.commands.reconcile import reconcile as command
-from reconcile.record import _without_connections
-from reconcile.run import pinned
-from reconcile.verdict import EXIT
+from plumbline.contract.errors import IncompleteError, SetupError
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.judge.verdict import EXIT
+from plumbline.reconcile.run import pinned
+from plumbline.reconcile.store import _without_connections
+from tests.reconcile.causes.test_causes import (
+    late_left,
+    late_right,
+    lost_match,
+    nothing,
+    pending_unmatched,
+    several_at_once,
+    stream_of,
+)
+from tests.support.world import CONTRACT, START, World, show
 
 MakeWorld = Callable[..., World]
 DOCUMENT_KEYS = {

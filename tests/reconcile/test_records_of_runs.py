@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from edits import world_of_days
-from test_causes import several_at_once
-from world import START, World
 
-from contract.errors import SetupError
-from contract.identity import identity
-from contract.ranges import TimeRange
-from reconcile import record
-from reconcile.report.recorded import documents, runs
+from plumbline.contract.errors import SetupError
+from plumbline.contract.identity import identity
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile import store as record
+from plumbline.reconcile.report.stored_runs import documents, runs
+from tests.reconcile.causes.test_causes import several_at_once
+from tests.support.edits import world_of_days
+from tests.support.world import START, World
 
 MakeWorld = Callable[..., World]
 

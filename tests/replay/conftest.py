@@ -7,9 +7,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from model import Event
-from replaying import copy_of
-from scenario import Scenario
+
+from tests.support.model import Event
+from tests.support.replaying import copy_of
+from tests.support.scenario import Scenario
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +57,7 @@ def numbers() -> count[int]:
 @pytest.fixture(scope="session")
 def played(original: Scenario) -> Scenario:
     """A copy in which the second day was planned and played, but not audited."""
-    from replaying import SECOND_DAY, planned
+    from tests.support.replaying import SECOND_DAY, planned
 
     job = copy_of(original, "played")
     planned(job, SECOND_DAY).run()

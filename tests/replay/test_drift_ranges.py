@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contract.ranges import TimeRange, spell_time
-from replay.drift import ranges_of, windows
+from plumbline.contract.ranges import TimeRange, spell_time
+from plumbline.replay.drift import ranges_of, windows
 
 DAY = timedelta(days=1)
 T0 = datetime(2024, 3, 1, tzinfo=UTC)

@@ -8,18 +8,18 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-from model import START, Event, Row, simulated
-from replaying import Replay, copy_of, planned
-from scenario import Scenario
 
-from contract.errors import UsageError
-from contract.ranges import TimeRange
-from replay.fidelity import dropped, played_watermarks
-from replay.plan import Plan
-from replay.publish import PUBLISHED
-from replay.steps import open_replay
-from replay.tape import cut
-from replay.tape import order as place_on_tape
+from plumbline.contract.errors import UsageError
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay.fidelity import dropped, played_watermarks
+from plumbline.replay.plan import Plan
+from plumbline.replay.publish import PUBLISHED
+from plumbline.replay.steps import open_replay
+from plumbline.replay.tape import cut
+from plumbline.replay.tape import order as place_on_tape
+from tests.support.model import START, Event, Row, simulated
+from tests.support.replaying import Replay, copy_of, planned
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

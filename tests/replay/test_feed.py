@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from replaying import Replay, the_replay
-from scenario import PARTITIONS, Scenario
 
-from connect.kafka import Record, create_topics, end_offsets, hand_over, produce
-from connect.kafka_read import Reader
-from connect.kafka_transactions import Transactions
-from contract.errors import SetupError, UsageError
-from contract.ranges import TimeRange
-from replay import feed as feeding
-from replay.steps import open_replay
+from plumbline.connect.kafka import Record, create_topics, end_offsets, hand_over, produce
+from plumbline.connect.kafka_read import Reader
+from plumbline.connect.kafka_transactions import Transactions
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay import feed as feeding
+from plumbline.replay.steps import open_replay
+from tests.support.replaying import Replay, the_replay
+from tests.support.scenario import PARTITIONS, Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

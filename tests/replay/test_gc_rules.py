@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from replay.gc import removable
-from replay.publish import PUBLISHED, ROLLED_BACK
-from replay.store import ReplayFolder
+from plumbline.replay.gc import removable
+from plumbline.replay.publish import PUBLISHED, ROLLED_BACK
+from plumbline.replay.store import ReplayFolder
 
 DAY = timedelta(days=1)
 

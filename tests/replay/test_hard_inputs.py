@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
-from scenario import until
-from shops import Shop, record
 
-from connect.kafka import Record, create_topics, hand_over, produce
-from connect.kafka_config import READ_COMMITTED
-from connect.kafka_read import Reader
-from connect.kafka_transactions import Transactions
-from contract.errors import IncompleteError, PlumblineError, UsageError
-from replay.plan import Plan
-from replay.tape_rows import refuse_expired
+from plumbline.connect.kafka import Record, create_topics, hand_over, produce
+from plumbline.connect.kafka_config import READ_COMMITTED
+from plumbline.connect.kafka_read import Reader
+from plumbline.connect.kafka_transactions import Transactions
+from plumbline.contract.errors import IncompleteError, PlumblineError, UsageError
+from plumbline.replay.plan import Plan
+from plumbline.replay.tape_rows import refuse_expired
+from tests.support.scenario import until
+from tests.support.shops import Shop, record
 
 pytestmark = pytest.mark.kafka
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model import named
-from replaying import SECOND_DAY, Replay, planned
-from scenario import Scenario, until
+
+from tests.support.model import named
+from tests.support.replaying import SECOND_DAY, Replay, planned
+from tests.support.scenario import Scenario, until
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 
@@ -44,7 +45,7 @@ def interrupted(*args: Any) -> None:
 
 def test_cut_off_while_cutting_and_before_the_run_is_noted(shop: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     day = planned(shop, SECOND_DAY)
-    for place in ("replay.tape.write_json", "replay.store.ReplayFolder.write"):
+    for place in ("plumbline.replay.tape.write_json", "plumbline.replay.store.ReplayFolder.write"):
         with monkeypatch.context() as there:
             there.setattr(place, interrupted)
             with pytest.raises(KeyboardInterrupt):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from connect.home import Home
-from replay.series import keep, members
-from replay.store import LATEST, ReplayFolder
+from plumbline.connect.home import Home
+from plumbline.replay.series import keep, members
+from plumbline.replay.store import LATEST, ReplayFolder
 
 
 @pytest.fixture

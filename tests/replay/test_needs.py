@@ -8,23 +8,15 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 import yaml
-from scenario import contract_body, within
 
-from connect.pinned import connection
-from contract.loader import parse
-from contract.model import Contract
-from contract.ranges import TimeRange, micros
-from contract.reach import input_range, output_range
-from replay.needs import (
-    Fault,
-    Span,
-    archive_extents,
-    archive_faults,
-    archive_spans,
-    needed_ranges,
-    stretches,
-)
-from replay.pieces import Run
+from plumbline.connect.pinned import connection
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange, micros
+from plumbline.contract.reach import input_range, output_range
+from plumbline.replay.needs import Fault, Span, archive_extents, archive_faults, archive_spans, needed_ranges, stretches
+from plumbline.replay.pieces import Run
+from tests.support.scenario import contract_body, within
 
 MINUTE = timedelta(minutes=1)
 T0 = datetime(2024, 3, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.pieces import Held, Piece, Run, shown, tiled, uncovered
+from plumbline.replay.pieces import Held, Piece, Run, shown, tiled, uncovered
 
 ARCHIVED = (10, 50)
 

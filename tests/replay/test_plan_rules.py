@@ -13,19 +13,19 @@ import pytest
 from pyiceberg.table import Table
 from rich.console import Console
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import UnreachableError, UsageError
-from contract.lineage import EVENT_TIME, REPLAY_ID
-from contract.ranges import TimeRange
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import UnreachableError, UsageError
+from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay import play
+from plumbline.replay.plan import Plan, body_hash, read_plan
+from plumbline.replay.played import forget_unplanned, sides_apart
+from plumbline.replay.publish import PUBLISHED, ROLLED_BACK, rollback, rollback_shown, tag_name
+from plumbline.replay.sourcing import SourcePlan
+from plumbline.replay.steps import listed
+from plumbline.replay.store import ReplayFolder
 from plumbline.replay_pages import show_plan, show_status
-from replay import play
-from replay.plan import Plan, body_hash, read_plan
-from replay.played import forget_unplanned, sides_apart
-from replay.publish import PUBLISHED, ROLLED_BACK, rollback, rollback_shown, tag_name
-from replay.sourcing import SourcePlan
-from replay.steps import listed
-from replay.store import ReplayFolder
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from model import START
-from replaying import SECOND_DAY, Replay, the_replay
-from scenario import Scenario
 
-import replay.publish as publishing
-from contract.errors import IncompleteError, UsageError
+import plumbline.replay.publish as publishing
+from plumbline.contract.errors import IncompleteError, UsageError
+from tests.support.model import START
+from tests.support.replaying import SECOND_DAY, Replay, the_replay
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from contract.errors import IncompleteError
-from replay.fidelity import watermarks
-from replay.play import segments
-from replay.recorded import Recorded, first_unknown, offsets, restarts, stretch
+from plumbline.contract.errors import IncompleteError
+from plumbline.replay.fidelity import watermarks
+from plumbline.replay.play import segments
+from plumbline.replay.recorded import Recorded, first_unknown, offsets, restarts, stretch
 
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
 

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pytest
 from pyiceberg.expressions import AlwaysFalse
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import IncompleteError, SetupError
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import IncompleteError, SetupError
 from plumbline.pins import recorded_snapshots
-from replay import gc, history, staging
-from replay.history import BEGUN, DONE, NOTHING, PUBLISHED, ROLLED_BACK, UNKNOWN, Note, decide, last_action
-from replay.plan import staging_table
-from replay.publish import is_published
-from replay.store import ReplayFolder
+from plumbline.replay import gc, history, staging
+from plumbline.replay.history import BEGUN, DONE, NOTHING, PUBLISHED, ROLLED_BACK, UNKNOWN, Note, decide, last_action
+from plumbline.replay.plan import staging_table
+from plumbline.replay.publish import is_published
+from plumbline.replay.store import ReplayFolder
 
 ID = "20240301-1d-12345678"
 ROWS = pa.table({"id": [1]})

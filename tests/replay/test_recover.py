@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from model import Event
-from recovering import Calm, expect, forget_offsets, lose, outcome, recovered
-from scenario import Scenario
 
-from contract.errors import IncompleteError, SetupError
+from plumbline.contract.errors import IncompleteError, SetupError
+from tests.support.model import Event
+from tests.support.recovering import Calm, expect, forget_offsets, lose, outcome, recovered
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 

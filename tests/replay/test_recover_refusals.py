@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from model import Event
-from recovering import expect, forget_offsets, lose, recovered
-from scenario import Scenario, within
 
-from contract.errors import IncompleteError, SetupError, UsageError
 from plumbline.cli import run as plumbline
-from stream_job.recovered import damage
+from plumbline.contract.errors import IncompleteError, SetupError, UsageError
+from plumbline.stream_job.checkpoint_health import damage
+from tests.support.model import Event
+from tests.support.recovering import expect, forget_offsets, lose, recovered
+from tests.support.scenario import Scenario, within
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 
@@ -90,7 +90,7 @@ def test_another_join(job: Scenario) -> None:
 def test_a_ledger_with_a_hole(job: Scenario, moved: Callable[[str], None]) -> None:
     from pyiceberg.expressions import EqualTo
 
-    from stream_job.tables import EPOCHS
+    from plumbline.connect.tables import EPOCHS
 
     table = job.lake.load(EPOCHS)
     snapshot = table.current_snapshot()

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.pieces import Piece
-from replay.recover.border import Border
-from replay.recover.checkpoint import due
-from replay.recover.gap import Judged, epochs_of
-from replay.recover.plan import Reach, pieces_of
-from stream_job.ledger import Epoch
-from stream_job.recovered import Exchange, JobFolder, _broken_stores
+from plumbline.replay.pieces import Piece
+from plumbline.replay.recover.border import Border
+from plumbline.replay.recover.checkpoint import due
+from plumbline.replay.recover.gap import Judged, epochs_of
+from plumbline.replay.recover.plan import Reach, pieces_of
+from plumbline.stream_job.checkpoint_health import Exchange, JobFolder, _broken_stores
+from plumbline.stream_job.ledger import Epoch
 
 KAFKA, ARCHIVE = "kafka", "archive"
 
@@ -163,7 +163,7 @@ def test_a_partition_that_is_one_store_with_its_files_below_it(tmp_path: Path) -
 @pytest.fixture
 def exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exchange:
     """A proven checkpoint waits beside a lost one; publishing is noted, not done."""
-    monkeypatch.setattr("stream_job.recovered.epochs.publish", lambda lake, contract, ledger: 0)
+    monkeypatch.setattr("plumbline.stream_job.checkpoint_health.epochs.publish", lambda lake, contract, ledger: 0)
     made = Exchange(JobFolder(tmp_path / "job"))
     for root, word in ((made.job.root, "old"), (made.built.root, "new")):
         for name in ("ledger", "layouts", *(["join"] if word == "new" else [])):

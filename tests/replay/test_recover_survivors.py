@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Callable
 
 import pytest
-from model import Event
-from recovering import expect, kill_recovery, lose, outcome, published, recovered
-from scenario import Scenario, within
 
-from contract.errors import IncompleteError, SetupError
-from stream_job.tables import EPOCHS
+from plumbline.connect.tables import EPOCHS
+from plumbline.contract.errors import IncompleteError, SetupError
+from tests.support.model import Event
+from tests.support.recovering import expect, kill_recovery, lose, outcome, published, recovered
+from tests.support.scenario import Scenario, within
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pyarrow as pa
 import pytest
-from model import START
-from replaying import SECOND_DAY, planned, the_replay
-from scenario import Scenario
 
-from contract.errors import IncompleteError, SetupError, UsageError
-from contract.ranges import TimeRange
-from replay.publish import AuditFailed
+from plumbline.contract.errors import IncompleteError, SetupError, UsageError
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay.publish import AuditFailed
+from tests.support.model import START
+from tests.support.replaying import SECOND_DAY, planned, the_replay
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 
@@ -66,7 +66,7 @@ def test_a_tape_with_other_rows_than_the_plan_counted(shop: Scenario) -> None:
     day = planned(shop, SECOND_DAY)
     body = json.loads(day.folder.plan.read_text())
     body["sources"]["orders"]["pieces"][0]["rows"] += 1
-    from replay.plan import body_hash
+    from plumbline.replay.plan import body_hash
 
     del body["hash"]
     day.folder.plan.write_text(json.dumps(body | {"hash": body_hash(body)}))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from replaying import SECOND_DAY, planned
-from scenario import Scenario
 
-from contract.errors import UsageError
-from contract.ranges import TimeRange
-from replay.gc import collect
-from replay.publish import publish, rollback
-from replay.series import Several, finish, members, plan_several
-from replay.steps import listed, open_replay
-from replay.store import ReplayFolder
+from plumbline.contract.errors import UsageError
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay.gc import collect
+from plumbline.replay.publish import publish, rollback
+from plumbline.replay.series import Several, finish, members, plan_several
+from plumbline.replay.steps import listed, open_replay
+from plumbline.replay.store import ReplayFolder
+from tests.support.replaying import SECOND_DAY, planned
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from model import joined, named
-from replaying import SECOND_DAY, planned
-from scenario import Scenario
+
+from tests.support.model import joined, named
+from tests.support.replaying import SECOND_DAY, planned
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

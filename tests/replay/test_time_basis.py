@@ -6,13 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from shops import HOUR, T0, Shop, hours, record
 
-from connect.kafka import produce
-from contract.errors import IncompleteError, SetupError, UsageError
-from contract.ranges import TimeRange
-from replay.series import Several, plan_several
-from replay.time_basis import COMMIT, RECORD, merged, touched
+from plumbline.connect.kafka import produce
+from plumbline.contract.errors import IncompleteError, SetupError, UsageError
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay.series import Several, plan_several
+from plumbline.replay.time_basis import COMMIT, RECORD, merged, touched
+from tests.support.shops import HOUR, T0, Shop, hours, record
 
 pytestmark = pytest.mark.kafka
 

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 import yaml
-from model import Event
-from scenario import Scenario, contract_body
-from transactions import begun, sent
 
-from connect.home import Home
-from connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED
-from connect.lake import Lake
-from contract.errors import UsageError
-from contract.loader import load
-from contract.model import Contract
-from contract.ranges import TimeRange, parse_time
-from replay.plan import make_plan
-from replay.recover.run import Wanted, recover
-from stream_job import fingerprint, isolation
-from stream_job.job import JobFolder
-from stream_job.status import look
-from stream_job.tables import ARCHIVE_SCHEMA
+from plumbline.connect.home import Home
+from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED
+from plumbline.connect.lake import Lake
+from plumbline.connect.tables import ARCHIVE_SCHEMA
+from plumbline.contract.errors import UsageError
+from plumbline.contract.loader import load
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange, parse_time
+from plumbline.replay.plan import make_plan
+from plumbline.replay.recover.run import Wanted, recover
+from plumbline.stream_job import fingerprint, isolation
+from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.status import look
+from tests.support.model import Event
+from tests.support.scenario import Scenario, contract_body
+from tests.support.transactions import begun, sent
 
 
 def hour(job: Scenario, at: int) -> None:

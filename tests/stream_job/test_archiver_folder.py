@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from model import Event
-from scenario import Scenario
 
-from connect.home import Home
-from connect.lake import Lake
-from stream_job.archiver import begin, disagreement, put_aside
-from stream_job.recovered import EPOCH_ID, QUERY_ID
-from stream_job.topics import note_read
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.stream_job.archiver import begin, disagreement, put_aside
+from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID
+from plumbline.stream_job.topics import note_read
+from tests.support.model import Event
+from tests.support.scenario import Scenario
 
 IDS = ("id",)
 ROWS = pa.table({"n": pa.array([1], pa.int64())})
@@ -144,7 +144,7 @@ def holes_are_filled(job: Scenario) -> None:
     """A hole between, one at the beginning; and an offset that is there twice is told, not touched."""
     from pyiceberg.expressions import And, EqualTo, In
 
-    from replay.fill import fill
+    from plumbline.replay.fill import fill
 
     table = job.lake.load("raw.orders")
     table.delete(And(EqualTo("partition", 0), In("offset", [0, 3, 4])))

@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from avro_events import encoded, record, register
-from model import START, Event, Row
-from scenario import Scenario
 
-from contract.ranges import TimeRange
-from replay import play
-from replay.plan import make_plan
-from replay.steps import open_replay
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay import play
+from plumbline.replay.plan import make_plan
+from plumbline.replay.steps import open_replay
+from tests.support.avro_events import encoded, record, register
+from tests.support.model import START, Event, Row
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

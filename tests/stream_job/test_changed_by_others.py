@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from model import Event
-from scenario import Scenario
 
-from connect.file_formats import DEFAULT_FORMAT
-from contract.errors import SetupError, UsageError
-from contract.ranges import TimeRange, parse_time
-from replay.plan import make_plan
+from plumbline.connect.file_formats import DEFAULT_FORMAT
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.contract.ranges import TimeRange, parse_time
+from plumbline.replay.plan import make_plan
+from tests.support.model import Event
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 NESTED = ("tags ARRAY<STRING>", "place STRUCT<lat: DOUBLE, lon: DOUBLE>", "notes MAP<STRING, INT>")

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import cluster
 import pytest
-from model import Event
-from scenario import Scenario
+
+from tests.support import cluster
+from tests.support.model import Event
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 
@@ -31,10 +32,10 @@ RUN = """
 import sys
 from pathlib import Path
 
-from connect.home import Home
-from contract.loader import load
-from contract.ranges import TimeRange
-from stream_job import batch, run
+from plumbline.connect.home import Home
+from plumbline.contract.loader import load
+from plumbline.contract.ranges import TimeRange
+from plumbline.stream_job import batch, run
 
 contract, home = load(Path(sys.argv[1])), Home.resolve(sys.argv[2])
 run.run(contract, home, once=True)

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from model import START, Event, joined
-from scenario import Scenario
 
-from contract.ranges import TimeRange
+from plumbline.contract.ranges import TimeRange
+from tests.support.model import START, Event, joined
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 
@@ -64,9 +64,9 @@ def test_reconcile_knows_a_late_copy_from_a_late_event(doubled: Scenario) -> Non
 
 
 def test_a_tape_takes_each_event_once(doubled: Scenario) -> None:
-    from replay.plan import make_plan
-    from replay.play import run
-    from replay.store import ReplayFolder
+    from plumbline.replay.plan import make_plan
+    from plumbline.replay.play import run
+    from plumbline.replay.store import ReplayFolder
 
     window = TimeRange(START - timedelta(hours=1), START + timedelta(hours=3))
     contract, home = doubled.contract, doubled.home

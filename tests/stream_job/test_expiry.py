@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from stream_job.expiry import UNKNOWN_WRITER_MS, Expiry, Version, plan
+from plumbline.stream_job.expiry import UNKNOWN_WRITER_MS, Expiry, Version, plan
 
 DAY = 86_400_000
 NOW = 100 * DAY

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contract.errors import SetupError, UnreachableError
-from stream_job.failures import Cause, judge
-from stream_job.patience import Backoff
+from plumbline.contract.errors import SetupError, UnreachableError
+from plumbline.stream_job.backoff import Backoff
+from plumbline.stream_job.failures import Cause, judge
 
 STREAM = Cause("org.apache.spark.sql.streaming.StreamingQueryException", "[STREAM_FAILED] Query [id = 1] terminated")
 JOB = Cause("org.apache.spark.SparkException", "Job aborted due to stage failure: Task 0 in stage 1.0 failed 1 times")

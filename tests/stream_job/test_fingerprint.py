@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from scenario import contract_body
 
-from contract.errors import UsageError
-from contract.evolution import compare
-from contract.loader import load, parse
-from contract.model import Contract
-from stream_job import fingerprint
+from plumbline.contract.errors import UsageError
+from plumbline.contract.evolution import compare
+from plumbline.contract.loader import load, parse
+from plumbline.contract.model import Contract
+from plumbline.stream_job import fingerprint
+from tests.support.scenario import contract_body
 
 Body = dict[str, Any]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from model import Event, joined
-from scenario import Scenario, within
+
+from tests.support.model import Event, joined
+from tests.support.scenario import Scenario, within
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

@@ -12,15 +12,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from model import START, Event, joined
-from scenario import Feed, Scenario, within
 
-from contract.ranges import TimeRange
-from replay.audit import audit
-from replay.plan import make_plan
-from replay.play import run
-from replay.publish import publish
-from replay.store import ReplayFolder
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay.audit import audit
+from plumbline.replay.plan import make_plan
+from plumbline.replay.play import run
+from plumbline.replay.publish import publish
+from plumbline.replay.store import ReplayFolder
+from tests.support.model import START, Event, joined
+from tests.support.scenario import Feed, Scenario, within
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

@@ -8,12 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from model import Event
-from scenario import Scenario
 
-from stream_job.epochs import rows_of
-from stream_job.ledger import Epoch
-from stream_job.tables import EPOCHS
+from plumbline.connect.tables import EPOCHS
+from plumbline.stream_job.epochs import rows_of
+from plumbline.stream_job.ledger import Epoch
+from tests.support.model import Event
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 

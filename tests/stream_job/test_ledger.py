@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from contract.errors import IncompleteError
-from contract.loader import parse
-from contract.model import Contract
-from stream_job.epochs import rows_of
-from stream_job.ledger import Ledger
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from plumbline.stream_job.epochs import rows_of
+from plumbline.stream_job.ledger import Ledger
 
 Offsets = dict[str, int] | None
 Commit = Callable[..., None]

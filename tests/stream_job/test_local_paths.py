@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from connect.home import Home, on_this_disk
-from stream_job.queries import write_stream
+from plumbline.connect.home import Home, on_this_disk
+from plumbline.stream_job.queries import write_stream
 
 ROOT = Path(__file__).resolve().parents[2]
 

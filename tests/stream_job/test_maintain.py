@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model import Event
-from scenario import Scenario
 
 from plumbline.pins import recorded_snapshots
-from stream_job.expiry import QUERY_ID, versions_of
-from stream_job.maintain import Limits, maintain
+from plumbline.stream_job.expiry import QUERY_ID, versions_of
+from plumbline.stream_job.maintain import Limits, maintain
+from tests.support.model import Event
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from shop_contract import TEXT
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import IncompleteError
-from contract.loader import parse
-from contract.model import Contract
-from stream_job import epochs
-from stream_job.ledger import Epoch, Ledger
-from stream_job.mending import mend
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from plumbline.stream_job import epochs
+from plumbline.stream_job.ledger import Epoch, Ledger
+from plumbline.stream_job.mending import mend
+from tests.support.shop_contract import TEXT
 
 LAST = 4
 Damage = Callable[[Path], object]

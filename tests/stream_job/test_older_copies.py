@@ -8,16 +8,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import yaml
-from scenario import contract_body
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import SetupError, UsageError
-from contract.loader import parse
-from stream_job import epochs
-from stream_job.job import JobFolder
-from stream_job.ledger import Epoch
-from stream_job.recovered import EPOCH_ID, QUERY_ID, settle, went_back
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.contract.loader import parse
+from plumbline.stream_job import epochs
+from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID, settle, went_back
+from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.ledger import Epoch
+from tests.support.scenario import contract_body
 
 CONTRACT = parse(yaml.safe_dump(contract_body("copied", {"bootstrap.servers": "127.0.0.1:1"})))
 ROWS = pa.table({"n": pa.array([1], pa.int64())})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_job.orphans import removable
+from plumbline.stream_job.orphans import removable
 
 UUID = "3f1c9a2e-0b7d-4c55-9f1e-2a6b8c7d9e0f"
 HERE = "file:///srv/lake/warehouse/joined/orders"

@@ -8,12 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from model import START, Event
-from scenario import Scenario
 
-from contract.beside import reference_query
-from contract.errors import ContractError, SetupError, UsageError
-from contract.ranges import TimeRange
+from plumbline.contract.errors import ContractError, SetupError, UsageError
+from plumbline.contract.ranges import TimeRange
+from plumbline.contract.user_code import reference_query
+from tests.support.model import START, Event
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

@@ -11,15 +11,16 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from shop_contract import TEXT
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.loader import parse
-from stream_job import outlook, service
-from stream_job.job import JobFolder
-from stream_job.service import Life, Service
-from stream_job.tables import ARCHIVE_SCHEMA
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.tables import ARCHIVE_SCHEMA
+from plumbline.contract.loader import parse
+from plumbline.stream_job import lag as outlook
+from plumbline.stream_job import service
+from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.service import Life, Service
+from tests.support.shop_contract import TEXT
 
 QUIET: Any = SimpleNamespace(look=lambda: None, query=lambda name: None, ended=False, trouble=None, retries=0)
 

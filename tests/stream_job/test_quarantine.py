@@ -8,17 +8,17 @@ from datetime import timedelta
 from itertools import chain, zip_longest
 
 import pytest
-from model import START, Event, joined, named
-from poison import LONGEST, poisons
-from scenario import SIDES, Scenario
 
-from contract.judgement import OF_AVRO, REASONS
-from contract.ranges import TimeRange
-from replay.audit import audit
-from replay.plan import make_plan
-from replay.play import run as play
-from replay.steps import open_replay
-from stream_job import quarantine
+from plumbline.contract.admission import OF_AVRO, REASONS
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay.audit import audit
+from plumbline.replay.plan import make_plan
+from plumbline.replay.play import run as play
+from plumbline.replay.steps import open_replay
+from plumbline.stream_job import quarantine
+from tests.support.model import START, Event, joined, named
+from tests.support.poison import LONGEST, poisons
+from tests.support.scenario import SIDES, Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

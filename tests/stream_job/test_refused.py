@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
-from scenario import Scenario, contract_body, within
 
-from contract.errors import SetupError, UsageError
-from contract.loader import parse
-from contract.model import Contract
-from stream_job.job import JobFolder
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from plumbline.stream_job.job_folder import JobFolder
+from tests.support.scenario import Scenario, contract_body, within
 
 
 def contract(**join: Any) -> Contract:

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from model import Event
-from scenario import Scenario, until
 
-from connect import broker
-from connect.home import Home
-from connect.spark import session
-from contract.errors import SetupError, UnreachableError
-from stream_job import queries
-from stream_job.service import Life
+from plumbline.connect import broker
+from plumbline.connect.home import Home
+from plumbline.connect.spark import session
+from plumbline.contract.errors import SetupError, UnreachableError
+from plumbline.stream_job import queries
+from plumbline.stream_job.service import Life
+from tests.support.model import Event
+from tests.support.scenario import Scenario, until
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -66,7 +66,7 @@ def test_it_sits_out_a_broker_and_a_catalog_that_are_away(
     own = Home.resolve(tmp_path / "broker")
     there = broker.start(own)
     job = Scenario.begin(tmp_path, {"bootstrap.servers": there.bootstrap_servers}, "away", {})
-    monkeypatch.setattr("connect.kafka.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("plumbline.connect.kafka.ANSWER_SECONDS", 1.0)
     catalog = job.home.lake / "catalog.db"
     uri = f"jdbc:sqlite:{catalog}?busy_timeout=200"
     job.spark = session(job.home, job.lake, app="service", extra={"spark.sql.catalog.lake.uri": uri})
@@ -135,7 +135,7 @@ def test_a_second_signal_ends_it_at_once(new_scenario: Callable[..., Scenario]) 
 def test_it_gives_up_when_its_patience_is_spent(
     new_scenario: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connect.kafka.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("plumbline.connect.kafka.ANSWER_SECONDS", 0.2)
     job = new_scenario()
     job.change_contract(kafka={"bootstrap.servers": "127.0.0.1:1"})
     said: list[str] = []

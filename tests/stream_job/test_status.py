@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model import Event
-from scenario import Scenario, until
 
-from contract.errors import SetupError
 from plumbline.cli import run
-from stream_job.metrics import METRICS
-from stream_job.service import Life
+from plumbline.contract.errors import SetupError
+from plumbline.stream_job.metrics import METRICS
+from plumbline.stream_job.service import Life
+from tests.support.model import Event
+from tests.support.scenario import Scenario, until
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

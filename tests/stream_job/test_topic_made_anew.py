@@ -10,24 +10,24 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from model import Event
-from scenario import PARTITIONS, Scenario, contract_body, until
 
-from connect.home import Home
-from connect.kafka import Record, admin_client, create_topics, produce
-from connect.kafka_topics import topic_ids
-from connect.lake import Lake
-from contract.errors import IncompleteError, PlumblineError, SetupError, UsageError
-from contract.loader import parse
-from contract.ranges import TimeRange
-from replay.recover.run import Wanted, recover
-from stream_job import topics
-from stream_job.adopt import RECOVER, adopt
-from stream_job.job import JobFolder
-from stream_job.ledger import Epoch
-from stream_job.recovered import EPOCH_ID, QUERY_ID
-from stream_job.service import Service
-from stream_job.tables import ARCHIVE_SCHEMA, EPOCHS
+from plumbline.connect.home import Home
+from plumbline.connect.kafka import Record, admin_client, create_topics, produce
+from plumbline.connect.kafka_topics import topic_ids
+from plumbline.connect.lake import Lake
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS
+from plumbline.contract.errors import IncompleteError, PlumblineError, SetupError, UsageError
+from plumbline.contract.loader import parse
+from plumbline.contract.ranges import TimeRange
+from plumbline.replay.recover.run import Wanted, recover
+from plumbline.stream_job import topics
+from plumbline.stream_job.adopt import RECOVER, adopt
+from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID
+from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.ledger import Epoch
+from plumbline.stream_job.service import Service
+from tests.support.model import Event
+from tests.support.scenario import PARTITIONS, Scenario, contract_body, until
 
 pytestmark = pytest.mark.kafka
 
@@ -162,7 +162,9 @@ def test_an_adoption_that_was_killed_is_refused_and_repeated(
         def killed(*args: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr("stream_job.adopt._turn" if "noted" in step else "stream_job.topics.write", killed)
+        patch.setattr(
+            "plumbline.stream_job.adopt._turn" if "noted" in step else "plumbline.stream_job.topics.write", killed
+        )
         with pytest.raises(KeyboardInterrupt):
             adopt(job.contract, job.home, execute=True)
     ids = {name: topics.agreed(job.lake, job.kafka, source) for name, source in job.contract.sources.items()}
@@ -202,7 +204,7 @@ def test_a_broker_that_tells_no_ids(job: Job, monkeypatch: pytest.MonkeyPatch) -
     def told_nothing(properties: Mapping[str, str], names: list[str], *_: float) -> dict[str, str | None]:
         return dict.fromkeys(names)
 
-    monkeypatch.setattr("connect.kafka_topics.topic_ids", told_nothing)
+    monkeypatch.setattr("plumbline.connect.kafka_topics.topic_ids", told_nothing)
     ids = {name: topics.agreed(job.lake, job.kafka, source) for name, source in job.contract.sources.items()}
     with pytest.raises(SetupError, match=r"ends at offset 0 of partition 0, what was read of it ends at 3.*--source"):
         topics.refuse_read_beyond(job.job, job.contract, job.kafka, ids)
@@ -297,8 +299,8 @@ def test_old_and_new_records_are_told_apart_and_none_is_lost_or_doubled(
 
 
 def refused_everywhere(job: Scenario) -> None:
-    from replay.plan import make_plan
-    from stream_job.status import look
+    from plumbline.replay.plan import make_plan
+    from plumbline.stream_job.status import look
 
     again = r"was deleted and recreated: its id is"
     with pytest.raises(SetupError, match=again):

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from shop_contract import TEXT
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.errors import UsageError
-from contract.loader import parse
-from contract.model import Contract
-from replay.fill import fill
-from replay.recorded import read_recorded
-from replay.recover.run import Wanted, recover
-from replay.settled import last_evict_watermark
-from stream_job import epochs, fingerprint
-from stream_job.adopt import adopt
-from stream_job.job import JobFolder
-from stream_job.ledger import Epoch, Ledger
-from stream_job.status import look
-from stream_job.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.contract.errors import UsageError
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from plumbline.replay.fill import fill
+from plumbline.replay.recorded import read_recorded
+from plumbline.replay.recover.run import Wanted, recover
+from plumbline.replay.settled import last_evict_watermark
+from plumbline.stream_job import epochs, fingerprint
+from plumbline.stream_job.adopt import adopt
+from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.ledger import Epoch, Ledger
+from plumbline.stream_job.status import look
+from tests.support.shop_contract import TEXT
 
 FIRST = Epoch(0, "q-shop", "run", 1_000_000, 0, 60_000, ({}, {}), ({"0": 5}, {"0": 5}))
 

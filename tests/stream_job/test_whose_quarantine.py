@@ -8,12 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.loader import parse
-from contract.model import Contract
-from stream_job import outlook, quarantine
-from stream_job.tables import ARCHIVE_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.tables import ARCHIVE_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
+from plumbline.stream_job import lag as outlook
+from plumbline.stream_job import quarantine
 
 TEXT = """
 contract: shop

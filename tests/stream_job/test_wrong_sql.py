@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 from pyspark.sql import SparkSession
-from scenario import Scenario, contract_body
 
-from contract.errors import ContractError
-from contract.loader import parse
+from plumbline.batch_reference import run as batch
 from plumbline.cli import run
-from stream_job import batch, join
+from plumbline.contract.errors import ContractError
+from plumbline.contract.loader import parse
+from plumbline.stream_job import join
+from tests.support.scenario import Scenario, contract_body
 
 pytestmark = pytest.mark.spark
 

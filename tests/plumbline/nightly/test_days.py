@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from contract.ranges import micros
+from plumbline.contract.ranges import micros
 from plumbline.nightly.days import Due, due, newest_ended
 
 NOW = datetime(2024, 3, 10, 3, tzinfo=UTC)

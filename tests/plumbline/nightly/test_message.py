@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hostile import HOSTILE
-from nights import failing, night
 
 from plumbline.nightly.message import MOST_NIGHTS, escaped, line_of, message, severity
+from tests.support.hostile import HOSTILE
+from tests.support.nights import failing, night
 
 SLACK = ["<!here|now>", ":rotating_light:", '"}],"text":"injected', "\U0001f480" * 5_000]
 VALUES = [*(value for value in HOSTILE.values() if value), *SLACK]

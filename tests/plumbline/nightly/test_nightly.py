@@ -10,15 +10,15 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from killing import command, kill_nightly
-from model import START, Event, joined
-from scenario import Scenario
 
-from contract.errors import IncompleteError, UnreachableError
-from contract.ranges import TimeRange
+from plumbline.contract.errors import IncompleteError, UnreachableError
+from plumbline.contract.ranges import TimeRange
 from plumbline.nightly.folder import NightFolder
 from plumbline.nightly.night import Job
 from plumbline.nightly.run import Options, nightly
+from tests.support.killing import command, kill_nightly
+from tests.support.model import START, Event, joined
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 

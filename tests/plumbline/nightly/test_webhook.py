@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import night
 
-from contract.errors import PlumblineError, UnreachableError, UsageError
 from plumbline.cli import run
+from plumbline.contract.errors import PlumblineError, UnreachableError, UsageError
 from plumbline.demo.folder import example_contract
 from plumbline.nightly.message import message
 from plumbline.nightly.webhook import checked, post
+from tests.support.nights import night
 
 NO_WAIT = (0.0, 0.0)
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from nights import night
-from shop_contract import TEXT
 
-from connect.home import Home
-from connect.lake import Lake
-from contract.identity import identity
-from contract.loader import parse
-from contract.model import Contract
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.identity import identity
+from plumbline.contract.loader import parse
+from plumbline.contract.model import Contract
 from plumbline.nightly import record
 from plumbline.nightly.folder import NIGHT, claim, nights_of
-from reconcile.record import RUNS, runs_schema
+from plumbline.reconcile.store import RUNS, runs_schema
+from tests.support.nights import night
+from tests.support.shop_contract import TEXT
 
 DAY = date(2024, 3, 1)
 

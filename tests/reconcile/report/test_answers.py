@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from examples_of_runs import DAY, document, finding
 
-from contract.ranges import TimeRange
-from reconcile.causes import registry
-from reconcile.report import Facts, Lateness, stories
-from reconcile.report.answers import Answers, all_left, answers
-from reconcile.report.page import commands
-from reconcile.report.repaired import Repaired
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.causes import registry
+from plumbline.reconcile.lateness.curve import Lateness
+from plumbline.reconcile.report import stories
+from plumbline.reconcile.report.answers import Answers, all_left, answers
+from plumbline.reconcile.report.context import Facts
+from plumbline.reconcile.report.page import commands
+from plumbline.reconcile.report.repaired import Repaired
+from tests.support.examples_of_runs import DAY, document, finding
 
 FACTS = Facts(contract_path="plays.yaml")
 REPAIRS = {"replay", "batch", "archive", "quarantine", "explain", "wait"}

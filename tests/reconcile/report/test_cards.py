@@ -7,18 +7,18 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from examples_of_runs import document
-from hostile import HOSTILE
-from reading_html import Page
-from test_report_escaping import spoiled
 
-import reconcile
-from reconcile.books import Books
-from reconcile.books import Page as Ledger
-from reconcile.report.card import Grid, card
-from reconcile.run import Run
-from reconcile.story import Moment, Story
-from replay.plan import Plan
+import plumbline
+from plumbline.reconcile.explain.story import Moment, Story
+from plumbline.reconcile.judge.books import Books
+from plumbline.reconcile.judge.books import Page as Ledger
+from plumbline.reconcile.report.notebook_card import Grid, card
+from plumbline.reconcile.run import Run
+from plumbline.replay.plan import Plan
+from tests.reconcile.report.test_report_escaping import spoiled
+from tests.support.examples_of_runs import document
+from tests.support.hostile import HOSTILE
+from tests.support.reading_html import Page
 
 AT = datetime(2024, 3, 1, tzinfo=UTC)
 KNOWN = {"div", "style", "p", "table", "caption", "thead", "tbody", "tr", "th", "td", "pre"}
@@ -36,7 +36,7 @@ def story_of(text: str) -> Story:
 def diff_of(text: str) -> Any:
     name = text or "no name"
     left, right = pa.table({name: [1, 2], "v": [text, "b"]}), pa.table({name: [1, 2], "v": ["a", "b"]})
-    return reconcile.diff(left, right, [name])
+    return plumbline.diff(left, right, [name])
 
 
 def test_a_run_says_verdict_and_books() -> None:
@@ -85,6 +85,6 @@ def test_hostile_column_names_and_values_stay_text_in_a_diff() -> None:
     values = [text for text in NAMES if text.strip()]
     left = pa.table({"id": range(len(values)), **{name: ["a"] * len(values) for name in values[:20]}, "v": values})
     right = left.set_column(left.num_columns - 1, "v", pa.array(["other"] * len(values)))
-    page = Page(reconcile.diff(left, right, "id")._repr_html_())
+    page = Page(plumbline.diff(left, right, "id")._repr_html_())
     assert {name for name, _ in page.elements} <= KNOWN
     assert {name for _, attributes in page.elements for name in attributes} <= {"class", "scope"}

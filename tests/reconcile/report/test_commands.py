@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from hostile import HOSTILE
 
-from contract.ranges import TimeRange, parse_time
-from contract.shown import shown
-from reconcile.report.commands import Commands, pieces, word
+from plumbline.contract.ranges import TimeRange, parse_time
+from plumbline.contract.safe_text import shown
+from plumbline.reconcile.report.next_commands import Commands, pieces, word
+from tests.support.hostile import HOSTILE
 
 TYPEABLE = {name: text for name, text in HOSTILE.items() if name not in ("null", "lone surrogate")}
 """No argument can hold these two: NUL ends one, and a lone surrogate is no character."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from examples_of_runs import document
-from hostile import HOSTILE
-from reading_html import Page
 
-from contract.shown import is_unsafe
-from reconcile.report import Facts, checks, render
+from plumbline.contract.safe_text import is_unsafe
+from plumbline.reconcile.report import checks
+from plumbline.reconcile.report.context import Facts
+from plumbline.reconcile.report.page import render
+from tests.support.examples_of_runs import document
+from tests.support.hostile import HOSTILE
+from tests.support.reading_html import Page
 
 
 def check(subject: str = "stream", snapshot_id: int | None = 11, **failing: Any) -> dict[str, Any]:

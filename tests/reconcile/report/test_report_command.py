@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyiceberg.expressions import AlwaysTrue
-from reading_html import Page
-from world import CONTRACT, OUTPUT, START, World, play, show
 
-from contract.ranges import TimeRange
 from plumbline.cli import run
+from plumbline.contract.ranges import TimeRange
+from tests.support.reading_html import Page
+from tests.support.world import CONTRACT, OUTPUT, START, World, play, show
 
 
 @pytest.fixture

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from examples_of_runs import DAY, document, finding
-from hostile import HOSTILE
-from reading_html import Page
-from world import World
 
-from contract.ranges import TimeRange
-from contract.shown import shown
-from reconcile.report import Facts, Lateness, Replay, render
+from plumbline.contract.ranges import TimeRange
+from plumbline.contract.safe_text import shown
+from plumbline.reconcile.lateness.curve import Lateness
+from plumbline.reconcile.report.context import Facts, Replay
+from plumbline.reconcile.report.page import render
+from tests.support.examples_of_runs import DAY, document, finding
+from tests.support.hostile import HOSTILE
+from tests.support.reading_html import Page
+from tests.support.world import World
 
 KNOWN = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "div", "span", "p",

@@ -7,14 +7,15 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from examples_of_runs import DAY, document, finding
-from hostile import HOSTILE
 from markdown_it import MarkdownIt
-from test_report_escaping import spoiled
 
-from contract.ranges import TimeRange
-from contract.shown import is_unsafe
-from reconcile.report import Facts, Replay, markdown
+from plumbline.contract.ranges import TimeRange
+from plumbline.contract.safe_text import is_unsafe
+from plumbline.reconcile.report import markdown
+from plumbline.reconcile.report.context import Facts, Replay
+from tests.reconcile.report.test_report_escaping import spoiled
+from tests.support.examples_of_runs import DAY, document, finding
+from tests.support.hostile import HOSTILE
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 OURS = {"h3", "p", "strong", "code", "table", "thead", "tbody", "tr", "th", "td", "pre", "ul", "li"}

@@ -8,12 +8,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from examples_of_runs import DAY, document, finding
-from reading_html import Page
-from world import World, play, show
 
-from contract.ranges import TimeRange
-from reconcile.report import Facts, Lateness, Replay, reading, render
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile import document as reading
+from plumbline.reconcile.lateness.curve import Lateness
+from plumbline.reconcile.report.context import Facts, Replay
+from plumbline.reconcile.report.page import render
+from tests.support.examples_of_runs import DAY, document, finding
+from tests.support.reading_html import Page
+from tests.support.world import World, play, show
 
 
 def page_of(*documents: dict[str, Any], findings: list[dict[str, Any]] | None = None, **facts: Any) -> Page:

@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from examples_of_runs import document
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.ranges import TimeRange
-from reconcile.report import plots, reading, spell
-from reconcile.report.lateness import Lateness
-from reconcile.report.reading import Window
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile import document as reading
+from plumbline.reconcile import format as spell
+from plumbline.reconcile.document import Window
+from plumbline.reconcile.lateness.curve import Lateness
+from plumbline.reconcile.report import plots
+from tests.support.examples_of_runs import document
 
 
 @pytest.mark.parametrize(

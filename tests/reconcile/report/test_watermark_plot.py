@@ -6,13 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from examples_of_runs import DAY
-from world import World, play, show
 
-from reconcile.report import Lateness, measure
-from reconcile.report.lateness import Epoch
-from reconcile.report.plots import Chart
-from reconcile.report.watermark import against_event_time
+from plumbline.reconcile.lateness.curve import Epoch, Lateness, measure
+from plumbline.reconcile.report.plots import Chart
+from plumbline.reconcile.report.watermark import against_event_time
+from tests.support.examples_of_runs import DAY
+from tests.support.world import World, play, show
 
 START_MS = round(DAY.timestamp() * 1000)
 HOUR_MS = 3_600_000

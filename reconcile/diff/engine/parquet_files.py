@@ -1,0 +1,229 @@
+"""Parquet files as one side. Files whose numbers have several types are never brought to one that rounds them.
+
+Left alone, DuckDB takes a bigint beside a double for a double, an int beside a float for a float, of two decimals the
+smaller scale, and a decimal of more than 38 digits for a double.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.sql_quoting import ident
+from plumbline.contract.errors import SetupError, UsageError
+from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL, by_value
+from plumbline.reconcile.diff.engine.case_names import of_files
+from plumbline.reconcile.diff.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
+from plumbline.reconcile.diff.engine.number_text import of_plain
+from plumbline.reconcile.diff.engine.paths import Files
+from plumbline.reconcile.diff.engine.relation import PLACE, Relation, describe
+
+_WHERE_ROWS_LIE = (FILE_INDEX, "file_row_number")  # columns that DuckDB has beside those of the files
+DIGITS = "digits"
+_EXACT_IN_DOUBLE = 15
+"""Decimals of so many digits are told apart as doubles, and each double says the digits of its decimal again."""
+
+
+def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relation:
+    """Columns are matched by name: a file that lacks one gives NULL, and none is dropped without a word.
+
+    A column of the files that has the name of one that says where rows lie hides it: such files go without places, and
+    so do files of several number types.
+    """
+    schemas = [_schema(path) for path in files.paths]
+    named, clashes = of_files([schema.names for schema in schemas])
+    schemas = [_renamed(schema, names) for schema, names in zip(schemas, named, strict=True)]
+    forms = _forms(files, schemas)
+    keys = lacking_keys(files, [schema.names for schema in schemas])
+    if forms or clashes:
+        groups = _groups(con, files, schemas, forms, view, copied=bool(clashes))
+        parts = (f"SELECT {columns}{key_columns(keys, places, [])} FROM {sql}" for columns, sql, places in groups)
+        con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {' UNION ALL BY NAME '.join(parts)}")
+        digits = frozenset(name for name, form in forms.items() if form == DIGITS)
+        return replace(describe(con, view, files.paths), digits=digits, clashes=clashes)
+    union = ["union_by_name = true"] if len(files.paths) > 1 else []
+    own = {name.lower() for schema in schemas for name in schema.names}
+    folders = key_columns(keys, range(len(files.paths)), own)
+    hidden = own & {*_WHERE_ROWS_LIE}
+    places = "" if hidden else "".join(f", {own} AS {ours}" for own, ours in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
+    rows = f"SELECT *{folders}{places} FROM {parquet_rows(files.paths, *union)}"
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {rows}")
+    return describe(con, view, files.paths)
+
+
+def _schema(path: str) -> pa.Schema:
+    try:
+        with Path(path).open("rb") as file:
+            return pq.read_schema(file)
+    except pa.ArrowException as error:
+        raise SetupError(
+            f"{path!r} cannot be read: {str(error).splitlines()[0]}",
+            where=path,
+            next_step="check that it exists, is complete and stays there",
+        ) from error
+
+
+def _renamed(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
+
+
+def _forms(files: Files, schemas: Sequence[pa.Schema]) -> dict[str, str]:
+    """Column to the type in which its numbers meet exactly, where DuckDB would choose another: a type of DuckDB, or
+    DIGITS."""
+    kinds: dict[str, dict[pa.DataType, str]] = {}
+    for path, schema in zip(files.paths, schemas, strict=True):
+        for field in schema:
+            kinds.setdefault(field.name, {}).setdefault(field.type, path)
+    forms = {}
+    for name, found in kinds.items():
+        if any(map(_is_number, found)):
+            form = _common([kind for kind in found if _is_number(kind)])
+            if form is not None:
+                forms[name] = form
+        else:
+            _check_nested(name, found)
+    return forms
+
+
+def _common(kinds: Sequence[pa.DataType]) -> str | None:
+    wide = any(pa.types.is_decimal256(kind) and kind.precision > MAX_DECIMAL for kind in kinds)
+    if len(kinds) == 1 and not wide:
+        return None
+    floats = [kind for kind in kinds if pa.types.is_floating(kind)]
+    if len(floats) == len(kinds):
+        return None
+    if wide:
+        return DIGITS
+    whole, scale = (max(map(measure, set(kinds) - set(floats))) for measure in (_whole, _scale))
+    if floats:
+        return "DOUBLE" if whole + scale <= _EXACT_IN_DOUBLE else DIGITS
+    if whole + scale > MAX_DECIMAL:
+        return DIGITS
+    return f"DECIMAL({whole + scale},{scale})" if any(map(pa.types.is_decimal, kinds)) else None
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _whole(kind: Any) -> int:
+    """Digits before the point."""
+    return kind.precision - kind.scale if pa.types.is_decimal(kind) else {8: 3, 16: 5, 32: 10, 64: 20}[kind.bit_width]
+
+
+def _scale(kind: Any) -> int:
+    return int(kind.scale) if pa.types.is_decimal(kind) else 0
+
+
+def _check_nested(name: str, found: dict[pa.DataType, str]) -> None:
+    """Refuse what lies in a list, map or struct and would be rounded: there no text can take its place."""
+    leaves = {path: dict(_numbers_in(kind)) for kind, path in found.items()}
+    for path, one in leaves.items():
+        if any(_common([kind]) for kind in one.values()):
+            raise _refused(name, path, path)
+    for (path, one), (other_path, other) in combinations(leaves.items(), 2):
+        if any(_common([one[leaf], other[leaf]]) for leaf in one.keys() & other.keys() if one[leaf] != other[leaf]):
+            raise _refused(name, path, other_path)
+
+
+def _numbers_in(kind: Any, path: str = "") -> Iterator[tuple[str, pa.DataType]]:
+    if _is_number(kind):
+        yield path, kind
+    elif pa.types.is_nested(kind):
+        if pa.types.is_map(kind):
+            parts = [("key", kind.key_type), ("item", kind.item_type)]
+        else:
+            named = pa.types.is_struct(kind)
+            fields = [kind.field(n) for n in range(kind.num_fields)]
+            parts = [(field.name if named else "", field.type) for field in fields]
+        for name, part in parts:
+            yield from _numbers_in(part, f"{path}.{name}")
+
+
+def _refused(name: str, path: str, other: str) -> UsageError:
+    return UsageError(
+        f"column {name!r} holds numbers inside lists, maps or structs that have no common type without rounding",
+        where=path if path == other else f"{path}, {other}",
+        next_step="compare the files one by one, leave the column out with --columns, or cast it in the files",
+    )
+
+
+def _groups(
+    con: duckdb.DuckDBPyConnection,
+    files: Files,
+    schemas: Sequence[pa.Schema],
+    forms: dict[str, str],
+    view: str,
+    *,
+    copied: bool,
+) -> Iterator[tuple[str, str, list[int]]]:
+    """SQL of the columns and of the rows of the files that hold the columns of `forms` in one type each, and those
+    files' numbers."""
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for place, schema in enumerate(schemas):
+        held = tuple(schema.field(name).type if name in schema.names else None for name in forms)
+        alike.setdefault(held, []).append(place)
+    for held, places in alike.items():
+        paths = [files.paths[n] for n in places]
+        wide = [name for name, kind in zip(forms, held, strict=True) if kind is not None and _common([kind]) == DIGITS]
+        if wide or copied:
+            for n in places:
+                rows = _copied(con, files.paths[n], schemas[n].names, wide, f"{view} {n} rows")
+                yield _replaced(con, rows, {name: form for name, form in forms.items() if name not in wide}), rows, [n]
+            continue
+        rows = parquet_rows(paths, *(["union_by_name = true"] if len(paths) > 1 else []))
+        yield _replaced(con, rows, forms), rows, places
+
+
+def _replaced(con: duckdb.DuckDBPyConnection, rows: str, forms: dict[str, str]) -> str:
+    """SQL of all columns of `rows`, those of `forms` in their common type."""
+    found = con.sql(f"FROM {rows}")
+    kinds = dict(zip(found.columns, found.types, strict=True))
+    new = [
+        f"{by_value(kinds[name])(ident(name)) if form == DIGITS else f'{ident(name)}::{form}'} AS {ident(name)}"
+        for name, form in forms.items()
+        if name in kinds
+    ]
+    return f"* REPLACE ({', '.join(new)})" if new else "*"
+
+
+def _copied(con: duckdb.DuckDBPyConnection, path: str, names: Sequence[str], wide: Sequence[str], table: str) -> str:
+    """SQL of the rows of a file, copied under these names of its columns, with the `wide` ones as text of their digits.
+
+    Only Arrow reads decimals of more than 38 digits, and names that differ in case only; its readers can be read once.
+    """
+    with Path(path).open("rb") as file:
+        opened = pq.ParquetFile(file)
+        texts = pa.schema(
+            [
+                field.with_type(pa.string()) if field.name in wide else field
+                for field in _renamed(opened.schema_arrow, names)
+            ]
+        )
+        batches = (_as_text(batch, texts, wide) for batch in opened.iter_batches(8192))
+        con.register("plumbline_reader", pa.RecordBatchReader.from_batches(texts, batches))
+        try:
+            con.execute(f"CREATE OR REPLACE TABLE {ident(table)} AS FROM plumbline_reader")
+        finally:
+            con.unregister("plumbline_reader")
+    new = ", ".join(f"{of_plain(ident(name))} AS {ident(name)}" for name in wide)
+    return f"(SELECT * REPLACE ({new}) FROM {ident(table)})" if wide else ident(table)
+
+
+def _as_text(batch: pa.RecordBatch, texts: pa.Schema, wide: Sequence[str]) -> pa.RecordBatch:
+    """Arrow's own cast writes small decimals with an exponent."""
+    columns = [
+        pa.array([None if value is None else format(value, "f") for value in column.to_pylist()], pa.string())
+        if name in wide
+        else column
+        for name, column in zip(texts.names, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=texts)

@@ -1,0 +1,104 @@
+"""How a user wants one side seen: which of its rows, its columns under other names, columns computed by SQL.
+
+All of it becomes the view that is compared, so that nothing after it needs to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+
+from plumbline.connect.sql_quoting import ident
+from plumbline.contract.errors import UsageError
+from plumbline.reconcile.diff.engine.relation import PLACE, Relation, describe, first_line, readable
+from plumbline.reconcile.diff.engine.schema_findings import nearest
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`names` maps columns of the side to the names under which they are compared; `where` and the SQL of `compute`
+    (column to expression) use those. `where` sees the columns before they are computed."""
+
+    where: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    compute: Mapping[str, str] = field(default_factory=dict)
+
+
+def shaped(con: duckdb.DuckDBPyConnection, side: Relation, view: str, shape: Shape) -> Relation:
+    """The view `view`, made of `side` and `shape`. Raises UsageError for SQL and names that do not fit the side."""
+    if shape == Shape():
+        sql = f"FROM {side.sql}"
+    else:
+        named = _renamed(side, shape.names)
+        for what, condition in (("condition", shape.where), *((f"column {n}", e) for n, e in shape.compute.items())):
+            if condition is not None:
+                _check(con, side, named, what, condition)
+        sql = f"SELECT {_columns(side, shape)} FROM ({named}) WHERE {_whole(shape.where or 'true')}"
+    with readable(side.name, side.files):
+        con.execute(f"CREATE OR REPLACE TEMP VIEW {ident(view)} AS {sql}")
+    return describe(con, view, side.files)
+
+
+def check_names(names: Mapping[str, str], left: Relation) -> None:
+    """Refuse a map from columns that the left side has not."""
+    for name in names:
+        if name not in left.columns:
+            raise UsageError(
+                f"column {name!r} of the map is not on the left side", next_step=nearest(name, left.columns)
+            )
+
+
+def _renamed(side: Relation, names: Mapping[str, str]) -> str:
+    for name in names:
+        if name not in side.columns:
+            raise UsageError(
+                f"column {name!r} cannot be mapped: it does not exist",
+                where=side.name,
+                next_step=nearest(name, side.columns),
+            )
+    wanted = [names.get(name, name) for name in side.columns]
+    for old, name in names.items():
+        if wanted.count(name) > 1:
+            raise UsageError(
+                f"two columns would be named {name!r}",
+                where=side.name,
+                next_step=f"map the other one to another name, or drop the map and take --right {name}={ident(old)}",
+            )
+    columns = (f"{ident(old)} AS {ident(new)}" for old, new in zip(side.columns, wanted, strict=True))
+    return f"SELECT {', '.join((*columns, *_place(side)))} FROM {side.sql}"
+
+
+def _columns(side: Relation, shape: Shape) -> str:
+    """All columns in their order, the computed ones in their place or at the end."""
+    present = [shape.names.get(name, name) for name in side.columns]
+    names = dict.fromkeys((*present, *shape.compute))
+    computed = {name: f"{_whole(sql)} AS {ident(name)}" for name, sql in shape.compute.items()}
+    return ", ".join([*(computed.get(name, ident(name)) for name in names), *_place(side)])
+
+
+def _place(side: Relation) -> tuple[str, ...]:
+    return PLACE if side.placed else ()
+
+
+def _check(con: duckdb.DuckDBPyConnection, side: Relation, named: str, what: str, sql: str) -> None:
+    try:
+        kind = con.sql(f"SELECT *, {_whole(sql)} FROM ({named})").types[-1]  # beside columns no aggregate can stand
+    except duckdb.Error as error:
+        raise UsageError(
+            f"the {what} {sql!r} cannot be used: {first_line(error)}",
+            where=side.name,
+            next_step="write one SQL expression over the columns of this side",
+        ) from error
+    if what == "condition" and kind.id != "boolean":
+        raise UsageError(
+            f"the {what} {sql!r} gives {kind}, not true or false",
+            where=side.name,
+            next_step="write a comparison: day >= '2026-01-01'",
+        )
+
+
+def _whole(sql: str) -> str:
+    """In brackets, and on a line of its own: a comment at its end takes nothing else away."""
+    return f"(\n{sql}\n)"

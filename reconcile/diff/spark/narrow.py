@@ -1,0 +1,105 @@
+"""From two Spark frames to two small DuckDB tables: the rows of the keys that may differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from plumbline.connect.sql_quoting import ident
+from plumbline.contract.equality import Tolerance
+from plumbline.contract.errors import SetupError
+from plumbline.reconcile.diff.engine.columns import plan_columns
+from plumbline.reconcile.diff.engine.compare import Comparison
+from plumbline.reconcile.diff.engine.exact_sql import DRIFT
+from plumbline.reconcile.diff.engine.relation import describe, first_line
+from plumbline.reconcile.diff.spark.candidates import KEY_DIGEST, Candidates, find, key_digests, rows_of, settled
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyspark.sql import DataFrame
+
+ROWS_AT_ONCE = 200_000
+"""So many candidate rows come to this process at a time."""
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """What Spark found of the whole tables: their rows, and the keys that stand several times but cannot differ."""
+
+    left_rows: int
+    right_rows: int
+    repeated_keys: int
+
+    def whole(self, con: duckdb.DuckDBPyConnection, found: Comparison) -> Comparison:
+        """The comparison of the rows that were brought here as that of the whole tables."""
+        [(drifted,)] = con.execute(f"SELECT coalesce(sum(left_count), 0)::BIGINT FROM {DRIFT}").fetchall()
+        return replace(
+            found,
+            left_rows=self.left_rows,
+            right_rows=self.right_rows,
+            counts={**found.counts, "match": self.left_rows - int(drifted)},
+            repeated_keys=found.repeated_keys + self.repeated_keys,
+        )
+
+
+def narrow(
+    con: duckdb.DuckDBPyConnection,
+    left: DataFrame,
+    right: DataFrame,
+    key: Sequence[str],
+    *,
+    columns: Sequence[str] | None = None,
+    ignore: Collection[str] = (),
+    tolerances: Mapping[str, Tolerance] | None = None,
+    carry: Sequence[str] = (),
+) -> Narrowed:
+    """Fill the empty tables `left` and `right` of `con` with the rows of the frames whose keys may differ.
+
+    Both frames are of one session, the tables have their columns (`sides.create`). The parameters are those of
+    `compare`, which is to compare the two tables next; `Narrowed.whole` then tells of all rows. Raises UsageError as
+    `compare` does, SetupError when Spark stops.
+    """
+    with settled(left.sparkSession), _foreseen():
+        plan = plan_columns(
+            describe(con, "left"), describe(con, "right"), key,
+            columns=columns, ignore=ignore, tolerances=tolerances, carry=carry,
+        )  # fmt: skip
+        candidates = find(left, right, key, [value.name for value in plan.values], tolerances or {})
+        try:
+            for side, frame in (("left", left), ("right", right)):
+                _bring(con, side, rows_of(candidates, frame, key_digests(left, right, side, key)), candidates)
+        finally:
+            candidates.cached.unpersist()
+    return Narrowed(candidates.left_rows, candidates.right_rows, candidates.repeated_keys)
+
+
+def _bring(con: duckdb.DuckDBPyConnection, side: str, rows: DataFrame, candidates: Candidates) -> None:
+    """The candidates' rows of one side into the table of that name, a bounded number at a time."""
+    if not candidates.rows:
+        return
+    pieces = math.ceil(candidates.rows / ROWS_AT_ONCE)
+    rows = rows.persist() if pieces > 1 else rows
+    for piece in range(pieces):
+        part = rows.where(f"pmod({KEY_DIGEST[0]}, {pieces}) = {piece}").drop(*KEY_DIGEST)
+        con.register("plumbline_piece", part.toArrow())
+        con.execute(f"INSERT INTO {ident(side)} BY NAME FROM plumbline_piece")
+        con.unregister("plumbline_piece")
+    rows.unpersist()
+
+
+@contextmanager
+def _foreseen() -> Iterator[None]:
+    """What Spark stops at, as an error that says what to do."""
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        raise SetupError(
+            f"Spark stopped the comparison: {first_line(error)}",
+            next_step="check that both sides can be read from Spark and that its executors have memory and disk",
+        ) from error

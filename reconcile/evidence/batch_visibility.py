@@ -1,0 +1,96 @@
+"""What the batch runs could see of the differing rows: records by their archive snapshots, partners by their ranges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plumbline.contract.errors import SetupError
+from plumbline.contract.lineage import SIDES
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.inputs.batch_runs import covered
+from plumbline.reconcile.inputs.pinned_views import Pins, archive_view
+
+if TYPE_CHECKING:
+    from plumbline.reconcile.inputs.batch_runs import BatchRun
+
+
+def look_into_batch_snapshots(pins: Pins) -> None:
+    """Fill `seen`: for rows with records that the stream joined, which of them the covering batch run could read."""
+    con = pins.con
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE seen "
+        "(id BIGINT, batch_snapshot_id BIGINT, left_in_batch_snapshot BOOLEAN, right_in_batch_snapshot BOOLEAN)"
+    )
+    borrowed = " OR ".join(f"(NOT batch_has_{side} AND {side}_offset IS NOT NULL)" for side in SIDES)
+    doubtful = f"(stream_present OR {borrowed}) AND NOT coalesce(same_lineage, false)"
+    found = con.execute(f"SELECT 1 FROM inputs WHERE {doubtful} LIMIT 1").fetchone()
+    if found is None:
+        return
+    con.execute(f"CREATE OR REPLACE TABLE doubtful AS SELECT * FROM inputs WHERE {doubtful}")
+    for run in reversed(pins.runs):
+        if con.execute("SELECT 1 FROM doubtful LIMIT 1").fetchone() is None:
+            return
+        _look_into(pins, run)
+        con.execute("DELETE FROM doubtful WHERE id IN (SELECT id FROM seen)")
+
+
+def _look_into(pins: Pins, run: BatchRun) -> None:
+    """Judge the doubtful rows in the range of one batch run by the archive snapshots it read."""
+    in_run = run.time_range.sql("event_time")
+    if pins.con.execute(f"SELECT 1 FROM doubtful WHERE {in_run} LIMIT 1").fetchone() is None:
+        return
+    held = {
+        side: f"CASE WHEN ({side}_partition + {side}_offset) IS NOT NULL THEN {_held(pins, side, snapshot)} END"
+        for side, snapshot in (("left", run.left_archive), ("right", run.right_archive))
+    }
+    pins.con.execute(
+        f"""
+        INSERT INTO seen
+        SELECT id, {run.snapshot_id}, {held["left"]}, {held["right"]}
+        FROM doubtful WHERE {in_run}
+        """
+    )
+
+
+def _held(pins: Pins, side: str, snapshot_id: int | None) -> str:
+    """SQL that says whether the row's record of one side is in the archive at the snapshot; NULL when that is gone."""
+    if snapshot_id is None:
+        return "NULL"
+    try:
+        archive_view(pins, f"{side}_then", side, snapshot_id, _reach(pins, side))
+    except SetupError:
+        return "NULL"  # expired: nobody can say any more what that run saw
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {side}_held AS
+        SELECT DISTINCT a.partition, a."offset" FROM {side}_then a
+        SEMI JOIN doubtful d ON a.partition = d.{side}_partition AND a."offset" = d.{side}_offset
+        """
+    )
+    return f'({side}_partition, {side}_offset) IN (SELECT (partition, "offset") FROM {side}_held)'
+
+
+def _reach(pins: Pins, side: str) -> TimeRange | None:
+    """Where to look for the doubtful rows' records: None stands for the rows' own reach. Everywhere once one of them is
+    not there today, as that of a row beyond `within`, or of one without an event time: elsewhere is not nowhere."""
+    elsewhere = f"""
+        SELECT 1 FROM doubtful d JOIN {side}_records r
+            ON r.partition = d.{side}_partition AND r."offset" = d.{side}_offset
+        WHERE r.event_us IS NULL LIMIT 1
+    """
+    return TimeRange() if pins.con.execute(elsewhere).fetchone() else None
+
+
+def beyond_batch(pins: Pins) -> str:
+    """Whether left events that the batch has not run over could match the right one of this unmatched stream row."""
+    if pins.neighbours_covered:
+        return "false"
+    low, high = pins.within_ms
+    inside = [
+        " AND ".join(
+            [f"right_event_us - {high * 1000} >= {part.start_us}"] * (part.start_us is not None)
+            + [f"right_event_us - {low * 1000} < {part.end_us}"] * (part.end_us is not None)
+        )
+        for part in covered(pins.runs)
+    ]
+    return f"class = 'extra' AND NOT stream_has_left AND NOT ({' OR '.join(f'({part})' for part in inside)})"

@@ -1,0 +1,279 @@
+"""Records that could not enter the join: how many of each source, and which of them a differing row was made from.
+
+The archive's own verdict (`quarantine_reason`) counts; `plumbline.quarantine` is the copy that it is held to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from plumbline.connect import pinned
+from plumbline.connect.sql_quoting import text
+from plumbline.connect.tables import QUARANTINE
+from plumbline.contract.lineage import SIDES
+from plumbline.contract.ranges import TimeRange, from_micros, spell_time
+from plumbline.reconcile.evidence.gather import EVIDENCE, OTHER
+from plumbline.reconcile.inputs.day_ranges import Windows
+from plumbline.reconcile.inputs.pinned_views import BATCH, Pins
+from plumbline.reconcile.inputs.where_conditions import condition
+from plumbline.stream_job.epochs import of_contract
+
+_PLACE = ("topic", "partition", "offset")
+_TIMES = ("event_time", "kafka_timestamp")
+
+
+def note(pins: Pins) -> None:
+    """Add to the temp table `evidence` which input records are in quarantine.
+
+    `left_quarantine` and `right_quarantine` are the reasons of the records that the row was made from,
+    `quarantined_record` names one in words. `left_partners_quarantined` says of a row that has a left record only
+    that all right records the batch joined it with are in quarantine; `right_partners_quarantined` the reverse.
+    """
+    for side in SIDES:
+        judge(pins, side)
+    found = pins.con.execute("SELECT 1 FROM left_judged UNION ALL SELECT 1 FROM right_judged LIMIT 1").fetchone()
+    joins = "".join(_looked_up(pins, side) for side in SIDES) if found else ""
+    columns = ", ".join(_columns(side, known=found is not None) for side in SIDES)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TABLE {EVIDENCE} AS
+        WITH known AS (SELECT e.*, {columns} FROM {EVIDENCE} e {joins})
+        SELECT *, CASE WHEN left_quarantine IS NOT NULL THEN {_in_words("left")}
+            WHEN right_quarantine IS NOT NULL THEN {_in_words("right")} END AS quarantined_record
+        FROM known
+        """
+    )
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many records of one source the archive holds in one window, how many of them can enter the join, and how many
+    of the others its `where` leaves out (as far as that can be told here)."""
+
+    archived: int = 0
+    entered: int = 0
+    left_out: int = 0
+
+
+Intake = dict[tuple[str, datetime | None], Taken]
+"""Side and window to what was taken in; the window None stands for records without an event time."""
+
+
+def take_in(pins: Pins) -> Intake:
+    """Count the archived records from which rows that are read can be made, and all that have no event time.
+
+    Fills `left_refusals` and `right_refusals` (window, partition, offset): those of them that cannot enter the join.
+    """
+    return {key: taken for side in SIDES for key, taken in _taken(pins, side).items()}
+
+
+def records(pins: Pins, intake: Intake) -> dict[str, Any]:
+    """Per source `{"archived", "entered", "quarantined": {reason: n}, "waiting", "balanced"}`, each of them records.
+
+    Counted are the records from which rows of the range can be made, by event time, or by the record's own time where
+    the archive has no event time of it. `archived` and `entered` are counted in the archive, `quarantined` in
+    `plumbline.quarantine`; `waiting` are those that the stream job has not copied there yet. A source with `where` has
+    `left_out` too, what that leaves out; None where only Spark can tell, and then those are among the `entered`.
+    Balanced: archived = entered + left_out + quarantined + waiting. Where only records that the archive has no more
+    keep it from that, `archive_lacks` says how many. A source without an archive is left out: nobody
+    knows its records.
+    """
+    join = pins.contract.join
+    archived = [
+        (side, name)
+        for side, name in (("left", join.left), ("right", join.right))
+        if pins.snapshots[_source(pins, side).archive] is not None
+    ]
+    return {name: _records(pins, side, name, intake) for side, name in archived}
+
+
+def lacking(counted: dict[str, Any]) -> dict[str, int]:
+    """Source to how many records its archive lacks that stand in quarantine, where nothing else keeps the records from
+    balancing; empty where something else does."""
+    off = {name: one.get("archive_lacks") for name, one in counted.items() if not one["balanced"]}
+    return {name: number for name, number in off.items() if number} if all(off.values()) else {}
+
+
+def piece(pins: Pins, side: str, part: TimeRange) -> TimeRange:
+    """The event times of a source's records that are counted with a part of a bounded range: every record once."""
+    low, high = pins.contract.join.within if side == "right" else (timedelta(0), timedelta(0))
+    return part.widened(low, high if part.end == pins.time_range.end else low)
+
+
+def balanced(counted: dict[str, Any]) -> bool:
+    """Whether the records of every source balance."""
+    return all(one["balanced"] for one in counted.values())
+
+
+def judge(pins: Pins, side: str) -> None:
+    """Fill `<side>_judged`: partition, offset, reason of each archived record that cannot enter, whatever its time."""
+    view = _archive(pins, side, f"{side}_refused", "quarantine_reason is not null")
+    topic = _source(pins, side).topic
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {side}_judged AS
+        SELECT partition, "offset", any_value(quarantine_reason) AS reason FROM {view}
+        WHERE quarantine_reason IS NOT NULL AND topic = {text(topic)} GROUP BY ALL
+        """
+    )
+
+
+def _looked_up(pins: Pins, side: str) -> str:
+    """Joins that find a row's own record of one side, and whether all its partners of the other are in quarantine."""
+    other = OTHER[side]
+    return f"""
+        LEFT JOIN {side}_judged {side}_q ON {side}_q.partition = e.{side}_partition
+            AND {side}_q."offset" = e.{side}_offset
+        LEFT JOIN (
+            SELECT b._{side}_partition AS partition, b._{side}_offset AS "offset",
+                bool_and(q.reason IS NOT NULL) AS quarantined
+            FROM {pins.around(BATCH)} b LEFT JOIN {other}_judged q
+                ON q.partition = b._{other}_partition AND q."offset" = b._{other}_offset
+            WHERE b._{other}_offset IS NOT NULL
+                AND (b._{side}_partition, b._{side}_offset) IN (
+                    SELECT ({side}_partition, {side}_offset) FROM {EVIDENCE}
+                    WHERE class = 'extra' AND {side}_offset IS NOT NULL)
+            GROUP BY ALL
+        ) {side}_p ON e.class = 'extra' AND {side}_p.partition = e.{side}_partition
+            AND {side}_p."offset" = e.{side}_offset
+    """
+
+
+def _columns(side: str, *, known: bool) -> str:
+    if not known:
+        return f"NULL::VARCHAR AS {side}_quarantine, false AS {side}_partners_quarantined"
+    return f"{side}_q.reason AS {side}_quarantine, {side}_p.quarantined AS {side}_partners_quarantined"
+
+
+def _in_words(side: str) -> str:
+    place = f"' partition ' || {side}_partition || ' offset ' || {side}_offset"
+    return f"{side}_topic || {place} || ' (' || {side}_quarantine || ')'"
+
+
+def _taken(pins: Pins, side: str) -> Intake:
+    whole = pins.read.ranges == (pins.time_range,)
+    timed = Windows((pins.archive_range(side),)) if whole else pins.read.each(lambda part: piece(pins, side, part))
+    files = timed.iceberg("event_time")
+    passes = f"coalesce({condition(_source(pins, side)) or 'true'}, false)"
+    values = ("value",) if _source(pins, side).where else ()
+    archive = _archive(pins, side, f"{side}_taken_in", f"({files}) or event_time is null" if files else None, values)
+    counted = f"""
+        SELECT CASE WHEN event_time IS NOT NULL THEN {_window(pins, side)} END AS "window", *
+        FROM {archive}
+        WHERE topic = {text(_source(pins, side).topic)} AND CASE WHEN event_time IS NOT NULL
+            THEN {timed.sql("event_time")} ELSE {pins.archive_range(side).sql("kafka_timestamp")} END
+    """
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {side}_refusals AS
+        SELECT "window", partition, "offset" FROM ({counted}) WHERE quarantine_reason IS NOT NULL
+        """
+    )
+    found = pins.con.execute(
+        f"""
+        SELECT epoch_us("window"), count(*), count(*) FILTER (quarantine_reason IS NULL AND {passes}),
+            count(*) FILTER (quarantine_reason IS NULL AND NOT {passes})
+        FROM ({counted}) GROUP BY "window"
+        """
+    ).fetchall()
+    return {
+        (side, None if day_us is None else from_micros(day_us)): Taken(archived, entered, left_out)
+        for day_us, archived, entered, left_out in found
+    }
+
+
+def _window(pins: Pins, side: str) -> str:
+    """SQL of the window that a record is counted in: see `piece`."""
+    low_ms = pins.within_ms[0] if side == "right" else 0
+    day = f"date_trunc('day', event_time - INTERVAL '{low_ms} milliseconds')"
+    if pins.time_range.end is None:
+        return day
+    newest = spell_time(pins.time_range.end - timedelta(microseconds=1))
+    return f"least({day}, date_trunc('day', TIMESTAMPTZ '{newest}'))"
+
+
+def _records(pins: Pins, side: str, name: str, intake: Intake) -> dict[str, Any]:
+    """The records of one source, archive and quarantine each counted by itself."""
+    source = _source(pins, side)
+    in_range = f"topic = {text(source.topic)} AND "
+    in_range += pins.archive_range(side).sql("coalesce(event_time, kafka_timestamp)")
+    mine = [taken for (of, _), taken in intake.items() if of == side]
+    copies = _copies(pins, side, name)
+    absent = f'SELECT count(*) FROM {side}_refusals ANTI JOIN {copies} USING (partition, "offset")'
+    [(waiting,)] = pins.con.execute(absent).fetchall()
+    reasons = pins.con.execute(
+        f"SELECT reason, count(*) FROM {copies} WHERE {in_range} GROUP BY reason ORDER BY reason"
+    ).fetchall()
+    quarantined = {str(reason): int(number) for reason, number in reasons}
+    archived, entered = sum(taken.archived for taken in mine), sum(taken.entered for taken in mine)
+    left_out = sum(taken.left_out for taken in mine)
+    balance = archived == entered + left_out + sum(quarantined.values()) + waiting
+    counts = {"archived": archived, "entered": entered, "quarantined": quarantined, "waiting": waiting}
+    if source.where is not None:
+        counts["left_out"] = left_out if condition(source) is not None else None
+    gone = 0 if balance else _gone(pins, side, copies, in_range)
+    if gone and archived + gone == entered + left_out + sum(quarantined.values()) + waiting:
+        counts["archive_lacks"] = gone
+    return {**counts, "balanced": balance}
+
+
+def _gone(pins: Pins, side: str, copies: str, in_range: str) -> int:
+    """How many copies are of records that the archive does not hold: deleted there, or never come back after a loss."""
+    held = _archive(pins, side, f"{side}_held", None)
+    mine = f'SELECT partition, "offset" FROM {held} WHERE topic = {text(_source(pins, side).topic)}'
+    [(number,)] = pins.con.execute(
+        f"""
+        SELECT count(*) FROM (SELECT * FROM {copies} WHERE {in_range}) ANTI JOIN ({mine}) USING (partition, "offset")
+        """
+    ).fetchall()
+    return int(number)
+
+
+def _archive(pins: Pins, side: str, view: str, row_filter: str | None, more: tuple[str, ...] = ()) -> str:
+    """A view of the archive's records with their verdict; NULL where it was written without one."""
+    table = _source(pins, side).archive
+    columns = (*_PLACE, *_TIMES, *more)
+    snapshot = pins.snapshots[table]
+    judging = snapshot is not None and "quarantine_reason" in pins.lake.load(table).schema().column_names
+    if snapshot is None:
+        return _nothing(pins, view, "quarantine_reason", "NULL::BLOB AS value, " if more else "")
+    held = (*columns, "quarantine_reason") if judging else columns
+    kept = row_filter if judging or row_filter is None or "quarantine_reason" not in row_filter else None
+    pinned.scan(pins.con, pins.lake, table, snapshot, view=f"{view}_raw", row_filter=kept, columns=held)
+    verdict = "" if judging else ", NULL::VARCHAR AS quarantine_reason"
+    pins.con.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT *{verdict} FROM {view}_raw")
+    return view
+
+
+def _copies(pins: Pins, side: str, name: str) -> str:
+    """A view of what `plumbline.quarantine` holds of one source."""
+    view, snapshot = f"{side}_quarantined", pins.snapshots[QUARANTINE]
+    if snapshot is None:
+        return _nothing(pins, view, "reason")
+    held = pins.lake.load(QUARANTINE).schema().column_names
+    mine = f"({of_contract(pins.contract, held)}) and source == '{name}'"
+    whose = ("stream_table",) if "stream_table" in held else ()
+    columns = ("contract", "source", *whose, *_PLACE, *_TIMES, "reason")
+    pinned.scan(pins.con, pins.lake, QUARANTINE, snapshot, view=f"{view}_raw", row_filter=mine, columns=columns)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE VIEW {view} AS
+        SELECT * FROM {view}_raw WHERE {mine}
+        """
+    )
+    return view
+
+
+def _nothing(pins: Pins, view: str, verdict: str, more: str = "") -> str:
+    columns = 'NULL::VARCHAR AS topic, NULL::INTEGER AS partition, NULL::BIGINT AS "offset"'
+    times = ", ".join(f"NULL::TIMESTAMPTZ AS {name}" for name in _TIMES)
+    pins.con.execute(
+        f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}, {times}, {more}NULL::VARCHAR AS {verdict} WHERE false"
+    )
+    return view
+
+
+def _source(pins: Pins, side: str) -> Any:
+    return pins.contract.left if side == "left" else pins.contract.right

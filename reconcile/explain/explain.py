@@ -1,0 +1,245 @@
+"""The story of one key, found again in all tables: delivered, admitted or dropped, archived, emitted, seen by batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract.errors import UsageError
+from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
+from plumbline.contract.ranges import TimeRange, from_micros
+from plumbline.reconcile import format as spell
+from plumbline.reconcile.explain.kafka_records import find_records
+from plumbline.reconcile.explain.story import (
+    DROPPED,
+    Delivered,
+    Moment,
+    Story,
+    Written,
+    in_order,
+    moment_of,
+    moments_of,
+)
+from plumbline.reconcile.inputs.batch_runs import FROM, range_noted
+from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out
+from plumbline.reconcile.inputs.pinned_views import BATCH, LEDGER, STREAM, Pins
+from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of, committed
+from plumbline.reconcile.judge.attribution import ATTRIBUTED
+from plumbline.reconcile.judge_range import judge_rows
+from plumbline.reconcile.run import opened
+from plumbline.reconcile.store import findings_sql
+
+if TYPE_CHECKING:
+    from plumbline.connect.home import Home
+    from plumbline.contract.model import Contract
+
+Key = Mapping[str, str | None] | str
+
+
+def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") -> Story:
+    """Tell what happened to the rows of one output key, whether or not they differ.
+
+    `key` maps the contract's key columns to values as text, None for NULL, or is the values with commas between. Raises
+    UsageError for a key that nothing knows (naming the nearest), SetupError for a missing table.
+    """
+    wanted = read_key(contract, key)
+    with opened(contract, home, TimeRange(), memory) as pins:
+        matches = _matches(pins, wanted, ident)
+        _narrow(pins, matches)
+        progress = lay_out(pins)
+        judge_rows(pins, progress)
+        findings = _findings(pins, wanted)
+        records = find_records(pins, wanted, progress)
+        rows = [*_written(pins, STREAM, matches), *_written(pins, BATCH, matches)]
+        if not rows and not records:
+            raise _unknown(pins, wanted)
+        moments = [moment for record in records for moment in moments_of(record)]
+        moments += [*map(moment_of, rows), *_windows(pins, progress, records), *_unwritten(pins, rows, findings)]
+        return Story(contract.contract, wanted, _verdict(rows, findings), findings, records, in_order(moments))
+
+
+def read_key(contract: Contract, key: Key) -> dict[str, str | None]:
+    """The value of each key column, as text; None is NULL.
+
+    Raises UsageError when columns are missing, unknown or too many.
+    """
+    columns = contract.output.key
+    if isinstance(key, str):
+        values = [key] if len(columns) == 1 else [value.strip() for value in key.split(",")]
+        if len(values) != len(columns):
+            raise UsageError(
+                f"key {key!r} has {len(values)} values, the contract's key has {len(columns)}: {', '.join(columns)}",
+                next_step="give " + ",".join(f"<{name}>" for name in columns) + ", or --key NAME=VALUE for each",
+            )
+        return dict(zip(columns, values, strict=True))
+    if set(key) != set(columns):
+        raise UsageError(
+            f"the key columns are {', '.join(columns)}, not {', '.join(key)}",
+            next_step=" ".join(f"--key {name}=VALUE" for name in columns),
+        )
+    return {name: key[name] for name in columns}
+
+
+def _matches(pins: Pins, key: Mapping[str, str | None], named: Callable[[str], str]) -> str:
+    """SQL: the row has this key, its columns as `named` says. Values are compared in the column's own type."""
+    relation = pins.con.sql(f"FROM {BATCH} LIMIT 0")
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    conditions = []
+    for name, value in key.items():
+        if value is None:
+            conditions.append(f"{named(name)} IS NULL")
+            continue
+        typed = f"TRY_CAST({text(value)} AS {types[name]})"
+        known = pins.con.execute(f"SELECT {typed} IS NOT NULL").fetchone()
+        if not known or not known[0]:
+            raise UsageError(f"key {name}: {value!r} is not a {types[name].lower()}", next_step="give it in that type")
+        conditions.append(f"{named(name)} = {typed}")
+    return " AND ".join(conditions)
+
+
+def _narrow(pins: Pins, matches: str) -> None:
+    """Let the output views show only the rows of the key, and those made from the same records."""
+    con = pins.con
+    alike = [f"({matches})"]
+    for side in ("left", "right") if pins.contract.join.keeps_right else ("left",):
+        lineage = f"SELECT _{side}_partition AS p, _{side}_offset AS o FROM"
+        con.execute(
+            f"CREATE TEMP TABLE {side}s AS {lineage} {BATCH} WHERE {matches} UNION {lineage} {STREAM} WHERE {matches}"
+        )
+        alike.append(f"EXISTS (FROM {side}s WHERE p = _{side}_partition AND o = _{side}_offset)")
+    for view in (BATCH, STREAM):
+        con.execute(f"CREATE TEMP TABLE {view}_of_key AS SELECT * FROM {view} WHERE {' OR '.join(alike)}")
+    for view in (BATCH, STREAM):
+        con.execute(f"CREATE TEMP VIEW {view} AS FROM {view}_of_key")
+
+
+def _findings(pins: Pins, key: Mapping[str, str | None]) -> tuple[dict[str, Any], ...]:
+    """The key's findings in the shape of plumbline.findings, each with `title` and `sentence`."""
+    from plumbline.reconcile.report.stories import tell
+
+    # A key column may be called as a piece of evidence is: it is asked for inside the key.
+    matches = _matches(pins, key, lambda name: f"struct_extract(f.key, {text(name)})")
+    pins.con.execute(f"CREATE OR REPLACE TABLE {ATTRIBUTED} AS SELECT * FROM {ATTRIBUTED} f WHERE {matches}")
+    told = f'SELECT * EXCLUDE (run_id, "window", event_time) FROM ({findings_sql("")}) ORDER BY event_time, evidence'
+    cursor = pins.con.execute(told)
+    names = [column[0] for column in cursor.description or ()]
+    found = []
+    for row in cursor.fetchall():
+        finding = dict(zip(names, row, strict=True))
+        story = tell(finding, pins.contract)
+        for name in ("key", "evidence", "left_row", "right_row"):
+            finding[name] = finding[name] and json.loads(finding[name])
+        found.append({**finding, "sentence": story.sentence})
+    return tuple(found)
+
+
+def _written(pins: Pins, view: str, matches: str) -> list[Written]:
+    """The key's rows in one output table, each with the commit that brought it."""
+    contract = pins.contract
+    name = contract.output.stream_table if view == STREAM else contract.output.batch_table
+    table = pins.lake.load(name)
+    rows = pins.con.execute(
+        f"""
+        SELECT epoch_us(_event_time), _left_partition, _left_offset, _right_partition, _right_offset, _replay_id
+        FROM {view} WHERE {matches} ORDER BY ALL
+        """
+    ).fetchall()
+    has = set(table.schema().column_names)
+    found = []
+    for event_us, left_partition, left_offset, right_partition, right_offset, replay_id in rows:
+        same = {LEFT_OFFSET: _literal(left_offset), RIGHT_OFFSET: _literal(right_offset)}
+        same[REPLAY_ID] = "NULL" if replay_id is None else text(replay_id)
+        told = [f"{column} IS NOT DISTINCT FROM {value}" for column, value in same.items() if column in has]
+        moment = from_micros(event_us) if event_us is not None and EVENT_TIME in has else None
+        where = " AND ".join([f"({matches})", *told])
+        commit = commit_of(pins.con, table, pins.snapshots[name], moment, EVENT_TIME, where)
+        properties = commit.properties if commit else {}
+        left, right = contract.join.left, contract.join.right
+        found.append(
+            Written(
+                table=name,
+                is_stream=view == STREAM,
+                left=None if left_offset is None else f"{left} {left_partition}:{left_offset}",
+                right=None if right_offset is None else f"{right} {right_partition}:{right_offset}",
+                replay_id=replay_id or properties.get(REPLAY),
+                at=commit.at if commit else None,
+                snapshot_id=commit.snapshot_id if commit else None,
+                epoch=properties.get(EPOCH),
+                batch_range=spell.span(range_noted(properties).as_json()) if FROM in properties else None,
+            )
+        )
+    return found
+
+
+def _literal(number: int | None) -> str:
+    return "NULL" if number is None else str(int(number))
+
+
+def _windows(pins: Pins, progress: Progress, records: tuple[Delivered, ...]) -> Iterator[Moment]:
+    """When the window of each admitted record that may come out alone closed, or that it is still open."""
+    if pins.unproven_spark:
+        return
+    join, (low, high) = pins.contract.join, pins.within_ms
+    shifts = {join.left: (-high, progress.closed_until_us)}
+    if join.keeps_right:
+        shifts[join.right] = (low, progress.right_closed_until_us)
+    for record in records:
+        if record.source not in shifts or record.event_us is None or record.fate == DROPPED:
+            continue
+        shift_ms, until_us = shifts[record.source]
+        found = pins.con.execute(
+            f"""
+            SELECT epoch, epoch_us(planned_at), evict_watermark_ms FROM {LEDGER}
+            WHERE query_id = ? AND (evict_watermark_ms + {shift_ms} - 1) * 1000 >= {record.event_us}
+            ORDER BY epoch LIMIT 1
+            """,
+            [progress.query_id],
+        ).fetchone()
+        if found is not None:
+            watermark = spell.moment(from_micros(found[2] * 1000))
+            said = f"window of {record.place} closed in epoch {found[0]}, evict watermark {watermark}"
+            yield Moment(from_micros(found[1]), "closed", said)
+        elif until_us is not None:
+            until = spell.moment(from_micros(until_us))
+            yield Moment(None, "open", f"window of {record.place} is open: windows are closed up to {until}")
+
+
+def _unwritten(pins: Pins, rows: list[Written], findings: tuple[dict[str, Any], ...]) -> Iterator[Moment]:
+    """What the covering batch run did not make, and what the stream has not written."""
+    output = pins.contract.output
+    if not any(not row.is_stream for row in rows) and pins.runs:
+        last = committed(pins.lake.load(output.batch_table), pins.runs[-1].snapshot_id)
+        yield Moment(
+            last.at if last else None, "seen by batch", f"{output.batch_table}: the batch runs made no such row"
+        )
+    if not any(row.is_stream for row in rows):
+        why = f": {findings[0]['cause']}" if findings else ""
+        yield Moment(None, "not emitted", f"{output.stream_table} holds no such row{why}")
+
+
+def _verdict(rows: list[Written], findings: tuple[dict[str, Any], ...]) -> str:
+    if not findings:
+        return "match" if rows else "absent"
+    return "pending" if all(finding["cause"] == "pending" for finding in findings) else "drift"
+
+
+def _unknown(pins: Pins, key: Mapping[str, str | None]) -> UsageError:
+    """The error for a key that nothing knows, with the nearest one of the batch table."""
+    con = pins.con
+    con.execute(f"DROP VIEW temp.{BATCH}")
+    spelled = " || ',' || ".join(f"coalesce(CAST({ident(name)} AS VARCHAR), '')" for name in key)
+    asked = ",".join(value or "" for value in key.values())
+    found = con.execute(
+        f"""
+        SELECT spelled FROM (SELECT DISTINCT {spelled} AS spelled FROM {BATCH})
+        WHERE jaro_winkler_similarity(spelled, {text(asked)}) > 0.8
+        ORDER BY jaro_winkler_similarity(spelled, {text(asked)}) DESC, spelled LIMIT 1
+        """
+    ).fetchone()
+    return UsageError(
+        f"no row and no archived record has the key {spell.key(key)!r}",
+        where=f"{pins.contract.output.batch_table}, {pins.contract.output.stream_table}",
+        next_step=f"did you mean {found[0]!r}?" if found else f"give the values of {', '.join(key)}",
+    )

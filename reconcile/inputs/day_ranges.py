@@ -1,0 +1,68 @@
+"""Which event times a reconcile reads: the whole range, or some days of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from plumbline.contract.ranges import TimeRange
+
+DAY = timedelta(days=1)
+BEFORE_ALL = "0002-01-01T00:00:00+00:00"
+"""A bound that skips every file. Not the calendar's first moment: PyIceberg looks at the partition before the bound."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Time ranges in order, apart from each other; none of them: nothing is read."""
+
+    ranges: tuple[TimeRange, ...]
+
+    @classmethod
+    def of(cls, ranges: Iterable[TimeRange]) -> Windows:
+        """Any ranges; those that touch or overlap become one."""
+        joined: list[TimeRange] = []
+        for part in sorted(ranges, key=lambda part: (part.start is not None, part.start or 0)):
+            last = joined[-1] if joined else None
+            if last is None or (last.end is not None and part.start is not None and last.end < part.start):
+                joined.append(part)
+            else:
+                ends = [last.end, part.end]
+                joined[-1] = TimeRange(last.start, None if None in ends else max(end for end in ends if end))
+        return cls(tuple(joined))
+
+    def sql(self, column: str) -> str:
+        """A SQL predicate on a timestamp column."""
+        return "(" + (" OR ".join(f"({part.sql(column)})" for part in self.ranges) or "false") + ")"
+
+    def iceberg(self, column: str) -> str | None:
+        """A PyIceberg row filter on a timestamptz column; None when everything is wanted."""
+        parts = [part.iceberg(column) for part in self.ranges]
+        if None in parts:
+            return None
+        # The filter grammar takes no literal inside an `or`, where callers may put this.
+        return " or ".join(f"({part})" for part in parts) or f"{column} < '{BEFORE_ALL}'"
+
+    def each(self, change: Callable[[TimeRange], TimeRange]) -> Windows:
+        """Every range changed, and joined again."""
+        return Windows.of(change(part) for part in self.ranges)
+
+    def within(self, bounds: TimeRange) -> Windows:
+        """What lies inside the bounds."""
+        cut = (part.intersect(bounds) for part in self.ranges)
+        return Windows(tuple(part for part in cut if part is not None))
+
+
+def days_of(time_range: TimeRange) -> dict[datetime, TimeRange]:
+    """The UTC days of a bounded range: the start of each, and what of it is in the range."""
+    assert time_range.start is not None
+    assert time_range.end is not None
+    day = time_range.start.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = {}
+    while day < time_range.end:
+        part = TimeRange(day, day + DAY).intersect(time_range)
+        assert part is not None
+        days[day] = part
+        day += DAY
+    return days

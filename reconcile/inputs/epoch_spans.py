@@ -1,0 +1,124 @@
+"""The epoch ledger as spans of offsets that do not overlap, and the watermarks they stand under.
+
+A contract may have had several checkpoints (query ids): what a later one read again, it decided again. So each span of
+an earlier query ends where a later query began, per partition, and the newest query's watermark is the one in force.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plumbline.contract.generations import APART
+from plumbline.contract.lateness import closed_until_us, right_closed_until_us, settled_until_us
+from plumbline.reconcile.inputs.pinned_views import LEDGER, Pins
+from plumbline.reconcile.inputs.stream_commits import closing
+
+SPANS, READ, TURNS = "epoch_spans", "read_until", "epoch_turns"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the stream has come: its newest epoch, its evict watermark (ms), and the newest closed times (us).
+
+    Windows of left events are closed up to `closed_until_us`, of right ones up to `right_closed_until_us`, and no
+    further row will come with an event time up to `settled_until_us`. A Spark that is not proven leaves all three None.
+    """
+
+    query_id: str | None = None
+    last_epoch: int | None = None
+    evict_watermark_ms: int | None = None
+    closed_until_us: int | None = None
+    right_closed_until_us: int | None = None
+    settled_until_us: int | None = None
+
+    def has_closed(self, newest_us: int | None) -> bool:
+        """Whether windows of rows up to `newest_us` are closed; not where nobody knows it: without a ledger, or with a
+        Spark whose rule is not proven."""
+        return self.settled_until_us is not None and (newest_us is None or newest_us <= self.settled_until_us)
+
+
+def lay_out(pins: Pins) -> Progress:
+    """Fill the temp tables `epoch_turns` (query_id, epoch, turn: the epoch's place among all of the contract, age:
+    its query's), `epoch_spans` (side, partition, start_offset, end_offset, epoch, turn, planned_at,
+    late_watermark_ms) and `read_until` (side, partition, end_offset: the first offset that was not read yet)."""
+    join = pins.contract.join
+    side = f"CASE source WHEN '{join.left}' THEN 'left' WHEN '{join.right}' THEN 'right' END"
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {TURNS} AS
+        WITH queries AS (
+            SELECT query_id, row_number() OVER (ORDER BY max(planned_at), query_id) AS age
+            FROM {LEDGER} GROUP BY query_id
+        )
+        SELECT query_id, epoch, age, row_number() OVER (ORDER BY age, epoch) AS turn
+        FROM (SELECT DISTINCT query_id, epoch FROM {LEDGER}) JOIN queries USING (query_id)
+        """
+    )
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {SPANS} AS
+        WITH begun AS (
+            SELECT age, source, partition, min(start_offset) AS first_offset
+            FROM {LEDGER} JOIN {TURNS} USING (query_id, epoch) GROUP BY ALL
+        ),
+        cut AS (
+            SELECT l.* EXCLUDE (end_offset), t.turn,
+                least(l.end_offset, (SELECT min(first_offset) FROM begun b
+                    WHERE b.age > t.age AND b.source = l.source AND b.partition = l.partition)) AS end_offset
+            FROM {LEDGER} l JOIN {TURNS} t USING (query_id, epoch)
+        )
+        SELECT {side} AS side, partition, start_offset, end_offset, epoch, turn, planned_at, late_watermark_ms
+        FROM cut WHERE start_offset < end_offset
+        """
+    )
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {READ} AS
+        SELECT side, partition, max(end_offset) AS end_offset FROM {SPANS} GROUP BY ALL
+        """
+    )
+    return _progress(pins)
+
+
+def may_come(partition: str, side: str) -> str:
+    """SQL that says whether the stream may yet read more of a partition: not of a topic that was recreated since it
+    read the new one. What it had not read of the old one then is no record that comes later, but one that is lost."""
+    newest = f"SELECT max(partition) // {APART} FROM {READ} WHERE side = '{side}'"
+    return f"{partition} // {APART} >= coalesce(({newest}), 0)"
+
+
+def newest_event_us(pins: Pins, view: str) -> int | None:
+    """The newest event time (us) among the rows of an output view; None for an empty one."""
+    found = pins.con.execute(f"SELECT epoch_us(max(_event_time)) FROM {view}").fetchone()
+    return None if found is None or found[0] is None else int(found[0])
+
+
+def _progress(pins: Pins) -> Progress:
+    found = pins.con.execute(
+        f"""
+        SELECT query_id, epoch, evict_watermark_ms FROM {LEDGER}
+        WHERE query_id = (SELECT arg_max(query_id, (planned_at, query_id)) FROM {LEDGER})
+        ORDER BY epoch DESC LIMIT 1
+        """
+    ).fetchone()
+    if found is None:
+        return Progress()
+    query_id, epoch, evict_ms = found
+    if _closing_unknown(pins):
+        return Progress(query_id, epoch, evict_ms)
+    low, high = pins.within_ms
+    return Progress(
+        query_id,
+        epoch,
+        evict_ms,
+        closed_until_us(evict_ms, high),
+        right_closed_until_us(evict_ms, low),
+        settled_until_us(evict_ms, low, high, keeps_right=pins.contract.join.keeps_right),
+    )
+
+
+def _closing_unknown(pins: Pins) -> bool:
+    """Whether nobody knows which windows the stream has closed: its newest epoch ran on a Spark not proven."""
+    table = pins.contract.output.stream_table
+    pinned = pins.snapshots.get(table)  # a recovery looks at the ledger alone
+    return pinned is not None and closing(pins.lake.load(table), pinned) is not None

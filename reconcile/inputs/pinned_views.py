@@ -1,0 +1,345 @@
+"""Everything one reconcile reads, pinned: views over single snapshots, so that nothing moves under the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plumbline.connect import pinned
+from plumbline.connect.lake import Lake
+from plumbline.connect.sql_quoting import ident, text
+from plumbline.connect.tables import EPOCHS, QUARANTINE
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.errors import UsageError
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, REPLAY_ID
+from plumbline.contract.ranges import TimeRange
+from plumbline.contract.reach import input_range
+from plumbline.reconcile.inputs.batch_runs import BatchRun, batch_runs, covered, holds, hull
+from plumbline.reconcile.inputs.day_ranges import Windows
+from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
+from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
+from plumbline.reconcile.inputs.stream_commits import last_epoch, unproven
+from plumbline.stream_job.epochs import of_contract
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from plumbline.contract.model import Contract, Source
+
+BATCH, STREAM, LEDGER = "batch_rows", "stream_rows", "ledger_rows"
+AROUND = {BATCH: "batch_rows_around", STREAM: "stream_rows_around"}
+LEFT_ARCHIVE, RIGHT_ARCHIVE = "left_archive", "right_archive"
+_LINEAGE_TYPES = dict(zip(LINEAGE, ("TIMESTAMPTZ", "INTEGER", "BIGINT", "INTEGER", "BIGINT", "VARCHAR"), strict=True))
+_LINEAGE_HELD = {
+    EVENT_TIME: ("timestamptz", "timestamp"),
+    **dict.fromkeys(COORDINATES, ("long", "int")),
+    REPLAY_ID: ("string",),
+}
+ARCHIVE_COLUMNS = ("topic", "partition", "offset", "kafka_timestamp", "event_time")
+
+
+@dataclass(frozen=True)
+class Pins:
+    """One DuckDB connection with the views named above, and what they show.
+
+    `snapshots` maps each table to its pinned snapshot id (None: the table is empty or missing). The views of both
+    outputs hold the rows with `_event_time` in `read`, all of `time_range` or some days of it, the archives' those that
+    such rows can be made from.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    lake: Lake
+    contract: Contract
+    time_range: TimeRange
+    snapshots: Mapping[str, int | None]
+    runs: tuple[BatchRun, ...]
+    memory: str
+    scratch: Path | None
+    read: Windows
+
+    @property
+    def within_ms(self) -> tuple[int, int]:
+        """The bounds of the contract's `within`, in ms."""
+        low, high = map(milliseconds, self.contract.join.within)
+        return low, high
+
+    def archive_range(self, side: str) -> TimeRange:
+        """Event times that records of side `left` or `right` may have for rows of the range."""
+        return self.reach(side, self.time_range)
+
+    def archived(self, side: str, *, around: bool = False) -> Windows:
+        """The same for the rows that are read; `around`: for those beside them too."""
+        times = self.read_around if around and not self.reaches_out else self.read
+        return times.each(lambda part: self.reach(side, part))
+
+    def reach(self, side: str, part: TimeRange) -> TimeRange:
+        """Event times that records of side `left` or `right` may have for rows of a part of the range.
+
+        Where unmatched right events give rows, also what decides about the partners of the part's events.
+        """
+        join, reach = self.contract.join, part
+        if join.keeps_right:
+            reach = input_range(self.contract, join.left, input_range(self.contract, join.right, reach))
+        return reach if side == "left" else input_range(self.contract, join.right, reach)
+
+    @property
+    def reaches_out(self) -> bool:
+        """Whether rows outside the range decide about rows in it: those of a right event with left ones beyond it."""
+        return self.archive_range("left") != self.time_range
+
+    @property
+    def neighbours_covered(self) -> bool:
+        """Whether the batch reference has run over all that decides about the range's rows."""
+        return not self.reaches_out or not self.runs or holds(covered(self.runs), self.archive_range("left"))
+
+    @property
+    def batch_has_lineage(self) -> bool:
+        """Whether every batch row says what it was made from; rows of a query of the team's own need not."""
+        return self._has_lineage(BATCH)
+
+    @property
+    def stream_has_lineage(self) -> bool:
+        """Whether every stream row does; rows of a team's own job need not."""
+        return self._has_lineage(STREAM)
+
+    def _has_lineage(self, view: str) -> bool:
+        without = f"FROM {view} WHERE _left_offset IS NULL AND _right_offset IS NULL"
+        return self.con.execute(f"SELECT 1 {without} LIMIT 1").fetchone() is None
+
+    def has_moments(self, table: str) -> bool:
+        """Whether an output table says the event times of its rows."""
+        return bool(moment_columns(self.contract, set(self.lake.load(table).schema().column_names)))
+
+    @property
+    def timed(self) -> bool:
+        """Whether both output tables do; else no row can be put into a day."""
+        output = self.contract.output
+        return self.has_moments(output.stream_table) and self.has_moments(output.batch_table)
+
+    @property
+    def unproven_spark(self) -> tuple[str, ...]:
+        """Versions of Spark behind the stream table whose rule of lateness is not proven."""
+        table = self.contract.output.stream_table
+        return unproven(self.lake.load(table), self.snapshots[table])
+
+    def has_snapshot(self, table: str, snapshot: int | None) -> bool:
+        """Whether that snapshot of a pinned table is still there to be looked into."""
+        return (
+            snapshot is not None
+            and self.snapshots[table] is not None
+            and self.lake.load(table).snapshot_by_id(snapshot) is not None
+        )
+
+    def beside(self, part: TimeRange) -> TimeRange:
+        """Event times of the rows that share a record with rows of a part of the range, and so decide about them."""
+        if self.reaches_out:
+            return self.reach("left", part)
+        low, high = self.within_ms
+        span = timedelta(milliseconds=high - low)
+        return part.widened(-span, span).intersect(self.time_range) or part
+
+    @property
+    def read_around(self) -> Windows:
+        """`beside` of all that is read."""
+        return self.read.each(self.beside)
+
+    def around(self, view: str) -> str:
+        """The output view BATCH or STREAM with the rows beside those that are read, which decide about them."""
+        return view if self.read_around == self.read else AROUND[view]
+
+
+def pin(
+    con: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    contract: Contract,
+    time_range: TimeRange | None,
+    *,
+    memory: str = "512MB",
+    scratch: Path | None = None,
+) -> Pins:
+    """Pin all tables, the stream first: what it holds, the archives and the ledger read later have at least begun.
+
+    None as the range stands for what the batch runs cover. The views of rows are made by `show`. Raises SetupError
+    when an output table is missing.
+    """
+    output = contract.output
+    stream_id, batch_id = (current(lake, table) for table in (output.stream_table, output.batch_table))
+    snapshots = {output.stream_table: stream_id, output.batch_table: batch_id}
+    runs = batch_runs(lake.load(output.batch_table), contract, batch_id)
+    wanted = time_range or hull(runs)
+    for table in (EPOCHS, QUARANTINE, contract.left.archive, contract.right.archive):
+        snapshots[table] = current(lake, table) if lake.exists(table) else None
+    pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch, Windows((wanted,)))
+    _refuse_unknown_moment(pins)
+    _ledger_view(pins)
+    return pins
+
+
+def _refuse_unknown_moment(pins: Pins) -> None:
+    from plumbline.contract.errors import ContractError
+
+    output, column = pins.contract.output, pins.contract.output.event_time
+    tables = (output.stream_table, output.batch_table)
+    if column is not None and not any(column in pins.lake.load(table).schema().column_names for table in tables):
+        raise ContractError(
+            f"output.event_time names column {column!r}, which neither {tables[0]} nor {tables[1]} has",
+            where=pins.contract.place(("output", "event_time")),
+            next_step="name the column of your table that has the rows' event time",
+        )
+
+
+def show(pins: Pins, read: Windows | None = None) -> Pins:
+    """Make the views of the rows: of the whole range, or of `read`, days of it. Returns what they show."""
+    pins = pins if read is None else replace(pins, read=read)
+    contract = pins.contract
+    find_copies(pins)
+    for view, table in ((STREAM, contract.output.stream_table), (BATCH, contract.output.batch_table)):
+        output_view(pins, view, table, pins.read)
+        if pins.around(view) != view:
+            output_view(pins, AROUND[view], table, pins.read_around)
+    _of_known_keys(pins)
+    note_taken(pins, _delivered(STREAM if pins.reaches_out else pins.around(STREAM)))
+    archive_view(pins, LEFT_ARCHIVE, "left", pins.snapshots[contract.left.archive])
+    archive_view(pins, RIGHT_ARCHIVE, "right", pins.snapshots[contract.right.archive])
+    return pins
+
+
+def _of_known_keys(pins: Pins) -> None:
+    """Of a table whose rows have no event time only those can be of a range whose key the other table has there."""
+    output = pins.contract.output
+    if pins.time_range == TimeRange() or pins.has_moments(output.stream_table) == pins.has_moments(output.batch_table):
+        return
+    view = STREAM if pins.has_moments(output.batch_table) else BATCH
+    other = BATCH if view == STREAM else STREAM
+    same = " AND ".join(f"r.{ident(name)} IS NOT DISTINCT FROM o.{ident(name)}" for name in output.key)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE VIEW {view} AS
+        SELECT r.* FROM ({by_first_delivery(pins, _delivered(view))}) r SEMI JOIN {other} o ON {same}
+        """
+    )
+
+
+def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None, reach: TimeRange | None = None) -> None:
+    """Make `view` over one source's archive at a snapshot: ARCHIVE_COLUMNS of the records in `reach`.
+
+    None stands for those that the rows that are read need.
+    """
+    source: Source = pins.contract.left if side == "left" else pins.contract.right
+    times = pins.archived(side) if reach is None else reach
+    if snapshot_id is None:
+        columns = "NULL::VARCHAR, NULL::INTEGER, NULL::BIGINT, NULL::TIMESTAMPTZ, NULL::TIMESTAMPTZ"
+        names = ", ".join(ident(name) for name in ARCHIVE_COLUMNS)
+        pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} ({names}) AS SELECT {columns} WHERE false")
+        return
+    _scan(pins, source.archive, snapshot_id, view, times.iceberg("event_time"), ARCHIVE_COLUMNS)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE VIEW {ident(view)} AS
+        SELECT * FROM {ident(_raw(view))}
+        WHERE topic = {text(source.topic)} AND {times.sql("event_time")}
+        """
+    )
+
+
+def output_view(pins: Pins, view: str, table: str, times: Windows | TimeRange) -> None:
+    """The output's rows with event times in `times`, events named by their first delivery.
+
+    A team's own table may lack lineage columns: they read as NULL. Where one of the coordinates lacks, all four do: a
+    column that is not there does not say that the row has no such side. Event times may be in another column, see
+    reconcile.moments; where they are in none, all rows are shown (see `_of_known_keys`).
+    """
+    held = pins.lake.load(table).schema()
+    _refuse_other_lineage(table, {field.name: str(field.field_type) for field in held.fields})
+    has = set(held.column_names)
+    columns = moment_columns(pins.contract, has)
+    in_range = times if columns else TimeRange()
+    pruned = in_range.iceberg(EVENT_TIME) if columns == (EVENT_TIME,) else None
+    _scan(pins, table, pins.snapshots[table], view, pruned)
+    untold = has.intersection(COORDINATES) if not has.issuperset(COORDINATES) else set()
+    derived = [] if columns == (EVENT_TIME,) else [f"{moment_sql(columns)} AS {EVENT_TIME}"]
+    if columns != (EVENT_TIME,):
+        untold |= {EVENT_TIME} & has
+    given = f"* EXCLUDE ({', '.join(map(ident, sorted(untold)))})" if untold else "*"
+    known = (has - untold) | {EVENT_TIME}
+    absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in _LINEAGE_TYPES.items() if name not in known)
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE VIEW {ident(_delivered(view))} AS
+        SELECT * FROM (SELECT {", ".join([given, *derived, *filter(None, [absent])])} FROM {ident(_raw(view))})
+        WHERE {in_range.sql(ident(EVENT_TIME))}
+        """
+    )
+    pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {by_first_delivery(pins, _delivered(view))}")
+
+
+def _refuse_other_lineage(table: str, kinds: Mapping[str, str]) -> None:
+    """Raise UsageError for a column of a lineage column's name that holds something else (Iceberg's type names)."""
+    for name, of_lineage in _LINEAGE_HELD.items():
+        if kinds.get(name, of_lineage[0]) not in of_lineage:
+            raise UsageError(
+                f"column {name} of {table} is {kinds[name]}; the jobs keep {of_lineage[0]} there",
+                next_step="give that column another name; rows without lineage can be compared, other lineage not",
+            )
+
+
+def _ledger_view(pins: Pins) -> None:
+    """The epochs of this contract, each once; empty without a ledger."""
+    if pins.snapshots[EPOCHS] is None:
+        kinds = (
+            "query_id VARCHAR, epoch BIGINT, source VARCHAR, partition INTEGER, start_offset BIGINT, "
+            "end_offset BIGINT, late_watermark_ms BIGINT, evict_watermark_ms BIGINT, planned_at TIMESTAMPTZ"
+        )
+        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {LEDGER} ({kinds})")
+        return
+    _scan(pins, EPOCHS, pins.snapshots[EPOCHS], LEDGER, f"contract == '{pins.contract.contract}'")
+    columns = pins.con.sql(f"FROM {ident(_raw(LEDGER))} LIMIT 0").columns
+    pins.con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {LEDGER} AS
+        SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
+            late_watermark_ms, evict_watermark_ms, planned_at
+        FROM {ident(_raw(LEDGER))}
+        WHERE ({of_contract(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)})
+        """
+    )
+
+
+def _after_the_stream(pins: Pins) -> str:
+    """SQL: the epoch was committed after the pinned snapshot of the stream table, beside a running job: its rows are
+    not there yet, and would look lost."""
+    table = pins.contract.output.stream_table
+    made_by = last_epoch(pins.lake.load(table), pins.snapshots[table])
+    if made_by is None:
+        return "false"
+    query_id, epoch = made_by
+    return f"query_id = {text(query_id)} AND epoch > {epoch}"
+
+
+def _scan(
+    pins: Pins,
+    table: str,
+    snapshot_id: int | None,
+    view: str,
+    row_filter: str | None,
+    columns: tuple[str, ...] | None = None,
+) -> None:
+    pinned.scan(pins.con, pins.lake, table, snapshot_id, view=_raw(view), row_filter=row_filter, columns=columns)
+
+
+def _raw(view: str) -> str:
+    return f"{view}_pinned"
+
+
+def _delivered(view: str) -> str:
+    """The output view with the coordinates that its table has."""
+    return f"{view}_delivered"
+
+
+def current(lake: Lake, table: str) -> int | None:
+    """The table's newest snapshot, None before its first commit. Raises SetupError for a missing table."""
+    snapshot = lake.load(table).current_snapshot()
+    return None if snapshot is None else int(snapshot.snapshot_id)

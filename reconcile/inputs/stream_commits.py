@@ -1,0 +1,56 @@
+"""What the commits of the streaming job say of it: up to which epoch a pinned table goes, and which Spark wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+VERSION = "engine-version"
+UNNAMED = "of a version that its commits do not name"
+"""Iceberg writes the version into each commit of Spark's; a commit that lost it proves nothing."""
+PROVEN = ("4.1.3", "4.1.4")
+"""Versions of Spark whose rule of lateness was held to the exact one row by row. SPARK-58904 moves the place of the
+watermark for left outer joins in a later one: what such a job drops must be proven again before it is predicted."""
+
+
+def last_epoch(table: Table, snapshot_id: int | None) -> tuple[str, int] | None:
+    """Query id and number of the epoch that made a snapshot; None when it was made by something else."""
+    snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    said = _said(snapshot)
+    return (str(said[QUERY]), int(said[EPOCH])) if QUERY in said and EPOCH in said else None
+
+
+def unproven(table: Table, snapshot_id: int | None) -> tuple[str, ...]:
+    """The versions of Spark, beside PROVEN, that wrote epochs of the table up to a snapshot, as its commits say."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    found = {said.get(VERSION, UNNAMED) for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said}
+    return tuple(sorted(found - set(PROVEN)))
+
+
+def closing(table: Table, snapshot_id: int | None) -> str | None:
+    """The version of Spark, if not one of PROVEN, that made the newest epoch: it closes what earlier ones left open."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    said = next((said for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said), None)
+    version = None if said is None else said.get(VERSION, UNNAMED)
+    return None if version in PROVEN else version
+
+
+def not_proven(versions: Sequence[str]) -> str:
+    """The reason why nothing is said of what these versions drop and close."""
+    return (
+        f"the stream ran on Spark {' and '.join(versions)}, whose rule of lateness is not proven; "
+        f"proven are {' and '.join(PROVEN)}"
+    )
+
+
+def _said(snapshot: Any) -> dict[str, str]:
+    return dict(snapshot.summary.additional_properties) if snapshot is not None and snapshot.summary else {}

@@ -1,0 +1,57 @@
+"""A source's `where` in DuckDB's SQL, where that means the same: Spark's word decides what enters the join.
+
+Taken are comparisons of text, whole numbers and booleans of a JSON event with literals, joined by AND, OR and NOT. What
+else there may be is not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from plumbline.connect.sql_quoting import ident, text
+
+if TYPE_CHECKING:
+    from plumbline.contract.model import Source
+
+_KINDS = {"string": "VARCHAR", "int": "INTEGER", "long": "BIGINT", "boolean": "BOOLEAN"}
+_LITERALS = {"VARCHAR": r"'[^'\\]*'", "INTEGER": r"-?\d{1,9}", "BIGINT": r"-?\d{1,18}", "BOOLEAN": r"true|false"}
+_BETWEEN = re.compile(r"\s*(\(|\)|\b(?:AND|OR|NOT)\b)", re.IGNORECASE)
+
+
+def condition(source: Source) -> str | None:
+    """`where` as DuckDB's SQL over the column `value` of the archive; None where nobody here can say."""
+    if source.where is None:
+        return "true"
+    if source.format != "json":
+        return None
+    sql, rest = "", source.where.strip()
+    while rest:
+        between = _BETWEEN.match(rest)
+        if between is not None:
+            sql, rest = f"{sql} {between[1]}", rest[between.end() :].lstrip()
+            continue
+        atom = next(filter(None, (_atom(source, name, rest) for name in source.fields)), None)
+        if atom is None:
+            return None
+        sql, rest = f"{sql} {atom[0]}", atom[1].lstrip()
+    return f"({sql.strip()})"
+
+
+def _atom(source: Source, name: str, rest: str) -> tuple[str, str] | None:
+    """The comparison of one field that `rest` begins with, in DuckDB's SQL, and what follows it."""
+    kind = _KINDS.get(source.fields[name])
+    if kind is None or name in source.aliases:
+        return None
+    literal = rf"(?:{_LITERALS[kind]})"
+    order = "" if kind in ("VARCHAR", "BOOLEAN") else "|<=|>=|<|>"
+    form = (
+        rf"`?{re.escape(name)}`?(?P<test>\s*(?:=|<>|!={order})\s*{literal}"
+        rf"|\s+(?:NOT\s+)?IN\s*\(\s*{literal}(?:\s*,\s*{literal})*\s*\)|\s+IS\s+(?:NOT\s+)?NULL)(?=\s|\)|$)"
+    )
+    found = re.match(form, rest, re.IGNORECASE)
+    if found is None or not rest.lstrip("`").startswith(name):
+        return None
+    path = text("$." + ident(name))
+    field = f"TRY_CAST(TRY(json_extract_string(TRY(decode(value)), {path})) AS {kind})"
+    return f"{field}{found['test']}", rest[found.end() :]

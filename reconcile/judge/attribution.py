@@ -1,0 +1,62 @@
+"""Each differing row gets exactly one cause: the first, in order of precedence, whose proof holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from plumbline.connect.sql_quoting import text
+from plumbline.reconcile.causes import Cause, registry
+from plumbline.reconcile.evidence import archive_gaps as gaps
+from plumbline.reconcile.evidence import future_events as stamps
+from plumbline.reconcile.evidence import quarantine
+from plumbline.reconcile.evidence import schema_changes as forms
+from plumbline.reconcile.evidence.gather import EVIDENCE
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from plumbline.reconcile.inputs.pinned_views import Pins
+
+ATTRIBUTED = "attributed"
+AT_ONCE = 10_000
+"""Findings that are held outside DuckDB at a time: each carries a hundred pieces of evidence."""
+NOTES = (gaps.GAPS, stamps.STAMPS, forms.FORMS)
+"""Tables by id beside `evidence`: what few rows have, looked up only where some row may have it."""
+
+
+def note(pins: Pins) -> None:
+    """Look up all that the causes' proofs read beside `evidence`."""
+    for matter in (quarantine, gaps, stamps, forms):
+        matter.note(pins)
+
+
+def causes_of(pins: Pins) -> tuple[Cause, ...]:
+    """All causes; of a stream on a Spark whose rule of lateness is not proven, what they prove without that rule."""
+    if not pins.unproven_spark:
+        return registry()
+    return tuple(c if c.without_rule is None else replace(c, proof=c.without_rule) for c in registry())
+
+
+def attribute(con: duckdb.DuckDBPyConnection, causes: Sequence[Cause] | None = None) -> None:
+    """Fill the temp table `attributed`: the rows of `evidence` and its notes with `cause` and `is_drift`.
+
+    `fault` is NULL yet, see reconcile.three_way.
+    """
+    causes = registry() if causes is None else causes
+    no_drift = ", ".join(text(cause.name) for cause in causes if not cause.is_drift) or "NULL"
+    known = " ".join(f"LEFT JOIN {notes} USING (id)" for notes in NOTES)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE {ATTRIBUTED} AS
+        SELECT *, coalesce(cause NOT IN ({no_drift}), true) AS is_drift, NULL::VARCHAR AS fault
+        FROM (SELECT *, {choice(causes)} AS cause FROM {EVIDENCE} {known})
+        """
+    )
+
+
+def choice(causes: Sequence[Cause]) -> str:
+    """One SQL CASE over `evidence`, in order of precedence. NULL (evidence is missing) proves nothing."""
+    arms = "\n".join(f"WHEN ({cause.proof}) THEN {text(cause.name)}" for cause in causes)
+    return f"CASE {arms} END"

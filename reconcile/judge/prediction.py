@@ -1,0 +1,182 @@
+"""What the exact rules say the stream holds, from batch lineage, archive and ledger, without a look at its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, astuple, dataclass
+from datetime import datetime
+
+from plumbline.contract.ranges import from_micros
+from plumbline.reconcile.document import ONE_SIDED
+from plumbline.reconcile.inputs.epoch_spans import READ, SPANS, Progress
+from plumbline.reconcile.inputs.pinned_views import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
+from plumbline.reconcile.judge.books import Page
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """In batch rows: `late_left` and `late_right` are lost to a late record, `pending` are still open.
+
+    `stream_rows` is how many rows the stream has written for the records that the batch table knows.
+    """
+
+    stream_rows: int
+    late_left: int
+    late_right: int
+    pending: int
+
+    def as_json(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def predict(pins: Pins, progress: Progress) -> dict[datetime | None, Prediction] | None:
+    """Apply the late rule and the window rule to every batch row that is read, per UTC day of event time.
+
+    None without a ledger or lineage, and of a stream on a Spark whose rule of lateness is not proven.
+    """
+    if progress.last_epoch is None or not pins.batch_has_lineage or pins.unproven_spark:
+        return None
+    for side, archive in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
+        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_fate AS {_fate(side, archive)}")
+    found = pins.con.execute(_predicted(pins, progress)).fetchall()
+    return {
+        None if day_us is None else from_micros(day_us): Prediction(*(int(number) for number in numbers))
+        for day_us, *numbers in found
+    }
+
+
+def summed(predictions: Iterable[Prediction]) -> Prediction:
+    """All of them added up."""
+    return Prediction(*map(sum, zip((0, 0, 0, 0), *map(astuple, predictions), strict=True)))
+
+
+def _fate(side: str, archive: str) -> str:
+    """The events of one side that are not simply in the join: `late`, or `unread` yet. Few, as a rule.
+
+    An event with several deliveries is in the join if one of them was read in time.
+    """
+    return f"""
+        WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
+        newest AS (SELECT partition, end_offset AS read_until FROM {READ} WHERE side = '{side}'),
+        found AS (
+            SELECT coalesce(first_partition, r.partition) AS partition, coalesce(first_offset, r."offset") AS "offset",
+                first_offset IS NOT NULL AS copied,
+                r."offset" >= coalesce(read_until, 0) AS unread,
+                coalesce(r."offset" < s.end_offset AND epoch_us(r.event_time) <= s.late_watermark_ms * 1000, false)
+                    AS late
+            FROM {archive} r
+            LEFT JOIN {side}_copies c ON c.partition = r.partition AND c."offset" = r."offset"
+            ASOF LEFT JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
+            LEFT JOIN newest n ON n.partition = r.partition
+        )
+        SELECT partition, "offset", bool_and(unread) AS unread, NOT bool_and(unread) AS late
+        FROM found WHERE unread OR late OR copied GROUP BY ALL HAVING bool_and(unread OR late)
+    """
+
+
+def _predicted(pins: Pins, progress: Progress) -> str:
+    """Each record's late and unread partners decide which rows come, counted per day. Without a fate a record is in
+    the join. Rows around those that are read only decide about them.
+    """
+    join = pins.contract.join
+    keeps_left, keeps_right = (str(keeps).lower() for keeps in (join.keeps_left, join.keeps_right))
+    left_open = f"NOT left_closed AND left_matched = 0 AND {keeps_left}"
+    right_open = f"NOT right_closed AND right_matched = 0 AND {keeps_right}"
+    return f"""
+        WITH rows AS ({_rows(pins, progress)}),
+        lefts AS ({_side("left")}),
+        rights AS ({_side("right")}),
+        decided AS (
+            SELECT rows.*, coalesce(lefts.matched, 0) AS left_matched, coalesce(rights.matched, 0) AS right_matched
+            FROM rows
+            LEFT JOIN lefts ON lefts.partition = _left_partition AND lefts."offset" = _left_offset
+            LEFT JOIN rights ON rights.partition = _right_partition AND rights."offset" = _right_offset
+        ),
+        fates AS (
+            SELECT row_time, CASE
+                WHEN left_unread THEN 'pending'
+                WHEN left_late AND has_right AND (right_unread AND {keeps_right} OR NOT right_late AND {right_open})
+                    THEN 'pending'
+                WHEN left_late THEN 'late_left'
+                WHEN right_unread THEN 'pending'
+                WHEN right_late THEN CASE WHEN has_left AND {left_open} THEN 'pending' ELSE 'late_right' END
+                WHEN has_left AND has_right THEN 'written'
+                WHEN has_left AND left_closed OR has_right AND right_closed THEN 'written'
+                ELSE 'pending' END AS fate
+            FROM decided WHERE in_range
+            UNION ALL {_unmatched("left", join.keeps_left, pins)}
+            UNION ALL {_unmatched("right", join.keeps_right, pins)}
+        )
+        SELECT epoch_us(date_trunc('day', row_time)),
+            count(*) FILTER (fate = 'written'), count(*) FILTER (fate = 'late_left'),
+            count(*) FILTER (fate = 'late_right'), count(*) FILTER (fate = 'pending')
+        FROM fates GROUP BY 1
+    """
+
+
+def _rows(pins: Pins, progress: Progress) -> str:
+    """The batch rows with the fates of their records and the state of their windows."""
+    fates = ", ".join(
+        f"coalesce({side[0]}.{fate}, false) AS {side}_{fate}"
+        for side in ("left", "right")
+        for fate in ("unread", "late")
+    )
+    return f"""
+        SELECT b._left_partition, b._left_offset, b._right_partition, b._right_offset, {fates},
+            b._left_offset IS NOT NULL AS has_left, b._right_offset IS NOT NULL AS has_right,
+            {pins.read.sql("_event_time")} AS in_range, _event_time AS row_time, ra.event_time AS right_time,
+            epoch_us(_event_time) <= {progress.closed_until_us} AS left_closed,
+            epoch_us(coalesce(ra.event_time, _event_time)) <= {progress.right_closed_until_us} AS right_closed
+        FROM {pins.around(BATCH)} b
+        LEFT JOIN left_fate l ON l.partition = b._left_partition AND l."offset" = b._left_offset
+        LEFT JOIN right_fate r ON r.partition = b._right_partition AND r."offset" = b._right_offset
+        LEFT JOIN {_right_times(pins)} ra ON ra.partition = b._right_partition AND ra."offset" = b._right_offset
+    """
+
+
+def _right_times(pins: Pins) -> str:
+    """Event times of the right records; none where they decide nothing."""
+    some = "true" if pins.contract.join.keeps_right else "false"
+    return f"""(
+        SELECT partition, "offset", any_value(event_time) AS event_time FROM {RIGHT_ARCHIVE} WHERE {some} GROUP BY ALL
+    )"""
+
+
+def _side(side: str) -> str:
+    """Each record of one side that is in the join: how many rows it is part of, and its window."""
+    other = "right" if side == "left" else "left"
+    time = "row_time" if side == "left" else "coalesce(right_time, row_time)"
+    return f"""
+        SELECT _{side}_partition AS partition, _{side}_offset AS "offset",
+            count(*) FILTER (has_{other} AND NOT {other}_unread AND NOT {other}_late) AS matched,
+            bool_or(has_{other}) AS paired, any_value({side}_closed) AS closed, any_value({time}) AS event_time
+        FROM rows WHERE has_{side} AND NOT {side}_unread AND NOT {side}_late GROUP BY ALL
+    """
+
+
+def _unmatched(side: str, keeps: bool, pins: Pins) -> str:
+    """The rows without a partner that the stream writes where the batch has one."""
+    written = f"paired AND matched = 0 AND closed AND {pins.read.sql('event_time')}" if keeps else "false"
+    return f"SELECT event_time, 'written' FROM {side}s WHERE {written}"
+
+
+def agrees(prediction: Prediction | None, total: Page, replayed: int) -> bool | None:
+    """Whether the stream table is what the rules predict: as many rows, as many late and pending ones.
+
+    Records that were late because of an event from the future are late ones to the rules, of either side. None when
+    that is no question: without a ledger, where a replay replaced the live stream's rows, and where the stream took in
+    what the batch did not, or the reverse.
+    """
+    if prediction is None or replayed or any(cause in ONE_SIDED for cause, _ in total.entries):
+        return None
+    late_left, late_right, pending, poisoned = (
+        _batch_rows(total, cause) for cause in ("late_left", "late_right", "pending", "watermark_poisoned")
+    )
+    left, right = prediction.late_left - late_left, prediction.late_right - late_right
+    rest = (prediction.stream_rows - total.stream, prediction.pending - pending)
+    return left >= 0 and right >= 0 and left + right == poisoned and rest == (0, 0)
+
+
+def _batch_rows(total: Page, name: str) -> int:
+    """Rows of the batch table that a cause takes out of the books."""
+    return sum(entry[1] for (cause, _), entry in total.entries.items() if cause == name)

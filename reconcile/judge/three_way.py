@@ -1,0 +1,118 @@
+"""Live, faithful replay, batch: of two tables that differ, a third made by the live job's own code from the same epochs
+tells which one is at fault.
+
+Where the replay comes out as the live table does, the live engine did what the code says: the difference is lateness,
+or of what each side had to read, or the two implementations disagree. Where it comes out as the batch has it, the live
+run went wrong on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract.errors import UsageError
+from plumbline.contract.lineage import COORDINATES, LINEAGE
+from plumbline.reconcile.evidence.differing_rows import DIFFERING, compare_rows
+from plumbline.reconcile.inputs.pinned_views import BATCH, STREAM, Pins, current, output_view
+from plumbline.reconcile.judge.attribution import ATTRIBUTED
+
+REPLAY = "replay_rows"
+LATENESS = ("late_left", "late_right", "watermark_poisoned")
+INPUTS = ("arrived_after_batch", "archive_gap", "quarantined", "duplicate_input", "schema_change")
+FAULTS = ("lateness", "inputs", "logic", "engine", "unclear")
+"""`lateness`, `inputs` (what each side had to read) and `logic` (the implementations disagree): the replay is as the
+live table. `engine`: it is as the batch table. `unclear`: as neither."""
+
+
+@dataclass(frozen=True)
+class ThreeWay:
+    """What the third table says: its name and snapshot, its rows in the range, how many rows it and the live table do
+    not share, and the findings per fault."""
+
+    table: str
+    snapshot_id: int | None
+    rows: int
+    unlike_live: int
+    faults: dict[str, int]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "table": self.table,
+            "snapshot_id": self.snapshot_id,
+            "rows": self.rows,
+            "unlike_live": self.unlike_live,
+            "faults": self.faults,
+        }
+
+
+def with_third(pins: Pins, table: str) -> Pins:
+    """The pins with the third table, at its current snapshot. Raises SetupError when it is missing."""
+    return replace(pins, snapshots={**pins.snapshots, table: current(pins.lake, table)})
+
+
+def judge_against(pins: Pins, table: str) -> ThreeWay:
+    """Set `fault` of each finding in `attributed` and count. Pending rows have none.
+
+    Raises UsageError where the rows of one table do not say what they were made from.
+    """
+    for view in (BATCH, STREAM):
+        _refuse_without_lineage(pins, view)
+    output_view(pins, REPLAY, table, pins.time_range)
+    unlike_live = _note_unlike(pins, STREAM)
+    _note_unlike(pins, BATCH)
+    pins.con.execute(f"UPDATE {ATTRIBUTED} SET fault = judged.fault FROM ({_judged()}) judged WHERE {_SAME_ID}")
+    found = pins.con.execute(
+        f"SELECT fault, count(*) FROM {ATTRIBUTED} WHERE fault IS NOT NULL GROUP BY fault"
+    ).fetchall()
+    counted = {str(fault): int(number) for fault, number in found}
+    [(rows,)] = pins.con.execute(f"SELECT count(*) FROM {REPLAY}").fetchall()
+    faults = {fault: counted.get(fault, 0) for fault in FAULTS}
+    return ThreeWay(table, pins.snapshots[table], int(rows), unlike_live, faults)
+
+
+_SAME_ID = f"judged.id = {ATTRIBUTED}.id"
+
+
+def _refuse_without_lineage(pins: Pins, view: str) -> None:
+    none = " AND ".join(f"{ident(name)} IS NULL" for name in COORDINATES)
+    if pins.con.execute(f"SELECT 1 FROM {view} WHERE {none} LIMIT 1").fetchone() is not None:
+        output = pins.contract.output
+        raise UsageError(
+            "three tables can only be compared row by row where each row says what it was made from",
+            where=output.batch_table if view == BATCH else output.stream_table,
+            next_step=f"give its rows the columns {', '.join(COORDINATES)}, or reconcile without --against",
+        )
+
+
+def _note_unlike(pins: Pins, view: str) -> int:
+    """Fill `unlike_<view>`: the lineages whose rows are not the same in a table and in the third one; how many rows."""
+    key = (*pins.contract.output.key, *COORDINATES)
+    carry = tuple(name for name in LINEAGE if name not in COORDINATES)
+    compare_rows(pins, view, REPLAY, key, carry)
+    names = ", ".join(map(ident, COORDINATES))
+    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE unlike_{view} AS SELECT DISTINCT {names} FROM drift")
+    [(rows,)] = pins.con.execute("SELECT count(*) FROM drift").fetchall()
+    return int(rows)
+
+
+def _judged() -> str:
+    """The fault of each finding that is drift, by what the third table holds of its two rows."""
+    lineages = " UNION ".join(
+        f"SELECT id, {', '.join(f'{ident(table + name)} AS {ident(name)}' for name in COORDINATES)} "
+        f"FROM {DIFFERING} WHERE {table}_count > 0"
+        for table in ("batch", "stream")
+    )
+    same = " AND ".join(f"l.{ident(name)} IS NOT DISTINCT FROM u.{ident(name)}" for name in COORDINATES)
+    as_live, as_batch = (
+        f"id NOT IN (SELECT id FROM lineages l SEMI JOIN unlike_{view} u ON {same})" for view in (STREAM, BATCH)
+    )
+    late, inputs = (", ".join(map(text, causes)) for causes in (LATENESS, INPUTS))
+    return f"""
+        WITH lineages AS ({lineages}),
+        alike AS (SELECT id, cause, {as_live} AS as_live, {as_batch} AS as_batch FROM {ATTRIBUTED} WHERE is_drift)
+        SELECT id, CASE WHEN as_live = as_batch THEN 'unclear' WHEN as_batch THEN 'engine'
+            WHEN cause IN ({late}) THEN 'lateness' WHEN cause IN ({inputs}) THEN 'inputs' ELSE 'logic' END AS fault
+        FROM alike
+    """

@@ -1,0 +1,49 @@
+"""Which causes cannot be told at all, because what proves them is not there: unknown is not the same as absent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from plumbline.reconcile.causes import registry
+from plumbline.reconcile.inputs.batch_runs import BatchRun, in_force
+from plumbline.reconcile.inputs.epoch_spans import Progress
+from plumbline.reconcile.inputs.pinned_views import Pins
+
+SOURCES = {
+    "lineage": "the coordinates of the records that each row was made from",
+    "archive": "an archive of both sources",
+    "ledger": "the epoch ledger of a stream job of ours",
+    "rule": "a stream on a Spark whose rule of lateness is proven",
+    "batch_runs": "batch commits that name the archive snapshots they read",
+}
+"""What a cause may need, and what that is."""
+
+
+def lacking(pins: Pins, progress: Progress) -> list[str]:
+    """Those of SOURCES that this comparison does not have; lineage is there when every row of both tables has it."""
+    archives = (pins.snapshots[source.archive] for source in (pins.contract.left, pins.contract.right))
+    known = {
+        "lineage": pins.batch_has_lineage and pins.stream_has_lineage,
+        "archive": None not in archives,
+        "ledger": progress.last_epoch is not None,
+        "rule": not pins.unproven_spark,
+        "batch_runs": bool(pins.runs) and not any(_blind(pins, run) for run in in_force(pins.runs, pins.time_range)),
+    }
+    return [source for source in SOURCES if not known[source]]
+
+
+def unknown(lacked: Collection[str], named: Collection[str] = ()) -> dict[str, Any]:
+    """`{"lacking": {source: what it is}, "causes": [...]}`: the causes that need one of them, in order of precedence.
+
+    A row of such a cause is then `unexplained`. What lacks of some rows only may still prove a cause of others: causes
+    that are `named` in the same run are known, and not listed.
+    """
+    causes = [cause.name for cause in registry() if set(cause.needs) & set(lacked) and cause.name not in named]
+    return {"lacking": {source: SOURCES[source] for source in lacked}, "causes": causes}
+
+
+def _blind(pins: Pins, run: BatchRun) -> bool:
+    """Whether nobody can say what the run saw: it did not note its archive snapshots, or they have expired."""
+    read = ((pins.contract.left.archive, run.left_archive), (pins.contract.right.archive, run.right_archive))
+    return any(not pins.has_snapshot(table, snapshot) for table, snapshot in read)

@@ -1,0 +1,134 @@
+"""What other watermark delays would have lost, and what they would have held open: from recorded disorder alone.
+
+Both delays change by the same time, for the same epochs: then every watermark moves by it, whichever source it followed
+(see reconcile.report.lateness), and so does the moment at which a row's state goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from plumbline.contract.errors import SetupError
+from plumbline.contract.lineage import SIDES
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.inputs.epoch_spans import SPANS, TURNS, lay_out
+from plumbline.reconcile.inputs.pinned_views import LEDGER, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
+from plumbline.reconcile.lateness.curve import Lateness, choices, curves, smallest
+
+if TYPE_CHECKING:
+    from plumbline.connect.home import Home
+    from plumbline.contract.model import Contract
+
+ARCHIVES = {"left": LEFT_ARCHIVE, "right": RIGHT_ARCHIVE}
+
+
+def what_if(
+    contract: Contract, home: Home, time_range: TimeRange, lose: float | None = None, memory: str = "512MB"
+) -> dict[str, Any]:
+    """`{"contract", "range", "sources", "choices", "wanted"}`: the curve of records lost against the delays.
+
+    `sources` maps each to its `delay_ms`, `records` that entered the join (`at_most`: only Spark could tell which of
+    them `where` leaves out) and `smallest` change for `lose` (a share; None without it).
+    A choice is a change of both delays (`change_ms`) with, for each source, the delay then, the records lost and the
+    most rows that were held open at once. `wanted` is the choice with the smallest change by which no source loses more
+    than `lose` of its records. Raises SetupError without an epoch ledger, IncompleteError for a stream on a
+    Spark whose rule of lateness is not proven.
+    """
+    from plumbline.reconcile.run import opened
+
+    with opened(contract, home, time_range, memory) as pins:
+        if lay_out(pins).last_epoch is None:
+            raise SetupError(
+                f"the epoch ledger knows nothing of contract {contract.contract}",
+                where="plumbline.epochs",
+                next_step="run the stream; the ledger is published with every run",
+            )
+        found = curves(pins, pins.snapshots)
+        needed = None if lose is None else [smallest(curve, lose) for curve in found]
+        changes = {ms for ms, _ in choices(found)} | ({max(needed)} if needed else set())
+        held = _held(pins, sorted(changes))
+    offered = [_choice(ms, found, held) for ms in sorted(changes)]
+    sources = {
+        curve.source: {
+            "delay_ms": curve.delay_ms,
+            "records": curve.records,
+            "at_most": curve.at_most,
+            "smallest_ms": needed and needed[place],
+        }
+        for place, curve in enumerate(found)
+    }
+    wanted = next((choice for choice in offered if needed and choice["change_ms"] == max(needed)), None)
+    return {
+        "contract": contract.contract,
+        "range": time_range.as_json(),
+        "lose": lose,
+        "sources": sources,
+        "choices": offered,
+        "wanted": wanted,
+    }
+
+
+def _choice(change_ms: int, found: Sequence[Lateness], held: dict[tuple[str, int], int]) -> dict[str, Any]:
+    return {
+        "change_ms": change_ms,
+        "sources": {
+            curve.source: {
+                "delay_ms": curve.delay_ms + change_ms,
+                "lost": curve.lost(change_ms),
+                "share": curve.lost(change_ms) / curve.records if curve.records else 0.0,
+                "held_rows": held[side, change_ms],
+            }
+            for side, curve in zip(SIDES, found, strict=True)
+        },
+    }
+
+
+def _held(pins: Pins, changes: Sequence[int]) -> dict[tuple[str, int], int]:
+    """The most rows of each side that were in state after one epoch, for each change of the delays (ms)."""
+    low, high = pins.within_ms
+    held = {}
+    for side, reach_ms in (("left", high + 1), ("right", 1 - low)):
+        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE disorder AS {_disorder(side, ARCHIVES[side])}")
+        for change_ms in changes:
+            [(most,)] = pins.con.execute(_most_held(change_ms, reach_ms)).fetchall()
+            held[side, change_ms] = int(most or 0)
+    return held
+
+
+def _disorder(side: str, archive: str) -> str:
+    """The records of one side that were read: in which epoch, and its late watermark."""
+    return f"""
+        SELECT s.turn, epoch_us(r.event_time) AS event_us, s.late_watermark_ms
+        FROM (
+            SELECT DISTINCT partition, "offset", event_time FROM {archive}
+            ANTI JOIN {side}_left_out USING (partition, "offset")
+        ) r
+        ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
+        WHERE r."offset" < s.end_offset
+    """
+
+
+def _most_held(change_ms: int, reach_ms: int) -> str:
+    """A row is held from its epoch until the first whose evict watermark has passed its time by `reach_ms`, that is
+    until nothing can match it any more (stream_job.lateness.closed_until_us and right_closed_until_us)."""
+    return f"""
+        WITH marks AS (
+            SELECT evict_watermark_ms - {change_ms} AS evict_ms, min(turn) AS turn
+            FROM {LEDGER} JOIN {TURNS} USING (query_id, epoch) GROUP BY 1
+        ),
+        held AS (
+            SELECT d.turn, m.turn AS closed
+            FROM (
+                SELECT turn, -(-event_us // 1000) + {reach_ms} AS until_ms FROM disorder
+                WHERE event_us > (late_watermark_ms - {change_ms}) * 1000
+            ) d
+            ASOF LEFT JOIN marks m ON d.until_ms <= m.evict_ms
+        ),
+        steps AS (
+            SELECT turn, count(*) AS rows FROM held WHERE closed IS NULL OR closed > turn GROUP BY turn
+            UNION ALL
+            SELECT closed, -count(*) FROM held WHERE closed > turn GROUP BY closed
+        )
+        SELECT max(rows) FROM (SELECT sum(sum(rows)) OVER (ORDER BY turn) AS rows FROM steps GROUP BY turn)
+    """

@@ -1,0 +1,149 @@
+"""Which days of a finished comparison may stand for later runs: those that nothing outside their inputs can change.
+
+If in doubt a day is not kept, and so is read again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.lineage import SIDES
+from plumbline.contract.ranges import from_micros
+from plumbline.reconcile.inputs.pinned_views import BATCH, STREAM, Pins
+from plumbline.reconcile.judge.attribution import ATTRIBUTED
+
+if TYPE_CHECKING:
+    import duckdb
+
+LATE = ("late_left", "late_right")
+LASTING = (
+    "duplicate_input",
+    "double_commit",
+    "value_divergence",
+    "arrived_after_batch",
+    "quarantined",
+    *LATE,
+    "lost_output",
+)
+"""Causes whose proof stands as long as the inputs do. `pending` settles, `unexplained` may find its cause, and a cause
+that is not named here is looked at again every time."""
+
+MOST_FINDINGS = 100_000
+MOST_REFUSED = 10_000
+DRIFTED = "drifted_keys"
+
+
+def fill_drifted(pins: Pins) -> None:
+    """Fill the temp table `drifted_keys`: the keys in which the rows that were read differ, one lineage or several."""
+    keys = ", ".join(f"key.{ident(name)}" for name in pins.contract.output.key)
+    pins.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {DRIFTED} AS SELECT * FROM several UNION SELECT {keys} FROM differing"
+    )
+
+
+def needs_all(pins: Pins) -> bool:
+    """Whether the days that were read cannot be judged apart from the others.
+
+    Where a batch row has no lineage, or where an event may have come from the future: that is told by what is usual
+    over the whole range.
+    """
+    return not pins.batch_has_lineage or _any_ahead(pins)
+
+
+def doubtful(pins: Pins) -> set[datetime]:
+    """The days that may not be kept, among those that were read."""
+    return (
+        _unlasting(pins) | _crowded(pins.con) | _uneven(pins) | (_crossed(pins) if _any(pins.con, DRIFTED) else set())
+    )
+
+
+def same_key(pins: Pins, left: str, right: str) -> str:
+    """SQL: the rows under two aliases have one key."""
+    names = map(ident, pins.contract.output.key)
+    return " AND ".join(f"{left}.{name} IS NOT DISTINCT FROM {right}.{name}" for name in names)
+
+
+def days(con: duckdb.DuckDBPyConnection, sql: str) -> set[datetime]:
+    """The days that a query with one timestamp column names."""
+    found = con.execute(f"SELECT DISTINCT epoch_us(day) FROM ({sql}) AS named(day)").fetchall()
+    # Asked here and not there: DuckDB would work the day out for every row before it joins or groups any.
+    return {from_micros(day_us) for (day_us,) in found if day_us is not None}
+
+
+def _unlasting(pins: Pins) -> set[datetime]:
+    """Days with a finding whose cause may become another, or whose records are not all archived yet.
+
+    A pair at a bound of `within` depends on what other days' rows the stream has of its records.
+    """
+    unseen = " OR ".join(f"({side}_offset IS NOT NULL AND {side}_event_us IS NULL)" for side in SIDES)
+    causes = [cause for cause in LASTING if not (cause in LATE and _any_ahead(pins))]
+    lasting = ", ".join(map(text, causes))
+    found = f"SELECT date_trunc('day', event_time) FROM {ATTRIBUTED}"
+    return days(pins.con, f"{found} WHERE cause NOT IN ({lasting}) OR {unseen} OR coalesce(at_bound, false)")
+
+
+def _any_ahead(pins: Pins) -> bool:
+    """Whether an event that could have made a record late is ahead of its delivery by more than its source's delay."""
+    sources = zip(SIDES, (pins.contract.left, pins.contract.right), strict=True)
+    found = " UNION ALL ".join(
+        f"SELECT 1 FROM {side}_lifts WHERE ahead_by_ms > {milliseconds(source.watermark)}" for side, source in sources
+    )
+    return bool(pins.con.execute(f"{found} LIMIT 1").fetchall())
+
+
+def _crowded(con: duckdb.DuckDBPyConnection) -> set[datetime]:
+    """Days with so much to keep that reading them again is no dearer."""
+    found = f"SELECT date_trunc('day', event_time) AS d FROM {ATTRIBUTED} GROUP BY d HAVING count(*) > {MOST_FINDINGS}"
+    for side in SIDES:
+        found += f' UNION ALL SELECT "window" FROM {side}_refusals GROUP BY "window" HAVING count(*) > {MOST_REFUSED}'
+    return days(con, found)
+
+
+def _uneven(pins: Pins) -> set[datetime]:
+    """Days on which the keys of the equal rows are not the same on both sides: such a row stands on another day there.
+
+    The difference of both sides' key hashes, findings taken out, is zero where every row has its partner on its day.
+    """
+    names = pins.contract.output.key
+    plain, packed = (f"hash(hash({', '.join(prefix + ident(name) for name in names)}))" for prefix in ("", "key."))
+    return days(
+        pins.con,
+        f"""
+        SELECT d FROM (
+            SELECT date_trunc('day', _event_time) AS d, sum({plain}) AS h FROM {BATCH} GROUP BY d
+            UNION ALL SELECT date_trunc('day', _event_time), -sum({plain}) FROM {STREAM} GROUP BY 1
+            UNION ALL SELECT date_trunc('day', batch_event_time), -sum(left_count * {packed}::HUGEINT)
+            FROM {ATTRIBUTED} WHERE left_count > 0 GROUP BY 1
+            UNION ALL SELECT date_trunc('day', stream_event_time), sum(right_count * {packed}::HUGEINT)
+            FROM {ATTRIBUTED} WHERE right_count > 0 GROUP BY 1
+        )
+        GROUP BY d HAVING sum(h) <> 0
+        """,
+    )
+
+
+def _crossed(pins: Pins) -> set[datetime]:
+    """Days with a differing key that has rows on another day too, or that is no finding of its own."""
+    of_key = same_key(pins, "d", "r")
+    placed = " UNION ".join(
+        f"SELECT d.*, date_trunc('day', _event_time) AS plumbline_day FROM {view} r JOIN {DRIFTED} d ON {of_key}"
+        for view in (BATCH, STREAM)
+    )
+    keys = ", ".join(ident(name) for name in pins.contract.output.key)
+    found = f"SELECT unnest(key) FROM {ATTRIBUTED}"
+    return days(
+        pins.con,
+        f"""
+        WITH placed AS ({placed}), counted AS (SELECT *, count(*) OVER (PARTITION BY {keys}) AS on_days FROM placed)
+        SELECT plumbline_day FROM counted WHERE on_days > 1
+        UNION ALL
+        SELECT plumbline_day FROM counted c ANTI JOIN ({found}) f ON {same_key(pins, "c", "f")}
+        """,
+    )
+
+
+def _any(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    return bool(con.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall())

@@ -1,0 +1,144 @@
+"""Which kept days stand for a run, and how they come back into it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from itertools import chain, groupby
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from plumbline.connect import pinned
+from plumbline.connect.sql_quoting import ident
+from plumbline.contract.lineage import EVENT_TIME, SIDES
+from plumbline.reconcile.inputs.day_ranges import Windows, days_of
+from plumbline.reconcile.inputs.pinned_views import BATCH, STREAM, Pins
+from plumbline.reconcile.judge.attribution import ATTRIBUTED
+from plumbline.reconcile.reuse.digests import Inputs, Mark, mark
+from plumbline.reconcile.reuse.eligibility import DRIFTED, days, same_key
+from plumbline.reconcile.reuse.stored_days import Verdict
+
+if TYPE_CHECKING:
+    from plumbline.reconcile.inputs.epoch_spans import Progress
+
+BACK = "kept_findings"
+FULL_EVERY = 30
+"""In so many runs a day is read at least once, though nothing has touched it."""
+
+
+def reusable(
+    pins: Pins,
+    progress: Progress,
+    inputs: Mapping[datetime, Inputs],
+    kept: Mapping[datetime, Verdict],
+) -> dict[datetime, Verdict]:
+    """The kept verdicts whose inputs are those of this run, and that have not stood for FULL_EVERY - 1 runs yet."""
+    ledgers = {verdict.ledger for verdict in kept.values()}
+    standing = {ledger: _stands(pins, progress, ledger) for ledger in ledgers}
+    return {
+        day: verdict
+        for day, verdict in kept.items()
+        if day in inputs
+        and _same(verdict, inputs[day])
+        and standing[verdict.ledger]
+        and verdict.reused + 1 < FULL_EVERY
+    }
+
+
+def to_read(pins: Pins, verdicts: Collection[datetime]) -> Windows:
+    """The parts of the range that have no verdict."""
+    return Windows.of(part for day, part in days_of(pins.time_range).items() if day not in verdicts)
+
+
+def bring_back(pins: Pins, verdicts: Mapping[datetime, Verdict]) -> None:
+    """Fill the temp table `kept_findings` with the findings of the verdicts, shaped as `attributed`."""
+    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {BACK} AS FROM {ATTRIBUTED} LIMIT 0")
+    streams = (pa.ipc.open_stream(verdict.findings) for verdict in verdicts.values() if verdict.findings is not None)
+    for schema, alike in groupby(streams, key=lambda stream: stream.schema):  # all at once: a statement costs
+        pins.con.register("plumbline_back", pa.RecordBatchReader.from_batches(schema, chain.from_iterable(alike)))
+        pins.con.execute(f"INSERT INTO {BACK} BY NAME FROM plumbline_back")
+        pins.con.unregister("plumbline_back")
+
+
+def entangled(pins: Pins, verdicts: Mapping[datetime, Verdict]) -> set[datetime]:
+    """The kept days that have rows of a key that differs on a day that was read, or the reverse.
+
+    Such a key can only be judged by all its rows; one that differs nowhere is equal as a whole.
+    """
+    if not verdicts:
+        return set()
+    unread = Windows.of(part for day, part in days_of(pins.time_range).items() if day in verdicts)
+    return _keys_read_now(pins) | _keys_not_read(pins, unread)
+
+
+def add(pins: Pins, progress: Progress, verdicts: Mapping[datetime, Verdict]) -> None:
+    """Add the findings and the refused records of the verdicts to those of the days that were read.
+
+    How far the stream has come is said as it is now: the other evidence of a closed window stays what it was.
+    """
+    now = {
+        "evict_watermark_ms": progress.evict_watermark_ms,
+        "closed_until_us": progress.closed_until_us,
+        "right_closed_until_us": progress.right_closed_until_us,
+    }
+    told = ", ".join(f"{'NULL' if value is None else value} AS {name}" for name, value in now.items())
+    pins.con.execute(f"INSERT INTO {ATTRIBUTED} BY NAME SELECT * REPLACE ({told}) FROM {BACK}")
+    for side in SIDES:
+        rows = [(verdict.window, *place) for verdict in verdicts.values() for place in verdict.refused[side]]
+        if rows:
+            pins.con.executemany(f"INSERT INTO {side}_refusals VALUES (?, ?, ?)", rows)
+
+
+def _same(verdict: Verdict, now: Inputs) -> bool:
+    """Whether everything that the day's verdict depends on is unchanged."""
+    then, classes = verdict.inputs, {kind for _, kind in verdict.page.entries}
+    return (
+        then.rows == now.rows
+        and (not classes or then.runs == now.runs)
+        and ("extra" not in classes or then.beside == now.beside)
+    )
+
+
+def _stands(pins: Pins, progress: Progress, ledger: Mark | None) -> bool:
+    """Whether the epoch ledger says of that time what it said then, and no newer query decides anew."""
+    if ledger is None:
+        return progress.query_id is None
+    return progress.query_id == ledger.query_id and mark(pins, ledger.query_id, ledger.epoch) == ledger
+
+
+def _keys_read_now(pins: Pins) -> set[datetime]:
+    """Kept days whose differing keys have rows among those that were read."""
+    keys = ", ".join(f"key.{ident(name)}" for name in pins.contract.output.key)
+    findings = f"(SELECT date_trunc('day', event_time) AS plumbline_day, {keys} FROM {BACK})"
+    return days(
+        pins.con,
+        " UNION ALL ".join(
+            f"SELECT DISTINCT f.plumbline_day FROM {view} r JOIN {findings} f ON {same_key(pins, 'f', 'r')}"
+            for view in (BATCH, STREAM)
+        ),
+    )
+
+
+def _keys_not_read(pins: Pins, times: Windows) -> set[datetime]:
+    """Kept days with rows of the keys that differ where rows were read: of the batch's files the keys are looked at.
+
+    On a kept day the equal rows of both sides have the same keys (see `lasting`), and the keys of the others are those
+    of its findings: what the stream has of a key there, either the batch has too or `_keys_read_now` has found.
+    """
+    if not pins.con.execute(f"SELECT 1 FROM {DRIFTED} LIMIT 1").fetchall():
+        return set()
+    output, view = pins.contract.output, "batch_keys"
+    pinned.scan(
+        pins.con,
+        pins.lake,
+        output.batch_table,
+        pins.snapshots[output.batch_table],
+        view=view,
+        row_filter=times.iceberg(EVENT_TIME),
+        columns=(*output.key, EVENT_TIME),
+    )
+    held = f"FROM {view} k SEMI JOIN {DRIFTED} d ON {same_key(pins, 'k', 'd')}"
+    if not pins.con.execute(f"SELECT 1 {held} LIMIT 1").fetchall():  # mostly so, and then no time of a row was read
+        return set()
+    return days(pins.con, f"SELECT DISTINCT date_trunc('day', {EVENT_TIME}) {held} WHERE {times.sql(EVENT_TIME)}")

@@ -1,0 +1,148 @@
+"""A comparison beside a running stream is of one moment; and only what a proven Spark did is predicted."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from plumbline.commands.report import lateness
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.ranges import TimeRange
+from plumbline.nightly.run import _settled_us as settled_us
+from plumbline.reconcile.document import closing_unknown, not_compared
+from plumbline.reconcile.explain.explain import explain
+from plumbline.reconcile.lateness.curve import measure
+from plumbline.reconcile.lateness.what_if import what_if
+from plumbline.reconcile.report import terminal
+from plumbline.reconcile.report.answers import answers
+from plumbline.reconcile.report.context import Facts
+from plumbline.replay.settled import settled_end, unproven_closing
+from tests.reconcile.causes.test_causes import double_commit, right_arrived_after_batch, stream_of
+from tests.support.world import OUTPUT, World, play, show
+from tests.support.world_rows import START
+
+FACTS = Facts(contract_path="plays.yaml")
+
+MakeWorld = Callable[..., World]
+
+
+def last_commit(world: World, epoch: int, spark: str | None = "4.1.4") -> None:
+    said = {"spark.sql.streaming.queryId": "q1", "spark.sql.streaming.epochId": str(epoch)}
+    said |= {"engine-version": spark} if spark else {}
+    world.lake.append("joined.plays_stream", OUTPUT.empty_table(), said)
+
+
+@pytest.mark.parametrize(("epoch", "cause"), [(4, "pending"), (6, "lost_output")])
+def test_rows_of_epochs_after_the_pinned_commit_are_not_lost(epoch: int, cause: str, make_world: MakeWorld) -> None:
+    """The pair of f was read in epoch 5. The ledger goes on to epoch 7."""
+    world = stream_of(make_world())
+    world.stream.remove(world.row("f", "pf"))
+    last_commit(world.write(), epoch)
+    document = world.reconcile().document
+    assert ("f pf", f"missing {cause}") in world.told()
+    assert document["stream"]["last_epoch"] == epoch
+
+
+@pytest.mark.parametrize(("version", "strange"), [("4.1.3", []), ("4.1.4", []), ("4.2.0", ["4.2.0"])])
+def test_a_spark_that_was_not_proven_is_not_predicted(version: str, strange: list[str], make_world: MakeWorld) -> None:
+    world = stream_of(make_world()).write()
+    last_commit(world, 7, version)
+    document = world.reconcile().document
+    assert document["unproven_spark"] == strange
+    assert (document["predicted"] is None) is bool(strange)
+    assert not_compared(document) == (
+        "nothing is predicted: the stream ran on Spark 4.2.0, whose rule of lateness is not proven; proven are 4.1.3 "
+        "and 4.1.4, and late or lost rows are unexplained"
+        if strange
+        else ""
+    )
+
+
+@pytest.mark.parametrize(("version", "proven"), [("4.1.4", True), ("4.2.0", False), (None, False)])
+def test_causes_by_the_late_rule_are_told_of_a_proven_spark_only(
+    version: str | None, proven: bool, make_world: MakeWorld
+) -> None:
+    """A late show, a late play and a lost pair; and a record that is not read yet, which no rule of Spark's decides."""
+    late = [show("x", 3), play("pb", "b", 4)]
+    world = stream_of(make_world(), late, archived_only=[show("n", 310)])
+    world.stream.remove(world.row("f", "pf"))
+    last_commit(world.write(), 7, version)
+    document = world.reconcile().document
+    by_rule = {"late_left", "late_right", "lost_output"}
+    told = {kind.split()[1] for _, kind in world.told()}
+    assert told == ({*by_rule, "pending"} if proven else {"unexplained", "pending"})
+    assert ("rule" in document["unknown"]["lacking"]) is not proven
+    assert by_rule <= set(document["unknown"]["causes"]) or proven
+    assert bool(document["unproven_spark"]) is not proven
+
+
+@pytest.mark.parametrize(("versions", "known"), [(("4.2.0", "4.1.4"), True), (("4.1.4", "4.2.0"), False)])
+def test_what_is_closed_is_told_where_a_proven_spark_made_the_newest_epoch(
+    versions: tuple[str, str], known: bool, make_world: MakeWorld
+) -> None:
+    world = stream_of(make_world()).write()
+    for place, version in enumerate(versions):
+        last_commit(world, 6 + place, version)
+    document = world.reconcile(time_range=TimeRange(START, START + timedelta(hours=1))).document
+    assert (document["settled"], document["stream"]["closed_until"] is not None) == (known, known)
+    assert closing_unknown(document) is not known
+    assert world.reconcile(require_settled=True).document["verdict"] == "incomplete"
+    assert document["predicted"] is None
+    shown = Console(record=True, width=200, file=io.StringIO())
+    terminal.show(world.reconcile(time_range=TimeRange(START, START + timedelta(hours=1))), FACTS, shown)
+    said = "not settled: the rule of Spark 4.2.0 is not proven"
+    assert (said in shown.export_text()) is not known
+
+
+def test_no_replay_is_advised_that_would_be_refused(make_world: MakeWorld) -> None:
+    """Rows written twice can be told without the rule; a replay repairs them, but is refused."""
+    world = make_world()
+    double_commit(world)
+    last_commit(world.write(), 7, "4.2.0")
+    run = world.reconcile()
+    assert set(run.document["causes"]) == {"double_commit"}
+    todo = answers([run.document], FACTS, ()).what_to_do
+    assert todo.short == "Run the stream on a proven Spark"
+    assert all("replay" not in command for command in todo.commands)
+    with pytest.raises(IncompleteError, match=r"4\.2\.0, whose rule of lateness is not proven"):
+        settled_end(world.lake, world.contract)
+    assert unproven_closing(world.lake, world.contract) == "4.2.0"
+    job: Any = SimpleNamespace(lake=world.lake, contract=world.contract)
+    assert settled_us(job) is None, "the night goes by the clock"
+
+
+def test_the_curves_of_lateness_and_a_keys_story_say_that_the_rule_is_not_proven(make_world: MakeWorld) -> None:
+    world = stream_of(make_world(), [show("x", 3)])
+    last_commit(world.write(), 7, "4.2.0")
+    refused = r"which records the stream lost as late is not known: the stream ran on Spark 4\.2\.0"
+    with pytest.raises(IncompleteError, match=refused):
+        what_if(world.contract, world.home, TimeRange(), lose=0.1)
+    with pytest.raises(IncompleteError, match=refused):
+        measure(world.contract, world.home, world.reconcile().document)
+    assert lateness(world.contract, world.home, world.reconcile().document) == ()
+    story = explain(world.contract, world.home, "x").document
+    assert [record["fate"] for record in story["records"]] == ["read"]
+    assert not {"dropped", "admitted", "closed", "open"} & {moment["what"] for moment in story["story"]}
+
+
+def test_a_day_is_not_kept_as_settled_while_an_unproven_spark_is_in_its_history(make_world: MakeWorld) -> None:
+    world = stream_of(make_world()).write()
+    last_commit(world, 7, "4.2.0")
+    for _ in range(2):
+        assert world.reconcile().document["reused"]["partitions"] == 0
+
+
+def test_a_prediction_that_is_not_held_to_the_tables_says_why(make_world: MakeWorld) -> None:
+    world = make_world()
+    right_arrived_after_batch(world)
+    document = world.write().reconcile().document
+    assert document["agrees"] is None
+    assert not_compared(document) == (
+        "not held to the tables: the two sides did not take in the same records (1 by arrived_after_batch)"
+    )
