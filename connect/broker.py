@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import plumbline
 from plumbline.connect import broker_files as files
 from plumbline.connect import place
 from plumbline.connect.home import Home
@@ -190,7 +191,7 @@ def _launch(home: Home, config: Path, port: int) -> subprocess.Popen[bytes]:
     folder = home.broker
     for name in ("broker.log", "running.json"):
         (folder / name).unlink(missing_ok=True)
-    source = str(Path(__file__).parent.parent)
+    source = str(Path(plumbline.__file__).parents[1])
     modules = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "plumbline.connect.broker_supervisor", str(folder), str(port)]
     # Its own session: Ctrl-C at the terminal must reach the stream job first, not the broker under it.

@@ -14,7 +14,8 @@ def kafka_properties(
 ) -> dict[str, str]:
     """Client properties of the contract's `kafka:` block; without one, those of the local broker in `home`.
 
-    Starts the local broker, bound to this process, when none runs there. Raises SetupError as `plumbline.connect.broker`.
+    Starts the local broker, bound to this process, when none runs there. Raises SetupError as
+    `plumbline.connect.broker`.
     """
     if configured:
         return dict(configured)

@@ -162,7 +162,7 @@ def make_lock(folder: Path) -> str:
 if __name__ == "__main__":
     if sys.argv[1:] != ["--lock"]:
         sys.exit(
-            "usage: python -m plumbline.connect.jars --lock   (resolves connect/ivy.xml afresh and writes connect/jars.lock)"
+            "usage: python -m plumbline.connect.jars --lock   (resolves connect/ivy.xml, writes connect/jars.lock)"
         )
     with tempfile.TemporaryDirectory() as fresh:
         ivy.resolve(Path(fresh), len(read_lock()), _to_stderr)

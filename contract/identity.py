@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +29,21 @@ def identity_of(body: Mapping[str, Any]) -> str | None:
         return _digest(str(body["contract"]), archives, str(output["stream_table"]), str(output["batch_table"]))
     except (KeyError, TypeError, AttributeError):
         return None
+
+
+def rows_condition(contract: Contract, columns: Collection[str]) -> str:
+    """The condition, for PyIceberg and DuckDB alike, for the contract's rows in a ledger, or quarantine, with these
+    columns.
+
+    Another contract may have the same name: it writes another table. Rows of earlier versions do not name the table;
+    there another topic tells it.
+    """
+    topics = ", ".join(f"'{source.topic}'" for source in contract.sources.values())
+    unsaid, named = f"topic in ({topics})", f"contract == '{contract.contract}'"
+    if "stream_table" not in columns:
+        return f"{named} and {unsaid}"
+    table = contract.output.stream_table
+    return f"{named} and (stream_table == '{table}' or (stream_table is null and {unsaid}))"
 
 
 def _digest(name: str, archives: Mapping[str, str], stream_table: str, batch_table: str) -> str:

@@ -30,20 +30,18 @@ import pandas as pd
 from IPython.display import HTML
 
 import plumbline
-from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
 from plumbline.contract.durations import milliseconds, parse_duration
 from plumbline.reconcile.lateness import curve as lateness
-from plumbline.reconcile.lateness.curve import measure
 from plumbline.reconcile.report import plots, stored_runs as recorded, watermark
 from plumbline.reconcile import format as spell
 from plumbline.reconcile.report.page import fragment
 
 contract = plumbline.load(CONTRACT)
-home = Home.resolve(HOME)
+home = plumbline.Home.resolve(HOME)
 lake = Lake.open(home, contract.catalog)
 [document] = recorded.documents(contract, lake, [RUN])
-curves = measure(contract, home, document)
+curves = lateness.measure(contract, home, document)
 assert curves, "there is no epoch ledger to play again"
 longer = milliseconds(parse_duration(LONGER))
 

@@ -49,12 +49,12 @@ def read_recorded(lake: Lake, contract: Contract) -> list[Recorded]:
     Of one checkpoint that is the order of their numbers: the job's clock may have been set back.
     """
     from plumbline.connect.tables import EPOCHS
-    from plumbline.stream_job.epochs import of_contract
+    from plumbline.contract.identity import rows_condition
 
     if not lake.exists(EPOCHS):
         return []
     table = lake.load(EPOCHS)
-    rows = table.scan(row_filter=of_contract(contract, table.schema().column_names)).to_arrow().to_pylist()
+    rows = table.scan(row_filter=rows_condition(contract, table.schema().column_names)).to_arrow().to_pylist()
     ended: dict[Any, datetime] = {}
     for row in rows:
         ended[row["query_id"]] = max(row["planned_at"], ended.get(row["query_id"], row["planned_at"]))

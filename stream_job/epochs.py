@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA
 from plumbline.contract.generations import APART
+from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract
 from plumbline.stream_job.ledger import Epoch, Ledger
 
@@ -66,7 +67,7 @@ def newest(lake: Lake, contract: Contract) -> dict[str, Any] | None:
     fields = ("query_id", "epoch", "planned_at", "evict_watermark_ms")
     table = lake.load(EPOCHS)
     rows: list[dict[str, Any]] = (
-        table.scan(of_contract(contract, table.schema().column_names), selected_fields=fields).to_arrow().to_pylist()
+        table.scan(rows_condition(contract, table.schema().column_names), selected_fields=fields).to_arrow().to_pylist()
     )
     last = max(rows, key=lambda row: (row["planned_at"], row["query_id"]), default=None)
     if last is None:
@@ -83,21 +84,6 @@ def writer(lake: Lake, query_id: str) -> str | None:
         return None
     found = lake.load(EPOCHS).scan(EqualTo("query_id", query_id), selected_fields=("query_id", "contract"), limit=1)
     return next((str(row["contract"]) for row in found.to_arrow().to_pylist()), None)
-
-
-def of_contract(contract: Contract, columns: Collection[str]) -> str:
-    """The condition, for PyIceberg and DuckDB alike, for the contract's rows in a ledger, or quarantine, with these
-    columns.
-
-    Another contract may have the same name: it writes another table. Rows of earlier versions do not name the table;
-    there another topic tells it.
-    """
-    topics = ", ".join(f"'{source.topic}'" for source in contract.sources.values())
-    unsaid, named = f"topic in ({topics})", f"contract == '{contract.contract}'"
-    if "stream_table" not in columns:
-        return f"{named} and {unsaid}"
-    table = contract.output.stream_table
-    return f"{named} and (stream_table == '{table}' or (stream_table is null and {unsaid}))"
 
 
 def _last_published(lake: Lake, query_id: str) -> int:

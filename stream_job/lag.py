@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.kafka_config import ISOLATION, READ_UNCOMMITTED
 from plumbline.connect.tables import QUARANTINE
+from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract
-from plumbline.stream_job.epochs import of_contract
 
 if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
@@ -51,7 +51,7 @@ def quarantined(lake: Lake, contract: Contract) -> dict[str, int]:
     if not lake.exists(QUARANTINE):
         return {}
     table = lake.load(QUARANTINE)
-    mine = of_contract(contract, table.schema().column_names)
+    mine = rows_condition(contract, table.schema().column_names)
     counts = (
         table.scan(mine, selected_fields=("contract", "reason"))
         .to_arrow()

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.tables import QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract
-from plumbline.stream_job.epochs import of_contract
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,7 +73,7 @@ def _newest_first(times: pa.ChunkedArray) -> pa.Array:
 def _mine(quarantine: Table, contract: Contract) -> Any:
     from pyiceberg.expressions.parser import parse
 
-    return parse(of_contract(contract, quarantine.schema().column_names))
+    return parse(rows_condition(contract, quarantine.schema().column_names))
 
 
 def _publish(lake: Lake, contract: Contract, name: str) -> int:

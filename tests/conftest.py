@@ -51,7 +51,7 @@ def kafka(broker: BrokerInfo) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
-    """The process's one Spark, on an empty lake. `plumbline.connect.spark.session` gives another lake its session beside it."""
+    """The process's one Spark, on an empty lake; `plumbline.connect.spark.session` gives another lake its session."""
     from plumbline.connect.lake import Lake
     from plumbline.connect.spark import session
 

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from importlib.metadata import requires
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from packaging.markers import default_environment
@@ -69,13 +70,55 @@ def test_a_lock_is_complete_for(python: str, lock: str) -> None:
     assert missing == set()
 
 
-def test_the_package_holds_its_data_files() -> None:
-    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["*"]
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    names = [Path(name) for name in listed.stdout.splitlines()]
-    packages = {"contract", "connect", "stream_job", "expectations", "reconcile", "replay", "plumbline", "examples"}
-    data = [name for name in names if name.parts[0] in packages and name.suffix not in (".py", ".md", ".pyi")]
-    assert [str(name) for name in data if not any(name.match(pattern) for pattern in patterns)] == []
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of what git knows, built from the source archive as an index's users would get it."""
+    clone, built = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("built")
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).exists():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, clone / name, follow_symlinks=False)
+    build = f"from setuptools import build_meta as b; print(b.build_sdist({str(built)!r}))"
+    archive = subprocess.run([sys.executable, "-c", build], cwd=clone, capture_output=True, text=True, check=True)
+    shutil.unpack_archive(built / archive.stdout.splitlines()[-1], built, filter="data")
+    [unpacked] = (path for path in built.iterdir() if path.is_dir())
+    build = build.replace("sdist", "wheel")
+    made = subprocess.run([sys.executable, "-c", build], cwd=unpacked, capture_output=True, text=True, check=True)
+    return built / made.stdout.splitlines()[-1]
+
+
+def test_a_wheel_holds_one_package_with_its_data_files(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert {name.partition("/")[0] for name in held} == {"plumbline"}
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    floors = [path.name for path in (ROOT / "plumbline").iterdir() if path.is_symlink()]
+    wanted = {
+        name if name.startswith("plumbline/") else f"plumbline/{name}"
+        for name in listed.stdout.splitlines()
+        if name.split("/")[0] in ("plumbline", *floors) and not (ROOT / name).is_symlink()
+    }
+    assert {name for name in wanted if not name.endswith((".md", ".pyi"))} - held == set()
+    assert len(wanted) > 300
+
+
+def test_a_wheel_needs_no_checkout(wheel: Path, tmp_path: Path) -> None:
+    """From its wheel alone, beside another package that is called `replay`, as one on the index is."""
+    with ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    (tmp_path / "replay").mkdir()
+    (tmp_path / "replay" / "__init__.py").write_text("OTHER = True")
+    code = "import replay, plumbline.replay.plan, plumbline.cli; print(replay.OTHER, plumbline.__file__)"
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=True,
+    )
+    assert run.stdout == f"True {tmp_path / 'plumbline' / '__init__.py'}\n"
 
 
 def test_make_help_lists_the_targets() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plumbline.contract import errors
 
-FLOORS = ("contract", "connect", "stream_job", "expectations", "reconcile", "replay", "plumbline")
+FLOORS = ("contract", "connect", "stream_job", "batch_reference", "expectations", "reconcile", "replay", "plumbline")
 KINDS = {
     name: kind
     for name, kind in vars(errors).items()

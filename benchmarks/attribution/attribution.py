@@ -19,12 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-
-from benchmarks.attribution.drift_kinds import KINDS  # noqa: E402
-from benchmarks.attribution.planting import Label, build  # noqa: E402
-from plumbline.reconcile.causes import registry  # noqa: E402
-from tests.support.world import World  # noqa: E402
+from benchmarks.attribution.drift_kinds import KINDS
+from benchmarks.attribution.planting import Label, build
+from plumbline.reconcile.causes import registry
+from tests.support.world import World
 
 ENOUGH = 0.99
 Build = Callable[[int, Sequence[str], Path], tuple[World, Counter[Label]]]

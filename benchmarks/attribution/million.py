@@ -21,15 +21,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+import duckdb
 
-import duckdb  # noqa: E402
-
-from plumbline.connect.home import Home  # noqa: E402
-from plumbline.connect.lake import Lake  # noqa: E402
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA  # noqa: E402
-from plumbline.contract.loader import parse  # noqa: E402
-from tests.support.world import CONTRACT, OUTPUT, START  # noqa: E402
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA
+from plumbline.contract.loader import parse
+from tests.support.world import CONTRACT, OUTPUT, START
 
 TEXT = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer")
 CAUSES = (

@@ -25,15 +25,15 @@ from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from pathlib import Path
 
+from benchmarks.attribution.attribution import Score, report
+from benchmarks.attribution.outside_kinds import COLUMN_COMES_AT, OUTSIDE
+from benchmarks.attribution.pipeline import Pipeline
+from benchmarks.attribution.planting import Label, Planted, all_labels, base, fates, records_of
+from plumbline.connect.broker import start, stop
+from plumbline.connect.home import Home
+
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-
-from benchmarks.attribution.attribution import Score, report  # noqa: E402
-from benchmarks.attribution.outside_kinds import COLUMN_COMES_AT, OUTSIDE  # noqa: E402
-from benchmarks.attribution.pipeline import Pipeline  # noqa: E402
-from benchmarks.attribution.planting import Label, Planted, all_labels, base, fates, records_of  # noqa: E402
-from plumbline.connect.broker import start, stop  # noqa: E402
-from plumbline.connect.home import Home  # noqa: E402
 
 SHOWS = 60
 

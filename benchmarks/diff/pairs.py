@@ -15,17 +15,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+import pyarrow as pa
 
-import pyarrow as pa  # noqa: E402
-
-import plumbline  # noqa: E402
-from tests.reconcile.diff.test_model import compared  # noqa: E402
-from tests.support.plain_model import Found, compare_plainly, found_in  # noqa: E402
-from tests.support.random_pairs import Pair, random_pair  # noqa: E402
+import plumbline
+from tests.support.compared import compared
+from tests.support.plain_model import Found, compare_plainly, found_in
+from tests.support.random_pairs import Pair, random_pair
 
 AT_ONCE = {"duckdb": 1, "spark": 20}
 SETTINGS = {

@@ -125,7 +125,7 @@ def pyspark(left: str, right: str) -> Counts:
 
 
 TOOLS: dict[str, Callable[[str, str], Counts]] = {
-    "plumbline": plumbline,
+    "plumbline": command_line,
     "duckdb": duckdb,
     "polars": polars,
     "datacompy": datacompy,

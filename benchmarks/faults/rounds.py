@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from plumbline.connect.broker import start, stop
+from plumbline.connect.home import Home
+from tests.support.model import Event
+from tests.support.scenario import within
+
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-
-from plumbline.connect.broker import start, stop  # noqa: E402
-from plumbline.connect.home import Home  # noqa: E402
-from tests.support.model import Event  # noqa: E402
-from tests.support.scenario import within  # noqa: E402
 
 Report = dict[str, Any]
 

@@ -23,15 +23,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from plumbline.connect import broker, kafka
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.loader import load
+from plumbline.contract.ranges import TimeRange
+from tests.support.killing import command, kill_nightly
+
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-
-from plumbline.connect import broker, kafka  # noqa: E402
-from plumbline.connect.home import Home  # noqa: E402
-from plumbline.connect.lake import Lake  # noqa: E402
-from plumbline.contract.loader import load  # noqa: E402
-from plumbline.contract.ranges import TimeRange  # noqa: E402
-from tests.support.killing import command, kill_nightly  # noqa: E402
 
 FIRST, DAYS = date(2013, 1, 1), 30
 """The days that must be settled at least: the stream is given three more."""

@@ -2,8 +2,9 @@
 
     .venv/bin/python -m benchmarks.reconcile.cluster --seed 53
 
-Compares one random pair of tables (tests/support/random_pairs.py) by both engines, Spark on a cluster that
-tests/support/cluster.py starts and ends. Prints the counts; exits 1 when the documents differ or a worker had nothing to do.
+Compares one random pair of tables (tests/support/random_pairs.py) by both engines, Spark on a cluster
+that tests/support/cluster.py starts and ends. Prints the counts; exits 1 when the
+documents differ or a worker had nothing to do.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
+from tests.support.cluster import Cluster, running
+from tests.support.random_pairs import Pair, random_pair
+
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-
-import pyarrow.parquet as pq  # noqa: E402
-
-from tests.support.cluster import Cluster, running  # noqa: E402
-from tests.support.random_pairs import Pair, random_pair  # noqa: E402
 
 
 def found(engine: str, pair: Pair, folder: Path, there: Cluster) -> dict[str, Any]:

@@ -22,12 +22,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import duckdb
+import pyarrow.parquet as pq
 
-import duckdb  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
-
-from tests.support.cut_short import TOO_LATE, Reconciled, killed  # noqa: E402
+from tests.support.cut_short import TOO_LATE, Reconciled, killed
 
 ROWS = 150_000
 SIDE = "COPY (SELECT range AS k, md5((range + {})::VARCHAR) AS v FROM range({})) TO '{}' (FORMAT parquet)"

@@ -21,18 +21,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-import numpy as np  # noqa: E402
-import pyarrow as pa  # noqa: E402
-import pyarrow.compute as pc  # noqa: E402
-
-from plumbline.connect.home import Home  # noqa: E402
-from plumbline.connect.lake import Lake  # noqa: E402
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA  # noqa: E402
-from plumbline.contract.loader import parse  # noqa: E402
-from plumbline.contract.ranges import TimeRange, spell_time  # noqa: E402
-from plumbline.reconcile.run import Run, reconcile  # noqa: E402
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA
+from plumbline.contract.loader import parse
+from plumbline.contract.ranges import TimeRange, spell_time
+from plumbline.reconcile.run import Run, reconcile
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -30,17 +30,17 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from plumbline.cli import main as main_of_plumbline
+from plumbline.connect.broker import start, stop
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME
+from tests.support.model import START, Event, Row, joined
+from tests.support.replaying import SECOND_DAY
+from tests.support.scenario import Scenario
+
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-
-from plumbline.cli import main as main_of_plumbline  # noqa: E402
-from plumbline.connect.broker import start, stop  # noqa: E402
-from plumbline.connect.home import Home  # noqa: E402
-from plumbline.connect.lake import Lake  # noqa: E402
-from plumbline.contract.lineage import COORDINATES, EVENT_TIME  # noqa: E402
-from tests.support.model import START, Event, Row, joined  # noqa: E402
-from tests.support.replaying import SECOND_DAY  # noqa: E402
-from tests.support.scenario import Scenario  # noqa: E402
 
 OUTSIDE = START + timedelta(days=2, hours=3)
 COMMANDS = multiprocessing.get_context("forkserver")

@@ -26,17 +26,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from plays import FIELDS, MINUTE_US, PARTITIONS, contract_text, impression, play
+
+from benchmarks.stream import cpu
+from plumbline.connect.broker import start, stop
+from plumbline.connect.home import Home
+from plumbline.connect.kafka import Record, create_topics, produce
+from plumbline.contract.loader import load
+from plumbline.contract.ranges import TimeRange, from_micros
+
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-
-import cpu  # noqa: E402
-from plays import FIELDS, MINUTE_US, PARTITIONS, contract_text, impression, play  # noqa: E402
-
-from plumbline.connect.broker import start, stop  # noqa: E402
-from plumbline.connect.home import Home  # noqa: E402
-from plumbline.connect.kafka import Record, create_topics, produce  # noqa: E402
-from plumbline.contract.loader import load  # noqa: E402
-from plumbline.contract.ranges import TimeRange, from_micros  # noqa: E402
 
 START_US = 1_700_006_400_000_000
 DAY_US = 24 * 60 * MINUTE_US

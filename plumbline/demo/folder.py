@@ -49,8 +49,7 @@ def prepare(folder: Path, jars: Path) -> tuple[Home, Path]:
 
 def example_contract() -> Path:
     """The contract of the flights example."""
-
-    return Path(str(examples.flights.__file__)).with_name("flights.yaml")
+    return Path(__file__).with_name("flights") / "flights.yaml"
 
 
 def _remove(home: Home) -> None:

@@ -186,9 +186,11 @@ def diff(
     `where_right` on one; `compute_left` and `compute_right` map columns to SQL that takes their place or adds them:
     all in SQL over the left's names. Columns in `hide` and `hashed` are compared, but their values are in no output.
     `tolerances` maps columns to rules, as objects or as the command line spells them: {'price': 'abs:0.01'}.
-    `fail_if` is as `plumbline.reconcile.diff.fail_if.parse_fail_if` reads it, or a mapping such as {'mismatch': '> 1%'}.
+    `fail_if` is as `plumbline.reconcile.diff.fail_if.parse_fail_if` reads it, or a mapping such as
+    {'mismatch': '> 1%'}.
 
-    `memory` bounds this process, frames not counted. `engine` is duckdb, spark or auto: see `plumbline.reconcile.diff.spark`.
+    `memory` bounds this process, frames not counted. `engine` is duckdb, spark or auto: see
+    `plumbline.reconcile.diff.spark`.
     Raises UsageError and SetupError; see `plumbline.reconcile.diff.engine.compare` for the classes.
     """
     keys, columns, ignore, forgiven = _listed(key), _listed(columns), _listed(ignore) or [], _read(tolerances or {})

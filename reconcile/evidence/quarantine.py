@@ -12,13 +12,13 @@ from typing import Any
 from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
 from plumbline.connect.tables import QUARANTINE
+from plumbline.contract.identity import rows_condition
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 from plumbline.reconcile.evidence.gather import EVIDENCE, OTHER
 from plumbline.reconcile.inputs.day_ranges import Windows
 from plumbline.reconcile.inputs.pinned_views import BATCH, Pins
 from plumbline.reconcile.inputs.where_conditions import condition
-from plumbline.stream_job.epochs import of_contract
 
 _PLACE = ("topic", "partition", "offset")
 _TIMES = ("event_time", "kafka_timestamp")
@@ -253,7 +253,7 @@ def _copies(pins: Pins, side: str, name: str) -> str:
     if snapshot is None:
         return _nothing(pins, view, "reason")
     held = pins.lake.load(QUARANTINE).schema().column_names
-    mine = f"({of_contract(pins.contract, held)}) and source == '{name}'"
+    mine = f"({rows_condition(pins.contract, held)}) and source == '{name}'"
     whose = ("stream_table",) if "stream_table" in held else ()
     columns = ("contract", "source", *whose, *_PLACE, *_TIMES, "reason")
     pinned.scan(pins.con, pins.lake, QUARANTINE, snapshot, view=f"{view}_raw", row_filter=mine, columns=columns)

@@ -1,4 +1,4 @@
-"""One key's story: plain values, told in order of time. Pure: `plumbline.reconcile.explain.explain` gathers what it tells."""
+"""One key's story: plain values, in order of time. Pure: `plumbline.reconcile.explain.explain` gathers its facts."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from plumbline.connect.sql_quoting import ident, text
 from plumbline.connect.tables import EPOCHS, QUARANTINE
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import UsageError
+from plumbline.contract.identity import rows_condition
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, REPLAY_ID
 from plumbline.contract.ranges import TimeRange
 from plumbline.contract.reach import input_range
@@ -22,7 +23,6 @@ from plumbline.reconcile.inputs.day_ranges import Windows
 from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.stream_commits import last_epoch, unproven
-from plumbline.stream_job.epochs import of_contract
 
 if TYPE_CHECKING:
     import duckdb
@@ -303,7 +303,7 @@ def _ledger_view(pins: Pins) -> None:
         SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
             late_watermark_ms, evict_watermark_ms, planned_at
         FROM {ident(_raw(LEDGER))}
-        WHERE ({of_contract(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)})
+        WHERE ({rows_condition(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)})
         """
     )
 

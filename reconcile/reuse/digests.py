@@ -145,7 +145,7 @@ def _program() -> str:
     import duckdb
 
     root = Path(__file__).parents[2]
-    folders = ("reconcile", "connect", "contract", "stream_job")
+    folders = ("reconcile", "connect", "contract")
     found = sorted(path for folder in folders for path in (root / folder).rglob("*.py"))
     body = hashlib.sha256(duckdb.__version__.encode())
     for path in found:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA
 from plumbline.contract.errors import IncompleteError
+from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.inputs.day_ranges import Windows
 from plumbline.reconcile.inputs.epoch_spans import lay_out
 from plumbline.reconcile.inputs.pinned_views import LEDGER, Pins
 from plumbline.stream_job.checkpoint_health import Exchange, last_sink_epoch
-from plumbline.stream_job.epochs import of_contract, rows_of
+from plumbline.stream_job.epochs import rows_of
 from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ COMPARED = 1_000
 
 @dataclass(frozen=True)
 class Past:
-    """All recorded epochs, laid out in `con` as `ledger_rows` and as spans of offsets (see `plumbline.reconcile.inputs.epoch_spans`).
+    """All recorded epochs, laid out in `con` as `ledger_rows` and as spans of offsets (see
+    `plumbline.reconcile.inputs.epoch_spans`).
 
     `last` is the newest recorded epoch (None: nothing was ever recorded), `sink` the query id and epoch of the stream
     table's newest live commit, `sources` where the records came from. `run_start` holds, left first, the first
@@ -107,7 +109,7 @@ def _load_published(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contra
     else:
         con.register("no_epochs", pa.Table.from_pylist([], schema=EPOCHS_SCHEMA))
         con.execute("CREATE OR REPLACE VIEW published AS SELECT * FROM no_epochs")
-    mine = of_contract(contract, con.sql("FROM published LIMIT 0").columns)
+    mine = rows_condition(contract, con.sql("FROM published LIMIT 0").columns)
     con.execute(f"CREATE OR REPLACE TEMP TABLE {LEDGER} AS SELECT DISTINCT {COLUMNS} FROM published WHERE {mine}")
     found = con.execute(f"SELECT count(DISTINCT (query_id, epoch)) FROM {LEDGER}").fetchone()
     return int(found[0]) if found else 0

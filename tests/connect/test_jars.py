@@ -114,7 +114,8 @@ def test_a_missing_settings_file_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_two_processes_at_once(copied: Home) -> None:
-    code = "import sys; from pathlib import Path; from plumbline.connect.home import Home; from plumbline.connect.jars import ensure_jars;"
+    code = "import sys; from pathlib import Path; from plumbline.connect.home import Home;"
+    code += "from plumbline.connect.jars import ensure_jars;"
     code += "ensure_jars(Home(Path('.'), Path(sys.argv[1])))"
     both = [subprocess.Popen([sys.executable, "-c", code, str(copied.jars)]) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]

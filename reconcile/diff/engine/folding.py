@@ -1,4 +1,4 @@
-"""What a comparison overlooks in text and lists, where asked: `plumbline.contract.equality.FOLDS` as forms of a value."""
+"""What a comparison overlooks in text and lists, where asked: the FOLDS of `plumbline.contract.equality`, in SQL."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def open_frames(left: Any, right: Any, home: Home, lake: Callable[[], Lake]) -> 
 
 
 def with_nan(source: Any, frame: DataFrame, other: DataFrame) -> DataFrame:
-    """The frame of a pandas one, its NaN taken as the other side says: see `plumbline.reconcile.diff.engine.frames.with_nan`."""
+    """The frame of a pandas one, its NaN taken as the other side says, as by `diff.engine.frames.with_nan`."""
     from pyspark.sql import functions as F
 
     floats = {field.name for field in other.schema if type(field.dataType).__name__ in ("FloatType", "DoubleType")}

@@ -13,22 +13,12 @@ from hypothesis import strategies as st
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
 from plumbline.reconcile.diff.engine import compare
-from tests.support.plain_model import Found, compare_plainly, found_in, near
-from tests.support.random_pairs import KINDS, Pair, random_pair
-from tests.support.rows import ONE_PIECE, SMALL_PIECES, differing
+from tests.support.compared import compared
+from tests.support.plain_model import compare_plainly, near
+from tests.support.random_pairs import KINDS, random_pair
+from tests.support.rows import differing
 
 SEEDS = range(160)
-
-
-def compared(pair: Pair) -> Found:
-    con = connection()
-    con.register("ours", pair.left)
-    con.register("theirs", pair.right)
-    budget = SMALL_PIECES if pair.seed % 2 else ONE_PIECE
-    found = compare(con, "ours", "theirs", pair.key, tolerances=pair.tolerances, budget=budget)
-    drift = con.sql("FROM drift").to_arrow_table()
-    con.close()
-    return found_in(drift, pair.key, found.counts["match"])
 
 
 @pytest.mark.parametrize("first", range(0, len(SEEDS), 20))
