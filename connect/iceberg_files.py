@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from plumbline.connect.iceberg_types import duckdb_type, is_shape, is_unknown, literal_path, quoted, text
+from plumbline.connect.iceberg_types import duckdb_type, is_shape, is_unknown
 from plumbline.connect.parquet import parquet_rows
 from plumbline.connect.place import plain
+from plumbline.connect.sql_quoting import ident, literal_path, text
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class IcebergFiles:
 
 
 def _selected(field: NestedField) -> str:
-    name = quoted(field.name)
+    name = ident(field.name)
     if is_unknown(field.field_type):  # "must be null for all rows", and is in no file
         return f"CAST(NULL AS {duckdb_type(field.field_type)}) AS {name}"
     return f"CAST({name} AS BLOB) AS {name}" if is_shape(field.field_type) else name

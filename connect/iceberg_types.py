@@ -1,9 +1,10 @@
-"""Iceberg types in DuckDB's words, and quoting for DuckDB's SQL. Pure."""
+"""Iceberg types in DuckDB's words. Pure."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
+
+from plumbline.connect.sql_quoting import ident
 
 if TYPE_CHECKING:
     from pyiceberg.types import IcebergType
@@ -27,29 +28,13 @@ PRIMITIVE = {
 }
 
 
-def quoted(name: str) -> str:
-    """An identifier in double quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """A string literal in single quotes."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def literal_path(path: object) -> str:
-    """The path as DuckDB's readers must be given it: they take every path for a glob."""
-    escaped = re.sub(r"[*?\[]", lambda special: f"[{special[0]}]", str(path))
-    return f"./{escaped}" if escaped.startswith("~") else escaped  # else the home folder
-
-
 def duckdb_type(iceberg: IcebergType) -> str:
     """DuckDB's name of an Iceberg type (Iceberg spec, "Schemas and data types"); nested types recursively."""
     from pyiceberg.types import ListType, MapType, StructType
 
     kind: Any = iceberg
     if isinstance(kind, StructType):
-        return "STRUCT(" + ", ".join(f"{quoted(f.name)} {duckdb_type(f.field_type)}" for f in kind.fields) + ")"
+        return "STRUCT(" + ", ".join(f"{ident(f.name)} {duckdb_type(f.field_type)}" for f in kind.fields) + ")"
     if isinstance(kind, ListType):
         return duckdb_type(kind.element_type) + "[]"
     if isinstance(kind, MapType):

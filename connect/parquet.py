@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from plumbline.connect.iceberg_types import literal_path, text
+from plumbline.connect.sql_quoting import literal_path, text
 
 
 def parquet_rows(files: Iterable[str | Path], *options: str) -> str:

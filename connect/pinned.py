@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.file_formats import refuse_unread_files
 from plumbline.connect.iceberg_files import IcebergFiles
-from plumbline.connect.iceberg_types import duckdb_type, is_shape, quoted
+from plumbline.connect.iceberg_types import duckdb_type, is_shape
 from plumbline.connect.lake import Lake
+from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
@@ -83,16 +84,16 @@ def scan(
     asked = pin if as_then and snapshot_id is not None else unless_current(table, pin)
     plan = _plan(table, identifier, asked, row_filter, columns)
     tasks = _tasks(plan, identifier) if pin is not None else []
-    con.execute(f"DROP TABLE IF EXISTS {quoted(_rows_table(view))} CASCADE")
+    con.execute(f"DROP TABLE IF EXISTS {ident(_rows_table(view))} CASCADE")
     if not tasks:
-        con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS {_empty(plan.projection())}")
+        con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {_empty(plan.projection())}")
         return Pinned(identifier, pin, 0, 0)
     files = IcebergFiles(table, plan.projection(), tasks)
     if not files.readable_by_duckdb:
         return Pinned(identifier, pin, _materialise(con, plan, tasks, view, identifier), len(tasks))
     with _readable(identifier):
         files.refuse_without_ids(con)
-        con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS {files.sql()}")
+        con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {files.sql()}")
     deleted = any(task.delete_files for task in tasks)
     rows = _count(con, view) if deleted else sum(task.file.record_count for task in tasks)
     return Pinned(identifier, pin, rows, len(tasks))
@@ -149,7 +150,7 @@ def _tasks(plan: DataScan, identifier: str) -> list[FileScanTask]:
 
 
 def _empty(schema: Schema) -> str:
-    columns = ", ".join(f"CAST(NULL AS {duckdb_type(f.field_type)}) AS {quoted(f.name)}" for f in schema.fields)
+    columns = ", ".join(f"CAST(NULL AS {duckdb_type(f.field_type)}) AS {ident(f.name)}" for f in schema.fields)
     return f"SELECT {columns} WHERE false"
 
 
@@ -184,7 +185,7 @@ def _materialise(
     from pyiceberg.table import _to_arrow_batch_reader_via_file_scan_tasks as read
 
     schema = _as_wkb(plan.projection())
-    begin = f"CREATE TABLE {quoted(_rows_table(view))} AS"
+    begin = f"CREATE TABLE {ident(_rows_table(view))} AS"
     for task in tasks:
         with _readable(identifier):
             con.register("plumbline_reader", read(plan, schema, [task]))
@@ -192,8 +193,8 @@ def _materialise(
                 con.execute(f"{begin} SELECT * FROM plumbline_reader")
             finally:
                 con.unregister("plumbline_reader")
-        begin = f"INSERT INTO {quoted(_rows_table(view))}"
-    con.execute(f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT * FROM {quoted(_rows_table(view))}")
+        begin = f"INSERT INTO {ident(_rows_table(view))}"
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT * FROM {ident(_rows_table(view))}")
     return _count(con, view)
 
 
@@ -208,5 +209,5 @@ def _as_wkb(schema: Schema) -> Schema:
 
 def _count(con: duckdb.DuckDBPyConnection, view: str) -> int:
     # fetchall, not fetchone: DuckDB 2 refuses further work while a result has not been read to its end.
-    [(counted,)] = con.execute(f"SELECT count(*) FROM {quoted(view)}").fetchall()
+    [(counted,)] = con.execute(f"SELECT count(*) FROM {ident(view)}").fetchall()
     return int(counted)

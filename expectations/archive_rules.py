@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plumbline.connect.iceberg_types import quoted
+from plumbline.connect.sql_quoting import ident
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.model import Contract, Source
 from plumbline.expectations.rules import Quote, Rule, interval, no_groups, no_rows, not_null, typed, unique
@@ -67,7 +67,7 @@ def _quarantine(contract: Contract) -> Iterator[Rule]:
             {"column": REASON, "mostly": round(1 - most, 12)},
             f"expectations.quarantined_at_most {most:g}",
             (REASON,),
-            broken=f"{quoted(REASON)} IS NOT NULL",
-            observed=f"count({quoted(REASON)}) / count(*)",
+            broken=f"{ident(REASON)} IS NOT NULL",
+            observed=f"count({ident(REASON)}) / count(*)",
             of_all=True,
         )

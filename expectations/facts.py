@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.iceberg_types import quoted
+from plumbline.connect.sql_quoting import ident
 from plumbline.expectations.rules import UNIQUE, Rule
 from plumbline.expectations.types import in_family
 
@@ -75,20 +75,20 @@ def _one_pass(con: duckdb.DuckDBPyConnection, view: str, rules: Sequence[Rule]) 
     """Row count, then for each rule: nulls of its first column, unexpected rows, what is observed."""
     wanted = ["count(*)"]
     for rule in rules:
-        wanted.append(f"count(*) - count({quoted(rule.columns[0])})" if rule.columns else "0")
+        wanted.append(f"count(*) - count({ident(rule.columns[0])})" if rule.columns else "0")
         wanted.append(f"count(*) FILTER (WHERE {rule.broken})" if rule.broken and not rule.groups else "0")
         wanted.append(rule.observed or "NULL")
-    [row] = con.execute(f"SELECT {', '.join(wanted)} FROM {quoted(view)}").fetchall()
+    [row] = con.execute(f"SELECT {', '.join(wanted)} FROM {ident(view)}").fetchall()
     return list(row)
 
 
 def _grouped(con: duckdb.DuckDBPyConnection, view: str, rule: Rule) -> int:
     """Rows in the broken groups for a uniqueness rule, else the broken groups themselves."""
-    names = ", ".join(quoted(name) for name in rule.groups)
+    names = ", ".join(ident(name) for name in rule.groups)
     counted = "coalesce(sum(n), 0)" if rule.kind == UNIQUE else "count(*)"
     statement = f"""
         SELECT {counted}
-        FROM (SELECT count(*) AS n FROM {quoted(view)} GROUP BY {names} HAVING {rule.broken})
+        FROM (SELECT count(*) AS n FROM {ident(view)} GROUP BY {names} HAVING {rule.broken})
     """
     [(count,)] = con.execute(statement).fetchall()
     return int(count)
@@ -99,13 +99,13 @@ def _sample(
 ) -> tuple[dict[str, Any], ...]:
     wanted = dict.fromkeys((*key, *rule.columns))
     names = [name for name in wanted if name in types]
-    selected = ", ".join(quoted(name) for name in names)
-    rows = f"SELECT {selected} FROM {quoted(view)} WHERE {rule.broken}"
+    selected = ", ".join(ident(name) for name in names)
+    rows = f"SELECT {selected} FROM {ident(view)} WHERE {rule.broken}"
     if rule.groups:
         # One whole row of each group: its least, so that two runs show the same.
-        packed = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in names)
-        by = ", ".join(quoted(name) for name in rule.groups)
-        least = f"SELECT min(struct_pack({packed})) AS row FROM {quoted(view)} GROUP BY {by} HAVING {rule.broken}"
+        packed = ", ".join(f"{ident(name)} := {ident(name)}" for name in names)
+        by = ", ".join(ident(name) for name in rule.groups)
+        least = f"SELECT min(struct_pack({packed})) AS row FROM {ident(view)} GROUP BY {by} HAVING {rule.broken}"
         rows = f"SELECT unnest(row) FROM ({least})"
     # By way of Arrow: DuckDB's own fetch of a timestamptz needs pytz.
     reader: Any = con.sql(f"SELECT * FROM ({rows}) ORDER BY ALL LIMIT {SAMPLE}").to_arrow_reader()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from plumbline.connect.iceberg_types import quoted
+from plumbline.connect.sql_quoting import ident
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
@@ -22,7 +22,7 @@ def fresh(contract: Contract, column: str, span: TimeRange, now: datetime) -> It
     if within is None:
         return
     least = _spelled(_before(min(span.end or now, now), within))
-    name = quoted(column)
+    name = ident(column)
     yield Rule(
         MAX,
         {"column": column, "min_value": least},

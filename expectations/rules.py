@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from plumbline.connect.iceberg_types import quoted, text
+from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.lineage import (
     COORDINATES,
@@ -90,7 +90,7 @@ def typed(name: str, kind: str, why: str) -> Rule:
 
 def not_null(name: str, why: str) -> Rule:
     """The column has a value in every row."""
-    return Rule(NOT_NULL, {"column": name}, why, (name,), broken=f"{quoted(name)} IS NULL")
+    return Rule(NOT_NULL, {"column": name}, why, (name,), broken=f"{ident(name)} IS NULL")
 
 
 def unique(columns: tuple[str, ...], why: str) -> Rule:
@@ -156,7 +156,7 @@ def _event_times(contract: Contract) -> Iterator[Rule]:
             "the row's event time is the left record's",
             (left, EVENT_TIME),
             "time",
-            broken=f"{quoted(left)} {'<>' if alone else 'IS DISTINCT FROM'} {quoted(EVENT_TIME)}",
+            broken=f"{ident(left)} {'<>' if alone else 'IS DISTINCT FROM'} {ident(EVENT_TIME)}",
         )
     right = _output_of(contract, contract.join.right, contract.right.event_time)
     if right:
@@ -178,7 +178,7 @@ def _apart(quote: Quote, right: str, low: timedelta, high: timedelta) -> str:
 def _block(contract: Contract) -> Iterator[Rule]:
     block = contract.expectations
     for name, (low, high) in block.between.items():
-        column = quoted(name)
+        column = ident(name)
         yield Rule(
             BETWEEN,
             {"column": name, "min_value": low, "max_value": high},
@@ -192,7 +192,7 @@ def _block(contract: Contract) -> Iterator[Rule]:
         why, family = f"expectations.in_set [{_some(values)}]", _family(values)
         yield Rule(IN_SET, {"column": name, "value_set": list(values)}, why, (name,), family, _strange(name, values))
     if block.matched_at_least is not None:
-        column = quoted(RIGHT_OFFSET)
+        column = ident(RIGHT_OFFSET)
         yield Rule(
             NOT_NULL,
             {"column": RIGHT_OFFSET, "mostly": block.matched_at_least},
@@ -211,9 +211,9 @@ def _strange(name: str, values: Sequence[str | int | float | bool]) -> Broken:
     """The rows whose value is none of `values`."""
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if numbers:
-        return lambda kind: not_among(quoted(name), kind, numbers)
+        return lambda kind: not_among(ident(name), kind, numbers)
     listed = ", ".join(_literal(value) for value in values)
-    return f"{quoted(name)} NOT IN ({listed})" if values else f"{quoted(name)} IS NOT NULL"
+    return f"{ident(name)} NOT IN ({listed})" if values else f"{ident(name)} IS NOT NULL"
 
 
 def spell_bounds(low: float | None, high: float | None) -> str:
@@ -233,7 +233,7 @@ def _some(values: list[str | int | float | bool]) -> str:
 def no_rows(condition: Callable[[Quote], str], why: str, columns: tuple[str, ...], family: str | None = None) -> Rule:
     """No row meets the condition. The exported query is in Spark's quoting, the one run here in DuckDB's."""
     query = f"SELECT * FROM {{batch}} WHERE {condition(_spark)}"
-    return Rule(NO_ROWS, {"unexpected_rows_query": query}, why, columns, family, condition(quoted))
+    return Rule(NO_ROWS, {"unexpected_rows_query": query}, why, columns, family, condition(ident))
 
 
 def no_groups(having: Callable[[Quote], str], why: str, groups: tuple[str, ...], others: tuple[str, ...]) -> Rule:
@@ -241,7 +241,7 @@ def no_groups(having: Callable[[Quote], str], why: str, groups: tuple[str, ...],
     names = ", ".join(_spark(name) for name in groups)
     query = f"SELECT {names} FROM {{batch}} GROUP BY {names} HAVING {having(_spark)}"
     arguments = {"unexpected_rows_query": query}
-    return Rule(NO_ROWS, arguments, why, (*groups, *others), broken=having(quoted), groups=groups)
+    return Rule(NO_ROWS, arguments, why, (*groups, *others), broken=having(ident), groups=groups)
 
 
 def _output_of(contract: Contract, source: str, field_name: str) -> str | None:

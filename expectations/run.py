@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.iceberg_types import quoted
+from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import SetupError
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
@@ -133,7 +133,7 @@ def _counting(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, sp
     def batch_rows() -> int:
         batch = Subject("batch_counted", contract.output.batch_table, (), ())
         _pin(con, lake, batch, span)
-        [(count,)] = con.execute(f"SELECT count(*) FROM {quoted(batch.name)}").fetchall()
+        [(count,)] = con.execute(f"SELECT count(*) FROM {ident(batch.name)}").fetchall()
         return int(count)
 
     return batch_rows
@@ -158,7 +158,7 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: Tim
     snapshot_id = int(snapshot.snapshot_id) if snapshot else None
     pinned.scan(con, lake, subject.table, snapshot_id, view=raw, row_filter=skipping, columns=columns)
     con.execute(
-        f"CREATE OR REPLACE VIEW {quoted(subject.name)} AS SELECT * FROM {quoted(raw)} WHERE {subject.rows(span)}"
+        f"CREATE OR REPLACE VIEW {ident(subject.name)} AS SELECT * FROM {ident(raw)} WHERE {subject.rows(span)}"
     )
     return _Pin(snapshot_id, types)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from plumbline.connect.iceberg_types import quoted, text
+from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
@@ -45,8 +45,8 @@ class Subject:
 
     def rows(self, span: TimeRange) -> str:
         """A DuckDB predicate: the rows of the range."""
-        time = quoted(self.time)
-        missing = span.sql(quoted(self.instead)) if self.instead else "true"
+        time = ident(self.time)
+        missing = span.sql(ident(self.instead)) if self.instead else "true"
         within = "true" if span == TimeRange() else f"({span.sql(time)} OR ({time} IS NULL AND {missing}))"
         return within + (f" AND topic = {text(self.topic)}" if self.topic else "")
 

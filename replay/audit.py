@@ -33,7 +33,7 @@ def audit(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder) -> d
     """Check the staging table of a finished run and say what publish would change.
 
     Returns `{"replay_id", "passed", "checks", "coverage", "order_kept", "against_batch", "against_live"}`; the counts
-    are those of `reconcile.diff` with the staging table on the right. `coverage` has a page for each partition of each
+    are those of `plumbline.diff` with the staging table on the right. `coverage` has a page for each partition of each
     source, `order_kept` is the share of record pairs that were played in their live order. Raises UsageError before
     the replay has run.
     """

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.iceberg_types import text
 from plumbline.connect.kafka import Record
 from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED
 from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.sql_quoting import text
 from plumbline.contract.errors import IncompleteError, UsageError
 from plumbline.contract.generations import APART
 from plumbline.contract.model import Contract

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.iceberg_types import text
 from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.sql_quoting import text
 from plumbline.replay.needs import needed_ranges
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.home import on_this_disk
-from plumbline.connect.iceberg_types import quoted, text
+from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
@@ -153,7 +153,7 @@ def _write_epochs(con: duckdb.DuckDBPyConnection, plan: Plan, name: str, folder:
 
 
 def _write(con: duckdb.DuckDBPyConnection, folder: Path, number: int) -> Path:
-    columns = ", ".join(quoted(field.name) for field in _tape_fields().values())
+    columns = ", ".join(ident(field.name) for field in _tape_fields().values())
     rows = f'SELECT {columns} FROM numbered WHERE epoch = {number} ORDER BY partition, "offset"'
     target = epoch_file(folder, number)
     options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
@@ -169,7 +169,7 @@ def _digest(file: Path) -> str:
 
 def _number(con: duckdb.DuckDBPyConnection, plan: Plan, name: str) -> None:
     """Fill the table `numbered`: the needed rows as a tape has them, each with the number of its `epoch` on it."""
-    columns = ", ".join(f"n.{quoted(kept)} AS {quoted(field.name)}" for kept, field in _tape_fields().items())
+    columns = ", ".join(f"n.{ident(kept)} AS {ident(field.name)}" for kept, field in _tape_fields().items())
     # No headers are null from Kafka and may be an empty list in an archive that was rewritten.
     columns = columns.replace('n."headers"', 'CASE WHEN len(n."headers") > 0 THEN n."headers" END')
     if plan.faithful:

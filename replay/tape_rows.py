@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline.connect.home import on_this_disk
-from plumbline.connect.iceberg_types import quoted
 from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay.pieces import ARCHIVE, Piece, within
@@ -52,13 +52,13 @@ def view_rows(
     `scratch` first; of both what has its event time in `moments` and is not in quarantine."""
     from plumbline.connect.tables import ARCHIVE_SCHEMA
 
-    names = ", ".join(quoted(name) for name in ARCHIVE_SCHEMA.names)
+    names = ", ".join(ident(name) for name in ARCHIVE_SCHEMA.names)
     # Gives the view its columns and their types where there is nothing to read.
     con.register(f"{view} none", ARCHIVE_SCHEMA.empty_table())
-    parts = [f"SELECT {names} FROM {quoted(f'{view} none')}"]
+    parts = [f"SELECT {names} FROM {ident(f'{view} none')}"]
     if archive.pieces:
         _view_archive(con, lake, f"{view} archive", archive, moments)
-        parts.append(f"SELECT {names} FROM {quoted(f'{view} archive')}")
+        parts.append(f"SELECT {names} FROM {ident(f'{view} archive')}")
     if topic is not None:
         shutil.rmtree(scratch, ignore_errors=True)
         kept = topic.where(moments.sql("event_time")).where("quarantine_reason IS NULL")
@@ -66,7 +66,7 @@ def view_rows(
         if list(scratch.glob("*.parquet")):
             parts.append(f"SELECT {names} FROM {parquet_rows(scratch.glob('*.parquet'))}")
     con.execute(
-        f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT * FROM ({' UNION ALL '.join(parts)}) "
+        f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT * FROM ({' UNION ALL '.join(parts)}) "
         f"WHERE {moments.sql('event_time')} AND quarantine_reason IS NULL"
     )
 
@@ -78,13 +78,13 @@ def _view_archive(con: duckdb.DuckDBPyConnection, lake: Lake, view: str, archive
 
     held = lake.load(archive.table).schema().column_names
     columns = [name for name in ARCHIVE_SCHEMA.names if name in held]
-    absent = "".join(f", NULL AS {quoted(name)}" for name in ARCHIVE_SCHEMA.names if name not in held)
+    absent = "".join(f", NULL AS {ident(name)}" for name in ARCHIVE_SCHEMA.names if name not in held)
     files = f"{view} files"
     moments_filter = moments.iceberg("event_time")
     scan(con, lake, archive.table, archive.snapshot_id, view=files, row_filter=moments_filter, columns=columns)
     once = 'QUALIFY row_number() OVER (PARTITION BY partition, "offset") = 1' if archive.once else ""
     con.execute(
-        f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT *{absent} FROM {quoted(files)} "
+        f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *{absent} FROM {ident(files)} "
         f"WHERE {within(archive.pieces)} {once}"
     )
 

@@ -183,8 +183,8 @@ def archived(lake: Lake, source: Source) -> dict[int, int]:
 
 def newest_archived(lake: Lake, source: Source) -> dict[int, tuple[int, int]]:
     """`{partition number: (newest offset, its record's timestamp in ms)}` of the source's records in its archive."""
-    from plumbline.connect.iceberg_types import text
     from plumbline.connect.pinned import connection, scan
+    from plumbline.connect.sql_quoting import text
 
     if not lake.exists(source.archive):
         return {}

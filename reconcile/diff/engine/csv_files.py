@@ -16,8 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from plumbline.connect.iceberg_types import literal_path
-from plumbline.connect.sql_quoting import ident, text
+from plumbline.connect.sql_quoting import ident, literal_path, text
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL
 from plumbline.reconcile.diff.engine.case_names import folded, of_files
 from plumbline.reconcile.diff.engine.folder_keys import FolderKey, key_columns, lacking_keys

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from plumbline.connect.sql_quoting import backticked
 from plumbline.contract.equality import Tolerance
-from plumbline.reconcile.diff.spark.encoding import encoding_of, quoted, text_of
+from plumbline.reconcile.diff.spark.encoding import encoding_of, text_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -126,5 +127,5 @@ def _text(
 ) -> str:
     ours, theirs = ({field.name: field.dataType for field in frame.schema.fields} for frame in (left, right))
     return text_of(
-        [encoding_of(ours[name], theirs[name], tolerances.get(name)).form(side)(quoted(name)) for name in names]
+        [encoding_of(ours[name], theirs[name], tolerances.get(name)).form(side)(backticked(name)) for name in names]
     )

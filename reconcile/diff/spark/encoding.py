@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from plumbline.connect.sql_quoting import backticked
 from plumbline.contract.equality import Tolerance
 from plumbline.reconcile.diff.engine.tolerance_sql import grid
 
@@ -170,14 +171,9 @@ def _structs(left: Any, right: Any, depth: int) -> Encoding:
 
     def packed(side: str) -> Form:
         def form(value: str) -> str:
-            fields = ", ".join(_piece(rule.form(side)(f"{value}.{quoted(name)}")) for name, rule in shared.items())
+            fields = ", ".join(_piece(rule.form(side)(f"{value}.{backticked(name)}")) for name, rule in shared.items())
             return f"CASE WHEN {value} IS NOT NULL THEN concat('[', concat_ws(',', {fields}), ']') END"
 
         return form
 
     return Encoding(packed("left"), packed("right"))
-
-
-def quoted(name: str) -> str:
-    """`name` as an identifier of Spark SQL."""
-    return "`" + name.replace("`", "``") + "`"

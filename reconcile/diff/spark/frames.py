@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from plumbline.connect.sql_quoting import ident
+from plumbline.connect.sql_quoting import backticked, ident
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.case_names import clashing, folded
 from plumbline.reconcile.diff.engine.frames import ambiguous, as_arrow, numpy_floats
@@ -17,7 +17,6 @@ from plumbline.reconcile.diff.engine.paths import Files, files_of, hidden
 from plumbline.reconcile.diff.engine.relation import first_line
 from plumbline.reconcile.diff.engine.sources import named_snapshot
 from plumbline.reconcile.diff.spark.candidates import settled
-from plumbline.reconcile.diff.spark.encoding import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,14 +51,14 @@ def with_nan(source: Any, frame: DataFrame, other: DataFrame) -> DataFrame:
     asked = [name for name in numpy_floats(source) if name in floats]
     if not asked:
         return frame
-    seen = [F.max(test(other[quoted(name)])).alias(f"{n}") for n, (name, test) in enumerate(
+    seen = [F.max(test(other[backticked(name)])).alias(f"{n}") for n, (name, test) in enumerate(
         (name, test) for name in asked for test in (F.isnan, F.isnull))]  # fmt: skip
     told = list(other.agg(*seen).first() or ())
     for name, nan, null in zip(asked, told[::2], told[1::2], strict=True):
         if nan and null:
             raise ambiguous(name)
         if nan:
-            frame = frame.withColumn(name, F.coalesce(F.col(quoted(name)), F.lit(float("nan"))))
+            frame = frame.withColumn(name, F.coalesce(F.col(backticked(name)), F.lit(float("nan"))))
     return frame
 
 
@@ -76,7 +75,7 @@ def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> Da
     if files is None:
         table, snapshot = named_snapshot(str(source), lake)
         reader = spark.read if snapshot is None else spark.read.option("versionAsOf", str(snapshot))
-        return reader.table(".".join(map(quoted, ("lake", *table.split(".")))))
+        return reader.table(".".join(map(backticked, ("lake", *table.split(".")))))
     if files.kind != "parquet":
         raise UsageError(
             f"{str(source)!r} is CSV, whose types only DuckDB infers from all rows",

@@ -16,9 +16,9 @@ from tests.support.rows import run_in_spark
 
 ROWS = 400_000
 MEASURED = """
-import pathlib, re, sys, reconcile
+import pathlib, re, sys, plumbline
 from plumbline.connect.home import Home
-found = reconcile.diff(sys.argv[1], "joined.t", "k", memory="384MB", home=Home.resolve(sys.argv[2]))
+found = plumbline.diff(sys.argv[1], "joined.t", "k", memory="384MB", home=Home.resolve(sys.argv[2]))
 peak_kb = re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]
 print(found.summary["counts"], found.summary["schema"], int(peak_kb) // 1000)
 """

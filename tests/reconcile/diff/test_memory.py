@@ -29,8 +29,8 @@ SIDE = """
     ) TO '{file}' (FORMAT parquet)
 """
 MEASURED = """
-import pathlib, re, sys, reconcile
-found = reconcile.diff(sys.argv[1], sys.argv[2], "k", memory=sys.argv[3])
+import pathlib, re, sys, plumbline
+found = plumbline.diff(sys.argv[1], sys.argv[2], "k", memory=sys.argv[3])
 peak_kb = re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]
 print(found.summary["counts"]["mismatch"], int(peak_kb) // 1000)
 """

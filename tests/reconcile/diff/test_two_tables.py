@@ -256,7 +256,7 @@ def test_lineage_comes_along_without_being_compared() -> None:
 
 
 def test_importing_reconcile_loads_nothing_heavy() -> None:
-    heavy = "import sys, reconcile; print(sorted({'duckdb', 'numpy', 'pyarrow', 'pandas'} & set(sys.modules)))"
+    heavy = "import sys, plumbline; print(sorted({'duckdb', 'numpy', 'pyarrow', 'pandas'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
