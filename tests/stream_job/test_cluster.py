@@ -32,10 +32,11 @@ RUN = """
 import sys
 from pathlib import Path
 
+from plumbline.batch_reference import run as batch
 from plumbline.connect.home import Home
 from plumbline.contract.loader import load
 from plumbline.contract.ranges import TimeRange
-from plumbline.stream_job import batch, run
+from plumbline.stream_job import run
 
 contract, home = load(Path(sys.argv[1])), Home.resolve(sys.argv[2])
 run.run(contract, home, once=True)
