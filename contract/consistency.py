@@ -10,9 +10,10 @@ from plumbline.contract.expected_values import misfit
 from plumbline.contract.findings import LIMITED
 from plumbline.contract.lineage import CORRUPT, LINEAGE, RESERVED
 from plumbline.contract.on import placed
+from plumbline.contract.output_column import OutputColumn
 
 if TYPE_CHECKING:
-    from plumbline.contract.model import Contract, OutputColumn, Source
+    from plumbline.contract.model import Contract, Source
 
 
 class PartError(ValueError):
@@ -53,8 +54,6 @@ def check_parts(contract: Contract) -> None:
 
 def resolve_columns(contract: Contract) -> tuple[OutputColumn, ...]:
     """The output's columns with their origin: key columns first. Raises PartError naming what is unknown."""
-    from plumbline.contract.model import OutputColumn
-
     columns: dict[str, OutputColumn] = {}
     for i, item in enumerate(contract.output.columns):
         for column in _spelled(contract, item, i):
@@ -88,8 +87,6 @@ def _from_either(contract: Contract, column: OutputColumn) -> OutputColumn:
 
 
 def _spelled(contract: Contract, item: str | dict[str, str], index: int) -> Iterable[OutputColumn]:
-    from plumbline.contract.model import OutputColumn
-
     if isinstance(item, dict):
         for name, sql in item.items():
             source, _, field = sql.partition(".")

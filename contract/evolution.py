@@ -14,7 +14,8 @@ from functools import partial
 
 from plumbline.contract.fields import widens
 from plumbline.contract.fixed import fixed_changes
-from plumbline.contract.model import Contract, OutputColumn, Source
+from plumbline.contract.model import Contract, Source
+from plumbline.contract.output_column import OutputColumn
 from plumbline.contract.yaml_lines import Path
 
 Retired = Mapping[str, Mapping[str, str]]

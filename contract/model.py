@@ -11,13 +11,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from plumbline.contract.bounds import Bounds
-from plumbline.contract.consistency import PartError
+from plumbline.contract.consistency import PartError, check_parts, resolve_columns
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.fields import TIMESTAMPS
 from plumbline.contract.kinds import CONTRACT_NAME, FUNCTION, Delay, Duration, FieldType, Name, On, Property, TableName
 from plumbline.contract.lineage import LINEAGE
 from plumbline.contract.on import placed, unfit
+from plumbline.contract.output_column import OutputColumn
 from plumbline.contract.writers import Writers
 from plumbline.contract.yaml_lines import Path, Places
 
@@ -114,23 +115,6 @@ class Join(_Block):
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """`(left field, right field)` of each join column."""
         return tuple(pair for _, pair in placed(self.on))
-
-
-class OutputColumn(_Block):
-    """One resolved column of the output: a source's field, or SQL over `source.field` names.
-
-    A column may have both: a join column that is part of the output's key is taken from the side that has it.
-    """
-
-    name: str
-    source: str | None = None
-    field: str | None = None
-    sql: str | None = None
-
-    @property
-    def expression(self) -> str:
-        """The column as Spark SQL over the two source names."""
-        return self.sql if self.sql is not None else f"{self.source}.`{self.field}`"
 
 
 class Output(_Block):
@@ -253,8 +237,6 @@ class Contract(_Block):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Contract:
-        from plumbline.contract.consistency import check_parts
-
         check_parts(self)
         return self
 
@@ -279,8 +261,6 @@ class Contract(_Block):
     @property
     def output_columns(self) -> tuple[OutputColumn, ...]:
         """Key columns first, then the others, each once; without lineage."""
-        from plumbline.contract.consistency import resolve_columns
-
         return resolve_columns(self)
 
     @property

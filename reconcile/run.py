@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.sql_quoting import text
 from plumbline.contract.ranges import TimeRange, spell_time
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
-from plumbline.reconcile.diff.engine.spill_folder import spill_folder
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.inputs.batch_runs import covered, holds
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out, newest_event_us
-from plumbline.reconcile.inputs.pinned_views import BATCH, Pins, pin, show
+from plumbline.reconcile.inputs.open_inputs import pinned
+from plumbline.reconcile.inputs.pinned_views import BATCH, Pins
 from plumbline.reconcile.judge import three_way
 from plumbline.reconcile.judge import verdict as judge
 from plumbline.reconcile.judge.attribution import ATTRIBUTED
@@ -67,11 +64,11 @@ def reconcile(
     """Compare the stream table with the batch table over the event times in `time_range` and name each cause.
 
     None or a fully open range stands for what the batch runs cover. Days whose inputs are those of an earlier run are
-    not read again, unless `full` (see reconcile.verdicts). With `record` the run and its findings go to
+    not read again, unless `full` (see `reconcile/reuse/`). With `record` the run and its findings go to
     `plumbline.runs` and `plumbline.findings`, once per run id, and verdicts are kept. `out` is a Parquet file for the
     findings, `against` a third table that a faithful replay of the range wrote: then all is read, and with `edges`,
-    which counts what came out by a hair (see reconcile.edges). Raises SetupError for a missing table, IncompleteError
-    when no batch run covers the range.
+    which counts what came out by a hair (see `reconcile/judge/boundary_cases.py`). Raises SetupError for a missing
+    table, IncompleteError when no batch run covers the range.
     """
     from plumbline.reconcile.report.stored_runs import example
     from plumbline.reconcile.store import export, keep_record
@@ -94,49 +91,6 @@ def reconcile(
         if record:
             keep_record(pins, document)
     return Run(document, judged.books, examples)
-
-
-@contextmanager
-def opened(contract: Contract, home: Home, time_range: TimeRange | None, memory: str) -> Iterator[Pins]:
-    """Everything pinned, with the views of all rows of the range."""
-    with pinned(contract, home, time_range, memory) as pins:
-        yield show(pins)
-
-
-@contextmanager
-def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory: str) -> Iterator[Pins]:
-    """Everything pinned in a fresh DuckDB that spills into the home folder and leaves nothing behind."""
-    from pathlib import Path
-
-    import duckdb
-
-    from plumbline.connect.disk import is_full, no_space
-    from plumbline.connect.lake import Lake
-    from plumbline.connect.pinned import connection
-    from plumbline.contract.errors import SetupError
-    from plumbline.reconcile.diff.engine.budget import Budget
-    from plumbline.reconcile.diff.engine.relation import first_line
-
-    budget = Budget.of(memory)
-    lake = Lake.open(home, contract.catalog).held()
-    home.runs.mkdir(parents=True, exist_ok=True)
-    with spill_folder("reconcile", home.runs) as folder:
-        con = connection(f"{budget.duckdb_bytes}B", folder)
-        # Wide rows lie on disk: DuckDB's temp tables keep lists and structs in memory, whatever its limit.
-        con.execute(f"ATTACH {text(f'{folder}/rows.duckdb')} AS kept (RECOVERY_MODE no_wal_writes)")
-        con.execute("USE kept")
-        try:
-            yield pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
-        except duckdb.OutOfMemoryException as error:
-            if "temp_directory" in str(error) and is_full(Path(folder)):
-                raise no_space(folder) from error
-            raise SetupError(
-                f"the differences and their evidence do not fit into {memory}: {first_line(error)}",
-                next_step="give more with --memory, or reconcile a shorter range",
-            ) from error
-        finally:
-            con.close()
-            lake.dispose()
 
 
 def _refuse_uncovered(pins: Pins) -> None:

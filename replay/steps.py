@@ -10,6 +10,7 @@ from plumbline.contract.errors import PlumblineError, UsageError
 from plumbline.contract.loader import load
 from plumbline.contract.model import Contract
 from plumbline.replay.plan import Plan, read_plan
+from plumbline.replay.series import members
 from plumbline.replay.store import LATEST, ReplayFolder
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ def open_replay(home: Home, name: str) -> tuple[Contract, Plan, ReplayFolder]:
 
 def _refuse_series(home: Home, name: str) -> None:
     """`latest` is one plan to the steps: of a series they would do a part and look as if all were done."""
-    from plumbline.replay.series import members
-
     several = members(home, name) if name == LATEST else [name]
     if len(several) > 1:
         raise UsageError(

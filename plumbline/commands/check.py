@@ -16,7 +16,8 @@ from plumbline.output import emit, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from plumbline.contract.model import Contract, OutputColumn
+    from plumbline.contract.model import Contract
+    from plumbline.contract.output_column import OutputColumn
 
 
 @click.command(short_help="Read a contract and say what it promises, or which line is wrong.")

@@ -35,7 +35,7 @@ def finish(name: str, execute: bool, home: Home, as_json: bool) -> None:
       plumbline replay finish series-1a2b3c4d
       plumbline replay finish latest --execute
     """
-    from plumbline.replay.series import finish as work
+    from plumbline.replay.finish import finish as work
     from plumbline.replay.series import members
 
     ids = members(home, name)

@@ -24,11 +24,11 @@ from plumbline.reconcile.explain.story import (
 )
 from plumbline.reconcile.inputs.batch_runs import FROM, range_noted
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out
+from plumbline.reconcile.inputs.open_inputs import opened
 from plumbline.reconcile.inputs.pinned_views import BATCH, LEDGER, STREAM, Pins
 from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of, committed
 from plumbline.reconcile.judge.attribution import ATTRIBUTED
 from plumbline.reconcile.judge_range import judge_rows
-from plumbline.reconcile.run import opened
 from plumbline.reconcile.store import findings_sql
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ def what_if(
     than `lose` of its records. Raises SetupError without an epoch ledger, IncompleteError for a stream on a
     Spark whose rule of lateness is not proven.
     """
-    from plumbline.reconcile.run import opened
+    from plumbline.reconcile.inputs.open_inputs import opened
 
     with opened(contract, home, time_range, memory) as pins:
         if lay_out(pins).last_epoch is None:

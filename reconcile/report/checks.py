@@ -27,7 +27,7 @@ def shown(checks: Sequence[Mapping[str, Any]], snapshots: Mapping[str, int | Non
 
 def render(document: Mapping[str, Any]) -> str:
     """The page of one `plumbline expect`: its document as HTML that needs no network and runs no script."""
-    from plumbline.reconcile.report.page import environment
+    from plumbline.reconcile.report.templating import environment
 
     checks = [{"subject": subject, **table} for subject, table in document["tables"].items()]
     about = {name: document[name] for name in ("contract", "range", "success")}

@@ -54,7 +54,7 @@ def execute(path: str | Path, parameters: Mapping[str, Any]) -> NotebookNode:
 def to_html(book: NotebookNode, title: str = "Drift") -> str:
     """The executed notebook as one page by the report's own template rules: no script, nothing fetched, and a policy
     that forbids both."""
-    from plumbline.reconcile.report.page import environment
+    from plumbline.reconcile.report.templating import environment
 
     page = environment().get_template("notebook.html")
     return page.render(title=title, cells=list(_cells(book)))

@@ -28,7 +28,7 @@ class Grid:
 
 def card(headline: str, grids: Iterable[Grid] = (), commands: Sequence[str] = (), state: str = "") -> str:
     """The HTML. `state` colours it: clean, drift or incomplete; anything else is neutral."""
-    from plumbline.reconcile.report.page import environment
+    from plumbline.reconcile.report.templating import environment
 
     template = environment().get_template("card.html")
     return template.render(headline=headline, grids=list(grids), commands=commands, state=state)

@@ -6,13 +6,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.errors import SetupError
 from plumbline.contract.ranges import TimeRange, parse_time
-from plumbline.contract.safe_text import shown
 from plumbline.reconcile import document as reading
 from plumbline.reconcile import format as spell
 from plumbline.reconcile.document import Document, Window
@@ -21,12 +19,11 @@ from plumbline.reconcile.report import answers as four
 from plumbline.reconcile.report import checks, plots, stories, watermark
 from plumbline.reconcile.report import timeline as happened
 from plumbline.reconcile.report.context import Facts
-from plumbline.reconcile.report.next_commands import Commands, pieces
+from plumbline.reconcile.report.next_commands import Commands
 from plumbline.reconcile.report.repaired import Repaired
+from plumbline.reconcile.report.templating import environment
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from plumbline.contract.model import Contract
 
 MOST_ROWS = 10
@@ -59,28 +56,6 @@ def write(path: str | Path, html: str) -> int:
         step = "name a file in a folder that exists and can be written"
         raise SetupError(f"the page cannot be written: {error.strerror}", where=str(target), next_step=step) from None
     return len(body)
-
-
-@cache
-def environment() -> Environment:
-    """Jinja with autoescape for every template, undefined names refused, and the spellings as filters.
-
-    What a reader could not see of a text is spelled out in each place where a template shows one.
-    """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    made = Environment(
-        loader=PackageLoader("plumbline.reconcile.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: shown(value) if type(value) is str else value,
-    )
-    made.filters |= {"n": spell.count, "moment": spell.moment, "clock": spell.clock, "delay": spell.delay}
-    made.filters |= {"exactly": spell.exactly, "in_contract": spell.in_contract}
-    made.filters |= {"shade": spell.shade, "pieces": pieces}
-    return made
 
 
 def context(documents: Sequence[Document], findings: Sequence[stories.Finding], facts: Facts) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from plumbline.contract.errors import IncompleteError, SetupError
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.inputs.open_inputs import pinned
 from plumbline.reconcile.judge.verdict import EXIT
-from plumbline.reconcile.run import pinned
 from plumbline.reconcile.store import _without_connections
 from tests.reconcile.causes.test_causes import (
     late_left,

@@ -8,9 +8,10 @@ import pytest
 
 from plumbline.contract.errors import UsageError
 from plumbline.contract.ranges import TimeRange
+from plumbline.replay.finish import finish
 from plumbline.replay.gc import collect
 from plumbline.replay.publish import publish, rollback
-from plumbline.replay.series import Several, finish, members, plan_several
+from plumbline.replay.series import Several, members, plan_several
 from plumbline.replay.steps import listed, open_replay
 from plumbline.replay.store import ReplayFolder
 from tests.support.replaying import SECOND_DAY, planned

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
-from report.test_lateness_curve import epochs_of
 
 from plumbline.commands.lateness import lateness as command
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.lateness.curve import Lateness, smallest
 from plumbline.reconcile.lateness.what_if import what_if
+from tests.reconcile.lateness.test_lateness_curve import epochs_of
 from tests.support.world import CONTRACT, MINUTE_MS, WITHIN, Record, World
 
 MakeWorld = Callable[..., World]

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from report.examples_of_runs import document
 
 from plumbline.commands.history import history as command
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.report.history import history
 from tests.reconcile.causes.test_causes import late_left
+from tests.support.examples_of_runs import document
 from tests.support.world import CONTRACT, START, World
 
 NOON = datetime(2024, 3, 5, 12, tzinfo=UTC)

@@ -1,0 +1,57 @@
+"""A DuckDB connection for one reconcile or explain, with all inputs pinned, and cleaned up afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from plumbline.connect.disk import is_full, no_space
+from plumbline.connect.lake import Lake
+from plumbline.connect.pinned import connection
+from plumbline.connect.sql_quoting import text
+from plumbline.contract.errors import SetupError
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.diff.engine.budget import Budget
+from plumbline.reconcile.diff.engine.relation import first_line
+from plumbline.reconcile.diff.engine.spill_folder import spill_folder
+from plumbline.reconcile.inputs.pinned_views import Pins, pin, show
+
+if TYPE_CHECKING:
+    from plumbline.connect.home import Home
+    from plumbline.contract.model import Contract
+
+
+@contextmanager
+def opened(contract: Contract, home: Home, time_range: TimeRange | None, memory: str) -> Iterator[Pins]:
+    """Everything pinned, with the views of all rows of the range."""
+    with pinned(contract, home, time_range, memory) as pins:
+        yield show(pins)
+
+
+@contextmanager
+def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory: str) -> Iterator[Pins]:
+    """Everything pinned in a fresh DuckDB that spills into the home folder and leaves nothing behind."""
+    budget = Budget.of(memory)
+    lake = Lake.open(home, contract.catalog).held()
+    home.runs.mkdir(parents=True, exist_ok=True)
+    with spill_folder("reconcile", home.runs) as folder:
+        con = connection(f"{budget.duckdb_bytes}B", folder)
+        # Wide rows lie on disk: DuckDB's temp tables keep lists and structs in memory, whatever its limit.
+        con.execute(f"ATTACH {text(f'{folder}/rows.duckdb')} AS kept (RECOVERY_MODE no_wal_writes)")
+        con.execute("USE kept")
+        try:
+            yield pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
+        except duckdb.OutOfMemoryException as error:
+            if "temp_directory" in str(error) and is_full(Path(folder)):
+                raise no_space(folder) from error
+            raise SetupError(
+                f"the differences and their evidence do not fit into {memory}: {first_line(error)}",
+                next_step="give more with --memory, or reconcile a shorter range",
+            ) from error
+        finally:
+            con.close()
+            lake.dispose()
