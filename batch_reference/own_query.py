@@ -6,11 +6,11 @@ import difflib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from plumbline.connect.user_code import Query
 from plumbline.contract.errors import ContractError
 from plumbline.contract.lineage import EVENT_TIME, LINEAGE, SPARK_TYPES
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
-from plumbline.contract.user_code import Query
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from plumbline.batch_reference.own_query import own_rows
 from plumbline.connect import owners
 from plumbline.connect.file_formats import AS_PARQUET
+from plumbline.connect.user_code import reference_query, transformed
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import SetupError
@@ -32,7 +33,7 @@ from plumbline.contract.lineage import (
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange, spell_bound
 from plumbline.contract.reach import input_range
-from plumbline.contract.user_code import reference_query, transform_file, transformed
+from plumbline.contract.transform_file import transform_file
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

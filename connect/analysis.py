@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from plumbline.connect.user_code import STATEFUL, operators
 from plumbline.contract.errors import ContractError
 from plumbline.contract.expressions import Expression, expressions, only
 from plumbline.contract.model import Contract
-from plumbline.contract.user_code import STATEFUL, operators
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

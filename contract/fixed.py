@@ -13,7 +13,7 @@ EVOLVING = {
     "join": {"on"},
     "output": {"columns", "batch_table"},
 }
-"""Keys that contract.evolution compares by their meaning; every other key of these blocks is fixed."""
+"""Keys that `contract/evolution.py` compares by their meaning; every other key of these blocks is fixed."""
 
 STREAM = ("state", "shuffle_partitions", "transform")
 """Keys of `stream` that are fixed; the others are tuning."""

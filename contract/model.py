@@ -19,6 +19,7 @@ from plumbline.contract.kinds import CONTRACT_NAME, FUNCTION, Delay, Duration, F
 from plumbline.contract.lineage import LINEAGE
 from plumbline.contract.on import placed, unfit
 from plumbline.contract.output_column import OutputColumn
+from plumbline.contract.transform_file import transform_sha256
 from plumbline.contract.writers import Writers
 from plumbline.contract.yaml_lines import Path, Places
 
@@ -279,8 +280,6 @@ class Contract(_Block):
         del body["output"]["event_time"]  # says how tables of others are read, not what is written
         body["transform"] = self.stream.transform
         if self.stream.transform is not None:
-            from plumbline.contract.user_code import transform_sha256
-
             body["transform_source"] = transform_sha256(self)
         body["shuffle_partitions"] = self.stream.shuffle_partitions
         return body

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from plumbline.connect.user_code import transformed
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.errors import ContractError
 from plumbline.contract.lineage import EVENT_TIME, OFFSET, PARTITION, REPLAY_ID
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.on import placed
-from plumbline.contract.user_code import transform_file, transformed
+from plumbline.contract.transform_file import transform_file
 from plumbline.stream_job.events import events, needed
 from plumbline.stream_job.payload import Layouts, layout
 

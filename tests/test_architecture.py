@@ -262,6 +262,21 @@ def test_contract_is_pure() -> None:
     assert known <= names
 
 
+def test_contract_runs_no_code_of_a_team() -> None:
+    """It finds a team's module and hashes its source; `connect` runs it."""
+    runs = {"import_module", "module_from_spec", "exec_module", "load_module", "__import__", "exec", "eval", "compile"}
+    wrong = [
+        f"{path}:{node.lineno}"
+        for path in sources("contract")
+        for node in ast.walk(tree(path))
+        if (isinstance(node, ast.Name) and node.id in runs)
+        or (isinstance(node, ast.Attribute) and node.attr in runs and ast.unparse(node) != "re.compile")
+        or (isinstance(node, ast.Import | ast.ImportFrom) and {alias.name for alias in node.names} & {*runs, "runpy"})
+    ]
+    assert wrong == []
+    assert not {first(name) for path in sources("contract") for name in imported(path)} & {"sys", "runpy"}
+
+
 @pytest.mark.parametrize("path", [path for path in tracked() if path.suffix == ".py"], ids=str)
 def test_a_file_is_about_one_thing(path: Path) -> None:
     assert path.stem not in SHAPELESS

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.connect.user_code import reference_query
 from plumbline.contract.errors import ContractError, SetupError, UsageError
 from plumbline.contract.ranges import TimeRange
-from plumbline.contract.user_code import reference_query
 from tests.support.model import START, Event
 from tests.support.scenario import Scenario
 

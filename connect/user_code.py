@@ -1,6 +1,7 @@
-"""What a contract names by file: a reference query of the team's own, and a function over the joined rows.
+"""A team's own code and SQL, read and run: a reference query, and a function over the joined rows.
 
-The query lies at a path relative to the contract's file. The function's module is found on PYTHONPATH or beside it.
+The query lies at a path relative to the contract's file. The function's module is found by
+`plumbline.contract.transform_file`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from plumbline.contract.errors import ContractError, SetupError
+from plumbline.contract.errors import SetupError
+from plumbline.contract.transform_file import contract_folder, transform_error, transform_file
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Contract
@@ -42,7 +44,7 @@ def reference_query(contract: Contract) -> Query | None:
     """The team's own reference query; None when the contract's join is the reference. Raises SetupError."""
     if contract.batch is None:
         return None
-    file = _folder(contract) / contract.batch.sql
+    file = contract_folder(contract) / contract.batch.sql
     try:
         return Query(file.read_text(encoding="utf-8").strip().rstrip(";"), file)
     except (OSError, UnicodeDecodeError) as error:
@@ -51,32 +53,6 @@ def reference_query(contract: Contract) -> Query | None:
             where=contract.place(("batch", "sql")),
             next_step="give its path relative to the contract's file",
         ) from None
-
-
-def transform_file(contract: Contract) -> Path | None:
-    """The source file of the transform's module, that beside the contract's file first; None without a transform.
-
-    Raises ContractError when there is none.
-    """
-    if contract.stream.transform is None:
-        return None
-    name = contract.stream.transform.partition(":")[0]
-    beside = _folder(contract) / f"{name}.py"
-    if beside.is_file():
-        return beside.resolve()
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        raise _no_transform(contract, f"there is no module {name!r}", f"put {name}.py beside the contract's file")
-    return Path(spec.origin)
-
-
-def transform_sha256(contract: Contract) -> str | None:
-    """Hex digest of the source of the transform's module; None without a transform."""
-    file = transform_file(contract)
-    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def transformed(contract: Contract, rows: Any) -> Any:
@@ -90,21 +66,21 @@ def transformed(contract: Contract, rows: Any) -> Any:
     made = _call(contract, _function(contract), rows)
     names = getattr(made, "columns", None)
     if names is None:
-        raise _no_transform(contract, f"it gives {type(made).__name__}, no DataFrame", "return the changed rows")
+        raise transform_error(contract, f"it gives {type(made).__name__}, no DataFrame", "return the changed rows")
     for name in contract.table_columns:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1, 0.6)
             step = f"keep the column {name}" + (f" (it gives {near[0]!r})" if near else "")
-            raise _no_transform(contract, f"its rows lack the column {name!r}", step)
+            raise transform_error(contract, f"its rows lack the column {name!r}", step)
     for name in names:
         if name not in contract.table_columns:
             step = f"name it in output.columns, for example as {{{name}: CAST(NULL AS STRING)}}, or drop it"
-            raise _no_transform(contract, f"its rows have a further column {name!r}", step)
+            raise transform_error(contract, f"its rows have a further column {name!r}", step)
     before, after = operators(rows), operators(made)
     for operator in STATEFUL:
         if after.count(operator) > before.count(operator):
             step = "use only operations on single rows: select, withColumn, where"
-            raise _no_transform(contract, f"it is not stateless: Spark plans {operator} for it", step)
+            raise transform_error(contract, f"it is not stateless: Spark plans {operator} for it", step)
     return made.select(*contract.table_columns)
 
 
@@ -113,7 +89,7 @@ def _call(contract: Contract, function: Callable[[Any], Any], rows: Any) -> Any:
         return function(rows)
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0]
-        raise _no_transform(contract, f"it failed: {type(error).__name__}: {first}", "correct it") from None
+        raise transform_error(contract, f"it failed: {type(error).__name__}: {first}", "correct it") from None
 
 
 def _function(contract: Contract) -> Callable[[Any], Any]:
@@ -121,9 +97,9 @@ def _function(contract: Contract) -> Callable[[Any], Any]:
     try:
         function = getattr(_module(module, transform_file(contract)), name, None)
     except Exception as error:
-        raise _no_transform(contract, f"its module fails: {type(error).__name__}: {error}", "correct it") from None
+        raise transform_error(contract, f"its module fails: {type(error).__name__}: {error}", "correct it") from None
     if not callable(function):
-        raise _no_transform(contract, f"module {module!r} has no function {name!r}", "write it as module:function")
+        raise transform_error(contract, f"module {module!r} has no function {name!r}", "write it as module:function")
     found: Callable[[Any], Any] = function
     return found
 
@@ -146,12 +122,3 @@ def operators(rows: Any) -> str:
     """The names of the logical plan's operators."""
     plan = str(rows._jdf.queryExecution().analyzed().toString())
     return "\n".join(line.lstrip(" :+-").partition(" ")[0] for line in plan.splitlines())
-
-
-def _no_transform(contract: Contract, what: str, step: str) -> ContractError:
-    where = contract.place(("stream", "transform"))
-    return ContractError(f"the transform {contract.stream.transform!r}: {what}", where=where, next_step=step)
-
-
-def _folder(contract: Contract) -> Path:
-    return Path(contract._places.file or ".").parent
