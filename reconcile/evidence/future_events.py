@@ -6,7 +6,7 @@ Delivered is what came first: the record's own time, or the planning of the epoc
 
 A late record was in time without such events when, in the epochs that made its late watermark, one source at least had
 no other event far enough ahead to drop it. The watermark is the smaller of both sources' newest event times less their
-delays, and in force for an epoch is what all epochs but the last before it had brought (see stream_job.lateness).
+delays, and in force for an epoch is what all epochs but the last before it had brought (see `contract/lateness.py`).
 """
 
 from __future__ import annotations

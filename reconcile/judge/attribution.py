@@ -42,7 +42,7 @@ def causes_of(pins: Pins) -> tuple[Cause, ...]:
 def attribute(con: duckdb.DuckDBPyConnection, causes: Sequence[Cause] | None = None) -> None:
     """Fill the temp table `attributed`: the rows of `evidence` and its notes with `cause` and `is_drift`.
 
-    `fault` is NULL yet, see reconcile.three_way.
+    `fault` is NULL yet, see `reconcile/judge/three_way.py`.
     """
     causes = registry() if causes is None else causes
     no_drift = ", ".join(text(cause.name) for cause in causes if not cause.is_drift) or "NULL"

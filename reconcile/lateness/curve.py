@@ -118,8 +118,8 @@ def measure(contract: Contract, home: Home, document: Mapping[str, Any]) -> tupl
 def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, ...]:
     """The lateness of both sources' records behind the pinned range, the archives read at these snapshots.
 
-    The epoch ledger must be laid out (reconcile.spans), and not be empty. Raises IncompleteError when the stream ran on
-    a Spark whose rule of lateness is not proven: nobody knows then which of them it dropped.
+    The epoch ledger must be laid out (`reconcile/inputs/epoch_spans.py`), and not be empty. Raises IncompleteError when
+    the stream ran on a Spark whose rule of lateness is not proven: nobody knows then which of them it dropped.
     """
     from plumbline.contract.errors import IncompleteError
     from plumbline.reconcile.evidence.left_out import fill_left_out

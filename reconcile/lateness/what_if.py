@@ -111,7 +111,7 @@ def _disorder(side: str, archive: str) -> str:
 
 def _most_held(change_ms: int, reach_ms: int) -> str:
     """A row is held from its epoch until the first whose evict watermark has passed its time by `reach_ms`, that is
-    until nothing can match it any more (stream_job.lateness.closed_until_us and right_closed_until_us)."""
+    until nothing can match it any more (`contract/lateness.py`: closed_until_us and right_closed_until_us)."""
     return f"""
         WITH marks AS (
             SELECT evict_watermark_ms - {change_ms} AS evict_ms, min(turn) AS turn

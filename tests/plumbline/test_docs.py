@@ -87,6 +87,44 @@ WELL_FORMED: dict[str, Callable[[str], object]] = {
 }
 
 
+FLOORS = "contract|connect|stream_job|batch_reference|expectations|reconcile|replay"
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_paths_in_the_pages_for_contributors_exist(page: str) -> None:
+    """But for the file that a newcomer is to write."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(rf"`((?:{FLOORS}|plumbline|tests|tools|docs|benchmarks|examples|findings)/[\w/.-]*)`", text)
+    assert len(named) > 8
+    assert [name for name in named if not (ROOT / name).exists()] in ([], ["reconcile/causes/barely_late.py"])
+
+
+def test_texts_name_modules_by_the_names_they_have() -> None:
+    """A docstring, message or page that says where to look, such as `plumbline.contract.errors`, leads there."""
+    wrong = [
+        f"{path.relative_to(ROOT)}: plumbline.{name}"
+        for folder in (*FLOORS.split("|"), "docs", "tests", "tools", "benchmarks")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in (".py", ".md")
+        for name in re.findall(rf"plumbline\.((?:{FLOORS})(?:\.[a-z_]\w*)+)", path.read_text(encoding="utf-8"))
+        if not _is_of_ours(name)
+    ]
+    assert wrong == []
+
+
+def _is_of_ours(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    floor, *parts = name.split(".")
+    place = ROOT / floor
+    for part in parts:
+        if (place / part).is_dir() or (place / f"{part}.py").is_file():
+            place = place / part
+            continue
+        source = place.with_suffix(".py") if place.with_suffix(".py").is_file() else place / "__init__.py"
+        return bool(re.search(rf"\b{re.escape(part)}\b", source.read_text(encoding="utf-8")))
+    return True
+
+
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
