@@ -1,4 +1,4 @@
-"""`python -m tools.docs` writes the generated pages of docs/: command line, contract keys, JSON Schema, errors.
+"""`python -m tools.docs` writes the generated pages of docs/: command line, Python, contract keys, JSON Schema, errors.
 
 A test compares them with the code, so that they cannot fall behind it.
 """
@@ -19,6 +19,7 @@ from plumbline.contract.fields import FIELD_TYPE_SCHEMA
 from plumbline.contract.kinds import CONTRACT_NAME, NAME, TABLE_NAME
 from plumbline.contract.schema import json_schema
 from tools.error_page import error_page
+from tools.python_page import python_page
 
 BOOLEAN = "true or false"
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +39,7 @@ def pages() -> dict[Path, str]:
     return {
         docs / "cli.md": cli_page(),
         docs / "errors.md": error_page(ROOT),
+        docs / "python.md": python_page(),
         docs / "contract.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
         contract: with_keys(contract.read_text(encoding="utf-8")),
         tables: with_columns(tables.read_text(encoding="utf-8")),

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -46,7 +46,7 @@ SHOWN = 20
 
 
 class Diff:
-    """The result of `diff`. It holds its rows in DuckDB until it is closed or collected.
+    """The result of `diff`. It holds its rows in DuckDB until it is closed or collected; `with` closes it.
 
     `comparison` has the figures as an object, `summary` as the document of `plumbline diff --json`.
     """
@@ -141,6 +141,12 @@ class Diff:
         """Free the rows; the figures stay."""
         self._con.close()
         self._spill.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
 
     def _spelled(self, drift: duckdb.DuckDBPyRelation) -> pa.Table:
         return self._apart.table(drift.to_arrow_table(), self.comparison.drift_key)

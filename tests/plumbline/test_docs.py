@@ -25,7 +25,17 @@ MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("exam
 
 
 @pytest.mark.parametrize(
-    "name", ["cli.md", "contract.md", "contract.schema.json", "tables.md", "operations.md", "reconcile.md", "errors.md"]
+    "name",
+    [
+        "cli.md",
+        "python.md",
+        "contract.md",
+        "contract.schema.json",
+        "tables.md",
+        "operations.md",
+        "reconcile.md",
+        "errors.md",
+    ],
 )
 def test_a_generated_page_is_current(name: str) -> None:
     path = ROOT / "docs" / name
