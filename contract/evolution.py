@@ -11,15 +11,45 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from plumbline.contract.fields import widens
-from plumbline.contract.fixed import fixed_changes
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.output_column import OutputColumn
 from plumbline.contract.yaml_lines import Path
 
 Retired = Mapping[str, Mapping[str, str]]
 """Source to the fields that it had once and has no more, with the type that each had last."""
+
+EVOLVING = {
+    "sources": {"fields", "aliases", "compute", "where", "event_time", "event_id"},
+    "join": {"on"},
+    "output": {"columns", "batch_table"},
+}
+"""Keys that are compared by their meaning; every other key of these blocks is fixed."""
+
+FIXED_IN_STREAM = ("state", "shuffle_partitions", "transform")
+"""Keys of `stream` that are fixed; the others are tuning."""
+
+EFFECTS_OF_FIXED = {
+    "topic": "the checkpoint's offsets belong to the old topic",
+    "format": "records read before and after would be decoded in two ways",
+    "watermark": "Spark would apply it at once, and drop as late, or release from state, different events than before",
+    "archive": "the archiver would continue in the middle, and the new archive would lack all earlier records",
+    "event_time_within": "the batch reference would judge all earlier events by the new bounds",
+    "max_bytes": "the batch reference would judge all earlier events by the new bound",
+    "kind": "Spark would continue with state kept for the other kind, and rows would be missing or written twice",
+    "within": "Spark would continue with state kept for the old interval: rows released from it are silently missing",
+    "left": "state is kept by the old side",
+    "right": "state is kept by the old side",
+    "key": "rows of the stream table would be compared by columns that they were not made for",
+    "stream_table": "the new table would begin in the middle of the join",
+    "partition_by": "a table keeps the partitions that it was made with",
+    "state": "Spark would continue with the checkpoint's own, and silently ignore the contract",
+    "shuffle_partitions": "Spark would continue with the checkpoint's own, and silently ignore the contract",
+    "transform": "the batch reference would apply the new function to rows that the stream made by the old one",
+}
+"""Last part of a key to what would have happened."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +92,7 @@ def compare(was: Contract, now: Contract, retired: Retired | None = None) -> Evo
     if set(was.sources) != set(now.sources):
         what = f"sources was {list(was.sources)}, is now {list(now.sources)}"
         return Evolution((Change(("sources",), what, "the checkpoint knows its sources by name", taken=False),), {})
-    fixed = (Change(path, what, effect, taken=False) for path, what, effect in fixed_changes(was, now))
+    fixed = (Change(path, what, effect, taken=False) for path, what, effect in _fixed_changes(was, now))
     changes = [*fixed]
     for name in now.sources:
         changes += _source_changes(was, now, name, before.get(name, {}))
@@ -229,6 +259,29 @@ def _sql(sql: str | None, renamed: Mapping[str, str] | None = None) -> str | Non
         return None
     names = renamed or {}
     return re.sub(_TOKENS, lambda token: names.get(token[0], token[0]), sql.replace("`", ""))
+
+
+def _fixed_changes(was: Contract, now: Contract) -> Iterator[tuple[Path, str, str]]:
+    """`(path, what changed, what would have happened)` of each fixed key. Both contracts have sources of one name."""
+    before, after = was.model_dump(mode="json"), now.model_dump(mode="json")
+    for name in now.sources:
+        yield from _changed_keys(
+            ("sources", name), before["sources"][name], after["sources"][name], EVOLVING["sources"]
+        )
+    for block in ("join", "output"):
+        yield from _changed_keys((block,), before[block], after[block], EVOLVING[block])
+    tuning = set(before["stream"]) - set(FIXED_IN_STREAM)
+    yield from _changed_keys(("stream",), before["stream"], after["stream"], tuning)
+
+
+def _changed_keys(
+    path: Path, before: dict[str, Any], after: dict[str, Any], free: set[str]
+) -> Iterator[tuple[Path, str, str]]:
+    for key in after:
+        if key not in free and before.get(key) != after[key]:
+            place = (*path, key)
+            what = f"{'.'.join(map(str, place))} was {before.get(key)!r}, is now {after[key]!r}"
+            yield place, what, EFFECTS_OF_FIXED.get(key, "the checkpoint was made for the old one")
 
 
 def _was(path: Path, before: object, after: object) -> str:

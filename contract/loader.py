@@ -1,4 +1,7 @@
-"""Reading a contract file: YAML with line numbers, `${NAME}` from the environment, errors that name the line."""
+"""Reading a contract file: YAML with line numbers, `${NAME}` from the environment, errors that name the line.
+
+Also the JSON Schema of such a file, for editors and docs.
+"""
 
 from __future__ import annotations
 
@@ -229,3 +232,11 @@ def _known_keys(path: Path_) -> list[str]:
 
 def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def json_schema() -> dict[str, Any]:
+    """Draft 2020-12 schema of a contract as it stands in the YAML file."""
+    return Contract.model_json_schema(mode="validation") | {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Plumbline contract",
+    }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from plumbline.contract.bounds import Bounds
 from plumbline.contract.consistency import PartError, check_parts, resolve_columns
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.equality import Tolerance
@@ -193,6 +193,29 @@ class ReconcileSettings(_Block):
             name: Tolerance(ignore=True) if isinstance(rule, str) else rule.as_tolerance()
             for name, rule in self.tolerances.items()
         }
+
+
+Number = int | float
+"""A whole number stays one, of any length; as a double 2^53 + 1 would be 2^53."""
+_GREATEST_BOUND = 10**300
+"""Great Expectations takes bounds as doubles, which end soon after."""
+
+
+def _bounds_in_order(bounds: tuple[Number | None, Number | None]) -> tuple[Number | None, Number | None]:
+    low, high = bounds
+    if any(isinstance(bound, float) and math.isnan(bound) for bound in bounds):
+        raise ValueError("NaN bounds nothing; give a number, or null for no bound")
+    if any(isinstance(bound, int) and abs(bound) > _GREATEST_BOUND for bound in bounds):
+        raise ValueError("a bound has over 300 digits, more than any column; give null for no bound")
+    if low == math.inf or high == -math.inf:
+        raise ValueError(f"{bounds[low != math.inf]} leaves no number; give a number, or null for no bound")
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"[{low}, {high}] is reversed")
+    return bounds
+
+
+Bounds = Annotated[tuple[Number | None, Number | None], AfterValidator(_bounds_in_order)]
+"""Least and greatest number, both allowed; None: no bound on that side."""
 
 
 class Expectations(_Block):

@@ -11,7 +11,7 @@ from plumbline.contract.generations import in_topic
 from plumbline.contract.model import Contract
 from plumbline.replay import looking
 from plumbline.replay.pieces import KAFKA, Piece
-from plumbline.replay.topic_rows import topic_rows
+from plumbline.replay.tape_rows import topic_rows
 from plumbline.stream_job import fingerprint
 from plumbline.stream_job.job_folder import JobFolder
 

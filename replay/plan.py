@@ -17,7 +17,6 @@ from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.replay import looking, needs, recorded, sourcing
-from plumbline.replay.estimate import estimated
 from plumbline.replay.settled import refuse_unsettled, settled_us
 from plumbline.replay.sourcing import SourcePlan
 from plumbline.replay.store import ReplayFolder
@@ -126,7 +125,7 @@ def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_ra
         replay_id=_replay_id(time_range, decided),
         contract_file=str(Path(contract_file).resolve()),
         replaces=_replaced(lake, contract, time_range),
-        estimate=estimated(home, asked.late, rows, len(decided["epochs"]) or 1),
+        estimate=_estimated(home, asked.late, rows, len(decided["epochs"]) or 1),
         **decided,
     )
     return _kept(home, made)
@@ -239,3 +238,29 @@ def _replay_id(time_range: TimeRange, decided: dict[str, Any]) -> str:
     day = time_range.start or from_micros(0)
     days = math.ceil(((time_range.end or day) - day) / timedelta(days=1))
     return f"{day:%Y%m%d}-{days}d-{body_hash(decided)[:8]}"
+
+
+def _estimated(home: Home, late: str, rows: int, epochs: int) -> dict[str, Any]:
+    """How long the replay will take: `{"rows", "seconds", "from"}`, from the newest finished one of its kind.
+
+    Cutting grows with the rows, playing with the rows of a complete tape and with the epochs of a faithful one.
+    `seconds` is None before the first finished replay.
+    """
+    measured = _newest_run(home, late)
+    if measured is None:
+        return {"rows": rows, "seconds": None, "from": None}
+    folder, ran = measured
+    by_rows = rows / max(1, sum(ran["tape"].values()))
+    by_epochs = by_rows if late == "complete" else epochs / max(1, ran["epochs"])
+    seconds = ran["seconds"]["cut"] * by_rows + ran["seconds"]["play"] * max(by_epochs, epochs / max(1, ran["epochs"]))
+    return {"rows": rows, "seconds": round(seconds), "from": folder.id}
+
+
+def _newest_run(home: Home, late: str) -> tuple[ReplayFolder, dict[str, Any]] | None:
+    """The replay of this kind that finished its run last, and the document of that run."""
+    found = []
+    for folder in ReplayFolder.all(home):
+        ran, plan = folder.read("run"), folder.read("plan")
+        if ran and plan and plan.get("late") == late and "seconds" in ran:
+            found.append(((folder.root / "run.json").stat().st_mtime_ns, folder, ran))
+    return max(found, key=lambda one: one[0])[1:] if found else None

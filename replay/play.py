@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.file_formats import AS_PARQUET
@@ -14,7 +16,6 @@ from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
 from plumbline.replay import fidelity, staging
 from plumbline.replay.plan import Plan
-from plumbline.replay.played import forget_unplanned, reached, sides_apart
 from plumbline.replay.recorded import read_recorded
 from plumbline.replay.store import ReplayFolder
 from plumbline.replay.tape import cut, epoch_file, tape_stream, whole_tape
@@ -256,3 +257,38 @@ def _await(query: StreamingQuery) -> None:
         raise IncompleteError(f"the replay failed: {first}", next_step="run it again; it resumes") from None
     finally:
         query.stop()
+
+
+def forget_unplanned(checkpoint: Path) -> list[Path]:
+    """Remove what the file sources noted beyond the last planned batch; returns the removed files.
+
+    Spark writes `sources/N/k` before `offsets/k`. A crash between the two would let the resumed batch take two epochs
+    of one side (seen in an experiment; watermarks do not show it).
+    """
+    offsets = checkpoint / "offsets"
+    planned = max((int(p.name) for p in offsets.glob("[0-9]*")), default=-1) if offsets.is_dir() else -1
+    last = [_log_offsets(offsets / str(planned))] if planned >= 0 else []
+    removed = []
+    for folder in sorted((checkpoint / "sources").glob("*")):
+        limit = last[0][int(folder.name)] if last else -1
+        for note in folder.glob("[0-9]*"):
+            if int(note.name.removesuffix(".compact")) > limit:
+                note.unlink()
+                removed.append(note)
+    return removed
+
+
+def sides_apart(checkpoint: Path) -> list[int]:
+    """Batches in which the two sources stood at different epochs of the tape: must be none."""
+    planned = sorted((int(p.name), _log_offsets(p)) for p in (checkpoint / "offsets").glob("[0-9]*"))
+    return [number for number, offsets in planned if len(set(offsets)) > 1]
+
+
+def _log_offsets(path: Path) -> list[int]:
+    """The file source's `logOffset` of each source in one offsets file; -1 for a source that had nothing."""
+    return [-1 if line == "-" else int(json.loads(line)["logOffset"]) for line in path.read_text().splitlines()[2:]]
+
+
+def reached(log: Path) -> int:
+    """How many epochs a log of the checkpoint has come to."""
+    return max((int(path.name) + 1 for path in log.glob("[0-9]*")), default=0)

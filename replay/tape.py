@@ -26,8 +26,7 @@ from plumbline.replay.pieces import ARCHIVE, KAFKA, READ
 from plumbline.replay.plan import Plan
 from plumbline.replay.sourcing import SourcePlan
 from plumbline.replay.store import ReplayFolder, write_json
-from plumbline.replay.tape_rows import RAW_TYPES, Archived, refuse_expired, view_rows
-from plumbline.replay.topic_rows import topic_rows
+from plumbline.replay.tape_rows import RAW_TYPES, Archived, refuse_expired, topic_rows, view_rows
 from plumbline.stream_job import isolation
 from plumbline.stream_job.archive import RENAMED
 from plumbline.stream_job.job_folder import JobFolder

@@ -37,9 +37,7 @@ HEAVY = {
     "great_expectations",
     "confluent_kafka",
 }
-PAYS_FOR_PYDANTIC = {
-    f"plumbline.contract.{name}" for name in ("model", "loader", "schema", "consistency", "output_column")
-}
+PAYS_FOR_PYDANTIC = {f"plumbline.contract.{name}" for name in ("model", "loader", "consistency", "output_column")}
 SHAPELESS = ("util", "utils", "helper", "helpers", "common", "manager", "managers", "misc")
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 40

@@ -17,7 +17,7 @@ import click
 from plumbline.contract.durations import DURATION_FORM
 from plumbline.contract.fields import FIELD_TYPE_SCHEMA
 from plumbline.contract.kinds import CONTRACT_NAME, NAME, TABLE_NAME
-from plumbline.contract.schema import json_schema
+from plumbline.contract.loader import json_schema
 from tools.error_page import error_page
 from tools.python_page import python_page
 

@@ -18,6 +18,6 @@ def schema() -> None:
       plumbline schema
       plumbline schema > contract.schema.json
     """
-    from plumbline.contract.schema import json_schema
+    from plumbline.contract.loader import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))

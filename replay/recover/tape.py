@@ -19,8 +19,7 @@ from plumbline.contract.model import Contract
 from plumbline.replay.recover.border import LINEAGE_NEAR
 from plumbline.replay.recover.past import Past
 from plumbline.replay.recover.plan import SourcePlan, reach
-from plumbline.replay.tape_rows import Archived, view_rows
-from plumbline.replay.topic_rows import topic_rows
+from plumbline.replay.tape_rows import Archived, topic_rows, view_rows
 from plumbline.stream_job.archive import RENAMED
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from plumbline.contract.schema import json_schema
+from plumbline.contract.loader import json_schema
 
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -20,7 +20,7 @@ from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay import play
 from plumbline.replay.plan import Plan, body_hash, read_plan
-from plumbline.replay.played import forget_unplanned, sides_apart
+from plumbline.replay.play import forget_unplanned, sides_apart
 from plumbline.replay.publish import PUBLISHED, ROLLED_BACK, rollback, rollback_shown, tag_name
 from plumbline.replay.sourcing import SourcePlan
 from plumbline.replay.steps import listed
