@@ -108,7 +108,7 @@ def _row(contract: str, verdict: Verdict) -> dict[str, Any]:
     body = {
         "batch": verdict.page.batch,
         "stream": verdict.page.stream,
-        "entries": [[*key, *numbers] for key, numbers in verdict.page.entries.items()],
+        "entries": [[*key, *numbers] for key, numbers in sorted(verdict.page.entries.items())],
         "predicted": verdict.predicted and asdict(verdict.predicted),
         "replayed": verdict.replayed,
         "taken": {side: asdict(taken) for side, taken in verdict.taken.items()},
