@@ -1,7 +1,7 @@
 """Every command that a look at a world prints is run as it was printed, and what that prints in turn; none is refused.
 
 The topics are there, so that plans see what they hold. What needs Spark or writes to Kafka is parsed only, and so is
-what comes after it; `tests/replay/test_copied_commands.py` runs those.
+what comes after it.
 """
 
 from __future__ import annotations
