@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from plumbline.connect.lake import Lake
 from plumbline.connect.pinned import unless_current
@@ -45,8 +45,16 @@ class Files:
         return sorted(file.facts for file in self.files if file.may_hold(time_range))
 
 
-def data_files(lake: Lake, identifier: str, snapshot_id: int | None, column: str, times: TimeRange) -> Files:
-    """The files of the table at the snapshot that may hold rows with `column`, a timestamp, in the range.
+class Times(Protocol):
+    """Which values of a timestamp column are meant."""
+
+    def iceberg(self, column: str) -> str | None:
+        """A PyIceberg row filter; None when everything is wanted."""
+        ...
+
+
+def data_files(lake: Lake, identifier: str, snapshot_id: int | None, column: str, times: Times) -> Files:
+    """The files of the table at the snapshot that may hold rows whose `column`, a timestamp, is one of `times`.
 
     No file for a table without a snapshot.
     """

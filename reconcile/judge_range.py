@@ -14,6 +14,7 @@ from plumbline.contract.ranges import from_micros, micros
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.evidence.differing_rows import Differing, find
 from plumbline.reconcile.evidence.gather import gather
+from plumbline.reconcile.evidence.moved_rows import add_moved
 from plumbline.reconcile.evidence.quarantine import Intake, Taken
 from plumbline.reconcile.inputs.day_ranges import days_of
 from plumbline.reconcile.inputs.pinned_views import STREAM, Pins, show
@@ -88,6 +89,7 @@ def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bo
 def judge_rows(pins: Pins, progress: Progress) -> Differing:
     """Fill the temp table `attributed`: every differing row with its evidence and its cause."""
     differing = find(pins)
+    differing = replace(differing, match=differing.match - add_moved(pins))
     gather(pins, progress)
     note(pins)
     attribute(pins.con, causes_of(pins))

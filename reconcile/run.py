@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.ranges import TimeRange, spell_time
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
 from plumbline.reconcile.evidence import quarantine
@@ -192,7 +193,7 @@ def _stream(progress: Progress) -> dict[str, Any]:
 
 
 def _columns(pins: Pins) -> dict[str, int]:
-    """Column to the number of mismatches that it differs in, in the contract's order."""
+    """Column to the number of mismatches that it differs in, in the contract's order; `_event_time` last."""
     found = pins.con.execute(
         f"""
         SELECT name, count(*) FROM (
@@ -201,4 +202,4 @@ def _columns(pins: Pins) -> dict[str, int]:
         """
     ).fetchall()
     counted = {str(name): int(count) for name, count in found}
-    return {name: counted[name] for name in pins.contract.value_columns if name in counted}
+    return {name: counted[name] for name in (*pins.contract.value_columns, EVENT_TIME) if name in counted}

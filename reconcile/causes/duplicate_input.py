@@ -8,7 +8,7 @@ CAUSE = Cause(
     title="one event delivered more than once, with other values",
     proof="""
         (left_copy_offset IS NOT NULL OR right_copy_offset IS NOT NULL)
-        AND ((class = 'mismatch' AND same_lineage)
+        AND ((class = 'mismatch' AND same_lineage AND columns <> ['_event_time'])
              OR (class IN ('duplicate', 'extra') AND stream_copies > 1 AND right_count > left_count))
     """,
     evidence=("left_topic", "left_partition", "left_offset", "left_copy_partition", "left_copy_offset", "right_topic",

@@ -7,14 +7,14 @@ from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.diff.engine.threads import one_thread
 from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_into_batch_snapshots
 from plumbline.reconcile.evidence.differing_rows import DIFFERING
+from plumbline.reconcile.evidence.stream_known import stream_known
 from plumbline.reconcile.inputs.epoch_spans import READ, SPANS, Progress, may_come
-from plumbline.reconcile.inputs.pinned_views import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins
+from plumbline.reconcile.inputs.pinned_views import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
 
 EVIDENCE = "evidence"
 OTHER = {"left": "right", "right": "left"}
 PARTS = ("partition", "offset")
 EPOCH = ("epoch", "turn", "late_watermark_ms")
-PAIRS = {"batch": BATCH, "stream": STREAM}
 GRAIN_US = 1_000
 """Spark closes windows by whole milliseconds: nearer to a bound than that, two right jobs may disagree."""
 
@@ -40,15 +40,16 @@ def gather(pins: Pins, progress: Progress) -> None:
     archived, no ledger.
     """
     pins.con.execute(f"CREATE OR REPLACE TABLE inputs AS {_inputs()}")
+    known = stream_known(pins)
     for side in SIDES:
-        for name, view in PAIRS.items():
-            pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {name}_{side}_pairs AS {_pairs(pins, side, view)}")
+        for name, view in (("batch", pins.around(BATCH)), ("stream", known)):
+            pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {name}_{side}_pairs AS {_pairs(side, view)}")
     pins.con.execute(_BORROW)
     for side in SIDES:
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_records AS {_records(pins, side, progress)}")
     look_into_batch_snapshots(pins)
     with one_thread(pins.con):
-        pins.con.execute(f"CREATE OR REPLACE TABLE {EVIDENCE} AS {_evidence(pins, progress)}")
+        pins.con.execute(f"CREATE OR REPLACE TABLE {EVIDENCE} AS {_evidence(pins, progress, known)}")
 
 
 def _inputs() -> str:
@@ -87,13 +88,13 @@ def _inputs() -> str:
     """
 
 
-def _pairs(pins: Pins, side: str, view: str) -> str:
+def _pairs(side: str, view: str) -> str:
     """The partners that an output table has of each record in `inputs` on one side."""
     other = OTHER[side]
     return f"""
         SELECT DISTINCT b._{side}_partition AS partition, b._{side}_offset AS "offset",
             b._{other}_partition AS other_partition, b._{other}_offset AS other_offset
-        FROM {pins.around(view)} b SEMI JOIN inputs i
+        FROM {view} b SEMI JOIN inputs i
             ON i.{side}_partition = b._{side}_partition AND i.{side}_offset = b._{side}_offset
         WHERE b._{other}_offset IS NOT NULL
     """
@@ -168,7 +169,7 @@ def _deliveries(side: str) -> str:
     """
 
 
-def _found(pins: Pins, progress: Progress) -> str:
+def _found(pins: Pins, progress: Progress, known: str) -> str:
     """Each difference beside its records, what the batch run saw, and what the stream holds of its records."""
     topics = {"left": pins.contract.left.topic, "right": pins.contract.right.topic}
     records = ",\n".join(_record_columns(side, topics[side]) for side in SIDES)
@@ -179,7 +180,7 @@ def _found(pins: Pins, progress: Progress) -> str:
     }
     noted = ", ".join(f"{'NULL' if mark is None else mark}::BIGINT AS {name}" for name, mark in marks.items())
     return f"""
-        WITH {_matched(pins, "left")}, {_matched(pins, "right")}, nameless AS ({_nameless(pins)})
+        WITH {_matched("left", known)}, {_matched("right", known)}, nameless AS ({_nameless(known)})
         SELECT i.id, i.class, i.key, i.columns,
             CASE WHEN p.partition IS NOT NULL THEN true WHEN n.event_time IS NULL THEN false END AS stream_has_pair,
             i.batch_count AS left_count, i.stream_count AS right_count,
@@ -209,7 +210,7 @@ def _found(pins: Pins, progress: Progress) -> str:
     """
 
 
-def _nameless(pins: Pins) -> str:
+def _nameless(known: str) -> str:
     """The event times of stream rows that do not say what they were made from, as jobs and tools of others write them.
 
     Whether the stream holds a row of a record of that time is then unknown; a row without a time may be of any.
@@ -217,7 +218,7 @@ def _nameless(pins: Pins) -> str:
     untold = "_left_offset IS NULL AND _right_offset IS NULL"
     return f"""
         SELECT DISTINCT i.event_time FROM inputs i
-        JOIN (SELECT DISTINCT _event_time FROM {pins.around(STREAM)} WHERE {untold}) s
+        JOIN (SELECT DISTINCT _event_time FROM {known} WHERE {untold}) s
             ON s._event_time = i.event_time OR s._event_time IS NULL
     """
 
@@ -231,13 +232,13 @@ def _held_by_stream(side: str) -> str:
         CASE WHEN {alias}."offset" IS NULL THEN {no} ELSE true END AS stream_knows_{side}"""
 
 
-def _matched(pins: Pins, side: str) -> str:
+def _matched(side: str, known: str) -> str:
     """Of one side's records: whether the stream holds a match of it, and whether all matches of the batch were late."""
     other = OTHER[side]
     return f"""
         matched_{side} AS (
             SELECT _{side}_partition AS partition, _{side}_offset AS "offset", count(_{other}_offset) > 0 AS has_other
-            FROM {pins.around(STREAM)} s SEMI JOIN inputs i
+            FROM {known} s SEMI JOIN inputs i
                 ON s._{side}_partition = i.{side}_partition AND s._{side}_offset = i.{side}_offset
             GROUP BY ALL
         ),
@@ -250,7 +251,7 @@ def _matched(pins: Pins, side: str) -> str:
         )"""
 
 
-def _evidence(pins: Pins, progress: Progress) -> str:
+def _evidence(pins: Pins, progress: Progress, known: str) -> str:
     """What was found, judged by the late rule and the window rule."""
     keeps = {"left": pins.contract.join.keeps_left, "right": pins.contract.join.keeps_right}
     alone = {side: kept and pins.contract.stream.transform is None for side, kept in keeps.items()}
@@ -259,7 +260,7 @@ def _evidence(pins: Pins, progress: Progress) -> str:
     vanished = ",\n".join(_vanished(side, keeps=alone[side]) for side in SIDES)
     kept = ", ".join(f"{str(keeps[side]).lower()} AS {side}_kept" for side in SIDES)
     return f"""
-        WITH found AS ({_found(pins, progress)}),
+        WITH found AS ({_found(pins, progress, known)}),
         judged AS (
             SELECT *, {fates},
                 coalesce(left_event_us, epoch_us(event_time)) <= closed_until_us AS left_closed,

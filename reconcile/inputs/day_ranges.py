@@ -54,6 +54,19 @@ class Windows:
         return Windows(tuple(part for part in cut if part is not None))
 
 
+@dataclass(frozen=True)
+class Untimed:
+    """No event time at all, which is in no bounded range."""
+
+    def sql(self, column: str) -> str:
+        """A SQL predicate on a timestamp column."""
+        return f"{column} IS NULL"
+
+    def iceberg(self, column: str) -> str:
+        """A PyIceberg row filter on a timestamptz column."""
+        return f"{column} is null"
+
+
 def days_of(time_range: TimeRange) -> dict[datetime, TimeRange]:
     """The UTC days of a bounded range: the start of each, and what of it is in the range."""
     assert time_range.start is not None

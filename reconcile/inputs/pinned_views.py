@@ -19,10 +19,11 @@ from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, REPLAY_
 from plumbline.contract.ranges import TimeRange
 from plumbline.contract.reach import input_range
 from plumbline.reconcile.inputs.batch_runs import BatchRun, batch_runs, covered, holds, hull
-from plumbline.reconcile.inputs.day_ranges import Windows
+from plumbline.reconcile.inputs.day_ranges import Untimed, Windows
 from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.stream_commits import last_epoch, unproven
+from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,6 +39,7 @@ _LINEAGE_HELD = {
     **dict.fromkeys(COORDINATES, ("long", "int")),
     REPLAY_ID: ("string",),
 }
+Times = Windows | TimeRange | Untimed
 ARCHIVE_COLUMNS = ("topic", "partition", "offset", "kafka_timestamp", "event_time")
 
 
@@ -245,17 +247,19 @@ def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None, reac
     )
 
 
-def output_view(pins: Pins, view: str, table: str, times: Windows | TimeRange) -> None:
+def output_view(pins: Pins, view: str, table: str, times: Times) -> None:
     """The output's rows with event times in `times`, events named by their first delivery.
 
     A team's own table may lack lineage columns: they read as NULL. Where one of the coordinates lacks, all four do: a
-    column that is not there does not say that the row has no such side. Event times may be in another column, see
-    reconcile.moments; where they are in none, all rows are shown (see `_of_known_keys`).
+    column that is not there does not say that the row has no such side (nor does one that is NULL beside the other,
+    see reconcile.inputs.whole_coordinates). Event times may be in another column, see reconcile.inputs.event_times;
+    where they are in none, all rows are shown (see `_of_known_keys`).
     """
     held = pins.lake.load(table).schema()
     _refuse_other_lineage(table, {field.name: str(field.field_type) for field in held.fields})
     has = set(held.column_names)
-    columns = moment_columns(pins.contract, has)
+    contract = pins.contract
+    columns = moment_columns(contract, has)
     in_range = times if columns else TimeRange()
     pruned = in_range.iceberg(EVENT_TIME) if columns == (EVENT_TIME,) else None
     _scan(pins, table, pins.snapshots[table], view, pruned)
@@ -266,13 +270,10 @@ def output_view(pins: Pins, view: str, table: str, times: Windows | TimeRange) -
     given = f"* EXCLUDE ({', '.join(map(ident, sorted(untold)))})" if untold else "*"
     known = (has - untold) | {EVENT_TIME}
     absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in _LINEAGE_TYPES.items() if name not in known)
-    pins.con.execute(
-        f"""
-        CREATE OR REPLACE VIEW {ident(_delivered(view))} AS
-        SELECT * FROM (SELECT {", ".join([given, *derived, *filter(None, [absent])])} FROM {ident(_raw(view))})
-        WHERE {in_range.sql(ident(EVENT_TIME))}
-        """
-    )
+    selected = ", ".join([given, *derived, *filter(None, [absent])])
+    rows = f"SELECT * FROM (SELECT {selected} FROM {ident(_raw(view))}) WHERE {in_range.sql(ident(EVENT_TIME))}"
+    rows = with_whole_coordinates(pins.con, contract.join, rows)
+    pins.con.execute(f"CREATE OR REPLACE VIEW {ident(_delivered(view))} AS {rows}")
     pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {by_first_delivery(pins, _delivered(view))}")
 
 

@@ -10,16 +10,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.data_files import Files, data_files
+from plumbline.connect.data_files import Files, Times, data_files
 from plumbline.contract.lineage import EVENT_TIME, SIDES
+from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.evidence.quarantine import piece
-from plumbline.reconcile.inputs.day_ranges import days_of
+from plumbline.reconcile.inputs.day_ranges import Untimed, days_of
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.event_times import moment_columns
 from plumbline.reconcile.inputs.pinned_views import LEDGER, Pins
 
 if TYPE_CHECKING:
-    from plumbline.contract.ranges import TimeRange
     from plumbline.reconcile.inputs.batch_runs import BatchRun
 
 
@@ -28,8 +28,9 @@ class Inputs:
     """The digests of one day.
 
     `rows` covers what every day depends on: its data files in both outputs, the archive files in reach of it, the part
-    of it that is in the range, contract, comparison, program. The causes of findings also depend on `runs`, the batch
-    runs over the day. Those of extra rows also on `beside`: the files with rows that may share a record with the day's.
+    of it that is in the range, contract, comparison, program. The causes of findings also depend on `runs`: the batch
+    runs over the day, and the files with stream rows of no day. Those of extra rows also on `beside`: the files with
+    rows that may share a record with the day's.
     """
 
     rows: str
@@ -72,7 +73,10 @@ def inputs_of(pins: Pins) -> dict[datetime, Inputs]:
     ]
     archives = [_files(pins, source.archive, "event_time", pins.archive_range(side)) for side, source in _sources(pins)]
     settings = _settings(pins, [*outputs, *archives])
-    return {day: _inputs(pins, part, outputs, archives, settings) for day, part in days_of(pins.time_range).items()}
+    untimed = _files(pins, pins.contract.output.stream_table, EVENT_TIME, Untimed())
+    return {
+        day: _inputs(pins, part, outputs, archives, settings, untimed) for day, part in days_of(pins.time_range).items()
+    }
 
 
 def mark(pins: Pins, query_id: str, epoch: int) -> Mark:
@@ -101,11 +105,13 @@ def _sources(pins: Pins) -> list[tuple[str, Any]]:
     return [("left", pins.contract.left), ("right", pins.contract.right)]
 
 
-def _files(pins: Pins, table: str, column: str, times: TimeRange) -> Files:
+def _files(pins: Pins, table: str, column: str, times: Times) -> Files:
     return data_files(pins.lake, table, pins.snapshots[table], column, times)
 
 
-def _inputs(pins: Pins, part: TimeRange, outputs: list[Files], archives: list[Files], settings: str) -> Inputs:
+def _inputs(
+    pins: Pins, part: TimeRange, outputs: list[Files], archives: list[Files], settings: str, untimed: Files
+) -> Inputs:
     beside = pins.beside(part)
     reached = zip(SIDES, archives, strict=True)
     rows = {
@@ -116,7 +122,8 @@ def _inputs(pins: Pins, part: TimeRange, outputs: list[Files], archives: list[Fi
         "archives": [files.of(pins.reach(side, part)) for side, files in reached],
     }
     runs = [_run(pins, run) for run in pins.runs if run.time_range.intersect(part)]
-    return Inputs(_digest(rows), _digest(runs), _digest([str(beside), *(files.of(beside) for files in outputs)]))
+    seen = [*runs, untimed.of(TimeRange())]
+    return Inputs(_digest(rows), _digest(seen), _digest([str(beside), *(files.of(beside) for files in outputs)]))
 
 
 def _run(pins: Pins, run: BatchRun) -> list[Any]:

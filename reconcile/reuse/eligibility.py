@@ -12,6 +12,7 @@ from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros
+from plumbline.reconcile.evidence.moved_rows import DAYS as UNEVEN
 from plumbline.reconcile.inputs.pinned_views import BATCH, STREAM, Pins
 from plumbline.reconcile.judge.attribution import ATTRIBUTED
 
@@ -103,26 +104,8 @@ def _crowded(con: duckdb.DuckDBPyConnection) -> set[datetime]:
 
 
 def _uneven(pins: Pins) -> set[datetime]:
-    """Days on which the keys of the equal rows are not the same on both sides: such a row stands on another day there.
-
-    The difference of both sides' key hashes, findings taken out, is zero where every row has its partner on its day.
-    """
-    names = pins.contract.output.key
-    plain, packed = (f"hash(hash({', '.join(prefix + ident(name) for name in names)}))" for prefix in ("", "key."))
-    return days(
-        pins.con,
-        f"""
-        SELECT d FROM (
-            SELECT date_trunc('day', _event_time) AS d, sum({plain}) AS h FROM {BATCH} GROUP BY d
-            UNION ALL SELECT date_trunc('day', _event_time), -sum({plain}) FROM {STREAM} GROUP BY 1
-            UNION ALL SELECT date_trunc('day', batch_event_time), -sum(left_count * {packed}::HUGEINT)
-            FROM {ATTRIBUTED} WHERE left_count > 0 GROUP BY 1
-            UNION ALL SELECT date_trunc('day', stream_event_time), sum(right_count * {packed}::HUGEINT)
-            FROM {ATTRIBUTED} WHERE right_count > 0 GROUP BY 1
-        )
-        GROUP BY d HAVING sum(h) <> 0
-        """,
-    )
+    """Days with rows whose equals stand on another day in the other table."""
+    return days(pins.con, f"FROM {UNEVEN}")
 
 
 def _crossed(pins: Pins) -> set[datetime]:
