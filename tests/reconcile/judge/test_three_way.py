@@ -139,10 +139,10 @@ def test_the_command_finds_the_table_and_the_range_of_a_replay(
     [
         ("replay:day", "replay day is not a faithful one"),
         ("replay:dya", "did you mean day"),
-        ("tape:day", "--against 'tape:day' is no replay"),
-        ("foo", "--against 'foo' is no table.*write --against replay:ID or NAMESPACE.TABLE"),
-        ("joined.", "--against 'joined.' is no table"),
-        ("", "--against '' is no table"),
+        ("tape:day", "--against 'tape:day' is not a replay"),
+        ("foo", "--against 'foo' is not a table.*write --against replay:ID or NAMESPACE.TABLE"),
+        ("joined.", "--against 'joined.' is not a table"),
+        ("", "--against '' is not a table"),
     ],
 )
 def test_what_cannot_be_a_third_opinion_is_refused(against: str, error: str, make_world: MakeWorld) -> None:
