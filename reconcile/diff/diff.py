@@ -207,7 +207,7 @@ def diff(
     with _closed_on_failure(con, spill):
         chosen = choose(engine, (left, right), lambda: _lake(home))
         _check_plain(chosen.name != "spark", keys, forgiven, ours, theirs)
-        frames = _frames(con, left, right, home) if chosen.name == "spark" else None
+        frames = _frames(con, left, right, home, (keys, columns)) if chosen.name == "spark" else None
         sides, apart = _sides(con, (left, ours), (right, theirs), home, frames)
         keys, columns, ignore = apart.listed(keys), apart.listed(columns), apart.listed(ignore) or []
         forgiven, hidden, names = apart.keyed(forgiven), apart.keyed(hidden), apart.keyed(names or {})
@@ -258,11 +258,20 @@ def _check_plain(
 
 
 def _frames(
-    con: duckdb.DuckDBPyConnection, left: Source, right: Source, home: Home | None
+    con: duckdb.DuckDBPyConnection,
+    left: Source,
+    right: Source,
+    home: Home | None,
+    names: Sequence[Sequence[str] | None],
 ) -> tuple[DataFrame, DataFrame]:
-    from plumbline.reconcile.diff.spark.frames import create, open_frames
+    """Both sides in Spark, `left` and `right` as empty tables; `names` are the key and the columns that were asked for,
+    None for all."""
+    from plumbline.reconcile.diff.spark.frames import create, of_asked, open_frames
 
-    frames = open_frames(left, right, home or Home.resolve(), lambda: _lake(home))
+    ours, theirs = open_frames(left, right, home or Home.resolve(), lambda: _lake(home))
+    key, columns = names
+    asked = None if columns is None else {*(key or ()), *columns}
+    frames = of_asked(ours, asked), of_asked(theirs, asked)
     for view, frame in zip(("left", "right"), frames, strict=True):
         create(con, view, frame)
     return frames

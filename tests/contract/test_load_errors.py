@@ -50,7 +50,7 @@ def test_two_tables_of_one_name_point_at_the_second() -> None:
         pytest.param("# only a comment\n", "the contract is empty", id="a comment"),
         pytest.param("- a\n- b\n", "the contract is not a mapping", id="a list"),
         pytest.param("just text", "the contract is not a mapping", id="a word"),
-        pytest.param("a: &a [*a]\n", "holds itself", id="a part within itself"),
+        pytest.param("a: &a [*a]\n", "contains itself", id="a part within itself"),
         pytest.param("[" * 5000, "nested too deeply.*Next: ", id="a tower"),
         pytest.param("a: " + "x" * 500_000, "at most 500,000 characters", id="a novel"),
         pytest.param(BOMB, "over 50,000 parts", id="a bomb"),

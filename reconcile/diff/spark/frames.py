@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +141,16 @@ def _parquet(spark: SparkSession, files: Files, source: str) -> DataFrame:
             where=files.paths[0] if len(files.paths) == 1 else f"{len(files.paths)} files",
             next_step="check that it is complete and that its types are ones that Spark has",
         ) from error
+
+
+def of_asked(frame: DataFrame, asked: Collection[str] | None) -> DataFrame:
+    """The frame without those of its columns whose names differ in case only that nobody asked for; None: all are."""
+    clashes = clashing(frame.schema.names)
+    if asked is None or not clashes:
+        return frame
+    kept = [name for name in frame.schema.names if folded(name) not in clashes or name in asked]
+    with settled(frame.sparkSession):
+        return frame.select(*map(backticked, kept))
 
 
 def create(con: duckdb.DuckDBPyConnection, side: str, frame: DataFrame) -> None:

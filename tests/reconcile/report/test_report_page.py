@@ -121,7 +121,7 @@ def test_without_a_ledger_nothing_is_predicted_and_no_curve_drawn() -> None:
         document(predicted=None, agrees=None, settled=False, stream={"last_epoch": None, "closed_until": None})
     )
     assert "Predicted and found" not in [text for _, text in page.headings]
-    assert "not known, no epoch ledger" in page.text
+    assert "not known, there is no epoch ledger" in page.text
 
 
 def test_headings_are_in_order_and_every_table_and_plot_is_named() -> None:
