@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.killing import run_until
 from tests.support.model import named
-from tests.support.replaying import SECOND_DAY, Replay, planned
-from tests.support.scenario import Scenario, until
+from tests.support.replaying import SECOND_DAY, planned
+from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
-
-
-def run_until(day: Replay, reached: Callable[[], bool]) -> None:
-    """Run the replay in a process of its own and kill its group when `reached` holds."""
-    command = [sys.executable, "-m", "plumbline", "replay", "run", day.id, "--execute"]
-    job = subprocess.Popen([*command, "--home", str(day.job.home.root)], start_new_session=True)
-    try:
-        until(lambda: reached() or job.poll() is not None, "the replay did not come so far")
-        assert job.poll() is None, "the replay ended before"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(job.pid, signal.SIGKILL)
-        job.wait(60)
 
 
 def newest(folder: Path) -> int:
@@ -60,7 +42,11 @@ def test_cut_off_while_cutting_and_before_the_run_is_noted(shop: Scenario, monke
 
 def test_killed_while_it_plays_recorded_epochs(shop: Scenario) -> None:
     day = planned(shop, SECOND_DAY, late="faithful")
-    run_until(day, lambda: newest(day.folder.checkpoint / "offsets") >= 2)
+    run_until(
+        lambda: newest(day.folder.checkpoint / "offsets") >= 2,
+        day.job.home,
+        *("replay", "run", day.id, "--execute"),
+    )
     assert day.state == "planned"
     result = day.run()
     assert result["fidelity"]["watermarks"]["apart"] == []

@@ -1,4 +1,4 @@
-"""Killing `plumbline nightly` at a random moment."""
+"""Killing a command when it has come so far, and `plumbline nightly` at a random moment."""
 
 from __future__ import annotations
 
@@ -7,14 +7,31 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from plumbline.connect.home import Home
 from tests.support.crashing import signal_all
+from tests.support.scenario import until
 
 STEPS = ("batch", "expectations", "reconcile", "night")
 MOMENTS = {"": 1, "nightly: ": 1, "batch: ": 3, "expect: ": 3, "reconcile: ": 2, ", 2 of ": 3, ", 3 of ": 3}
 """The start of the process, of a night, of its steps, of the second and third night; with how often each is drawn."""
+
+
+def run_until(reached: Callable[[], bool], home: Home, *arguments: str) -> None:
+    """Run a `plumbline` command on the home, and kill it with all its processes by SIGKILL when `reached` holds.
+
+    Fails when it ends before.
+    """
+    command = [sys.executable, "-m", "plumbline", *arguments, "--home", str(home.root)]
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        until(lambda: reached() or process.poll() is not None, "the command did not come so far")
+        assert process.poll() is None, "the command ended before"
+    finally:
+        signal_all(process, signal.SIGKILL)
+        process.wait(60)
 
 
 def command(contract: Path, home: Home, *options: str) -> list[str]:

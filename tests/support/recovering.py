@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from plumbline.connect.tables import EPOCHS
 from plumbline.replay.recover.run import Wanted, recover
 from plumbline.stream_job.ledger import Epoch
+from tests.support.killing import run_until
 from tests.support.model import Outcome, Row, ledger_outcome, simulated
-from tests.support.scenario import PARTITIONS, SIDES, Scenario, until
+from tests.support.scenario import PARTITIONS, SIDES, Scenario
 
 
 def lose(job: Scenario, *names: str) -> None:
@@ -89,13 +85,5 @@ class Calm:
 
 
 def kill_recovery(job: Scenario, reached: Callable[[], bool]) -> None:
-    """Recover in a process of its own and kill its group by SIGKILL when `reached` holds."""
-    command = [sys.executable, "-m", "plumbline", "stream", "recover", str(job.contract_path), "--execute"]
-    process = subprocess.Popen([*command, "--home", str(job.home.root)], start_new_session=True)
-    try:
-        until(lambda: reached() or process.poll() is not None, "the recovery did not come so far")
-        assert process.poll() is None, "the recovery ended before"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(60)
+    """Recover in a process of its own and kill it when `reached` holds."""
+    run_until(reached, job.home, "stream", "recover", str(job.contract_path), "--execute")
