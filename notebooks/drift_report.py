@@ -34,7 +34,7 @@ from IPython.display import HTML
 import plumbline
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.reconcile.report import notebook_card as card, plots, stored_runs as recorded, stories, watermark
+from plumbline.reconcile.report import notebook_card, plots, stored_runs, stories, watermark
 from plumbline.reconcile.lateness.curve import measure
 from plumbline.reconcile import document as reading
 from plumbline.reconcile.report.page import fragment
@@ -42,10 +42,10 @@ from plumbline.reconcile.report.page import fragment
 contract = plumbline.load(CONTRACT)
 home = Home.resolve(HOME)
 lake = Lake.open(home, contract.catalog)
-[document] = recorded.documents(contract, lake, [RUN])
+[document] = stored_runs.documents(contract, lake, [RUN])
 print(document["run_id"], document["verdict"], document["range"])
 print(reading.verdict_sentence(document, contract))
-HTML(card.of_run(document))
+HTML(notebook_card.of_run(document))
 
 # %% [markdown]
 # ## The books
@@ -108,10 +108,10 @@ HTML(fragment(chart) if chart else "<p>No watermark moved.</p>")
 
 # %%
 from plumbline.reconcile.lateness import curve as lateness
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 
 pd.DataFrame(
-    [(spell.delay(change), *lost) for change, lost in lateness.choices(curves)],
+    [(format.delay(change), *lost) for change, lost in lateness.choices(curves)],
     columns=["both delays", *(f"lost {curve.source}" for curve in curves)],
 )
 
@@ -123,11 +123,11 @@ pd.DataFrame(
 
 # %%
 pd.set_option("display.max_colwidth", None)
-told = stories.worst(recorded.findings(lake, document["run_id"]), 10, contract)
+told = stories.worst(stored_runs.findings(lake, document["run_id"]), 10, contract)
 pd.DataFrame([(s.key, s.cause, s.kind, s.sentence) for s in told], columns=["key", "cause", "class", "story"])
 
 # %%
-findings = pd.DataFrame(recorded.flat(lake, document["run_id"]))
+findings = pd.DataFrame(stored_runs.flat(lake, document["run_id"]))
 findings.head()
 
 # %%

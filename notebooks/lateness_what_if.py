@@ -33,14 +33,14 @@ import plumbline
 from plumbline.connect.lake import Lake
 from plumbline.contract.durations import milliseconds, parse_duration
 from plumbline.reconcile.lateness import curve as lateness
-from plumbline.reconcile.report import plots, stored_runs as recorded, watermark
-from plumbline.reconcile import format as spell
+from plumbline.reconcile.report import plots, stored_runs, watermark
+from plumbline.reconcile import format
 from plumbline.reconcile.report.page import fragment
 
 contract = plumbline.load(CONTRACT)
 home = plumbline.Home.resolve(HOME)
 lake = Lake.open(home, contract.catalog)
-[document] = recorded.documents(contract, lake, [RUN])
+[document] = stored_runs.documents(contract, lake, [RUN])
 curves = lateness.measure(contract, home, document)
 assert curves, "there is no epoch ledger to play again"
 longer = milliseconds(parse_duration(LONGER))
@@ -63,7 +63,7 @@ HTML(fragment(chart) if chart else "<p>No watermark moved.</p>")
 # %%
 pd.DataFrame(
     [
-        (c.source, c.records, spell.delay(c.delay_ms), spell.delay(c.delay_ms + longer), c.lost(0), c.lost(longer), c.lost(0) - c.lost(longer))
+        (c.source, c.records, format.delay(c.delay_ms), format.delay(c.delay_ms + longer), c.lost(0), c.lost(longer), c.lost(0) - c.lost(longer))
         for c in curves
     ],
     columns=["source", "records", "delay", "would be", "lost", "would be lost", "saved"],
@@ -74,7 +74,7 @@ pd.DataFrame(
 
 # %%
 pd.DataFrame(
-    [(spell.delay(change), *lost) for change, lost in lateness.choices(curves)],
+    [(format.delay(change), *lost) for change, lost in lateness.choices(curves)],
     columns=["both delays", *(f"lost {curve.source}" for curve in curves)],
 )
 
@@ -84,10 +84,10 @@ pd.DataFrame(
 # Late findings of the run whose record was less late than the delay would have grown.
 
 # %%
-late = pd.DataFrame([row for row in recorded.flat(lake, document["run_id"]) if row["late_by_ms"] is not None])
+late = pd.DataFrame([row for row in stored_runs.flat(lake, document["run_id"]) if row["late_by_ms"] is not None])
 saved = late[late["late_by_ms"] < longer] if len(late) else late
 print(f"{len(saved):,} of {len(late):,} late rows")
-saved.head(20).map(spell.plain)
+saved.head(20).map(format.plain)
 
 # %% [markdown]
 # ## What next

@@ -30,15 +30,15 @@ import pandas as pd
 import plumbline
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.reconcile import document as reading, format as spell
-from plumbline.reconcile.report import stored_runs as recorded
+from plumbline.reconcile import document as reading, format
+from plumbline.reconcile.report import stored_runs
 from plumbline.replay.plan import read_plan
 from plumbline.replay.store import ReplayFolder
 
 contract = plumbline.load(CONTRACT)
 home = Home.resolve(HOME)
 lake = Lake.open(home, contract.catalog)
-[document] = recorded.documents(contract, lake, [RUN])
+[document] = stored_runs.documents(contract, lake, [RUN])
 folder = ReplayFolder.find(home, REPLAY)
 plan = read_plan(folder)
 plan
@@ -73,9 +73,9 @@ pd.Series(reading.within(document, plan.time_range), name=document["run_id"]).to
 # ## Rows of the range that differ there
 
 # %%
-inside = [row for row in recorded.flat(lake, document["run_id"]) if row["window"] and plan.time_range.contains(row["window"])]
+inside = [row for row in stored_runs.flat(lake, document["run_id"]) if row["window"] and plan.time_range.contains(row["window"])]
 print(f"{len(inside):,} findings")
-pd.DataFrame(inside).head(20).map(spell.plain)
+pd.DataFrame(inside).head(20).map(format.plain)
 
 # %% [markdown]
 # ## What next

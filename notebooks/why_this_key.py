@@ -36,14 +36,14 @@ from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.explain.explain import explain
-from plumbline.reconcile.report import stored_runs as recorded, stories
-from plumbline.reconcile import format as spell
+from plumbline.reconcile.report import stored_runs, stories
+from plumbline.reconcile import format
 
 contract = plumbline.load(CONTRACT)
 home = Home.resolve(HOME)
 lake = Lake.open(home, contract.catalog)
-[document] = recorded.documents(contract, lake, [RUN])
-told = stories.worst(recorded.findings(lake, document["run_id"]), 10, contract)
+[document] = stored_runs.documents(contract, lake, [RUN])
+told = stories.worst(stored_runs.findings(lake, document["run_id"]), 10, contract)
 if KEY is None and not told:
     raise UsageError("this run has no finding to take a key from", next_step="set KEY, or another RUN")
 key = KEY if KEY is not None else dict(told[0].parts)
@@ -63,7 +63,7 @@ story
 # Where each lies in Kafka, and what became of it: admitted, dropped, or not read yet.
 
 # %%
-pd.DataFrame([record.as_json() for record in story.records]).map(spell.plain).T
+pd.DataFrame([record.as_json() for record in story.records]).map(format.plain).T
 
 # %% [markdown]
 # ## Others like it
@@ -71,9 +71,9 @@ pd.DataFrame([record.as_json() for record in story.records]).map(spell.plain).T
 # Keys of the same run with the same cause: one incident, or one habit?
 
 # %%
-findings = pd.DataFrame(recorded.flat(lake, document["run_id"]))
+findings = pd.DataFrame(stored_runs.flat(lake, document["run_id"]))
 causes = story.document["causes"]
-findings[findings["cause"].isin(causes)].head(20).map(spell.plain) if len(findings) else "this run has no finding"
+findings[findings["cause"].isin(causes)].head(20).map(format.plain) if len(findings) else "this run has no finding"
 
 # %% [markdown]
 # ## What next

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.ranges import TimeRange, parse_time
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
 from plumbline.reconcile.inputs.stream_commits import not_proven
 
@@ -101,23 +101,23 @@ def record_lines(document: Document) -> tuple[str, ...]:
     lines = []
     for name, counts in document.get("records", {}).items():
         reasons = counts["quarantined"]
-        parts = [f"{spell.count(counts['entered'])} entered"]
+        parts = [f"{format.count(counts['entered'])} entered"]
         if counts.get("left_out") is not None:
             none = counts["entered"] == 0 < counts["archived"]
-            parts.append(f"{spell.count(counts['left_out'])} left out by where{NONE_IN if none else ''}")
+            parts.append(f"{format.count(counts['left_out'])} left out by where{NONE_IN if none else ''}")
         elif "left_out" in counts:
             parts = [
-                f"{spell.count(counts['entered'])} readable (only Spark can evaluate which of them where leaves out)"
+                f"{format.count(counts['entered'])} readable (only Spark can evaluate which of them where leaves out)"
             ]
         if reasons:
-            told = ", ".join(f"{spell.count(number)} {reason}" for reason, number in reasons.items())
-            parts.append(f"{spell.count(sum(reasons.values()))} quarantined ({told})")
+            told = ", ".join(f"{format.count(number)} {reason}" for reason, number in reasons.items())
+            parts.append(f"{format.count(sum(reasons.values()))} quarantined ({told})")
         if counts["waiting"]:
-            parts.append(f"{spell.count(counts['waiting'])} to be quarantined")
+            parts.append(f"{format.count(counts['waiting'])} to be quarantined")
         off = "" if counts["balanced"] else ": this does not balance"
         if counts.get("archive_lacks"):
-            off += f", the archive lacks {spell.count(counts['archive_lacks'])} of the quarantined"
-        lines.append(f"{name}: {spell.count(counts['archived'])} archived = {' + '.join(parts)}{off}")
+            off += f", the archive lacks {format.count(counts['archive_lacks'])} of the quarantined"
+        lines.append(f"{name}: {format.count(counts['archived'])} archived = {' + '.join(parts)}{off}")
     return tuple(lines)
 
 
@@ -132,7 +132,7 @@ def not_compared(document: Document) -> str:
     if document.get("replayed"):
         return "not held to the tables: replays replaced rows of the live job"
     one_sided = [name for name in ONE_SIDED if document["causes"].get(name)]
-    why = ", ".join(f"{spell.count(document['causes'][name])} by {name}" for name in one_sided)
+    why = ", ".join(f"{format.count(document['causes'][name])} by {name}" for name in one_sided)
     return f"not held to the tables: the two sides did not take in the same records ({why})" if why else ""
 
 
@@ -144,7 +144,7 @@ def balanced(document: Document) -> bool:
 def archive_lacks(document: Document) -> str:
     """What the archives lack of the quarantined records, where only that keeps the books from balancing; else ''."""
     lacks = document.get("archive_lacks") or {}
-    told = " and ".join(f"{spell.counted(number, 'record')} of {name}" for name, number in lacks.items())
+    told = " and ".join(f"{format.counted(number, 'record')} of {name}" for name, number in lacks.items())
     return told and f"{told} in quarantine {'is' if sum(lacks.values()) == 1 else 'are'} not in the archive any more"
 
 
@@ -224,15 +224,15 @@ def covered(document: Document) -> str:
     time_range = range_of(document)
     timed = [window for window in windows(document) if window.start]
     if time_range.is_open and timed:
-        return f"{spell.range_days(TimeRange(timed[0].start, timed[-1].end))} (everything)"
-    return spell.range_days(time_range)
+        return f"{format.range_days(TimeRange(timed[0].start, timed[-1].end))} (everything)"
+    return format.range_days(time_range)
 
 
 def verdict_sentence(document: Document, contract: Contract | None = None) -> str:
     """What the verdict means here, with the numbers that decide it."""
     found, pending = drift(document), document["counts"][PENDING]
     why = _why(document, found, contract) if found and balanced(document) else ""
-    wait = f"{spell.counted(pending, 'row')} wait for the stream to close their window." if pending else ""
+    wait = f"{format.counted(pending, 'row')} wait for the stream to close their window." if pending else ""
     return " ".join(filter(None, (headline(document), why, wait)))
 
 
@@ -247,12 +247,12 @@ def headline(document: Document) -> str:
         return "The books do not balance: this is a defect of Plumbline, and no verdict can be given."
     if found == 0 and (columns := not_in_both(document)):
         which = f"column {columns[0]}" if len(columns) == 1 else f"columns {', '.join(columns)}"
-        return f"Not compared: {which}. In all others {spell.count(counts['match'])} rows are the same in both tables."
+        return f"Not compared: {which}. In all others {format.count(counts['match'])} rows are the same in both tables."
     if found == 0:
         which = "settled batch rows" if counts[PENDING] else "batch rows"
-        return f"All {spell.count(counts['match'])} {which} are in the stream with the same values."
-    share = spell.share(found, counts["batch"])
-    return f"{spell.counted(found, 'difference')} among {spell.counted(counts['batch'], 'batch row')} ({share})."
+        return f"All {format.count(counts['match'])} {which} are in the stream with the same values."
+    share = format.share(found, counts["batch"])
+    return f"{format.counted(found, 'difference')} among {format.counted(counts['batch'], 'batch row')} ({share})."
 
 
 def not_in_both(document: Document) -> tuple[str, ...]:
@@ -264,10 +264,10 @@ def _why(document: Document, found: int, contract: Contract | None) -> str:
     unexplained = document["unexplained"]
     if unexplained == found:
         return "None of them has a proven cause."
-    proven = f"{spell.count(unexplained)} of them unexplained" if unexplained else "Each has a proven cause"
+    proven = f"{format.count(unexplained)} of them unexplained" if unexplained else "Each has a proven cause"
     most = next(line for line in cause_lines(document) if line.name not in (PENDING, "unexplained"))
-    often = "always" if most.findings == found else f"most often ({spell.counted(most.findings, 'time')})"
-    return f"{proven}; {often}: {spell.cause_title(most.name, contract)}."
+    often = "always" if most.findings == found else f"most often ({format.counted(most.findings, 'time')})"
+    return f"{proven}; {often}: {format.cause_title(most.name, contract)}."
 
 
 def _day(page: Mapping[str, Any]) -> datetime | None:

@@ -21,9 +21,7 @@ from plumbline.reconcile.inputs.pinned_views import STREAM, Pins, show
 from plumbline.reconcile.judge.attribution import AT_ONCE, ATTRIBUTED, attribute, causes_of, note
 from plumbline.reconcile.judge.books import Books, Page, keep, total
 from plumbline.reconcile.judge.prediction import Prediction, predict, summed
-from plumbline.reconcile.reuse import eligibility as lasting
-from plumbline.reconcile.reuse import reuse
-from plumbline.reconcile.reuse import stored_days as kept
+from plumbline.reconcile.reuse import eligibility, reuse, stored_days
 from plumbline.reconcile.reuse.digests import Inputs, apart, current_mark, inputs_of
 from plumbline.reconcile.reuse.stored_days import Verdict
 
@@ -63,15 +61,15 @@ class Judged:
 def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bool, run_id: str) -> Judged:
     """Compare the pinned tables and name the causes; `full` reads every day, whatever was found before."""
     inputs = inputs_of(pins) if apart(pins) else {}
-    before = kept.load(pins.lake, kept.owner(pins.contract)) if inputs else None
-    known = {} if before is None or full else kept.read(before)
+    before = stored_days.load(pins.lake, stored_days.owner(pins.contract)) if inputs else None
+    known = {} if before is None or full else stored_days.read(before)
     standing = reuse.reusable(pins, progress, inputs, known)
     while True:
         pins = show(pins, reuse.to_read(pins, standing) if inputs else None)
         fresh = _read(pins, progress)
         reuse.bring_back(pins, standing)
         again = reuse.entangled(pins, standing)
-        if standing and lasting.needs_all(pins):
+        if standing and eligibility.needs_all(pins):
             standing = {}
         elif again:
             standing = {day: verdict for day, verdict in standing.items() if day not in again}
@@ -81,7 +79,7 @@ def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bo
     if before is not None and keep_verdicts:
         new = _verdicts(pins, progress, fresh, inputs, run_id)
         old = [replace(verdict, reused=verdict.reused + 1) for verdict in standing.values()]
-        kept.save(pins.lake, kept.owner(pins.contract), before, [*old, *new], inputs)
+        stored_days.save(pins.lake, stored_days.owner(pins.contract), before, [*old, *new], inputs)
     reuse.add(pins, progress, standing)
     return judged
 
@@ -98,7 +96,7 @@ def judge_rows(pins: Pins, progress: Progress) -> Differing:
 
 def _read(pins: Pins, progress: Progress) -> Fresh:
     differing = judge_rows(pins, progress)
-    lasting.fill_drifted(pins)
+    eligibility.fill_drifted(pins)
     return Fresh(differing, keep(pins).pages, predict(pins, progress), quarantine.take_in(pins), _replayed(pins))
 
 
@@ -131,7 +129,7 @@ def _verdicts(
     if not pins.batch_has_lineage or pins.unproven_spark:
         return
     pages, ledger = {page.window: page for page in fresh.pages}, current_mark(pins, progress)
-    doubtful = lasting.doubtful(pins) | {page.window for page in fresh.pages if not page.balanced}
+    doubtful = eligibility.doubtful(pins) | {page.window for page in fresh.pages if not page.balanced}
     for day, part in _days_read(pins, inputs):
         page = pages.get(day, Page(day))
         predicted = None if fresh.predicted is None else fresh.predicted.get(day, Prediction(0, 0, 0, 0))

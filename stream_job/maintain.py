@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from plumbline.connect.file_formats import refuse_other_format
 from plumbline.contract.errors import PlumblineError, SetupError
 from plumbline.contract.model import Contract
-from plumbline.stream_job import expiry, orphans
-from plumbline.stream_job import spark_internals as live_query
+from plumbline.stream_job import expiry, orphans, spark_internals
 from plumbline.stream_job.backoff import Backoff
 from plumbline.stream_job.failures import judge
 
@@ -198,7 +197,7 @@ class _Work:
             except PlumblineError:
                 raise
             except Exception as error:
-                failure = judge(live_query.causes_behind(error))
+                failure = judge(spark_internals.causes_behind(error))
                 if not failure.passing or backoff.attempts + 1 >= ATTEMPTS:
                     raise failure.error(f"the maintenance of {self.name}") from error
                 time.sleep(backoff.wait(time.monotonic()))

@@ -14,8 +14,7 @@ from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import UnreachableError
 from plumbline.contract.model import Contract
-from plumbline.stream_job import checkpoint_health as recovered
-from plumbline.stream_job import isolation, topics
+from plumbline.stream_job import checkpoint_health, isolation, topics
 from plumbline.stream_job.backoff import Backoff
 from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.join import refuse_wrong_sql
@@ -125,7 +124,7 @@ def _settle(
     while not stop.is_set():
         try:
             owners.refuse_taken(lake, contract)
-            recovered.settle(lake, contract, job)
+            checkpoint_health.settle(lake, contract, job)
             isolation.settle(lake, contract, job, say)
             return owners.claim_archives(lake, contract, say)
         except UnreachableError as error:

@@ -14,8 +14,7 @@ from plumbline.connect import owners
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import UnreachableError
 from plumbline.contract.generations import in_topic
-from plumbline.stream_job import epochs, quarantine, topics
-from plumbline.stream_job import heartbeat as pulse
+from plumbline.stream_job import epochs, heartbeat, quarantine, topics
 from plumbline.stream_job.heartbeat import Pulse
 from plumbline.stream_job.progress import Progress, Telling
 from plumbline.stream_job.queries import JOIN, Parts, starts
@@ -63,7 +62,7 @@ class Service:
         contract = parts.contract
         sides = (contract.join.left, contract.join.right)
         named = ((sides[0], contract.left.topic), (sides[1], contract.right.topic))
-        history = list(self.ledger.epochs(after=self.ledger.last_epoch() - pulse.LOOK_BACK))
+        history = list(self.ledger.epochs(after=self.ledger.last_epoch() - heartbeat.LOOK_BACK))
         # An epoch is planned only every so often: a source is not idle between two of them.
         idle_ms = max(milliseconds(life.idle_after), 3 * milliseconds(contract.stream.every))
         self.pulse = Pulse.begin(named, history, idle_ms)
@@ -129,7 +128,7 @@ class Service:
 
     def _look(self, keeper: Keeper) -> None:
         """Take in what happened since the last look, and say what must be said."""
-        now, seen = pulse.now_ms(), self.ledger.last_epoch()
+        now, seen = heartbeat.now_ms(), self.ledger.last_epoch()
         changed = self.ledger.sync() > 0
         query = keeper.query(JOIN)
         changed |= query is not None and self.progress.look(query)
@@ -157,8 +156,8 @@ class Service:
             self._write(found)
 
     def _write(self, found: Pulse) -> None:
-        self.pulse = replace(found, updated_at_ms=pulse.now_ms())
-        pulse.write(self.parts.job.root, self.pulse)
+        self.pulse = replace(found, updated_at_ms=heartbeat.now_ms())
+        heartbeat.write(self.parts.job.root, self.pulse)
         self._written = time.monotonic()
 
     def _catch_up_archive(self, stop: threading.Event) -> None:

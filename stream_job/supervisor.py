@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import PlumblineError, UnreachableError
-from plumbline.stream_job import spark_internals as live_query
+from plumbline.stream_job import spark_internals
 from plumbline.stream_job.backoff import BRIEF, Backoff
 from plumbline.stream_job.failures import Failure, judge, judge_error
 
@@ -60,7 +60,7 @@ class Keeper:
                 if time.monotonic() >= kept.due:
                     self._start(name, kept)
                 continue
-            causes = live_query.causes_of(kept.query)
+            causes = spark_internals.causes_of(kept.query)
             if causes is not None:
                 self._failed(name, kept, judge(causes))
             elif not kept.proven and kept.query._jsq.lastProgress() is not None:
@@ -83,7 +83,7 @@ class Keeper:
     def finish(self) -> bool:
         """End every query after its running epoch; whether all epochs were finished."""
         running = [kept.query for kept in self._kept.values() if kept.query is not None]
-        finished = [live_query.finish(query, EPOCH_SECONDS) for query in running]
+        finished = [spark_internals.finish(query, EPOCH_SECONDS) for query in running]
         return all(finished)
 
     def stop(self) -> None:
@@ -100,7 +100,7 @@ class Keeper:
         except PlumblineError:
             raise
         except Exception as error:
-            failure = judge(live_query.causes_behind(error))
+            failure = judge(spark_internals.causes_behind(error))
             if not failure.passing and not _from_outside(error):
                 raise
             self._failed(name, kept, failure)

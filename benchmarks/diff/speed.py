@@ -26,7 +26,7 @@ from benchmarks.diff.tables import KEY, write_left, write_right
 Counts = dict[str, int]
 
 
-def command_line(left: str, right: str, tolerances: list[str] | None = None) -> Counts:
+def ours(left: str, right: str, tolerances: list[str] | None = None) -> Counts:
     import plumbline
     from plumbline.reconcile.diff.tolerances import parse_tolerances
 
@@ -125,7 +125,7 @@ def pyspark(left: str, right: str) -> Counts:
 
 
 TOOLS: dict[str, Callable[[str, str], Counts]] = {
-    "plumbline": command_line,
+    "plumbline": ours,
     "duckdb": duckdb,
     "polars": polars,
     "datacompy": datacompy,
@@ -137,7 +137,7 @@ TOOLS: dict[str, Callable[[str, str], Counts]] = {
 def run_here(tool: str, left: str, right: str, tolerances: list[str]) -> None:
     """Run one tool in this process and print what it found and cost. Memory that gives out ends this process first."""
     Path("/proc/self/oom_score_adj").write_text("1000")
-    counts = command_line(left, right, tolerances) if tool == "plumbline" else TOOLS[tool](left, right)
+    counts = ours(left, right, tolerances) if tool == "plumbline" else TOOLS[tool](left, right)
     processes = [os.getpid(), *_children(os.getpid())]
     cost = {"cpu": sum(map(_cpu_seconds, processes)), "peak_mb": sum(map(_peak_mb, processes))}
     print(json.dumps({"counts": counts, **cost}), flush=True)

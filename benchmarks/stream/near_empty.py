@@ -28,7 +28,7 @@ from plumbline.connect.kafka import Record, create_topics, produce
 from plumbline.connect.lake import Lake
 from plumbline.contract.loader import load
 from plumbline.contract.model import Contract
-from plumbline.stream_job import heartbeat as pulse
+from plumbline.stream_job import heartbeat
 from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.run import run
 
@@ -98,12 +98,12 @@ def samples(contract: Contract, kafka: dict[str, str], job: JobFolder, epochs: i
     """Feed epoch by epoch; a sample for each that read something."""
     found: list[Sample] = []
     for number in range(epochs):
-        before = pulse.read(job.root)
+        before = heartbeat.read(job.root)
         fed = (before.flows[0].events if before else 0) + events
         feed(kafka, number * events, events)
         deadline = time.monotonic() + DEADLINE_SECONDS
         while True:
-            now = pulse.read(job.root)
+            now = heartbeat.read(job.root)
             if now is not None and now.flows[0].events >= fed and now.done.epoch == _last(job):
                 break
             if time.monotonic() > deadline:

@@ -62,13 +62,13 @@ def records(rows: int) -> Iterator[Record]:
 def child(contract_file: Path, home: Home, rows: int) -> dict[str, float | int | str]:
     """Run the job to the end of the topics."""
     from plumbline.contract.loader import load
-    from plumbline.stream_job import heartbeat as pulse
+    from plumbline.stream_job import heartbeat
     from plumbline.stream_job.job_folder import JobFolder
     from plumbline.stream_job.run import run
 
     contract = load(contract_file)
     run(contract, home, once=True, say=lambda line: print(line, file=sys.stderr, flush=True))
-    told = pulse.read(JobFolder.of(contract, home).root)
+    told = heartbeat.read(JobFolder.of(contract, home).root)
     assert told is not None
     return {
         "state": contract.stream.state,

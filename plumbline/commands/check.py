@@ -108,14 +108,14 @@ def changes(contract: Contract, home: Home, *, online: bool) -> dict[str, list[s
 
     Tables in a catalog of the team's own are asked for with `online` only.
     """
-    from plumbline.stream_job import compatibility as fit
+    from plumbline.stream_job import compatibility
 
-    taken = {"checkpoint": fit.with_checkpoint(contract, home), "tables": []}
+    taken = {"checkpoint": compatibility.with_checkpoint(contract, home), "tables": []}
     embedded = contract.catalog is None
     if (home.lake / "catalog.db").exists() if embedded else online:
         from plumbline.connect.lake import Lake
 
-        taken["tables"] = fit.with_tables(contract, Lake.open(home, contract.catalog))
+        taken["tables"] = compatibility.with_tables(contract, Lake.open(home, contract.catalog))
     return taken
 
 

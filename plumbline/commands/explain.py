@@ -70,11 +70,11 @@ def explain(
 
 def show(story: Story, console: Console) -> None:
     """The story as a page: verdict, one line for each moment, then each finding in a sentence."""
-    from plumbline.reconcile import format as spell
+    from plumbline.reconcile import format
 
-    console.print(f"{spell.key(story.key)}: {_headline(story)}\n")
+    console.print(f"{format.key(story.key)}: {_headline(story)}\n")
     for moment in story.moments:
-        when = spell.moment(moment.at) if moment.at else ""
+        when = format.moment(moment.at) if moment.at else ""
         console.print(f"  {when:<28}{moment.what:<15}{moment.text}")
     for finding in story.findings:
         console.print(f"\n  {finding['class']}, {finding['cause']}: {finding['sentence']}")

@@ -64,13 +64,13 @@ def show(document: Mapping[str, Any], console: Console) -> None:
 
 
 def _cells(run: Mapping[str, Any], causes: Sequence[str]) -> list[str]:
-    from plumbline.reconcile import format as spell
+    from plumbline.reconcile import format
 
     figures = [run["batch"], run["findings"], *(run["causes"].get(cause, 0) for cause in causes)]
     recorded = f"{run['recorded_at']:%Y-%m-%d %H:%M}"
     alerts = ", ".join(f"{alert['name']} {alert['limit']}" for alert in run["alerts"])
     verdict = run["verdict"] if run["balanced"] else "books do not balance"
-    return [recorded, run["run_id"], spell.span(run["range"]), verdict, *(f"{n:,}" for n in figures), alerts]
+    return [recorded, run["run_id"], format.span(run["range"]), verdict, *(f"{n:,}" for n in figures), alerts]
 
 
 def _line(cause: str, trend: Mapping[str, Any]) -> str:

@@ -54,7 +54,7 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from plumbline.reconcile import format as spell
+    from plumbline.reconcile import format
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("delays", no_wrap=True)
@@ -65,8 +65,8 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     for choice in document["choices"]:
         cells = [_change(choice["change_ms"])]
         for source in choice["sources"].values():
-            share = spell.share(source["lost"], round(source["lost"] / source["share"]) if source["share"] else 0)
-            cells += [spell.in_contract(source["delay_ms"]), f"{source['lost']:,}", share, f"{source['held_rows']:,}"]
+            share = format.share(source["lost"], round(source["lost"] / source["share"]) if source["share"] else 0)
+            cells += [format.in_contract(source["delay_ms"]), f"{source['lost']:,}", share, f"{source['held_rows']:,}"]
         table.add_row(*cells)
     console.print(table)
     unsure = [name for name, source in document["sources"].items() if source["at_most"]]
@@ -79,10 +79,10 @@ def show(document: Mapping[str, Any], console: Console) -> None:
 
 
 def _wanted(document: Mapping[str, Any]) -> str:
-    from plumbline.reconcile import format as spell
+    from plumbline.reconcile import format
 
     sources = document["wanted"]["sources"].items()
-    delays = ", ".join(f"{name} {spell.in_contract(source['delay_ms'])}" for name, source in sources)
+    delays = ", ".join(f"{name} {format.in_contract(source['delay_ms'])}" for name, source in sources)
     rows = sum(source["held_rows"] for _, source in sources)
     return (
         f"to lose at most {100 * document['lose']:g}%: {_change(document['wanted']['change_ms'])}, that is {delays}; "
@@ -91,9 +91,9 @@ def _wanted(document: Mapping[str, Any]) -> str:
 
 
 def _change(ms: int) -> str:
-    from plumbline.reconcile import format as spell
+    from plumbline.reconcile import format
 
-    return "as they are" if ms == 0 else f"{spell.exactly(abs(ms))} {'longer' if ms > 0 else 'shorter'}"
+    return "as they are" if ms == 0 else f"{format.exactly(abs(ms))} {'longer' if ms > 0 else 'shorter'}"
 
 
 def _share(spelled: str) -> float:

@@ -135,16 +135,16 @@ def read(contract_path: Path, home: Home, runs: Sequence[str]) -> tuple[list[Doc
     from plumbline.connect.lake import Lake
     from plumbline.contract.loader import load
     from plumbline.expectations.record import recorded as checked
-    from plumbline.reconcile.report import stored_runs as recorded
+    from plumbline.reconcile.report import stored_runs
     from plumbline.reconcile.report.context import Facts
 
     contract = load(contract_path)
     lake = Lake.open(home, contract.catalog)
-    documents = recorded.documents(contract, lake, runs)
+    documents = stored_runs.documents(contract, lake, runs)
     replays = replays_between(lake, home, contract, documents)
     checks = checked(lake, contract, documents[0]["range"])
     facts = Facts(contract, _shown(contract_path), home.option, lateness(contract, home, documents[0]), replays, checks)
-    return documents, recorded.findings(lake, documents[0]["run_id"]), facts
+    return documents, stored_runs.findings(lake, documents[0]["run_id"]), facts
 
 
 def _shown(path: Path) -> str:

@@ -88,11 +88,10 @@ def holds(year: Document, before: Document, after: Document) -> dict[str, bool]:
 def worst_key(stage: Stage, year: Document) -> str:
     """The key of the row that was latest."""
     from plumbline.connect.lake import Lake
-    from plumbline.reconcile.report import stored_runs as recorded
-    from plumbline.reconcile.report import stories
+    from plumbline.reconcile.report import stored_runs, stories
 
     lake = Lake.open(stage.home, stage.contract.catalog)
-    return stories.worst(recorded.findings(lake, year["run_id"]), 1, stage.contract)[0].key
+    return stories.worst(stored_runs.findings(lake, year["run_id"]), 1, stage.contract)[0].key
 
 
 def late_rows(document: Document) -> int:

@@ -10,7 +10,7 @@ from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
 from plumbline.contract.ranges import TimeRange, from_micros
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.explain.kafka_records import find_records
 from plumbline.reconcile.explain.story import (
     DROPPED,
@@ -167,7 +167,7 @@ def _written(pins: Pins, view: str, matches: str) -> list[Written]:
                 at=commit.at if commit else None,
                 snapshot_id=commit.snapshot_id if commit else None,
                 epoch=properties.get(EPOCH),
-                batch_range=spell.span(range_noted(properties).as_json()) if FROM in properties else None,
+                batch_range=format.span(range_noted(properties).as_json()) if FROM in properties else None,
             )
         )
     return found
@@ -198,11 +198,11 @@ def _windows(pins: Pins, progress: Progress, records: tuple[Delivered, ...]) -> 
             [progress.query_id],
         ).fetchone()
         if found is not None:
-            watermark = spell.moment(from_micros(found[2] * 1000))
+            watermark = format.moment(from_micros(found[2] * 1000))
             said = f"window of {record.place} closed in epoch {found[0]}, evict watermark {watermark}"
             yield Moment(from_micros(found[1]), "closed", said)
         elif until_us is not None:
-            until = spell.moment(from_micros(until_us))
+            until = format.moment(from_micros(until_us))
             yield Moment(None, "open", f"window of {record.place} is open: windows are closed up to {until}")
 
 
@@ -239,7 +239,7 @@ def _unknown(pins: Pins, key: Mapping[str, str | None]) -> UsageError:
         """
     ).fetchone()
     return UsageError(
-        f"no row and no archived record has the key {spell.key(key)!r}",
+        f"no row and no archived record has the key {format.key(key)!r}",
         where=f"{pins.contract.output.batch_table}, {pins.contract.output.stream_table}",
         next_step=f"did you mean {found[0]!r}?" if found else f"give the values of {', '.join(key)}",
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from plumbline.contract.generations import spelled
 from plumbline.contract.lateness import is_late
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 
 UNTOLD = "that does not say what it was made from"
 NO_COMMIT = "a commit that could not be found (it expired, or its file could not be read here)"
@@ -102,8 +102,8 @@ def moments_of(record: Delivered) -> Iterable[Moment]:
     after = ""
     if record.kafka_time and record.event_time and record.kafka_time > record.event_time:
         delay = (record.kafka_time - record.event_time).total_seconds()
-        after = f", {spell.delay(round(delay * 1000))} after its event time"
-    said = f"event time {spell.moment(record.event_time)}" if record.event_time else "without a readable event time"
+        after = f", {format.delay(round(delay * 1000))} after its event time"
+    said = f"event time {format.moment(record.event_time)}" if record.event_time else "without a readable event time"
     yield Moment(record.kafka_time, "delivered", f"{record.source} record at {record.place}, {said}{after}")
     yield Moment(record.planned_at, record.fate, _fate(record))
     if record.archive_snapshot is not None:
@@ -117,12 +117,12 @@ def _fate(record: Delivered) -> str:
         return f"{record.place}: no epoch ledger says whether the stream has read it, and when"
     from plumbline.contract.ranges import from_micros
 
-    watermark = spell.moment(from_micros(record.late_watermark_ms * 1000)) if record.late_watermark_ms else "none yet"
+    watermark = format.moment(from_micros(record.late_watermark_ms * 1000)) if record.late_watermark_ms else "none yet"
     where = f"{record.place} read in epoch {record.epoch}, late watermark {watermark}"
     if record.fate == READ:
         return f"{where}: in time or dropped, which is not known of this Spark, whose rule of lateness is not proven"
     if record.late_by_ms is not None:
-        return f"{where}: late by {spell.delay(record.late_by_ms)}, dropped"
+        return f"{where}: late by {format.delay(record.late_by_ms)}, dropped"
     return f"{where}: in time"
 
 

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import text
 from plumbline.reconcile.causes import Cause, registry
-from plumbline.reconcile.evidence import archive_gaps as gaps
-from plumbline.reconcile.evidence import future_events as stamps
-from plumbline.reconcile.evidence import quarantine
-from plumbline.reconcile.evidence import schema_changes as forms
+from plumbline.reconcile.evidence import archive_gaps, future_events, quarantine, schema_changes
 from plumbline.reconcile.evidence.gather import EVIDENCE
 
 if TYPE_CHECKING:
@@ -22,13 +19,13 @@ if TYPE_CHECKING:
 ATTRIBUTED = "attributed"
 AT_ONCE = 10_000
 """Findings that are held outside DuckDB at a time: each carries a hundred pieces of evidence."""
-NOTES = (gaps.GAPS, stamps.STAMPS, forms.FORMS)
+NOTES = (archive_gaps.GAPS, future_events.STAMPS, schema_changes.FORMS)
 """Tables by id beside `evidence`: what few rows have, looked up only where some row may have it."""
 
 
 def note(pins: Pins) -> None:
     """Look up all that the causes' proofs read beside `evidence`."""
-    for matter in (quarantine, gaps, stamps, forms):
+    for matter in (quarantine, archive_gaps, future_events, schema_changes):
         matter.note(pins)
 
 

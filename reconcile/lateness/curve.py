@@ -107,11 +107,11 @@ def measure(contract: Contract, home: Home, document: Mapping[str, Any]) -> tupl
     IncompleteError as `curves`.
     """
     from plumbline.reconcile.document import range_of
-    from plumbline.reconcile.inputs import epoch_spans as spans
+    from plumbline.reconcile.inputs import epoch_spans
     from plumbline.reconcile.inputs.open_inputs import opened
 
     with opened(contract, home, range_of(document), "512MB") as pins:
-        known = spans.lay_out(pins).last_epoch is not None
+        known = epoch_spans.lay_out(pins).last_epoch is not None
         return curves(pins, document["snapshots"]) if known else ()
 
 

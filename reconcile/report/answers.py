@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile import document as reading
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.document import PENDING, CauseLine, Document
 from plumbline.reconcile.lateness.curve import choices
 from plumbline.reconcile.report.next_commands import Commands
@@ -73,11 +73,11 @@ def deciding(document: Document) -> CauseLine | None:
 def all_left(document: Document, facts: Facts, done: Repaired) -> tuple[str, ...]:
     """The commands that repair everything that is left at once; none where no replay is the answer."""
     cause = deciding(document)
-    if cause is None or spell.cause(cause.name).repair != "replay" or reading.drift(document) == done.differences:
+    if cause is None or format.cause(cause.name).repair != "replay" or reading.drift(document) == done.differences:
         return ()
     if reading.closing_unknown(document):
         return ()
-    names = [line.name for line in reading.cause_lines(document) if spell.cause(line.name).repair == "replay"]
+    names = [line.name for line in reading.cause_lines(document) if format.cause(line.name).repair == "replay"]
     if worst_stretch(document, names, done, reading.closed_end(document)) is None:
         return ()
     commands = Commands(facts.contract_path, facts.home_option)
@@ -93,9 +93,9 @@ def _is_true(document: Document, done: Repaired) -> tuple[str, str]:
     if not done.differences:
         return _yes_or_no(document), reading.headline(document)
     if found == done.differences:
-        return "Repaired", f"No difference left ({spell.count(found)} found, all repaired since)."
-    left = f"{spell.counted(found - done.differences, 'difference')} left"
-    return "No", f"{left} ({spell.count(found)} found, {spell.count(done.differences)} repaired since)."
+        return "Repaired", f"No difference left ({format.count(found)} found, all repaired since)."
+    left = f"{format.counted(found - done.differences, 'difference')} left"
+    return "No", f"{left} ({format.count(found)} found, {format.count(done.differences)} repaired since)."
 
 
 def _yes_or_no(document: Document) -> str:
@@ -108,26 +108,26 @@ def _yes_or_no(document: Document) -> str:
 
 def _how_much(document: Document, done: Repaired) -> tuple[str, str]:
     counts, found = document["counts"], reading.drift(document)
-    wait = f"{spell.counted(counts[PENDING], 'row')} still wait for their window to close." if counts[PENDING] else ""
+    wait = f"{format.counted(counts[PENDING], 'row')} still wait for their window to close." if counts[PENDING] else ""
     if not found:
         return "Nothing", wait
-    parts = [f"{spell.count(counts[kind])} {word}" for kind, word in WORDS.items() if counts[kind]]
+    parts = [f"{format.count(counts[kind])} {word}" for kind, word in WORDS.items() if counts[kind]]
     noun = "row" if next(counts[kind] for kind in WORDS if counts[kind]) == 1 else "rows"
     parts[0] = parts[0].replace(" ", f" {noun} ", 1)
     bars, unit = reading.merged(reading.windows(document))
     worst = reading.worst(bars)
     most = ""
     if worst and len([bar for bar in bars if bar.drift]) > 1:
-        where = spell.range_days(TimeRange(worst.start, worst.end))
+        where = format.range_days(TimeRange(worst.start, worst.end))
         since = " (repaired)" if done.holds_part(document, worst.start, worst.end) else ""
-        most = f"Most in the {unit} {where}: {spell.count(worst.drift)}{since}."
+        most = f"Most in the {unit} {where}: {format.count(worst.drift)}{since}."
     kinds = ", ".join(parts)
     if done.differences:
         left = found - done.differences
-        now = f"{spell.counted(left, 'difference')} left" if left else "Nothing any more"
+        now = f"{format.counted(left, 'difference')} left" if left else "Nothing any more"
         return now, " ".join(filter(None, (f"Before the repair: {kinds}.", most, wait)))
     if len(parts) > 2:
-        return spell.counted(found, "difference"), " ".join(filter(None, (f"{kinds}.", most, wait)))
+        return format.counted(found, "difference"), " ".join(filter(None, (f"{kinds}.", most, wait)))
     return kinds, " ".join(filter(None, (most, wait)))
 
 
@@ -135,10 +135,10 @@ def _why(document: Document, facts: Facts, done: Repaired) -> tuple[str, str]:
     lines = [line for line in reading.cause_lines(document) if line.name != PENDING]
     if not lines:
         return ("Nothing to explain", "") if reading.balanced(document) else ("Not known", "")
-    told = [f"{spell.counted(n.findings, 'row')}: {spell.cause_title(n.name, facts.contract)}" for n in lines[:3]]
-    more = f"; and {spell.counted(len(lines) - 3, 'further cause')}" if len(lines) > 3 else ""
+    told = [f"{format.counted(n.findings, 'row')}: {format.cause_title(n.name, facts.contract)}" for n in lines[:3]]
+    more = f"; and {format.counted(len(lines) - 3, 'further cause')}" if len(lines) > 3 else ""
     unexplained = document["unexplained"]
-    short = f"{spell.count(unexplained)} unexplained" if unexplained else "Every one is explained"
+    short = f"{format.count(unexplained)} unexplained" if unexplained else "Every one is explained"
     before = "Before the repair: " if done.differences else ""
     return short, before + "; ".join(told) + more + "."
 
@@ -161,8 +161,8 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
         return Answer(question, "Look at the columns", f"{long}, then compare again.", (again,))
     if cause is None:
         return Answer(question, "Nothing", "Nothing differs.")
-    meant = spell.cause(cause.name)
-    alike = [line.name for line in reading.cause_lines(first) if spell.cause(line.name).repair == meant.repair]
+    meant = format.cause(cause.name)
+    alike = [line.name for line in reading.cause_lines(first) if format.cause(line.name).repair == meant.repair]
     stretch = worst_stretch(first, alike, done)
     if meant.repair == "replay" and reading.closing_unknown(first):
         why = f"Nobody knows which windows are closed ({reading.why_not_closed(first)}), and a replay is refused."
@@ -190,15 +190,17 @@ def _replay(
 ) -> Answer:
     """What to do where a replay repairs: plan what the stream has closed, and no more, for that would be refused."""
     question, commands = "What to do?", Commands(facts.contract_path, facts.home_option)
-    again, meant, end = commands.reconcile(reading.range_of(first)), spell.cause(cause), reading.closed_end(first)
+    again, meant, end = commands.reconcile(reading.range_of(first)), format.cause(cause), reading.closed_end(first)
     if stretch is not None:
         cut = end is not None and stretch.end == end
-        told = f"The stream has closed windows before {spell.clock(end)}; later ones can follow." if cut and end else ""
+        told = (
+            f"The stream has closed windows before {format.clock(end)}; later ones can follow." if cut and end else ""
+        )
         most = "" if cut else _most(first, stretch, done)
         long = " ".join(filter(None, (most, told, meant.remedy, _longer(cause, facts))))
-        return Answer(question, f"Replay {spell.range_days(stretch)}", long, commands.replay(stretch))
+        return Answer(question, f"Replay {format.range_days(stretch)}", long, commands.replay(stretch))
     if open_still:
-        until = f" (it has come to {spell.clock(end)})" if end else ""
+        until = f" (it has come to {format.clock(end)})" if end else ""
         why = f"A replay can repair this when the stream has closed these windows{until}. Compare again then."
         return Answer(question, "Wait", why, (again,))
     if reading.drift(first) > done.differences:
@@ -212,7 +214,7 @@ def _most(document: Document, stretch: TimeRange, done: Repaired) -> str:
     within, left = reading.within(document, stretch), reading.drift(document) - done.differences
     here = sum(within[kind] for kind in reading.CLASSES)
     of_the_rest = " of what is left" if done.differences else ""
-    return f"It drifted most{of_the_rest} ({spell.count(here)})." if here < left else ""
+    return f"It drifted most{of_the_rest} ({format.count(here)})." if here < left else ""
 
 
 def _longer(cause: str, facts: Facts) -> str:
@@ -225,8 +227,8 @@ def _longer(cause: str, facts: Facts) -> str:
     ms, less = next(better, (0, 0))
     curve = facts.lateness[side]
     most = "at most " if curve.at_most else ""
-    told = f"{spell.count(less)} {curve.source} records lost instead of {most}{spell.count(lost)}"
-    return f"With both delays {spell.exactly(ms)} longer: {told}." if ms else ""
+    told = f"{format.count(less)} {curve.source} records lost instead of {most}{format.count(lost)}"
+    return f"With both delays {format.exactly(ms)} longer: {told}." if ms else ""
 
 
 def worst_stretch(
@@ -252,18 +254,18 @@ def worst_stretch(
 def _repaired(documents: Sequence[Document], facts: Facts, done: Repaired) -> str:
     """What the last run says of its range, which replays repaired it, and what is left outside it."""
     first, last = documents[0], documents[-1]
-    where = spell.range_days(reading.range_of(last))
+    where = format.range_days(reading.range_of(last))
     before = reading.within(first, reading.range_of(last))
     found = sum(before[kind] for kind in reading.CLASSES)
     if last["verdict"] != "clean" or not found:
         return f"{where}: {reading.headline(last)}"
-    by = ", ".join(dict.fromkeys(spell.range_days(replay.time_range) for replay in facts.replays))
-    which = f"{'the difference' if found == 1 else f'all {spell.count(found)} differences'} of {where}"
+    by = ", ".join(dict.fromkeys(format.range_days(replay.time_range) for replay in facts.replays))
+    which = f"{'the difference' if found == 1 else f'all {format.count(found)} differences'} of {where}"
     how = f" by the replay of {by}" if by and by != where else ""
     left = reading.drift(first) - done.differences
     rest = (
-        f"{spell.counted(left, 'difference')} outside it {'is' if left == 1 else 'are'} left."
+        f"{format.counted(left, 'difference')} outside it {'is' if left == 1 else 'are'} left."
         if left
         else "Nothing else differs."
     )
-    return f"Repaired since{how}: {which}, now clean with all {spell.count(last['counts']['match'])} rows. {rest}"
+    return f"Repaired since{how}: {which}, now clean with all {format.count(last['counts']['match'])} rows. {rest}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from plumbline.contract.safe_text import shown
 from plumbline.reconcile import document as reading
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.document import Document
 from plumbline.reconcile.report import stories
 from plumbline.reconcile.report.answers import Answer, answers
@@ -61,12 +61,12 @@ def block(lines: Iterable[str]) -> str:
 
 def _books(document: Document) -> str:
     counts = document["counts"]
-    rows = [f"| batch reference | {spell.count(counts['batch'])} |"]
+    rows = [f"| batch reference | {format.count(counts['batch'])} |"]
     rows += [
-        f"| {code(line.cause)} {line.what} | {'+' if line.rows > 0 else ''}{spell.count(line.rows)} |"
+        f"| {code(line.cause)} {line.what} | {'+' if line.rows > 0 else ''}{format.count(line.rows)} |"
         for line in reading.book_lines(document)
     ]
-    rows += [f"| **stream table** | **{spell.count(counts['stream'])}** |"]
+    rows += [f"| **stream table** | **{format.count(counts['stream'])}** |"]
     off = "" if reading.balanced(document) else "\n\n**The books do not balance.**"
     return "\n".join(["| the books | rows |", "|---|--:|", *rows]) + off
 
@@ -77,13 +77,13 @@ def _answer(answer: Answer) -> str:
 
 
 def _alerts(document: Document) -> str:
-    crossed = [f"{code(a['name'])} {code(a['limit'])} ({spell.count(a['count'])})" for a in document["alerts"]]
+    crossed = [f"{code(a['name'])} {code(a['limit'])} ({format.count(a['count'])})" for a in document["alerts"]]
     return f"**Limits crossed:** {', '.join(crossed)}" if crossed else ""
 
 
 def _keys(told: Sequence[stories.Story]) -> str:
     def line(story: stories.Story) -> str:
-        late = f", {spell.delay(story.late_by_ms)} late" if story.late_by_ms is not None else ""
+        late = f", {format.delay(story.late_by_ms)} late" if story.late_by_ms is not None else ""
         return f"- {code(story.key)} {code(story.kind)} by {code(story.cause)}{late}"
 
     return "\n".join(map(line, told))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plumbline.reconcile import document as reading
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.report.answers import answers
 from plumbline.reconcile.report.context import Facts
 from plumbline.reconcile.report.stories import Finding, of_each_cause
@@ -39,9 +39,9 @@ def of_run(document: Document, examples: Sequence[Finding] = ()) -> str:
     found = answers([document], Facts(), of_each_cause(examples))
     counts = document["counts"]
     books = [
-        ("batch reference", spell.count(counts["batch"])),
-        *((f"{line.cause} {line.what}", spell.count(line.rows)) for line in reading.book_lines(document)),
-        ("stream table", spell.count(counts["stream"])),
+        ("batch reference", format.count(counts["batch"])),
+        *((f"{line.cause} {line.what}", format.count(line.rows)) for line in reading.book_lines(document)),
+        ("stream table", format.count(counts["stream"])),
     ]
     four = [(a.question, a.short, a.long) for a in (found.true, found.how_much, found.why, found.what_to_do)]
     return card(
@@ -54,9 +54,9 @@ def of_run(document: Document, examples: Sequence[Finding] = ()) -> str:
 
 def of_story(story: Story) -> str:
     """One key's story: what happened in order of time, and what came of it."""
-    moments = [(spell.moment(m.at) if m.at else "", m.what, m.text) for m in story.moments]
+    moments = [(format.moment(m.at) if m.at else "", m.what, m.text) for m in story.moments]
     findings = [(f["class"], f["cause"], f["sentence"]) for f in story.findings]
     grids = [Grid("In order of time", ("when (UTC)", "what", ""), moments)]
     grids += [Grid("Findings", ("class", "cause", ""), findings)] if findings else []
     state = {"match": "clean", "drift": "drift", "pending": "incomplete"}.get(story.verdict, "")
-    return card(f"{spell.key(story.key)}: {story.verdict}", grids, state=state)
+    return card(f"{format.key(story.key)}: {story.verdict}", grids, state=state)

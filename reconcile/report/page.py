@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from plumbline.contract.errors import SetupError
 from plumbline.contract.ranges import TimeRange, parse_time
 from plumbline.reconcile import document as reading
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.document import Document, Window
 from plumbline.reconcile.lateness import curve as late
 from plumbline.reconcile.report import answers as four
-from plumbline.reconcile.report import checks, plots, stories, watermark
-from plumbline.reconcile.report import timeline as happened
+from plumbline.reconcile.report import checks, plots, stories, timeline, watermark
 from plumbline.reconcile.report.context import Facts
 from plumbline.reconcile.report.next_commands import Commands
 from plumbline.reconcile.report.repaired import Repaired
@@ -74,14 +73,14 @@ def context(documents: Sequence[Document], findings: Sequence[stories.Finding], 
         "books": reading.book_lines(first),
         "records": reading.record_lines(first),
         "causes": [_cause(line, first, facts.contract) for line in reading.cause_lines(first)],
-        "chapters": happened.chapters(documents, facts) if len(documents) > 1 or facts.replays else [],
-        "repair": happened.repair_table(documents, facts),
+        "chapters": timeline.chapters(documents, facts) if len(documents) > 1 or facts.replays else [],
+        "repair": timeline.repair_table(documents, facts),
         "stories": told,
         "found": reading.drift(first),
         "why_not": reading.not_compared(first),
         "predicted": predicted_table(first),
         "checks": checks.shown(facts.checks, first["snapshots"]),
-        "named": lambda cause: spell.cause_name(cause, facts.contract),
+        "named": lambda cause: format.cause_name(cause, facts.contract),
         "all_left": four.all_left(first, facts, done),
         "columns": sorted(first["columns"].items(), key=lambda item: -item[1]),
         "snapshots": [(_when(i), d["run_id"], d["snapshots"]) for i, d in enumerate(documents)],
@@ -98,7 +97,7 @@ def _plots(document: Document, facts: Facts, done: Repaired) -> dict[str, Any]:
     rows = [_window_row(document, bar, done) for bar in bars if bar.drift]
     drift = plots.drift_per_window(bars, unit, replayed) if bars else None
     if drift:
-        drift = replace(drift, legend=tuple((s, spell.cause_name(name, facts.contract)) for s, name in drift.legend))
+        drift = replace(drift, legend=tuple((s, format.cause_name(name, facts.contract)) for s, name in drift.legend))
     return {
         "unit": unit,
         "untimed": next((w for w in days if w.start is None), None),
@@ -146,7 +145,7 @@ def commands(documents: Sequence[Document], facts: Facts, done: Repaired) -> lis
     whole = reading.range_of(first)
     lines: list[tuple[str, tuple[str, ...]]] = [("Compare again", (known.reconcile(whole),))]
     if closed is not None and not reading.closing_unknown(first):
-        days = spell.range_days(closed)
+        days = format.range_days(closed)
         lines.append((f"Repair {days}: plan, run, audit, publish, compare", known.replay(closed)))
         if everything := four.all_left(first, facts, done):
             lines.append(("Repair all that is left: plan and finish", everything))
@@ -166,27 +165,27 @@ def _costless(document: Document, facts: Facts) -> Iterator[str]:
     for cause, curve in zip(("late_left", "late_right"), facts.lateness, strict=False):
         late, rows = curve.lost(0), document["causes"].get(cause, 0)
         if document["agrees"] and late > rows and not curve.at_most:
-            rest = f"{spell.count(late - rows)} that cost no row of this range by themselves"
-            yield f"{curve.source}: {spell.count(late)} late = {spell.count(rows)} rows + {rest}"
+            rest = f"{format.count(late - rows)} that cost no row of this range by themselves"
+            yield f"{curve.source}: {format.count(late)} late = {format.count(rows)} rows + {rest}"
 
 
 def _cause(line: reading.CauseLine, document: Document, contract: Contract | None) -> dict[str, Any]:
     most = max(other.findings for other in reading.cause_lines(document))
-    first, own = four.deciding(document), spell.cause(line.name).remedy
+    first, own = four.deciding(document), format.cause(line.name).remedy
     return {
         "name": line.name,
-        "title": spell.cause_title(line.name, contract),
-        "remedy": "" if first and own == spell.cause(first.name).remedy else own,
+        "title": format.cause_title(line.name, contract),
+        "remedy": "" if first and own == format.cause(first.name).remedy else own,
         "classes": line.classes,
         "findings": line.findings,
         "width": round(100 * line.findings / most, 2),
-        "share": spell.share(line.findings, document["counts"]["batch"]),
+        "share": format.share(line.findings, document["counts"]["batch"]),
     }
 
 
 def _window_row(document: Document, bar: Window, done: Repaired) -> dict[str, Any]:
-    days = spell.range_days(TimeRange(bar.start, bar.end))
-    share = spell.share(bar.drift, bar.batch)
+    days = format.range_days(TimeRange(bar.start, bar.end))
+    share = format.share(bar.drift, bar.batch)
     repaired = done.holds_part(document, bar.start, bar.end)
     return {"days": days, "bar": bar, "share": share, "repaired": repaired}
 
@@ -198,7 +197,7 @@ def _closed(document: Document) -> str:
         return "all closed"
     if until is None:
         return f"not known, {reading.why_not_closed(document)}"
-    return f"closed before {spell.clock(parse_time(until) + timedelta(milliseconds=1))}"
+    return f"closed before {format.clock(parse_time(until) + timedelta(milliseconds=1))}"
 
 
 def fragment(chart: plots.Chart) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from plumbline.contract.ranges import TimeRange
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.document import Window
 from plumbline.reconcile.lateness.curve import Lateness, steps_of
 
@@ -74,14 +74,14 @@ def drift_per_window(bars: Sequence[Window], unit: str, marked: Sequence[TimeRan
     first, last = (timed[0].start, timed[-1].end) if timed else (None, None)
     drawn = [part for bar in timed for part in _stack(bar, causes, top, _scale(first, last))]
     total = sum(sum(bar.causes.values()) for bar in timed)
-    alt = f"Bars: {spell.counted(total, 'difference')} over {spell.counted(len(timed), unit)}, stacked by cause."
+    alt = f"Bars: {format.counted(total, 'difference')} over {format.counted(len(timed), unit)}, stacked by cause."
     return Chart(
         alt=alt,
         x_ticks=time_ticks(first, last) if first and last else (),
         y_ticks=value_ticks(top),
         bars=tuple(drawn),
         bands=tuple(_bands(marked, timed)),
-        legend=tuple((spell.shade(cause), cause) for cause in causes),
+        legend=tuple((format.shade(cause), cause) for cause in causes),
         y_title=f"differences per {unit}",
     )
 
@@ -89,14 +89,14 @@ def drift_per_window(bars: Sequence[Window], unit: str, marked: Sequence[TimeRan
 def lateness_curve(curves: Sequence[Lateness]) -> Chart:
     """Rows that longer delays would still have lost, one step curve per source, on a scale of log(1 + rows)."""
     low = -min((curve.delay_ms for curve in curves), default=0)
-    high = max((curve.worst_ms for curve in curves), default=0) + spell.MINUTE_MS
+    high = max((curve.worst_ms for curve in curves), default=0) + format.MINUTE_MS
     steps = {curve.source: steps_of(curve, low, high) for curve in curves}
     most = max((rows for points in steps.values() for _, rows in points), default=0)
     shades = ("late_left", "late_right")
     return Chart(
         alt="Step curves: rows lost as late, falling as the delay grows; " + "; ".join(map(_in_words, curves)) + ".",
         x_ticks=tuple(_delay_ticks(low, high)),
-        y_ticks=tuple(Tick(_log(n, most), spell.count(n)) for n in _powers(most)),
+        y_ticks=tuple(Tick(_log(n, most), format.count(n)) for n in _powers(most)),
         lines=tuple(
             Line(_path(steps[curve.source], low, high, most), shade, curve.source)
             for curve, shade in zip(curves, shades, strict=False)
@@ -121,7 +121,7 @@ def nice_top(most: int) -> int:
 def value_ticks(top: int) -> tuple[Tick, ...]:
     """0, the top, and what lies evenly between them in whole numbers."""
     parts = next((parts for parts in (4, 5, 2) if top % parts == 0), 1)
-    return tuple(Tick(100 * i / parts, spell.count(top * i // parts)) for i in range(parts + 1))
+    return tuple(Tick(100 * i / parts, format.count(top * i // parts)) for i in range(parts + 1))
 
 
 def time_ticks(first: datetime, last: datetime) -> tuple[Tick, ...]:
@@ -182,14 +182,14 @@ def _stack(bar: Window, causes: Sequence[str], top: int, scale: Callable[[dateti
     left, right = scale(bar.start), scale(bar.end)
     width = min(0.72 * (right - left), WIDEST_BAR)
     x, below, parts = (left + right - width) / 2, 0.0, list[Bar]()
-    when = spell.days(bar.start, bar.end)
+    when = format.days(bar.start, bar.end)
     for cause in causes:
         number = bar.causes.get(cause, 0)
         if number:
             height = 100 * number / top
             below += height
-            title = f"{when}: {spell.count(number)} {cause}, {spell.count(bar.batch)} batch rows"
-            parts.append(Bar(x, 100 - below, width, height, spell.shade(cause), title))
+            title = f"{when}: {format.count(number)} {cause}, {format.count(bar.batch)} batch rows"
+            parts.append(Bar(x, 100 - below, width, height, format.shade(cause), title))
     return parts
 
 
@@ -208,15 +208,15 @@ def _bands(ranges: Sequence[TimeRange], bars: Sequence[Window]) -> list[tuple[fl
 
 
 def _delay_ticks(low: int, high: int) -> list[Tick]:
-    steps = [h * spell.HOUR_MS for h in (1, 2, 3, 6, 12, 24, 48, 168)]
-    step = next((s for s in (spell.MINUTE_MS, 10 * spell.MINUTE_MS, *steps) if (high - low) / s <= MOST_TICKS), None)
-    step = step or math.ceil((high - low) / MOST_TICKS / spell.DAY_MS) * spell.DAY_MS
+    steps = [h * format.HOUR_MS for h in (1, 2, 3, 6, 12, 24, 48, 168)]
+    step = next((s for s in (format.MINUTE_MS, 10 * format.MINUTE_MS, *steps) if (high - low) / s <= MOST_TICKS), None)
+    step = step or math.ceil((high - low) / MOST_TICKS / format.DAY_MS) * format.DAY_MS
     numbers = range(math.ceil(low / step), high // step + 1)
     return [Tick(_at(n * step, low, high), _signed(n * step), minor=n % 2 == 1 and n != numbers[0]) for n in numbers]
 
 
 def _signed(ms: int) -> str:
-    return "0" if ms == 0 else ("+" if ms > 0 else "") + spell.delay(ms)
+    return "0" if ms == 0 else ("+" if ms > 0 else "") + format.delay(ms)
 
 
 def _powers(most: int) -> list[int]:
@@ -239,7 +239,7 @@ def _path(points: Sequence[tuple[int, int]], low: int, high: int, most: int) -> 
 
 
 def _in_words(curve: Lateness) -> str:
-    lost = spell.counted(curve.lost(0), "row")
+    lost = format.counted(curve.lost(0), "row")
     if not curve.lost(0):
         return f"{curve.source} lost none"
-    return f"{curve.source} lost {lost}, the last {spell.delay(curve.worst_ms)} behind the watermark"
+    return f"{curve.source} lost {lost}, the last {format.delay(curve.worst_ms)} behind the watermark"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.errors import SetupError, UsageError
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.report.answers import deciding
 from plumbline.reconcile.report.stories import PER_CAUSE, late_by
 from plumbline.reconcile.store import of_contract
@@ -77,7 +77,7 @@ def example(pins: Pins, document: Document) -> tuple[dict[str, Any], ...]:
     from plumbline.reconcile.store import findings_sql
 
     cause = deciding(document)
-    if cause is None or spell.cause(cause.name).repair != "explain":
+    if cause is None or format.cause(cause.name).repair != "explain":
         return ()
     same = f"cause = {text(cause.name)}"
     first = f"SELECT min(CAST(to_json(key) AS VARCHAR)) FROM {ATTRIBUTED} WHERE {same}"
@@ -95,7 +95,7 @@ def flat(lake: Lake, run_id: str) -> list[dict[str, Any]]:
 
     rows = lake.load(FINDINGS).scan(row_filter=EqualTo("run_id", run_id)).to_arrow().to_pylist()
     return [
-        {"key": spell.key(row["key"])}
+        {"key": format.key(row["key"])}
         | {name: row[name] for name in ("class", "cause", "window", "event_time")}
         | {"late_by_ms": late_by(row)}
         | json.loads(row["left_row"] or row["right_row"] or "{}")

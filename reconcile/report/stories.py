@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.generations import spelled
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.report.answers import GRAVEST
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ def of_each_cause(findings: Iterable[Finding], contract: Contract | None = None)
 def tell(finding: Finding, contract: Contract | None = None) -> Story:
     """The story of one finding, from its evidence."""
     evidence = _evidence(finding)
-    names = spell.cause(finding["cause"]).evidence or tuple(evidence)
+    names = format.cause(finding["cause"]).evidence or tuple(evidence)
     known = {name: evidence[name] for name in names if evidence.get(name) is not None}
     shown = tuple((_label(name), _value(name, value)) for name, value in known.items())
     return Story(
-        key=spell.key(finding["key"]),
-        parts=spell.key_parts(finding["key"]),
+        key=format.key(finding["key"]),
+        parts=format.key_parts(finding["key"]),
         kind=str(finding["class"]),
         cause=str(finding["cause"]),
         sentence=_sentence(finding, evidence, contract),
@@ -94,7 +94,7 @@ def late_by(finding: Finding) -> int | None:
 def _rank(finding: Finding) -> tuple[int, int, str]:
     cause = finding["cause"]
     grave = GRAVEST.index(cause) if cause in GRAVEST else len(GRAVEST)
-    return grave, -(late_by(finding) or 0), spell.key(finding["key"])
+    return grave, -(late_by(finding) or 0), format.key(finding["key"])
 
 
 def _evidence(finding: Finding) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _evidence(finding: Finding) -> dict[str, Any]:
 
 def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract | None) -> str:
     """The cause's title and its own sentence with the evidence in its places; the title when a piece is not known."""
-    title = spell.cause_title(str(finding["cause"]), contract)
+    title = format.cause_title(str(finding["cause"]), contract)
     title = title[:1].upper() + title[1:]
     known = {
         name: _value(name, value)
@@ -116,7 +116,7 @@ def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract 
             known[name] = known[f"{name}_ms"]
     known["gap_until"] = _archive_ends(known)
     try:
-        story = spell.cause(finding["cause"]).story.format_map(known)
+        story = format.cause(finding["cause"]).story.format_map(known)
     except (KeyError, IndexError, ValueError):
         story = ""
     return f"{title}: {story}{_also(finding, known, contract)}." if story else f"{title}."
@@ -145,19 +145,19 @@ def _value(name: str, value: object) -> str:
     if name.endswith("_partition") and isinstance(value, int):
         return spelled(value)
     if name.endswith("_by_ms") and isinstance(value, int):
-        return spell.delay(value)
+        return format.delay(value)
     if name.endswith("_watermark_ms") and isinstance(value, int):
         from plumbline.contract.ranges import from_micros
 
-        return spell.moment(from_micros(value * 1000))
+        return format.moment(from_micros(value * 1000))
     if isinstance(value, str) and name.endswith(("_time", "_watermark", "_until")):
         try:
-            return spell.moment(value)
+            return format.moment(value)
         except ValueError:
             return value
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(spell.plain(part) for part in value)
-    return spell.plain(value)
+        return ", ".join(format.plain(part) for part in value)
+    return format.plain(value)
 
 
 def _row(row: object) -> str | None:
@@ -166,5 +166,5 @@ def _row(row: object) -> str | None:
         return None
     parsed = json.loads(row) if isinstance(row, str) else row
     if not isinstance(parsed, Mapping):
-        return spell.plain(parsed)
-    return ", ".join(f"{name}={spell.plain(value)}" for name, value in parsed.items())
+        return format.plain(parsed)
+    return ", ".join(f"{name}={format.plain(value)}" for name, value in parsed.items())

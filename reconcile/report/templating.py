@@ -7,7 +7,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from plumbline.contract.safe_text import shown
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.report.next_commands import pieces
 
 
@@ -25,7 +25,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: shown(value) if type(value) is str else value,
     )
-    made.filters |= {"n": spell.count, "moment": spell.moment, "clock": spell.clock, "delay": spell.delay}
-    made.filters |= {"exactly": spell.exactly, "in_contract": spell.in_contract}
-    made.filters |= {"shade": spell.shade, "pieces": pieces}
+    made.filters |= {"n": format.count, "moment": format.moment, "clock": format.clock, "delay": format.delay}
+    made.filters |= {"exactly": format.exactly, "in_contract": format.in_contract}
+    made.filters |= {"shade": format.shade, "pieces": pieces}
     return made

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.causes import named
 from plumbline.reconcile.document import archive_lacks, not_compared, record_lines, why_not_closed
 from plumbline.reconcile.judge.books import CLASSES, PENDING, Page, by_month
@@ -78,7 +78,7 @@ def _headline(run: Run) -> str:
 
 def _scope(run: Run) -> str:
     document = run.document
-    spelled = spell.span(document["range"])
+    spelled = format.span(document["range"])
     closed = document["stream"]["closed_until"]
     state = "settled" if document["settled"] else "not settled"
     until = f": windows are closed up to {closed}" if closed else f": {why_not_closed(document)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile import document as reading
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.document import CLASSES, Document
 from plumbline.reconcile.report.context import Facts
 from plumbline.reconcile.report.repaired import Repaired
@@ -19,22 +19,22 @@ def chapters(documents: Sequence[Document], facts: Facts) -> list[dict[str, str]
     counts = first["counts"]
     late_rows = sum(first["causes"].get(cause, 0) for cause in ("late_left", "late_right"))
     told = [
-        _chapter("Stream", f"{spell.count(counts['stream'])} rows", _epochs(first)),
-        _chapter("Batch", f"{spell.count(counts['batch'])} rows", "the reference, from the archive"),
+        _chapter("Stream", f"{format.count(counts['stream'])} rows", _epochs(first)),
+        _chapter("Batch", f"{format.count(counts['batch'])} rows", "the reference, from the archive"),
         _chapter(
-            "Drift", f"{spell.counted(reading.drift(first), 'difference')}", f"{spell.count(late_rows)} by lateness"
+            "Drift", f"{format.counted(reading.drift(first), 'difference')}", f"{format.count(late_rows)} by lateness"
         ),
     ]
     for replay in facts.replays:
-        rows = "" if replay.rows is None else f"{spell.counted(replay.rows, 'row')}"
+        rows = "" if replay.rows is None else f"{format.counted(replay.rows, 'row')}"
         door = f", from {replay.source}" if replay.source else ""
-        told.append(_chapter("Replay", rows or replay.replay_id, f"{spell.range_days(replay.time_range)}{door}"))
+        told.append(_chapter("Replay", rows or replay.replay_id, f"{format.range_days(replay.time_range)}{door}"))
         if replay.snapshot_id is not None:
             told.append(_chapter("Publish", "one commit", f"snapshot {replay.snapshot_id}"))
     if len(documents) > 1:
         left = reading.drift(last)
-        what = "clean" if last["verdict"] == "clean" else spell.counted(left, "difference")
-        told.append(_chapter("Reconcile again", what, spell.range_days(reading.range_of(last)), last["verdict"]))
+        what = "clean" if last["verdict"] == "clean" else format.counted(left, "difference")
+        told.append(_chapter("Reconcile again", what, format.range_days(reading.range_of(last)), last["verdict"]))
     return told
 
 
@@ -56,12 +56,12 @@ def _note(document: Document, compared: TimeRange, facts: Facts) -> str:
     drifted = [day for day in reading.windows(document) if day.drift and again.holds(day.start, day.end)]
     if not drifted or compared in ranges or not all(replayed.holds(day.start, day.end) for day in drifted):
         return ""
-    return f"all its differences lay in what was replayed, {', '.join(map(spell.range_days, ranges))}"
+    return f"all its differences lay in what was replayed, {', '.join(map(format.range_days, ranges))}"
 
 
 def _epochs(document: Document) -> str:
     epoch = (document.get("stream") or {}).get("last_epoch")
-    return "no epoch ledger" if epoch is None else f"{spell.counted(epoch + 1, 'epoch')}, in the ledger"
+    return "no epoch ledger" if epoch is None else f"{format.counted(epoch + 1, 'epoch')}, in the ledger"
 
 
 def _chapter(name: str, number: str, note: str, state: str = "") -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 from plumbline.contract.ranges import from_micros
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.lateness.curve import Epoch, Lateness
 from plumbline.reconcile.report.plots import LAST_LABEL, LAST_NARROW_LABEL, MOST_TICKS, Bar, Chart, Tick, time_ticks
 
@@ -99,14 +99,13 @@ def _stretch(at: int, curves: Sequence[Lateness], joined: Sequence[dict[int, Epo
     top, zero = max(-min(e.newest for _, e in here), 0), scale.at(0)
     records = sum(e.records for _, e in here)
     floor, up = max(0, min(-max(e.oldest for _, e in here), top)), min(top, DAY)
-    title = (
-        f"{day}: {spell.counted(records, 'record')} up to {spell.delay(top * spell.MINUTE_MS)} ahead of the watermark"
-    )
+    ahead = format.delay(top * format.MINUTE_MS)
+    title = f"{day}: {format.counted(records, 'record')} up to {ahead} ahead of the watermark"
     height = max(scale.at(up) - scale.at(min(floor, up)), LEAST_HEIGHT)
     bars = [Bar(x + 0.1 * width, 100 - scale.at(up), 0.8 * width, height, "in_time", title)]
     for n, (shade, (curve, epoch)) in enumerate(zip(SHADES, here, strict=False)):
         if epoch.dropped:
-            said = f"{day}: {spell.count(epoch.dropped)} of {curve.source} dropped, {_behind(epoch.oldest)}"
+            said = f"{day}: {format.count(epoch.dropped)} of {curve.source} dropped, {_behind(epoch.oldest)}"
             bottom = scale.at(-epoch.oldest - 1)
             bars.append(Bar(x + (0.1 + 0.4 * n) * width, 100 - zero, 0.4 * width, zero - bottom, shade, said))
     return bars
@@ -145,11 +144,11 @@ def _apart(steps: Sequence[int]) -> list[int]:
 
 
 def _signed(minutes: int) -> str:
-    return "watermark" if minutes == 0 else ("+" if minutes > 0 else "") + spell.delay(minutes * spell.MINUTE_MS)
+    return "watermark" if minutes == 0 else ("+" if minutes > 0 else "") + format.delay(minutes * format.MINUTE_MS)
 
 
 def _behind(minutes: int) -> str:
-    return f"up to {spell.delay(minutes * spell.MINUTE_MS) if minutes else 'a minute'} behind the watermark"
+    return f"up to {format.delay(minutes * format.MINUTE_MS) if minutes else 'a minute'} behind the watermark"
 
 
 def _in_words(curves: Sequence[Lateness]) -> str:
@@ -157,5 +156,5 @@ def _in_words(curves: Sequence[Lateness]) -> str:
     for curve in curves:
         dropped = sum(epoch.dropped for epoch in curve.epochs)
         late = f", {_behind(max(epoch.oldest for epoch in curve.epochs))}" if dropped else ""
-        told.append(f"{curve.source}: {spell.counted(dropped, 'record')} dropped{late}")
+        told.append(f"{curve.source}: {format.counted(dropped, 'record')} dropped{late}")
     return f"Bars along the watermark: how far ahead of it or behind it the records came. {'; '.join(told)}."

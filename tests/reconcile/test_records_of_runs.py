@@ -13,7 +13,7 @@ import pytest
 from plumbline.contract.errors import SetupError
 from plumbline.contract.identity import identity
 from plumbline.contract.ranges import TimeRange
-from plumbline.reconcile import store as record
+from plumbline.reconcile import store
 from plumbline.reconcile.report.stored_runs import documents, runs
 from tests.reconcile.causes.test_causes import several_at_once
 from tests.support.edits import world_of_days
@@ -60,7 +60,7 @@ def test_the_latest_run_is_that_of_the_last_commit(make_world: MakeWorld, monkey
     world = make_world()
     several_at_once(world)
     world.write()
-    monkeypatch.setattr(record, "datetime", Slow)
+    monkeypatch.setattr(store, "datetime", Slow)
     ranges = [TimeRange(START, START + timedelta(hours=hours)) for hours in (1, 2, 3)]
     made = [world.reconcile(time_range=span).document["run_id"] for span in ranges]
     assert [row["run_id"] for row in runs(world.contract, world.lake)] == made

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.stream_job import heartbeat as pulse
+from plumbline.stream_job import heartbeat
 from plumbline.stream_job.heartbeat import Pulse
 from plumbline.stream_job.ledger import Epoch
 from plumbline.stream_job.progress import Done
@@ -88,16 +88,16 @@ def test_events_are_counted_from_the_start_of_the_run() -> None:
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     written = after(epoch(0, 0, (0, 5), (0, 7), 9)).with_watermarks((5, None))
-    pulse.write(tmp_path, written)
-    assert pulse.read(tmp_path) == written
-    assert [path.name for path in tmp_path.iterdir()] == [pulse.NAME]
+    heartbeat.write(tmp_path, written)
+    assert heartbeat.read(tmp_path) == written
+    assert [path.name for path in tmp_path.iterdir()] == [heartbeat.NAME]
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", '{"pid": 1}'])
 def test_an_unreadable_file_is_none(tmp_path: Path, text: str) -> None:
-    assert pulse.read(tmp_path) is None
-    (tmp_path / pulse.NAME).write_text(text)
-    assert pulse.read(tmp_path) is None
+    assert heartbeat.read(tmp_path) is None
+    (tmp_path / heartbeat.NAME).write_text(text)
+    assert heartbeat.read(tmp_path) is None
 
 
 def test_progress_adds_up_over_reports() -> None:

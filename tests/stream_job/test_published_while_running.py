@@ -16,8 +16,7 @@ from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
 from plumbline.connect.tables import ARCHIVE_SCHEMA
 from plumbline.contract.loader import parse
-from plumbline.stream_job import lag as outlook
-from plumbline.stream_job import service
+from plumbline.stream_job import lag, service
 from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.service import Life, Service
 from tests.support.shop_contract import TEXT
@@ -46,7 +45,7 @@ def test_the_quarantine_grows_while_the_job_runs(tmp_path: Path, monkeypatch: py
         for offset in range(2):
             own.append("raw.orders", bad(offset))
             deadline = time.monotonic() + 60
-            while outlook.quarantined(own, contract) != {"not_json": offset + 1}:
+            while lag.quarantined(own, contract) != {"not_json": offset + 1}:
                 assert time.monotonic() < deadline, "the record is not seen while the job runs"
                 time.sleep(0.05)
     finally:

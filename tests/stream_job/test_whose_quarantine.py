@@ -13,8 +13,7 @@ from plumbline.connect.lake import Lake
 from plumbline.connect.tables import ARCHIVE_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
-from plumbline.stream_job import lag as outlook
-from plumbline.stream_job import quarantine
+from plumbline.stream_job import lag, quarantine
 
 TEXT = """
 contract: shop
@@ -43,7 +42,7 @@ def archived(lake: Lake, contract: Contract, *offsets: int) -> None:
 def seen(lake: Lake, contract: Contract) -> tuple[int, int, list[int]]:
     counted = quarantine.counts(lake, contract)["orders"].get("not_json", 0)
     newest = sorted(row["offset"] for row in quarantine.newest(lake, contract, 9))
-    return counted, outlook.quarantined(lake, contract).get("not_json", 0), newest
+    return counted, lag.quarantined(lake, contract).get("not_json", 0), newest
 
 
 def test_two_contracts_of_one_name(lake: Lake) -> None:

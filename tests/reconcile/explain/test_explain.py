@@ -14,9 +14,9 @@ import pytest
 from plumbline.commands.explain import explain as command
 from plumbline.contract.errors import UsageError
 from plumbline.contract.loader import parse
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.explain.explain import explain, read_key
-from plumbline.reconcile.report import stored_runs as recorded
+from plumbline.reconcile.report import stored_runs
 from plumbline.reconcile.report.next_commands import Commands
 from plumbline.reconcile.report.stories import tell
 from tests.reconcile.causes.test_causes import PLANTED, late_left, late_right, nothing, several_at_once, stream_of
@@ -130,7 +130,7 @@ def test_a_key_with_null_in_it_is_explained_by_the_command_that_is_printed(
     world.stream.remove(alone)
     world.batch.append(Row(text, play("NULL", "b", 2)))
     world.write().reconcile()
-    findings = {spell.key(f["key"]): f for f in recorded.findings(world.lake, world.reconcile().document["run_id"])}
+    findings = {format.key(f["key"]): f for f in stored_runs.findings(world.lake, world.reconcile().document["run_id"])}
     path = world.home.root / "plays.yaml"
     path.write_text(CONTRACT.replace("KEY", "[show_id, play_id]").replace("KIND", "left_outer"))
     causes = {"show_id=b, play_id=NULL": "lost_output", 'show_id=b, play_id="NULL"': "unexplained"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile import document as reading
-from plumbline.reconcile import format as spell
+from plumbline.reconcile import format
 from plumbline.reconcile.document import Window
 from plumbline.reconcile.lateness.curve import Lateness
 from plumbline.reconcile.report import plots
@@ -66,7 +66,7 @@ def test_bars_stack_to_their_number(numbers: list[tuple[int, int]]) -> None:
 @pytest.mark.parametrize(("most", "top"), [(0, 1), (1, 1), (3, 4), (84, 100), (100, 100), (101, 200), (4001, 5000)])
 def test_the_axis_ends_at_a_round_number(most: int, top: int) -> None:
     assert plots.nice_top(most) == top
-    assert [tick.text for tick in plots.value_ticks(top)][-1] == spell.count(top)
+    assert [tick.text for tick in plots.value_ticks(top)][-1] == format.count(top)
 
 
 @pytest.mark.parametrize("days", [1, 2, 5, 13, 14, 40, 100, 366, 1000, 5000, 40_000])
@@ -116,7 +116,7 @@ def test_a_curve_steps_down_to_nothing() -> None:
     ],
 )
 def test_delays_are_spelled_by_their_two_largest_units(ms: int, spelled: str) -> None:
-    assert spell.delay(ms) == spelled
+    assert format.delay(ms) == spelled
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_delays_are_spelled_by_their_two_largest_units(ms: int, spelled: str) ->
     ],
 )
 def test_shares_are_never_rounded_to_nothing_or_to_all(part: int, whole: int, spelled: str) -> None:
-    assert spell.share(part, whole) == spelled
+    assert format.share(part, whole) == spelled
