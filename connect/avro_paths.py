@@ -1,7 +1,7 @@
 """Paths in Avro files exchanged: an object container is copied value by value, with other text where a path begins.
 
 Iceberg's manifests name files by absolute paths. Reading them as objects and writing them again would lose what a
-library does not know; here every byte that is no path stays what it was (Avro specification, "Binary encoding").
+library does not know; here every byte outside of a path stays what it was (Avro specification, "Binary encoding").
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def exchange_paths(
 ) -> Exchanged:
     """Copy a container file with every string put through `exchange`.
 
-    `watched` are fields whose values are told per record. `lengths`: path (as it becomes) to what the field
-    `manifest_length` or `file_size_in_bytes` beside it says in the copy. Raises ValueError for what is no
+    `watched` are fields whose values are returned per record. `lengths`: path (as it becomes) to what the field
+    `manifest_length` or `file_size_in_bytes` beside it says in the copy. Raises ValueError for what is not an
     container, or not deflated.
     """
     work = _Copy(content, exchange, watched, lengths or {})

@@ -44,7 +44,7 @@ def catalog_error(error: BaseException, block: Mapping[str, str]) -> PlumblineEr
         return _no_driver(error, where) or _silent(line, block)
     if kind in ("RESTError", "BadRequestError"):
         step = "check that the catalog block's uri and warehouse are those of an Iceberg REST catalog"
-        return SetupError(f"the catalog does not answer as one does: {line}", where=where, next_step=step)
+        return SetupError(f"the catalog's answer is not one that a catalog gives: {line}", where=where, next_step=step)
     return _no_driver(error, where)
 
 

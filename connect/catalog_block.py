@@ -81,7 +81,7 @@ def _sqlalchemy(uri: str) -> str:
 def _jdbc(uri: str) -> dict[str, str]:
     """An SQLAlchemy uri as Iceberg's JDBC catalog wants it: no driver suffix; user, password and parameters apart.
 
-    What stands in the address is told by the driver's errors and by logs, a property is not.
+    What is in the address appears in the driver's errors and in logs; a property does not.
     """
     if uri.startswith("sqlite:///"):
         path, question, parameters = uri.removeprefix("sqlite:///").partition("?")

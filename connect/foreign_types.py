@@ -1,4 +1,4 @@
-"""Tables with a column type that PyIceberg cannot read: told by the column's name, not as a defect."""
+"""Tables with a column type that PyIceberg cannot read: reported by the column's name, not as a defect."""
 
 from __future__ import annotations
 

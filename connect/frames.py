@@ -19,7 +19,7 @@ def arrow_schema(frame: DataFrame) -> pa.Schema:
 
 
 def fitted(frame: DataFrame, table: Table) -> DataFrame:
-    """The frame with the table's columns in the table's order and types; what the frame has not is null.
+    """The frame with the table's columns in the table's order and types; a column that the frame lacks is null.
 
     Iceberg's streaming sink takes columns in the table's order only, and an evolved table has its new ones at the end.
     """

@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def on_this_disk(path: str | Path) -> str:
-    """A local path as Spark is told it: with its scheme, for without one it is a path of Hadoop's default file system,
-    which a HADOOP_CONF_DIR may say is another. Plain text: Hadoop's Path decodes nothing."""
+    """A local path as Spark needs it: with its scheme, since without one it is in Hadoop's default file system, which
+    HADOOP_CONF_DIR may set to another. Plain text: Hadoop's Path decodes nothing."""
     return f"file://{path}"
 
 

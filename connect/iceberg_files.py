@@ -36,7 +36,7 @@ class IcebergFiles:
     def readable_by_duckdb(self) -> bool:
         """Whether `sql` gives the right rows: local Parquet that can be read by field ids, or by names that never
         changed. What else there is only PyIceberg resolves (Iceberg spec, "Column Projection"): a name mapping for
-        files without ids, changes within nested columns, a partition's value for a column that a file has not.
+        files without ids, changes within nested columns, a partition's value for a column that a file lacks.
 
         Of delete files, DuckDB can apply those that list positions, not the deletion vectors of version 3.
         """

@@ -60,7 +60,7 @@ class Lake:
     def held(self) -> Lake:
         """This lake for a job that reads pinned snapshots: `load` gives of each table what it found first.
 
-        To load a table parses all of its metadata, which grows with every commit. What writes looks anew.
+        Loading a table parses all of its metadata, which grows with every commit. Code that writes loads it again.
         """
         return replace(self, _held={})
 

@@ -11,7 +11,7 @@ from plumbline.connect.sql_quoting import literal_path, text
 def parquet_rows(files: Iterable[str | Path], *options: str) -> str:
     """SQL of the rows of Parquet files, with more options of DuckDB's read_parquet.
 
-    A path is taken as it is spelled, and `key=value` folders that lead to it are no columns.
+    A path is taken as it is spelled, and `key=value` folders that lead to it are not columns.
 
     NaN is in no minimum or maximum that a writer notes for a row group (parquet.thrift, "Statistics"), in DuckDB it is
     greater than any number: without `can_have_nan` a condition on a float, a maximum, even a CASE loses rows with NaN.

@@ -176,7 +176,7 @@ def _silent(error: Exception) -> UnreachableError:
 
 
 def _text(schema: Any, id: int) -> str | None:
-    """The schema as JSON text in one spelling; None for one that is no Avro. SetupError for one in several parts."""
+    """The schema as JSON text in one spelling; None for one that is not Avro. SetupError for one in several parts."""
     if schema.references:
         raise SetupError(
             f"schema {id} refers to {', '.join(reference.name for reference in schema.references)}",

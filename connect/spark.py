@@ -38,7 +38,7 @@ PATIENT_COMPILER = "".join(
         "BackEdgeThreshold": 400_000,
     }.items()
 )
-"""For a JVM that runs for hours: both compilers, but the dear one only for what was called ten times as often as is
+"""For a JVM that runs for hours: both compilers, but the expensive one only for code called ten times as often as is
 its default. What an event needs is called so often within seconds, what an epoch needs hardly ever."""
 CATALOGS = "spark.sql.catalog."
 SECRET_NAMES = (
@@ -159,7 +159,7 @@ def _with_catalog(session: SparkSession, settings: Mapping[str, str], lake: Lake
         raise SetupError(
             f"Spark does not open the catalog: {_root_cause(error)}",
             where=lake.place,
-            next_step=f"see spark.log; the jar of a database's JDBC driver belongs into {pyspark_jars()}",
+            next_step=f"see spark.log; the jar of a database's JDBC driver belongs in {pyspark_jars()}",
         ) from None
     return session
 

@@ -123,7 +123,7 @@ def _names_are_free(contract: Contract) -> None:
 
 
 def _check_aliases(path: tuple[str | int, ...], spec: Source) -> None:
-    """An earlier name belongs to a known field and is no other field's name, today's or earlier."""
+    """An earlier name belongs to a known field and is not another field's name, current or earlier."""
     taken = {name.lower(): f"field {name!r}" for name in spec.fields}
     for field, names in spec.aliases.items():
         if field not in spec.fields:

@@ -69,7 +69,7 @@ def is_decimal(name: str) -> bool:
 
 
 def spark_decoded(name: str, column: str) -> str:
-    """Spark SQL that turns the read `column` of type `name` into its value; NULL for what is no such value.
+    """Spark SQL that turns the read `column` of type `name` into its value; NULL for anything that is not such a value.
 
     Spark's own cast takes "10:30" for today at half past ten, and so would differ from day to day; it takes a bare
     number for a year. Text must therefore begin as YYYY-MM-DD does. Numeric stamps end with the year 9999:

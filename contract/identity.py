@@ -22,7 +22,7 @@ def identity(contract: Contract) -> str:
 
 
 def identity_of(body: Mapping[str, Any]) -> str | None:
-    """That of the contract of which `body` is the JSON form, as records keep it; None when it is not told there."""
+    """That of the contract of which `body` is the JSON form, as records keep it; None when it is not recorded there."""
     try:
         archives = {str(name): str(source["archive"]) for name, source in body["sources"].items()}
         output = body["output"]

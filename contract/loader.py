@@ -135,7 +135,7 @@ def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], name: str, env
         return [_plain(item, (*path, i), lines, name, environment) for i, item in enumerate(node.value)]
     value = _scalar(node, f"{name}:{node.start_mark.line + 1}", secret=path[:1] in _SECRET)
     if path[:1] in _SECRET and type(value) in (int, float):
-        return str(node.value)  # a password of digits is no number: 0123 would be 83
+        return str(node.value)  # a password of digits is not a number: 0123 would be 83
     if path[:2] in _OF_COLUMNS and type(value) is float:
         _refuse_rounded(str(node.value), value, f"{name}:{lines[path]}")
     if isinstance(value, str):

@@ -158,7 +158,7 @@ def _of_address(address: str) -> Iterator[str]:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """A value as itself, as in an address, and as in JSON or a repr; none of what is no secret but a plain word."""
+    """A value as itself, as in an address, and as in JSON or a repr; nothing for a plain word, which is no secret."""
     value = value.strip()
     if len(value) < _SHORTEST or value.lower() in _PLAIN_WORDS:
         return

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Writers:
     """Avro schemas (JSON text) by id, and the ids that the registry does not know.
 
-    Any two are equal: what has been seen so far is no part of what a contract says.
+    Any two are equal: what has been seen so far is not part of what a contract says.
     """
 
     schemas: Mapping[int, str] = field(default_factory=dict, compare=False)

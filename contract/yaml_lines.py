@@ -11,7 +11,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Places:
-    """The lines of a contract's parts. Any two are equal: where a contract stands is no part of what it says."""
+    """The lines of a contract's parts. Any two are equal: where a contract's text is does not change what it says."""
 
     file: str = field(default="", compare=False)
     lines: Mapping[Path, int] = field(default_factory=dict, compare=False)

@@ -59,7 +59,7 @@ def _steps(bound: Number, scale: int, *, up: bool) -> int:
 
 
 def _held(value: Number, kind: str) -> str | None:
-    """The literal of a value in the column's type; None for one that the type has not."""
+    """The literal of a value in the column's type; None for one that the type does not have."""
     if kind in _FLOATS:
         try:
             [held] = struct.unpack(kind[0], struct.pack(kind[0], value))

@@ -68,7 +68,7 @@ def subjects(
         if name == SOURCES:
             found += [_archive(contract, source, span, now) for source in contract.sources]
         elif name == STAGING:
-            # How many rows a replayed range holds is the range's matter; it is held to the batch table besides.
+            # How many rows a replayed range holds depends on the range; it is also compared with the batch table.
             found.append(_output(contract, name, staging or "", [rule for rule in rules(contract) if not rule.of_all]))
         else:
             table = contract.output.stream_table if name == STREAM else contract.output.batch_table

@@ -1,4 +1,4 @@
-"""Refusals of servers that reach the command line as they were thrown: told as what they are, not as a defect."""
+"""Refusals by servers that reach the command line as raised: reported as what they are, not as a defect."""
 
 from __future__ import annotations
 

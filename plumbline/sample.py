@@ -21,7 +21,7 @@ UNMATCHED = 5
 
 
 def from_lines(contract: Contract, name: str, lines: Iterable[str], now: datetime, where: str) -> Iterator[Record]:
-    """One record of source `name` for each line that is not blank. Raises UsageError for one that is no JSON object."""
+    """One record of source `name` for each non-blank line. Raises UsageError for a line that is not a JSON object."""
     source, keys = contract.sources[name], contract.key_columns(name)
     for number, line in enumerate(lines, 1):
         if not line.strip():

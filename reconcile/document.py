@@ -96,7 +96,7 @@ def book_lines(document: Document) -> tuple[BookLine, ...]:
 def record_lines(document: Document) -> tuple[str, ...]:
     """Per source what became of its records: `orders: 30 archived = 28 entered + 2 quarantined (2 null_key)`.
 
-    Nothing for a document of before records were counted.
+    Nothing for a document from before records were counted.
     """
     lines = []
     for name, counts in document.get("records", {}).items():

@@ -24,7 +24,7 @@ PUBLISHED, ROLLED_BACK = "replay.id", "replay.rollback-of"
 """Properties of the snapshots that a publish and a rollback commit; their value is the replay's id."""
 
 UNKNOWN = "unknown"
-"""A publish or a rollback was begun, and whether it was committed can no longer be told."""
+"""A publish or a rollback was begun, and whether it was committed is no longer known."""
 
 DONE = {PUBLISHED: "published", ROLLED_BACK: "rolled back"}
 BEGUN = {PUBLISHED: "publishing", ROLLED_BACK: "rolling back"}
@@ -92,7 +92,7 @@ def last_action(lake: Lake, table: Table, replay_id: str) -> str | None:
         for action in (PUBLISHED, ROLLED_BACK):
             if _says(snapshot, action) == replay_id:
                 return action
-        # Where it ends is no proof of the table's beginning: PyIceberg's expiry writes "no parent" into what it leaves.
+        # Its end does not prove that the table began there: PyIceberg's expiry writes "no parent" into what it leaves.
         reached = snapshot.sequence_number or 0
     return None if reached is None else decide(notes(lake, table).get(replay_id, ()), reached)
 

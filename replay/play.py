@@ -236,7 +236,7 @@ def _show(plan: Plan, folder: ReplayFolder, end: int) -> None:
 
 
 def _forget_earlier_run(lake: Lake, plan: Plan, folder: ReplayFolder) -> None:
-    """Begin anew where staging table and checkpoint are not of one run: either may have been removed alone.
+    """Start again where staging table and checkpoint are not from one run: either may have been removed alone.
 
     The same plan has the same id, and rows would add up, or be missing.
     """

@@ -100,7 +100,7 @@ def is_published(lake: Lake, table: Table, plan: Plan) -> bool:
 
 
 def _last(lake: Lake, table: Table, plan: Plan) -> str | None:
-    """PUBLISHED, ROLLED_BACK or None. Raises IncompleteError when that can no longer be told."""
+    """PUBLISHED, ROLLED_BACK or None. Raises IncompleteError when that is no longer known."""
     action = last_action(lake, table, plan.replay_id)
     if action == UNKNOWN:
         raise IncompleteError(

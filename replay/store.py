@@ -140,9 +140,9 @@ class ReplayFolder:
         return self.root / "checkpoint"
 
     def read(self, step: str) -> dict[str, Any] | None:
-        """The document that `step` (plan, run, audit) ended with, or None when it has not.
+        """The document that `step` (plan, run, audit) ended with, or None when it has not ended.
 
-        Raises UsageError for a file that was edited until it is no such document any more.
+        Raises UsageError for a file that was edited until it is no longer such a document.
         """
         path = self.root / f"{step}.json"
         if not path.is_file():

@@ -77,7 +77,7 @@ def view_rows(
 
 
 def _view_archive(con: duckdb.DuckDBPyConnection, lake: Lake, view: str, archive: Archived, moments: TimeRange) -> None:
-    """The archive's pieces; columns that an older archive has not are null."""
+    """The archive's pieces; columns that an older archive lacks are null."""
     from plumbline.connect.pinned import scan
     from plumbline.connect.tables import ARCHIVE_SCHEMA
 

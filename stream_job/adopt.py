@@ -163,7 +163,7 @@ def _turn(contract: Contract, job: JobFolder, found: Collection[Anew]) -> None:
         planned = committed
     for number in {planned, committed} - {-1}:
         _rewrite(job.join / "offsets" / str(number), found)
-    # Where a query begins that has no batch yet; Spark writes it anew.
+    # Where a query begins that has no batch yet; Spark writes it again.
     for path in (job.join / "sources").glob("*/*"):
         path.unlink()
     ends = job.ledger.read(committed).end if committed >= 0 else ({}, {})
@@ -187,7 +187,7 @@ def _newest(job: JobFolder) -> tuple[int, int]:
 
 
 def _reads(job: JobFolder, planned: int, committed: int, found: Collection[Anew]) -> bool:
-    """Whether the planned epoch reads a record of a topic that is no more."""
+    """Whether the planned epoch reads a record of a topic that no longer exists."""
     if committed < 0:
         return True
     before, after = (

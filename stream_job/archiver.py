@@ -32,7 +32,7 @@ class Begin:
 
 
 def begin(archived: Mapping[int, int], earliest: Mapping[int, int]) -> Begin:
-    """From the archive's end in each of the topic's partitions; from the beginning of one that it knows nothing of."""
+    """From the archive's end in each of the topic's partitions; from the beginning of one that it does not know."""
     offsets = {partition: max(first, archived.get(partition, first)) for partition, first in earliest.items()}
     gone = {p: (archived[p], first) for p, first in earliest.items() if archived.get(p, first) < first}
     return Begin(offsets, gone)

@@ -28,7 +28,7 @@ class Backoff:
         return longest * (1 - self.chance() / 2)
 
     def reset(self) -> None:
-        """Begin anew: it works again."""
+        """Reset: it works again."""
         self.attempts, self.since = 0, None
 
     def spent(self, now: float, limit: timedelta | None) -> bool:

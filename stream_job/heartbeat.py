@@ -78,7 +78,7 @@ class Pulse:
         return replace(self, flows=(left, right), watermark_ms=epoch.evict_watermark_ms)
 
     def with_watermarks(self, found: tuple[int | None, int | None] | None) -> Pulse:
-        """The pulse with each source's own watermark, where it can be told."""
+        """The heartbeat with each source's own watermark, where it is known."""
         if found is None:
             return self
         left, right = (replace(flow, watermark_ms=ms) for flow, ms in zip(self.flows, found, strict=True))
@@ -111,7 +111,7 @@ class Pulse:
         return None
 
     def quiet_since_ms(self, flow: Flow) -> int:
-        """When the source last had something new; the start of this run when that is longer ago than can be told."""
+        """When the source last had something new; the start of this run when that is longer ago than is known."""
         return self.started_at_ms if flow.moved_at_ms is None else flow.moved_at_ms
 
     def as_json(self) -> dict[str, Any]:

@@ -130,7 +130,7 @@ class Ledger:
                 yield record
 
     def set_aside(self, number: int) -> None:
-        """Give a file that is no record another name; it is not deleted."""
+        """Rename a file that is not a record; it is not deleted."""
         self._path(number).replace(self._path(number).with_suffix(".json.damaged"))
         self.forget_count()
 

@@ -21,7 +21,7 @@ LOOK_BACK = 200
 
 
 def mend(lake: Lake, contract: Contract, ledger: Ledger) -> int:
-    """Set aside what is no record, and bring back the newest ones that the table or the log still holds; how many."""
+    """Set aside files that are not records, restore the newest ones that the table or the log still holds; how many."""
     numbers, query_id = ledger.numbers(), ledger.query_id()
     broken = [number for number in numbers[-LOOK_BACK:] if ledger.valid(number) is None]
     for number in broken:

@@ -26,7 +26,7 @@ DATA = re.compile(r"data/.*\.(parquet|avro|orc)")
 
 def removable(files: Iterable[str], table: str, places: Mapping[str, str]) -> list[str]:
     """Of the orphans that Iceberg found for `table`, those that may go, spelled below the table's own location: Iceberg
-    heeds no other spelling of a list of files. `places` are the locations of all tables.
+    accepts no other spelling of a list of files. `places` are the locations of all tables.
 
     None where another table has the same folder or this one lies inside it: then nobody can tell whose a file is.
     """

@@ -66,7 +66,7 @@ class SourceWatermarks:
     def of(self, query: StreamingQuery) -> tuple[int | None, int | None] | None:
         """(left, right) in ms: newest event time since the query's start, less the delay; None before the first event.
 
-        None altogether when it cannot be told. The plan is searched once for each start of the query.
+        None altogether when it is not known. The plan is searched once for each start of the query.
         """
         from py4j.protocol import Py4JError
 

@@ -32,7 +32,7 @@ class Status:
 
     `pulse` is what the job wrote last, with offsets and watermark from the ledger. `lag` is events not yet read, by
     source and partition, `held` offsets behind an open transaction, which the lag leaves out, `quarantined` records by
-    reason; None where it cannot be told, and `unknown` says why.
+    reason; None where it is not known, and `unknown` says why.
     """
 
     contract: str
@@ -47,7 +47,7 @@ class Status:
 
     @property
     def waiting(self) -> int:
-        """Events that the join has yet to read; 0 when it cannot be told."""
+        """Events that the join has yet to read; 0 when it is not known."""
         return sum(sum(partitions.values()) for partitions in (self.lag or {}).values())
 
     @property
@@ -74,7 +74,7 @@ class Status:
 
     @property
     def exit_code(self) -> int:
-        """0 healthy, 1 with warnings, 3 when something cannot be told."""
+        """0 healthy, 1 with warnings, 3 when something is not known."""
         return 3 if self.unknown else 1 if self.warnings else 0
 
     def as_json(self) -> dict[str, Any]:

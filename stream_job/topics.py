@@ -105,7 +105,7 @@ def agreed(lake: Lake, kafka: Mapping[str, str], source: Source, read: Ids = ())
     now, held = topic_ids(kafka, [source.topic]).get(source.topic), noted(lake, source)
     known = held or read or (None,)
     if known[-1] is None:
-        # Nothing was noted, or the broker told no ids then: the records must show that it is the same topic.
+        # Nothing was noted, or the broker gave no ids then: the records must show that it is the same topic.
         refuse_other_records(lake, kafka, source, known)
         known = (*known[:-1], now)
     if now is not None and now != known[-1]:
@@ -152,7 +152,7 @@ def made_anew(kafka: Mapping[str, str], topic: str, before: str | None, now: str
 
 
 def refuse_other_records(lake: Lake, kafka: Mapping[str, str], source: Source, ids: Ids) -> None:
-    """Raise SetupError when the topic does not hold the newest archived records, as far as it can be told without ids.
+    """Raise SetupError when the topic does not hold the newest archived records, as far as is known without ids.
 
     A record is taken for the same when its timestamp is; one that the topic no longer holds tells nothing.
     """

@@ -183,7 +183,7 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
 
 
 def lateness(contract: Contract, home: Home, document: Document) -> tuple[Lateness, ...]:
-    """The lateness curves, or none when they cannot be told: a snapshot that the run read has expired
+    """The lateness curves, or none when they cannot be computed: a snapshot that the run read has expired
     since, or the stream's Spark is not proven."""
     from plumbline.contract.errors import IncompleteError, SetupError
     from plumbline.reconcile.lateness.curve import measure

@@ -83,7 +83,7 @@ class NightFolder:
 
     @property
     def announced(self) -> bool:
-        """Whether the night has been told to whoever waits for it."""
+        """Whether the night has been reported to those who wait for it."""
         return (self.root / ANNOUNCED).exists()
 
     def announce(self) -> None:

@@ -37,12 +37,12 @@ class Options:
 def nightly(job: Job, asked: Options) -> dict[str, Any]:
     """Do what is due; returns `{"contract", "nights", "last", "left", "removed", "message", "exit_code"}`.
 
-    `nights` are those that no earlier command told, also where an earlier one was killed after them; without any,
+    `nights` are those that no earlier command reported, also where an earlier one was killed after them; without any,
     `last` is the night that stands (of `day`, else the newest), so that a repeated command ends with the same code.
     `message` is `sent`, `none` (no webhook, or nothing to tell) or why it was not sent. Raises UnreachableError when
     another nightly of the contract runs, IncompleteError for a day that the stream has not settled.
     """
-    with suppress(PlumblineError):  # without a catalog nobody's nights are done, which is told below
+    with suppress(PlumblineError):  # without a catalog nobody's nights are done, which is reported below
         claim(job.home, job.contract, whose(job.lake, job.contract.contract))
     busy = f"another `plumbline nightly` of {job.contract.contract} is running"
     with locked(nights_of(job.home, job.contract) / "lock", busy):
@@ -50,7 +50,7 @@ def nightly(job: Job, asked: Options) -> dict[str, Any]:
         try:
             plan = _plan(job, asked)
             _spend(job, plan, asked)
-        except Exception as error:  # told first, raised then
+        except Exception as error:  # reported first, then raised
             failure = error
         untold = [folder for folder in NightFolder.all(job.home, job.contract) if not folder.announced]
         nights = [folder.read(NIGHT) for folder in untold]

@@ -53,7 +53,7 @@ def post(url: str, document: Mapping[str, Any], waits: tuple[float, ...] = WAITS
             break
         time.sleep(wait)
     raise UnreachableError(
-        f"the webhook took no message: {why}",
+        f"the webhook did not accept the message: {why}",
         where=urlsplit(url).hostname,
         next_step="check the address; the next nightly sends the message",
     )

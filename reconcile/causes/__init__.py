@@ -15,7 +15,7 @@ class Cause:
     Of all causes whose `proof` holds, the one with the lowest `precedence` wins. `proof` is a SQL predicate over the
     columns of the relation `evidence` (see `reconcile/evidence/`); NULL, that is a missing piece of evidence, proves
     nothing. `evidence` names the columns that a reader needs to check it, `story` is one sentence with `{column}`
-    places, filled by reconcile.report.stories. `is_drift` is false for what is no difference yet. `needs` are the
+    places, filled by reconcile.report.stories. `is_drift` is false for what is not a difference yet. `needs` are the
     sources without which nothing is proven (see `reconcile/judge/unknown_causes.py`): such a cause is then unknown, not
     absent. `without_rule` is the part of the proof that holds whatever Spark's rule of lateness is; None: all of it.
     `remedy` says in one sentence what to do about it, and `repair` by which command: replay, batch, archive,

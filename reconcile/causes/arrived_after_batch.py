@@ -1,4 +1,4 @@
-"""The stream knows an input record that the batch run had not seen."""
+"""The stream has an input record that the batch run did not see."""
 
 from plumbline.reconcile.causes import Cause
 

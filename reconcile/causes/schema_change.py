@@ -1,4 +1,4 @@
-"""One table's row is of before a column was added or widened, and differs from the other's by nothing else."""
+"""One table's row was written before a column was added or widened, and differs from the other's in nothing else."""
 
 from plumbline.reconcile.causes import Cause
 

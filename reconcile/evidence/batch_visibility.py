@@ -82,7 +82,7 @@ def _reach(pins: Pins, side: str) -> TimeRange | None:
 
 
 def beyond_batch(pins: Pins) -> str:
-    """Whether left events that the batch has not run over could match the right one of this unmatched stream row."""
+    """Whether left events not covered by a batch run could match the right one of this unmatched stream row."""
     if pins.neighbours_covered:
         return "false"
     low, high = pins.within_ms

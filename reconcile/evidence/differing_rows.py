@@ -94,7 +94,7 @@ def _by_lineage(pins: Pins) -> int:
         con.execute(
             f"CREATE OR REPLACE TABLE {table} AS SELECT side.* FROM {view} side SEMI JOIN several ON {same_key}"
         )
-    # Where one of them has no lineage, rows of a key can only be told apart by their values.
+    # Where one of them has no lineage, rows of a key can only be distinguished by their values.
     values = tuple(name for name in pins.contract.value_columns if not _ignored(pins, name))
     named = not any(_any(pins, f"{table} WHERE {_UNNAMED}") for table in _SEVERAL.values())
     inside = COORDINATES if named else values

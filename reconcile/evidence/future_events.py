@@ -1,7 +1,7 @@
 """Events from the future: they lift the watermark, and what comes after them is late though it came in time.
 
 An event is stamped in the future when its event time is ahead of its delivery by more than the source's own delay, and
-besides by more than the records of its source usually are (their median, in whole minutes, where that is positive).
+and also by more than the records of its source usually are (their median, in whole minutes, where that is positive).
 Delivered is what came first: the record's own time, or the planning of the epoch that read it.
 
 A late record was in time without such events when, in the epochs that made its late watermark, one source at least had

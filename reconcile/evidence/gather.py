@@ -31,10 +31,10 @@ def gather(pins: Pins, progress: Progress) -> None:
     `left_in_batch_snapshot` (of the covering batch run). Of that record's window: `left_closed`, `stream_matched_left`
     (the stream holds a match of it), `left_final` (no further row of it will come), `left_alone` (the stream has no
     match of it, and all that the batch has were late), `left_vanished` (it is alone, its window closed, and its
-    unmatched row is not there either; told of one row per record). The same as `right_...`; windows of the left are
+    unmatched row is not there either; set on one row per record). The same as `right_...`; windows of the left are
     closed up to `closed_until_us`. `left_copy_partition` and `left_copy_offset` are another delivery of the left event,
     if the stream took that. `right_decided` says that no row of a left record's partner will take its place,
-    `stream_copies` counts the stream rows of one key and lineage, `beyond_batch` says that the batch has not run over
+    `stream_copies` counts the stream rows of one key and lineage, `beyond_batch` says that no batch run covers
     all partners of a right record. `outside_within` says that the two records lie further apart than the contract
     joins, `at_bound` that they lie within a millisecond of a bound of `within`. NULL is unknown: no lineage, not
     archived, no ledger.

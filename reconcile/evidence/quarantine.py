@@ -50,7 +50,7 @@ def note(pins: Pins) -> None:
 @dataclass(frozen=True)
 class Taken:
     """How many records of one source the archive holds in one window, how many of them can enter the join, and how many
-    of the others its `where` leaves out (as far as that can be told here)."""
+    of the others its `where` leaves out (as far as is known here)."""
 
     archived: int = 0
     entered: int = 0
@@ -74,7 +74,7 @@ def records(pins: Pins, intake: Intake) -> dict[str, Any]:
 
     Counted are the records from which rows of the range can be made, by event time, or by the record's own time where
     the archive has no event time of it. `archived` and `entered` are counted in the archive, `quarantined` in
-    `plumbline.quarantine`; `waiting` are those that the stream job has not copied there yet. A source with `where` has
+    `plumbline.quarantine`; `waiting` are those that the stream job has not yet copied there. A source with `where` has
     `left_out` too, what that leaves out; None where only Spark can tell, and then those are among the `entered`.
     Balanced: archived = entered + left_out + quarantined + waiting. Where only records that the archive has no more
     keep it from that, `archive_lacks` says how many. A source without an archive is left out: nobody

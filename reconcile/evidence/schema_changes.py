@@ -1,8 +1,8 @@
-"""Columns whose form changed: rows of before hold the value in the earlier form, and differ by nothing else.
+"""Columns whose type changed: earlier rows hold the value in the earlier form, and differ in nothing else.
 
-Read from the schemas of the output tables' own commits. A stream row is of before when the record that its column comes
+Read from the schemas of the output tables' own commits. A stream row is earlier when the record that its column comes
 from was read by an epoch that committed under the earlier schema, or before it: rows that wait in state keep the form
-that they were packed in. A batch row is of before when the run that covers it committed under the earlier schema.
+that they were packed in. A batch row is earlier when the run that covers it committed under the earlier schema.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Form:
 def note(pins: Pins) -> None:
     """Fill the temp table `form_notes`: id, and of a mismatch of one lineage `changed_columns`: those of its differing
     columns that are in an earlier form on one side, in words, and `maybe_changed`: how many of them are in one and
-    may be of before the change or not, nobody can say. Only mismatches with such a column are there."""
+    may or may not be from before the change, which is unknown. Only mismatches with such a column are there."""
     sure: dict[str, list[str]] = {}
     unsure: dict[str, list[str]] = {}
     for form, holds, before, said in (*_of_stream(pins), *_of_batch(pins)):
@@ -82,7 +82,7 @@ def _listed(arms: Mapping[str, Sequence[str]]) -> str:
 
 
 Told = tuple[Form, str, str, str]
-"""An earlier form, SQL of whether a row holds it and of whether it is of before (NULL: nobody knows), and in words."""
+"""An earlier form, SQL of whether a row holds it and of whether it is an earlier row (NULL: unknown), and in words."""
 
 
 def _of_stream(pins: Pins) -> Iterator[Told]:

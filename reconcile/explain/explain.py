@@ -207,7 +207,7 @@ def _windows(pins: Pins, progress: Progress, records: tuple[Delivered, ...]) -> 
 
 
 def _unwritten(pins: Pins, rows: list[Written], findings: tuple[dict[str, Any], ...]) -> Iterator[Moment]:
-    """What the covering batch run did not make, and what the stream has not written."""
+    """Rows that the covering batch run did not make, and rows that the stream did not write."""
     output = pins.contract.output
     if not any(not row.is_stream for row in rows) and pins.runs:
         last = committed(pins.lake.load(output.batch_table), pins.runs[-1].snapshot_id)

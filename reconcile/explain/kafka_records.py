@@ -102,7 +102,7 @@ def _archive(pins: Pins, side: str, source: Source) -> str:
 
 
 def _field(name: str) -> str:
-    """SQL of one field of the record's JSON value, as text; NULL where the value is no JSON."""
+    """SQL of one field of the record's JSON value, as text; NULL where the value is not JSON."""
     path = text("$." + ident(name))
     return f"TRY(json_extract_string(TRY(decode(value)), {path}))"
 

@@ -52,7 +52,7 @@ def covered(runs: Iterable[BatchRun]) -> tuple[TimeRange, ...]:
 
 
 def in_force(runs: Sequence[BatchRun], wanted: TimeRange) -> tuple[BatchRun, ...]:
-    """Of runs in order of time those whose rows stand somewhere in `wanted`: later runs have not replaced them all."""
+    """The runs, oldest first, that still have rows in `wanted`: later runs did not replace all of them."""
     found = []
     for place, run in enumerate(runs):
         part = run.time_range.intersect(wanted)

@@ -82,7 +82,7 @@ def lay_out(pins: Pins) -> Progress:
 
 def may_come(partition: str, side: str) -> str:
     """SQL that says whether the stream may yet read more of a partition: not of a topic that was recreated since it
-    read the new one. What it had not read of the old one then is no record that comes later, but one that is lost."""
+    read the new one. What it had not read of the old topic by then will not come later: it is lost."""
     newest = f"SELECT max(partition) // {APART} FROM {READ} WHERE side = '{side}'"
     return f"{partition} // {APART} >= coalesce(({newest}), 0)"
 

@@ -31,6 +31,6 @@ def moment_columns(contract: Contract, has: Collection[str]) -> tuple[str, ...]:
 
 
 def moment_sql(columns: Collection[str]) -> str:
-    """SQL of the event time of a row; NULL without a column. What is no timestamp with a zone is taken as UTC."""
+    """SQL of the event time of a row; NULL without a column. A timestamp without a zone is taken as UTC."""
     told = ", ".join(f"TRY_CAST({ident(name)} AS TIMESTAMPTZ)" for name in columns)
     return f"coalesce({told})" if told else "NULL::TIMESTAMPTZ"

@@ -65,7 +65,7 @@ def _with_row(con: duckdb.DuckDBPyConnection, local: Mapping[str, str], where: s
     try:
         sql = f"SELECT plumbline_file FROM {parquet_rows(local, *options)} WHERE {where} LIMIT 1"
         found = con.execute(sql).fetchone()
-    except duckdb.Error:  # a file of another format, or of before a column had its name
+    except duckdb.Error:  # a file of another format, or from before a column had its name
         return None
     return None if found is None else local[found[0]]
 

@@ -164,8 +164,8 @@ def agrees(prediction: Prediction | None, total: Page, replayed: int) -> bool | 
     """Whether the stream table is what the rules predict: as many rows, as many late and pending ones.
 
     Records that were late because of an event from the future are late ones to the rules, of either side. None when
-    that is no question: without a ledger, where a replay replaced the live stream's rows, and where the stream took in
-    what the batch did not, or the reverse.
+    there is nothing to compare: without a ledger, where a replay replaced the live stream's rows, and where the stream
+    took in what the batch did not, or the reverse.
     """
     if prediction is None or replayed or any(cause in ONE_SIDED for cause, _ in total.entries):
         return None

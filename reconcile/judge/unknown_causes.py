@@ -1,4 +1,4 @@
-"""Which causes cannot be told at all, because what proves them is not there: unknown is not the same as absent."""
+"""Which causes cannot be decided at all, because what would prove them is missing: unknown is not absent."""
 
 from __future__ import annotations
 

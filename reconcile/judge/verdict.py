@@ -15,7 +15,7 @@ EXIT = {CLEAN: 0, DRIFT: 1, INCOMPLETE: 3}
 
 
 def verdict(*, drift: bool, complete: bool) -> str:
-    """`incomplete` beats `drift`: what cannot be told truthfully is not told."""
+    """`incomplete` beats `drift`: what is not known for certain is not claimed."""
     return INCOMPLETE if not complete else DRIFT if drift else CLEAN
 
 

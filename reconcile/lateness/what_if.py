@@ -40,7 +40,7 @@ def what_if(
     with opened(contract, home, time_range, memory) as pins:
         if lay_out(pins).last_epoch is None:
             raise SetupError(
-                f"the epoch ledger knows nothing of contract {contract.contract}",
+                f"the epoch ledger has no rows of contract {contract.contract}",
                 where="plumbline.epochs",
                 next_step="run the stream; the ledger is published with every run",
             )

@@ -48,7 +48,7 @@ def fill_drifted(pins: Pins) -> None:
 def needs_all(pins: Pins) -> bool:
     """Whether the days that were read cannot be judged apart from the others.
 
-    Where a batch row has no lineage, or where an event may have come from the future: that is told by what is usual
+    Where a batch row has no lineage, or where an event may have come from the future: that is judged by what is usual
     over the whole range.
     """
     return not pins.batch_has_lineage or _any_ahead(pins)
@@ -96,7 +96,7 @@ def _any_ahead(pins: Pins) -> bool:
 
 
 def _crowded(con: duckdb.DuckDBPyConnection) -> set[datetime]:
-    """Days with so much to keep that reading them again is no dearer."""
+    """Days with so much to keep that reading them again costs no more."""
     found = f"SELECT date_trunc('day', event_time) AS d FROM {ATTRIBUTED} GROUP BY d HAVING count(*) > {MOST_FINDINGS}"
     for side in SIDES:
         found += f' UNION ALL SELECT "window" FROM {side}_refusals GROUP BY "window" HAVING count(*) > {MOST_REFUSED}'
@@ -109,7 +109,7 @@ def _uneven(pins: Pins) -> set[datetime]:
 
 
 def _crossed(pins: Pins) -> set[datetime]:
-    """Days with a differing key that has rows on another day too, or that is no finding of its own."""
+    """Days with a differing key that has rows on another day too, or that is not a finding by itself."""
     of_key = same_key(pins, "d", "r")
     placed = " UNION ".join(
         f"SELECT d.*, date_trunc('day', _event_time) AS plumbline_day FROM {view} r JOIN {DRIFTED} d ON {of_key}"

@@ -33,7 +33,7 @@ def reusable(
     inputs: Mapping[datetime, Inputs],
     kept: Mapping[datetime, Verdict],
 ) -> dict[datetime, Verdict]:
-    """The kept verdicts whose inputs are those of this run, and that have not stood for FULL_EVERY - 1 runs yet."""
+    """The kept verdicts whose inputs are those of this run, reused in fewer than FULL_EVERY - 1 runs so far."""
     ledgers = {verdict.ledger for verdict in kept.values()}
     standing = {ledger: _stands(pins, progress, ledger) for ledger in ledgers}
     return {
@@ -101,7 +101,7 @@ def _same(verdict: Verdict, now: Inputs) -> bool:
 
 
 def _stands(pins: Pins, progress: Progress, ledger: Mark | None) -> bool:
-    """Whether the epoch ledger says of that time what it said then, and no newer query decides anew."""
+    """Whether the epoch ledger says of that time what it said then, and no newer query changes it."""
     if ledger is None:
         return progress.query_id is None
     return progress.query_id == ledger.query_id and mark(pins, ledger.query_id, ledger.epoch) == ledger

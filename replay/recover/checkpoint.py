@@ -8,7 +8,7 @@ one JSON line). A batch drops by the `batchWatermarkMs` of the batch before it; 
 larger of that and of `nextBatchWatermarkMs` in the last commit.
 
 At last the epoch that was due is planned but not run: what the topics hold beyond the border, or without that one that
-reads nothing. Otherwise events that come later would meet the watermark of before, and fewer of them would be late.
+reads nothing. Otherwise events that come later would meet the earlier watermark, and fewer of them would be late.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _batch(spark: SparkSession, contract: Contract, exchange: Exchange, playing:
 
 @contextmanager
 def _only_batches_with_data(spark: SparkSession) -> Iterator[None]:
-    """Spark runs no batch of its own accord, by which it would close windows that the old life had not closed."""
+    """Spark runs no batch of its own accord, which would close windows that the previous query had not closed."""
     before = spark.conf.get(NO_DATA_BATCHES)
     spark.conf.set(NO_DATA_BATCHES, "false")
     try:

@@ -86,7 +86,7 @@ def catalog(*answers: Any, config: Any = 200) -> Iterator[tuple[Catalog, Lake]]:
     [
         (401, SetupError, "the catalog refuses the credentials: SomeException: not with", 2),
         (403, SetupError, "the catalog does not permit this: SomeException", 1),
-        (400, SetupError, "the catalog does not answer as one does: SomeException", 1),
+        (400, SetupError, "the catalog's answer is not one that a catalog gives: SomeException", 1),
         (429, UnreachableError, "the catalog does not answer: SomeException", 3),
         (500, UnreachableError, "the catalog does not answer: SomeException", 3),
         (503, UnreachableError, "the catalog does not answer: SomeException", 3),

@@ -212,7 +212,7 @@ def test_a_catalog_that_spark_alone_cannot_open_is_one_line(spark: SparkSession,
     """As one whose JDBC driver is not there: its jar is not what PyIceberg needs."""
     uri = f"sqlite:///{tmp_path}/c.db"
     other = Lake.open(home, {"type": "sql", "uri": uri, "warehouse": f"file://{tmp_path}"})
-    with pytest.raises(SetupError, match=r"Spark does not open the catalog: .*JDBC driver belongs into") as told:
+    with pytest.raises(SetupError, match=r"Spark does not open the catalog: .*JDBC driver belongs in") as told:
         session(home, other, app="x", extra={"spark.sql.catalog.lake.uri": "jdbc:nosuch://db/i"})
     assert "No suitable driver" in str(told.value)
 

@@ -42,7 +42,7 @@ class FolderKey:
 def folder_keys(source: str, below: Sequence[Sequence[str]]) -> dict[str, FolderKey]:
     """The keys by the names of the folders of each file, below what was named `source`.
 
-    Raises UsageError where some files have a key and others have not: their rows would lack a value without a word.
+    Raises UsageError where some files have a key and others do not: their rows would lack a value silently.
     """
     found = [_keys(folders) for folders in below]
     names = [tuple(name for name, _ in keys) for keys in found]
@@ -60,7 +60,7 @@ def folder_keys(source: str, below: Sequence[Sequence[str]]) -> dict[str, Folder
 
 
 def lacking_keys(files: Files, own: Sequence[Collection[str]]) -> dict[str, FolderKey]:
-    """The keys that are no columns of the files themselves, given the columns of each: those are never replaced.
+    """The keys that are not columns of the files themselves, given the columns of each: those are never replaced.
 
     Raises UsageError where some files have such a column and others do not.
     """

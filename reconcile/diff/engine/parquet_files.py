@@ -29,7 +29,7 @@ from plumbline.reconcile.diff.engine.relation import PLACE, Relation, describe
 _WHERE_ROWS_LIE = (FILE_INDEX, "file_row_number")  # columns that DuckDB has beside those of the files
 DIGITS = "digits"
 _EXACT_IN_DOUBLE = 15
-"""Decimals of so many digits are told apart as doubles, and each double says the digits of its decimal again."""
+"""Decimals of so many digits stay distinct as doubles, and each double says the digits of its decimal again."""
 
 
 def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relation:

@@ -1,7 +1,7 @@
 """What a path stands for: the files that a name, folder or glob means, and the columns that its folders' names hold.
 
 A name that exists is that file or folder, whatever characters it has. Of a folder or glob, names that begin with `.` or
-`_` are no data (Spark's `HadoopFSUtils.shouldFilterOutPathName`), and a folder of a table format is refused, above and
+`_` hold no data (Spark's `HadoopFSUtils.shouldFilterOutPathName`), and a folder of a table format is refused, above and
 below too: which of its files count is written elsewhere. `key=value` folders are columns where they lie below what was
 named, as in Hive, and not where they lead to it.
 """
@@ -52,7 +52,7 @@ class Files:
 
 
 def files_of(source: str) -> Files | None:
-    """The files that a path, folder or glob means; None where no file has the name and it is no glob.
+    """The files that a path, folder or glob means; None where no file has the name and it is not a glob.
 
     Raises UsageError for folders that hold no plain data, SetupError for what cannot be looked into.
     """
@@ -169,7 +169,7 @@ def _passed_over(names: Sequence[str], asked: Sequence[str]) -> bool:
 
 
 def hidden(name: str) -> bool:
-    """Whether the name is one of a file or folder that is no data."""
+    """Whether the name is that of a file or folder that holds no data."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 

@@ -28,8 +28,8 @@ class Relation:
     """A view or table of one DuckDB connection.
 
     `columns` maps each column to its DuckDB type, in the table's order. `files` are the Parquet files behind it,
-    empty when the rows come from elsewhere. `placed` says that the view has PLACE too, which is no part of `columns`,
-    `untyped` that no value told the types: a CSV file that holds a header only. `digits` are columns of numbers that no
+    empty when the rows come from elsewhere. `placed` says that the view has PLACE too, which is not part of `columns`,
+    `untyped` that no value gave the types: a CSV file that holds a header only. `digits` are columns of numbers that no
     type holds exactly, as text of their digits (number_text). `clashes` are the names, without case, that several
     columns have: those bear others here (case_names).
     """

@@ -42,7 +42,7 @@ def shaped(con: duckdb.DuckDBPyConnection, side: Relation, view: str, shape: Sha
 
 
 def check_names(names: Mapping[str, str], left: Relation) -> None:
-    """Refuse a map from columns that the left side has not."""
+    """Refuse a map from columns that the left side does not have."""
     for name in names:
         if name not in left.columns:
             raise UsageError(

@@ -44,7 +44,7 @@ def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Call
 
 
 def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, names: Mapping[str, str]) -> Relation:
-    """The side; where no value told its types, with those of `other`, whose column `a` is `names[a]` in the side."""
+    """The side; where no value gave its types, with those of `other`, whose column `a` is `names[a]` in the side."""
     if not side.untyped:
         return side
     kinds = {**side.columns, **{names.get(name, name): kind for name, kind in other.columns.items()}}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """For a statement of ten joins: DuckDB holds blocks for every part of every join, for each thread anew."""
+    """For a statement of ten joins: DuckDB holds blocks for every part of every join, for each thread separately."""
     [(threads,)] = con.execute("SELECT current_setting('threads')").fetchall()
     con.execute("SET threads = 1")
     try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KEY_DIGEST = ("plumbline_k1", "plumbline_k2")
 _ROW_DIGEST = ("plumbline_r1", "plumbline_r2")
 SETTINGS = {
-    # Moments without a zone are UTC; names are told apart as they are spelled; a sum of digests may not stop a query.
+    # Moments without a zone are UTC; names are distinguished as spelled; a sum of digests may not stop a query.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "true",
     "spark.sql.ansi.enabled": "false",

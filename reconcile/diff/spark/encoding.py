@@ -52,7 +52,7 @@ def encoding_of(left: Any, right: Any, tolerance: Tolerance | None = None, depth
 
 
 def text_of(forms: list[str]) -> str:
-    """SQL of one text for several values, NULLs told apart from all else."""
+    """SQL of one text for several values, with NULLs distinct from everything else."""
     return f"concat_ws(',', {', '.join(map(_piece, forms))})" if forms else "''"
 
 

@@ -85,7 +85,7 @@ def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> Da
 
 
 def spark_schema(schema: pa.Schema) -> StructType:
-    """The schema in Spark's types. Raises UsageError that names the column of a type that Spark has not."""
+    """The schema in Spark's types. Raises UsageError that names the column of a type that Spark does not have."""
     from pyspark.errors import PySparkException
     from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -154,7 +154,7 @@ def of_asked(frame: DataFrame, asked: Collection[str] | None) -> DataFrame:
 
 
 def create(con: duckdb.DuckDBPyConnection, side: str, frame: DataFrame) -> None:
-    """An empty table with the frame's columns. Raises UsageError for a type that Arrow has not, and for names that
+    """An empty table with the frame's columns. Raises UsageError for a type unknown to Arrow, and for names that
     differ in case only."""
     import duckdb
     from pyspark.errors import PySparkException

@@ -120,7 +120,7 @@ def test_what_is_no_web_address_is_refused_without_being_shown(url: str) -> None
     "url", ["http://no-such-host.invalid/SECRET", "http://127.0.0.1:1/SECRET", "http://a..b/SECRET"]
 )
 def test_a_host_that_cannot_be_reached_is_one_line(url: str) -> None:
-    with pytest.raises(UnreachableError, match=r"the webhook took no message: .") as told:
+    with pytest.raises(UnreachableError, match=r"the webhook did not accept the message: .") as told:
         post(url, {"text": "hello"}, NO_WAIT)
     assert "SECRET" not in str(told.value)
 
@@ -139,7 +139,7 @@ def test_an_answer_that_comes_byte_by_byte_is_given_up(monkeypatch: pytest.Monke
 
         threading.Thread(target=trickle, daemon=True).start()
         begun = time.monotonic()
-        with pytest.raises(UnreachableError, match="the webhook took no message: no answer within"):
+        with pytest.raises(UnreachableError, match="the webhook did not accept the message: no answer within"):
             post(f"http://127.0.0.1:{server.getsockname()[1]}/SECRET", {"text": "hello"})
         over.set()
     assert time.monotonic() - begun < 5

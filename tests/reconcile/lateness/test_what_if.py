@@ -94,5 +94,5 @@ def test_without_a_ledger_nothing_can_be_said(make_world: MakeWorld) -> None:
     world = make_world().play(*epochs_of(1))
     world.ledger = []
     world.write()
-    with pytest.raises(SetupError, match="knows nothing of contract plays"):
+    with pytest.raises(SetupError, match="has no rows of contract plays"):
         what_if(world.contract, world.home, TimeRange())
