@@ -32,7 +32,7 @@ def exchange_paths(
     """Copy a container file with every string put through `exchange`.
 
     `watched` are fields whose values are returned per record. `lengths`: path (as it becomes) to what the field
-    `manifest_length` or `file_size_in_bytes` beside it says in the copy. Raises ValueError for what is not an
+    `manifest_length` or `file_size_in_bytes` beside it says in the copy. Raises ValueError for what is not a
     container, or not deflated.
     """
     work = _Copy(content, exchange, watched, lengths or {})

@@ -13,10 +13,11 @@ from plumbline.connect.disk import is_full, no_space
 from plumbline.connect.lake import Lake
 from plumbline.connect.pinned import connection
 from plumbline.connect.sql_quoting import text
-from plumbline.contract.errors import SetupError
+from plumbline.contract.errors import ContractError, SetupError
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.relation import first_line
+from plumbline.reconcile.diff.engine.schema_findings import nearest
 from plumbline.reconcile.diff.engine.spill_folder import spill_folder
 from plumbline.reconcile.inputs.pinned_views import Pins, pin, show
 
@@ -44,7 +45,9 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
         con.execute(f"ATTACH {text(f'{folder}/rows.duckdb')} AS kept (RECOVERY_MODE no_wal_writes)")
         con.execute("USE kept")
         try:
-            yield pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
+            pins = pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
+            _check_key(pins)
+            yield pins
         except duckdb.OutOfMemoryException as error:
             if "temp_directory" in str(error) and is_full(Path(folder)):
                 raise no_space(folder) from error
@@ -55,3 +58,17 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
         finally:
             con.close()
             lake.dispose()
+
+
+def _check_key(pins: Pins) -> None:
+    """Raise ContractError for a key column that an output table lacks: it was dropped, or the table is another."""
+    output = pins.contract.output
+    for table in (output.stream_table, output.batch_table):
+        columns = pins.lake.load(table).schema().column_names
+        for name in output.key:
+            if name not in columns:
+                raise ContractError(
+                    f"{table} has no column {name!r}, which the contract's key names",
+                    where=pins.contract.place(("output", "key")),
+                    next_step=nearest(name, columns),
+                )

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from plumbline.contract.errors import ContractError
 from plumbline.contract.loader import parse
+from plumbline.reconcile.explain.explain import explain
 from tests.support.world import CONTRACT, World, play, show
 
 OWN = ("class", "Columns", "left_count", "right_row", "left__event_time", "cause", "id", "key", "batch_row")
@@ -37,3 +39,16 @@ def test_it_is_reconciled(name: str, make_world: Callable[..., World]) -> None:
     assert (found.document["causes"], renamed.told()) == expected
     assert found.document["balanced"]
     assert {tuple(finding["key"]) for finding in renamed.findings()} == {(name,)}
+
+
+@pytest.mark.parametrize("table", ["joined.plays_stream", "joined.plays_batch"])
+def test_a_key_column_that_a_table_lacks_is_named_with_the_table(table: str, make_world: Callable[..., World]) -> None:
+    world = make_world().play([show("a", 0), play("pa", "a", 5)], [show("f", 300)])
+    world.write()
+    with world.lake.load(table).update_schema(allow_incompatible_changes=True) as update:
+        update.rename_column("show_id", "showid")
+    said = rf"{table} has no column 'show_id', which the contract's key names.*did you mean 'showid'\?"
+    with pytest.raises(ContractError, match=said):
+        world.reconcile(full=True)
+    with pytest.raises(ContractError, match=said):
+        explain(world.contract, world.home, {"show_id": "a"})
