@@ -14,10 +14,12 @@ from plumbline.connect import owners
 from plumbline.connect.file_formats import AS_PARQUET
 from plumbline.connect.user_code import reference_query, transformed
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
+from plumbline.contract.avro import HEADER_ID_SQL
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import SetupError
 from plumbline.contract.lineage import (
     EVENT_TIME,
+    HEADERS,
     LEFT_OFFSET,
     LEFT_PARTITION,
     OFFSET,
@@ -34,6 +36,7 @@ from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange, spell_bound
 from plumbline.contract.reach import input_range
 from plumbline.contract.transform_file import transform_file
+from plumbline.contract.writers import SchemaId, schema_id
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -117,7 +120,7 @@ def refuse_wrong_sql(spark: SparkSession, contract: Contract) -> None:
 def _joined(spark: SparkSession, contract: Contract, time_range: TimeRange, raws: Mapping[str, DataFrame]) -> DataFrame:
     """The join over archived records, a frame for each source; its events are views named as the sources then."""
     for name, raw in raws.items():
-        raw.createOrReplaceTempView("plumbline_archive")
+        _with_headers(raw).createOrReplaceTempView("plumbline_archive")
         spark.sql(_events_sql(contract, name, input_range(contract, name, time_range))).createOrReplaceTempView(name)
     return spark.sql(_join_sql(contract, time_range))
 
@@ -126,14 +129,23 @@ def _equipped(spark: SparkSession, contract: Contract, home: Home, archives: dic
     """The contract with the schemas by which the archived Avro events were written."""
     from plumbline.connect.registry import equipped, kept_by
 
-    ids: set[int] = set()
+    ids: set[SchemaId] = set()
     for name, source in contract.sources.items():
         if source.format == "avro":
             archive = spark.read.option("versionAsOf", str(archives[name])).table(f"lake.{source.archive}")
-            ids |= {
-                row.schema_id for row in archive.select("schema_id").distinct().collect() if row.schema_id is not None
-            }
+            named = _with_headers(archive).withColumnRenamed("headers", HEADERS)
+            for row in named.selectExpr("schema_id", f"{HEADER_ID_SQL} AS header_id").distinct().collect():
+                ids |= {id for id in (row.schema_id, row.header_id and schema_id(row.header_id)) if id is not None}
     return equipped(contract, kept_by(contract, home), ids)
+
+
+def _with_headers(archive: DataFrame) -> DataFrame:
+    """An archive's rows with their headers: null in one that has no such column."""
+    from pyspark.sql import functions as F
+
+    if "headers" in archive.columns:
+        return archive
+    return archive.withColumn("headers", F.lit(None).cast("array<struct<key: string, value: binary>>"))
 
 
 def replace_range(
@@ -196,11 +208,13 @@ def _events_sql(contract: Contract, name: str, time_range: TimeRange) -> str:
     fields = ", ".join(f"{field_sql(source, field)} AS `{field}`" for field in source.fields)
     # A line of its own ends a comment with the expression.
     computed = "".join(f", ({sql}\n) AS `{column}`" for column, sql in source.compute.items())
+    headers = f", headers AS `{HEADERS}`" if source.format == "avro" else ""
     same = f"PARTITION BY `{source.event_id}`, `{source.event_time}` ORDER BY {PARTITION}, {OFFSET}"
     copy = f"row_number() OVER ({same})" if source.event_id else "1"
     return f"""
         WITH archived AS (
-            SELECT partition AS {PARTITION}, offset AS {OFFSET}, kafka_timestamp AS {RECORD_TIME}, value AS {VALUE}
+            SELECT partition AS {PARTITION}, offset AS {OFFSET}, kafka_timestamp AS {RECORD_TIME},
+                value AS {VALUE}{headers}
             FROM plumbline_archive WHERE {time_range.sql("event_time")}
         ),
         texts AS (SELECT *, {text_sql(source)} AS {TEXT} FROM archived),

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.connect.home import Home
+from plumbline.contract.avro import HEADER
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.model import Contract
 from plumbline.contract.secrets import keep
-from plumbline.contract.writers import Writers, with_writers
+from plumbline.contract.writers import GUID_DIGITS, SchemaId, Writers, guid_id, schema_id, with_writers
 
 ALLOWED = (
     "url",
@@ -33,6 +34,11 @@ SCHEMA, UNKNOWN = ".avsc", ".unknown"
 _NOT_FOUND, _BUSY, _WHO_ARE_YOU, _FORBIDDEN = 404, 429, 401, 403
 _UNKNOWN_HERE = range(40400, 40500)
 WHERE = "schema_registry"
+
+PREFIX_STEP = (
+    "let the producer put ids in front of the value (confluent-kafka: "
+    "schema.id.serializer = prefix_schema_id_serializer)"
+)
 
 
 def checked(properties: Mapping[str, str]) -> dict[str, str]:
@@ -59,11 +65,11 @@ def client(properties: Mapping[str, str]) -> Any:
 def known(folder: Path) -> Writers:
     """The schemas kept in `folder`."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    schemas = {int(file.stem): file.read_text() for file in files if file.suffix == SCHEMA}
-    return Writers(schemas, frozenset(int(f.stem) for f in files if f.suffix == UNKNOWN and int(f.stem) not in schemas))
+    schemas = {schema_id(file.stem): file.read_text() for file in files if file.suffix == SCHEMA}
+    return Writers(schemas, frozenset({schema_id(file.stem) for file in files if file.suffix == UNKNOWN} - {*schemas}))
 
 
-def equipped(contract: Contract, folder: Path, wanted: Iterable[int] = ()) -> Contract:
+def equipped(contract: Contract, folder: Path, wanted: Iterable[SchemaId] = ()) -> Contract:
     """The contract with all that is known of the schemas its Avro events were written by; kept in `folder`.
 
     Asks the registry for all versions of each topic's subject (`<topic>-value`) and for the `wanted` ids; one that it
@@ -107,25 +113,33 @@ def _client(properties: tuple[tuple[str, str], ...]) -> Any:
         raise UsageError(f"the schema registry's client refuses: {error}", where="schema_registry") from None
 
 
-def _of_subject(registry: Any, subject: str) -> dict[int, str]:
-    """Avro schemas of all versions of a subject by id; none for a subject that is not there."""
-    found = {}
+def _of_subject(registry: Any, subject: str) -> dict[SchemaId, str]:
+    """Avro schemas of all versions of a subject by id, and by GUID where the registry gives one; none for a subject
+    that is not there."""
+    found: dict[SchemaId, str | None] = {}
     versions = _asked(lambda: registry.get_versions(subject)) or ()
     if not isinstance(versions, list | tuple):
         raise _no_registry("it does not list versions")
     for version in versions:
         registered = _asked(lambda number=version: registry.get_version(subject, number))
         if registered is not None:
-            found[int(registered.schema_id)] = _text(registered.schema, int(registered.schema_id))
+            text = _text(registered.schema, int(registered.schema_id))
+            found[int(registered.schema_id)] = text
+            guid = str(registered.guid or "").replace("-", "").lower()
+            if len(guid) == GUID_DIGITS:
+                found[guid] = text
     return {id: text for id, text in found.items() if text is not None}
 
 
-def _by_id(registry: Any, id: int) -> str | None:
-    schema = _asked(lambda: registry.get_schema(id))
+def _by_id(registry: Any, id: SchemaId) -> str | None:
+    if isinstance(id, int):
+        schema = _asked(lambda: registry.get_schema(id))
+    else:
+        schema = _asked(lambda: registry.get_schema_by_guid(guid_id(id)), by_guid=True)
     return None if schema is None else _text(schema, id)
 
 
-def _asked(question: Any) -> Any:
+def _asked(question: Any, *, by_guid: bool = False) -> Any:
     """The registry's answer; None when it does not know. Raises UnreachableError or SetupError.
 
     Only a registry's own codes say that it does not know (the REST interface's 404xx): the 404 of a wrong path would
@@ -138,6 +152,13 @@ def _asked(question: Any) -> Any:
     except SchemaRegistryError as error:
         if error.http_status_code == _NOT_FOUND and error.error_code in _UNKNOWN_HERE:
             return None
+        if by_guid and error.http_status_code == _NOT_FOUND:
+            raise SetupError(
+                "the schema registry does not give schemas by their GUIDs, which the header "
+                f"{HEADER} of the records names",
+                where=WHERE,
+                next_step=f"use a newer registry, or {PREFIX_STEP}",
+            ) from None
         raise _refusal(error) from None
     except OSError as error:
         raise _silent(error) from None
@@ -175,7 +196,7 @@ def _silent(error: Exception) -> UnreachableError:
     )
 
 
-def _text(schema: Any, id: int) -> str | None:
+def _text(schema: Any, id: SchemaId) -> str | None:
     """The schema as JSON text in one spelling; None for one that is not Avro. SetupError for one in several parts."""
     if schema.references:
         raise SetupError(
@@ -188,7 +209,7 @@ def _text(schema: Any, id: int) -> str | None:
     return json.dumps(json.loads(schema.schema_str)) if (schema.schema_type or "AVRO") == "AVRO" else None
 
 
-def _keep(folder: Path, id: int, schema: str | None) -> None:
+def _keep(folder: Path, id: SchemaId, schema: str | None) -> None:
     """Write down a schema, or that there is none, so that a reader sees all of it or nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{id}{SCHEMA if schema is not None else UNKNOWN}"

@@ -32,7 +32,11 @@ ARCHIVE_SCHEMA = pa.schema(
         _field("key", pa.binary(), "the record's key as it arrived"),
         _field("value", pa.binary(), "the record's value as it arrived"),
         _field("event_time", UTC_MICROS, "decoded event time; null when it cannot be read"),
-        _field("schema_id", pa.int32(), "schema of the value; 0 for plain JSON"),
+        _field(
+            "schema_id",
+            pa.int32(),
+            "number of the value's schema; 0 for plain JSON, null where a header names it by GUID",
+        ),
         _field("quarantine_reason", pa.string(), "why the record cannot enter the join; null when it can"),
         _field("event_id", pa.string(), "decoded event id as text; null where the contract names none"),
     ]

@@ -22,8 +22,8 @@ REASONS = {
     "tombstone": "the record has no value",
     "oversize": "the value is longer than the source's max_bytes",
     "not_utf8": "the value is not UTF-8 text",
-    "not_avro": "the value is not an Avro record of its schema in the registry's wire format (its id in front)",
-    "unknown_schema": "the registry does not know the id of the value's schema",
+    "not_avro": "nothing names the value's schema (an id in front of it, or a header), or it is not a record of it",
+    "unknown_schema": "the registry does not know the value's schema",
     "huge_number": "a number is too large for its type, or for any decimal",
     "not_json": "the value is not one JSON object, or beyond the parser's limits",
     "unreadable_event_time": "the event time is present but not a timestamp of the field's type",
@@ -52,13 +52,14 @@ _BOMB = "[eE][+-]?[0-9]{5,}"
 
 
 def text_sql(source: Source) -> str:
-    """What from_json is given: the value in an array. NULL for what it must not see: too long, no UTF-8, a bomb.
+    """What the parser is given. Avro: what names the value's schema. JSON: the value in an array, NULL for what
+    from_json must not see: too long, no UTF-8, a bomb.
 
     from_json reads one value and ignores what comes after it. Inside an array, trailing garbage breaks the syntax and
     a second document is a second element.
     """
     if source.format == "avro":
-        return "CAST(NULL AS STRING)"
+        return avro.ID_SQL
     text = f"CAST({VALUE} AS STRING)"
     wrapped = f"concat('{{\"{_RECORDS}\":[', {text}, ']}}')"
     bomb = _bomb(source, text, wrapped)
@@ -75,8 +76,8 @@ def parsed_sql(source: Source) -> str:
 
 
 def schema_id_sql(source: Source) -> str:
-    """The id of the schema that a record's value was written by: 0 for JSON, NULL where the value has none."""
-    return f"CASE WHEN {avro.FRAMED_SQL} THEN {avro.ID_SQL} END" if source.format == "avro" else "0"
+    """The number of the schema that a record's value was written by: 0 for JSON, NULL where it has none or a GUID."""
+    return avro.NUMBER_SQL if source.format == "avro" else "0"
 
 
 def parsed_schema(source: Source) -> str:

@@ -1,31 +1,69 @@
 """How Avro events are read: Spark SQL made from the schemas they were written by and the contract's fields. Pure.
 
-An event is framed as Confluent's serializers do: a zero byte, the schema's id in four bytes, big-endian, then the Avro
-record. Each known id is decoded by its own schema, and its fields are then taken by name and earlier name and given the
-contract's types. An id that nothing is known of ends the epoch with `UNKNOWN_ID`: the job asks the registry for it and
-does the epoch again.
+An event names its schema as Confluent's serializers do. Either the value begins with a zero byte and the schema's id
+in four bytes, big-endian, and the Avro record follows; or the header `__value_schema_id` holds a byte 1 and the
+schema's GUID (or a zero byte and the id), and the whole value is the record. The header decides: a record that begins
+with a zero byte by chance is not read by the schema that its first bytes seem to name.
+
+Each known schema decodes its own records, whose fields are then taken by name and earlier name and given the contract's
+types. An id that nothing is known of ends the epoch with `UNKNOWN_ID`: the job asks the registry for it and does the
+epoch again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.fields import decimal_digits, spark_type
-from plumbline.contract.lineage import CORRUPT, VALUE
+from plumbline.contract.lineage import CORRUPT, HEADERS, TEXT, VALUE
+from plumbline.contract.writers import GUID_DIGITS, by_schema, guid_id
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Source
+    from plumbline.contract.writers import SchemaId
 
 UNKNOWN_ID = "is not a schema that this job knows yet"
 """What the error says that ends an epoch, after `Avro schema id <number>`."""
 
-ID_SQL = f"try_cast(conv(hex(substring({VALUE}, 2, 4)), 16, 10) AS INT)"
-"""The id of an event's schema."""
+HEADER = "__value_schema_id"
+"""Of Confluent's HeaderSchemaIdSerializer. A header of this name without a value says nothing."""
 
-FRAMED_SQL = f"coalesce(octet_length({VALUE}) > 5 AND substring({VALUE}, 1, 1) = X'00' AND {ID_SQL} IS NOT NULL, false)"
-"""Whether the value has the wire format's head."""
+GUID_BYTES, ID_BYTES = 16, 4
+
+_NAMED = f"filter(`{HEADERS}`, h -> h.key = '{HEADER}' AND h.value IS NOT NULL)"
+_HEADS = f"array_distinct(transform({_NAMED}, h -> h.value))"
+_IN_HEADER = f"coalesce(size({_HEADS}) > 0, false)"
+
+
+def _id(bytes: str) -> str:
+    """Four bytes as the text of a schema's id; NULL for one beyond an int."""
+    return f"CAST(try_cast(conv(hex({bytes}), 16, 10) AS INT) AS STRING)"
+
+
+def _in_head(head: str) -> str:
+    """The schema's name in one header's value; NULL for a value of another form."""
+    length, kind, rest = f"octet_length({head})", f"substring({head}, 1, 1)", f"substring({head}, 2)"
+    return (
+        f"CASE WHEN {length} = {1 + GUID_BYTES} AND {kind} = X'01' THEN lower(hex({rest}))"
+        f" WHEN {length} = {1 + ID_BYTES} AND {kind} = X'00' THEN {_id(rest)} END"
+    )
+
+
+HEADER_ID_SQL = f"CASE WHEN size({_HEADS}) = 1 THEN {_in_head(f'get({_HEADS}, 0)')} END"
+"""The schema's name in a record's headers; NULL without one, and where several contradict one another."""
+
+ID_SQL = (
+    f"CASE WHEN {VALUE} IS NULL THEN NULL WHEN {_IN_HEADER} THEN {HEADER_ID_SQL}"
+    f" WHEN octet_length({VALUE}) > 5 AND substring({VALUE}, 1, 1) = X'00' THEN {_id(f'substring({VALUE}, 2, 4)')} END"
+)
+"""What names an event's schema: its id in decimal digits, or its GUID in 32 hexadecimal ones; NULL for nothing."""
+
+NUMBER_SQL = f"CASE WHEN length({TEXT}) < {GUID_DIGITS} THEN CAST({TEXT} AS INT) END"
+"""The schema's id as a number, from what `ID_SQL` gave as `_text`; NULL for a GUID."""
+
+_RECORD = f"CASE WHEN {_IN_HEADER} THEN {VALUE} ELSE substring({VALUE}, 6) END"
 
 _ISO = r"^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?(Z|[+-]\\d{2}:\\d{2})$"
 _LOGICAL = {
@@ -55,17 +93,27 @@ def decoded_sql(source: Source) -> str:
     between commas.
     """
     writers = source.writers
-    known = [
-        f"WHEN {ID_SQL} = {id} THEN {_by_schema(source, schema)}" for id, schema in sorted(writers.schemas.items())
-    ]
-    unknown = (
-        [f"WHEN {ID_SQL} IN ({', '.join(map(str, sorted(writers.unknown)))}) THEN NULL"] if writers.unknown else []
-    )
-    error = f"raise_error(concat('Avro schema id ', {ID_SQL}, ' {UNKNOWN_ID}'))"
-    readable = f"{FRAMED_SQL} AND octet_length({VALUE}) <= {source.max_bytes}"
+    known = [f"WHEN {_one_of(ids)} THEN {_by_schema(source, schema)}" for schema, ids in by_schema(writers.schemas)]
+    unknown = [f"WHEN {_one_of(writers.unknown)} THEN NULL"] if writers.unknown else []
+    error = f"raise_error(concat('Avro schema id ', {TEXT}, ' {UNKNOWN_ID}'))"
+    readable = f"{TEXT} IS NOT NULL AND octet_length({VALUE}) <= {source.max_bytes}"
     # Typed: of no schema known yet, nothing else says what the event is.
     nothing = f"CAST(NULL AS {_event_type(source)})"
     return f"CASE WHEN NOT ({readable}) THEN {nothing} {' '.join([*known, *unknown])} ELSE {error} END"
+
+
+def _one_of(ids: Iterable[SchemaId]) -> str:
+    """SQL that says whether the event's schema is one of these."""
+    return f"{TEXT} IN ({', '.join(sorted(repr(str(id)) for id in ids)) or 'NULL'})"
+
+
+def spelled_head(value: bytes) -> str:
+    """What the header says, for people: the GUID, the id, or that it is neither."""
+    if len(value) == 1 + GUID_BYTES and value[0] == 1:
+        return f"GUID {guid_id(value[1:].hex())}"
+    if len(value) == 1 + ID_BYTES and value[0] == 0:
+        return f"id {int.from_bytes(value[1:], 'big')}"
+    return f"{len(value)} bytes that are neither a GUID nor an id"
 
 
 def _event_type(source: Source) -> str:
@@ -102,8 +150,7 @@ def _without_wide_decimals(avro: Any) -> Any:
 
 def rules(source: Source) -> list[tuple[str, str]]:
     """`(reason, SQL)` of what no schema can read, after tombstones and values too long."""
-    unknown = ", ".join(map(str, sorted(source.writers.unknown))) or "NULL"
-    return [("not_avro", f"NOT {FRAMED_SQL}"), ("unknown_schema", f"coalesce({ID_SQL} IN ({unknown}), false)")]
+    return [("not_avro", f"{TEXT} IS NULL"), ("unknown_schema", f"coalesce({_one_of(source.writers.unknown)}, false)")]
 
 
 def _holds(avro: Any, record: Mapping[str, Any]) -> bool:
@@ -124,7 +171,7 @@ def _by_schema(source: Source, schema: str) -> str:
     body = json.loads(schema)
     held = {str(field["name"]): kind for field, kind in _fields(body) if not _holds(field["type"], body)}
     quoted = for_spark(body).replace("\\", "\\\\").replace("'", "\\'")
-    record = f"from_avro(substring({VALUE}, 6), '{quoted}', map({_OPTIONS}))"
+    record = f"from_avro({_RECORD}, '{quoted}', map({_OPTIONS}))"
     parts, misfits = [], []
     for field, wanted in source.fields.items():
         for name in (field, *source.aliases.get(field, ())):

@@ -21,6 +21,9 @@ TEXT, PARSED, CORRUPT = "_text", "_parsed", "_corrupt"
 RESERVED = (*LINEAGE, PARTITION, OFFSET, RECORD_TIME, VALUE, TEXT, PARSED, CORRUPT)
 """Names that no field of an event may have: the jobs use them beside the fields."""
 
+HEADERS = "headers$"
+"""A record's headers, which only Avro needs. No field's name has a $ in it."""
+
 SPARK_TYPES = {
     EVENT_TIME: "timestamp",
     LEFT_PARTITION: "int",

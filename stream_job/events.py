@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
-from plumbline.contract.lineage import EVENT_TIME, OFFSET, PARSED, PARTITION, RECORD_TIME, TEXT, VALUE
-from plumbline.contract.model import Contract
+from plumbline.contract.lineage import EVENT_TIME, HEADERS, OFFSET, PARSED, PARTITION, RECORD_TIME, TEXT, VALUE
+from plumbline.contract.model import Contract, Source
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 RAW = {"partition": PARTITION, "offset": OFFSET, "timestamp": RECORD_TIME, "value": VALUE}
 """Columns of Spark's Kafka source, and as they are called here: an event may have fields of any of these names."""
+
+
+def read_columns(source: Source) -> dict[str, str]:
+    """The raw columns that a source's events are made from, and what they are called beside the fields."""
+    return RAW | ({"headers": HEADERS} if source.format == "avro" else {})
 
 
 def as_raw(column: str) -> str:
@@ -30,7 +35,7 @@ def decoded(raw: DataFrame, contract: Contract, name: str, keep: Sequence[str] =
     from pyspark.sql import functions as F
 
     source = contract.sources[name]
-    renamed = [*RAW.items(), *((column, as_raw(column)) for column in keep)]
+    renamed = [*read_columns(source).items(), *((column, as_raw(column)) for column in keep)]
     texts = raw.select(*(F.col(there).alias(here) for there, here in renamed)).withColumn(
         TEXT, F.expr(text_sql(source))
     )

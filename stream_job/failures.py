@@ -69,7 +69,7 @@ def _gone(kind: str, text: str, service: str, next_step: str) -> _Rule:
 
 
 RULES = (
-    _Rule(r"(?!)", rf"Avro schema id \d+ {UNKNOWN_ID}", True, "registry", REGISTRY_STEP, True),
+    _Rule(r"(?!)", rf"Avro schema id \w+ {UNKNOWN_ID}", True, "registry", REGISTRY_STEP, True),
     _Rule(
         r"(?!)",
         r"No space left on device|Disk quota exceeded|SQLITE_FULL|database or disk is full",

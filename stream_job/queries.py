@@ -22,8 +22,10 @@ from plumbline.contract.durations import spell_duration
 from plumbline.contract.generations import Generation, Ids, of_topic, placed
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract, Source
+from plumbline.contract.writers import SchemaId, schema_id
 from plumbline.stream_job import archiver, isolation, topics
 from plumbline.stream_job.archive import archived
+from plumbline.stream_job.events import read_columns
 from plumbline.stream_job.failures import Failure
 from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.join import join, joins_by_event_id
@@ -103,15 +105,15 @@ class Parts:
     contract: Contract
     job: JobFolder
     kafka: dict[str, str]
-    unknown_schemas: set[int] = field(default_factory=set)
+    unknown_schemas: set[SchemaId] = field(default_factory=set)
     say: Callable[[str], None] = lambda message: None
     shared: frozenset[str] = frozenset()
 
     def heed(self, failure: Failure) -> None:
         """Note the schema id that a query failed for, so that its next start asks the registry for it."""
-        found = re.search(rf"Avro schema id (\d+) {UNKNOWN_ID}", failure.what)
+        found = re.search(rf"Avro schema id (\w+) {UNKNOWN_ID}", failure.what)
         if found:
-            self.unknown_schemas.add(int(found[1]))
+            self.unknown_schemas.add(schema_id(found[1]))
 
     def equipped(self) -> Contract:
         """The contract with the schemas of its Avro events, as far as the registry knows them now."""
@@ -173,7 +175,10 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
     ids = {name: _agreed(parts, name, topics.read_by(job.join, side)) for side, name, _ in topics.sides(contract)}
     topics.refuse_unturned(job, contract, ids)
     topics.refuse_read_beyond(job, contract, parts.kafka, ids)
-    left, right = (_kafka(parts, source, limit, ids[name]) for _, name, source in topics.sides(contract))
+    left, right = (
+        _kafka(parts, source, limit, ids[name], headers="headers" in read_columns(source))
+        for _, name, source in topics.sides(contract)
+    )
     rows = join(contract, left, right, layouts=job.layouts)
     owned = owners.named(contract, owners.STREAM)  # from the first moment: nobody comes between making and noting
     rows = ensure_output(parts.lake, contract, contract.output.stream_table, rows, owned)

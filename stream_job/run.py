@@ -87,13 +87,11 @@ def _refuse_taken_port(life: Life) -> None:
 
 def _ask_for_topics(contract: Contract, kafka: dict[str, str], say: Say, *, patient: bool) -> None:
     """Refuse a missing topic before Spark starts; a job with patience goes on while no broker answers."""
-    from plumbline.connect.framing import refuse_header_ids
     from plumbline.connect.kafka import topic_partitions
 
     try:
         for source in contract.sources.values():
             topic_partitions(kafka, source.topic)
-        refuse_header_ids(kafka, contract)
     except UnreachableError as error:
         if not patient:
             raise

@@ -125,7 +125,6 @@ def found(contract: Contract, home: Home) -> dict[str, Any]:
     Raises SetupError for a missing topic, UsageError for a table that is another contract's or of another source.
     """
     from plumbline.connect import broker, owners
-    from plumbline.connect.framing import refuse_header_ids
     from plumbline.connect.kafka import topic_partitions
     from plumbline.connect.lake import Lake
 
@@ -138,7 +137,6 @@ def found(contract: Contract, home: Home) -> dict[str, Any]:
         )
     kafka = contract.kafka or {"bootstrap.servers": local.bootstrap_servers if local else ""}
     topics = {source.topic: topic_partitions(kafka, source.topic) for source in contract.sources.values()}
-    refuse_header_ids(kafka, contract)
     lake = Lake.open(home, contract.catalog)
     archives = [source.archive for source in contract.sources.values()]
     names = [*archives, contract.output.stream_table, contract.output.batch_table]

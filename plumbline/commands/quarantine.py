@@ -84,13 +84,14 @@ def _sample(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _hint(row: Mapping[str, Any]) -> str | None:
-    """What else is known of why the record was refused, with the next step."""
-    from plumbline.connect.framing import HEADER, PREFIX_STEP, in_header
+    """What else is known of why the record was refused: the schema that its headers name."""
+    from plumbline.contract.admission import OF_AVRO
+    from plumbline.contract.avro import HEADER, spelled_head
 
-    headers = [(header["key"], header["value"]) for header in row.get("headers") or ()]
-    if row["reason"] not in ("not_avro", "unknown_schema") or not in_header(headers):
+    heads = {header["value"] for header in row.get("headers") or () if header["key"] == HEADER}
+    if row["reason"] not in OF_AVRO or not heads - {None}:
         return None
-    return f"the id of its schema is in the header {HEADER}, only ids in front of the value are read: {PREFIX_STEP}"
+    return f"its schema is named in the header {HEADER}: {' and '.join(sorted(map(spelled_head, heads - {None})))}"
 
 
 def _show(document: Mapping[str, Any], console: Console) -> None:

@@ -157,3 +157,32 @@ def test_properties_are_an_allow_list_and_are_not_shown() -> None:
         registry.checked({"basic.auth.user.info": "a:b"})
     secret = contract("http://x", **{"basic.auth.user.info": "me:swordfish"})
     assert "swordfish" not in repr(secret) + str(secret.semantics())
+
+
+GUID = "89791762-2336-4186-9674-299b90a802e2"
+ID = GUID.replace("-", "")
+
+
+def test_a_schema_is_had_by_its_guid(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    other = "0" * 31 + "9"
+    subject = "/subjects/shop.orders-value/versions"
+    Handler.answers[f"{subject}/1"] = {"subject": "s", "version": 1, "id": 7, "guid": GUID.upper(), "schema": FIRST}
+    Handler.answers["/schemas/guids/00000000-0000-0000-0000-000000000009"] = {"schema": ELSEWHERE}
+    Handler.answers[f"/schemas/guids/{GUID[:-1]}3"] = (404, '{"error_code": 40403, "message": "Schema not found"}')
+    found = registry.equipped(contract(address(server)), tmp_path / "schemas", [other, f"{ID[:-1]}3"]).left.writers
+    assert {id: json.loads(text) for id, text in found.schemas.items()} == {
+        7: json.loads(FIRST),
+        ID: json.loads(FIRST),
+        8: json.loads(SECOND),
+        other: json.loads(ELSEWHERE),
+    }
+    assert found.unknown == {f"{ID[:-1]}3"}
+    assert registry.known(tmp_path / "schemas").ids == found.ids
+
+
+def test_a_registry_that_gives_no_schema_by_guid_is_named(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    """An older one has no such path, and answers for it as for any other: that is no answer about the schema."""
+    Handler.answers[f"/schemas/guids/{GUID}"] = (404, '{"error_code": 404, "message": "HTTP 404 Not Found"}')
+    with pytest.raises(SetupError, match=r"does not give schemas by their GUIDs.*__value_schema_id.*newer registry"):
+        registry.equipped(contract(address(server)), tmp_path, [ID])
+    assert registry.known(tmp_path).unknown == frozenset()

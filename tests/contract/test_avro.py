@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plumbline.contract.avro import UNKNOWN_ID
+from plumbline.contract.avro import HEADER, UNKNOWN_ID
 from plumbline.contract.model import Source
 from plumbline.contract.writers import Writers
 from tests.support.avro_events import encoded, record
@@ -146,3 +146,64 @@ def test_before_any_schema_is_known_records_are_judged_all_the_same(spark: Spark
     made._writers = Writers()
     found = judged(spark, made, [(None, NOON), (b"plain", NOON)])
     assert [one.reason for one in found] == ["tombstone", "not_avro"]
+
+
+GUID = "0000000000000000000000000000002a"
+"""Looks like a number to whoever casts it."""
+
+
+def in_header(guid: str) -> list[tuple[str, bytes]]:
+    return [(HEADER, b"\1" + bytes.fromhex(guid))]
+
+
+def test_the_schema_that_a_header_names_reads_the_whole_value(spark: SparkSession) -> None:
+    made = source()
+    made._writers = Writers({**SCHEMAS, GUID: LONELY}, frozenset({404, "f" * 32}))
+    lonely = framed(5, id="a", at=NOON_US)
+    cases: dict[str, tuple[bytes | None, Any, str | None]] = {
+        "by its GUID": (lonely[5:], in_header(GUID), None),
+        "by a number in the header": (lonely[5:], [(HEADER, b"\0\0\0\0\5")], None),
+        "among other headers": (lonely[5:], [("trace", b"\0"), *in_header(GUID), (HEADER, None)], None),
+        "the same one twice": (lonely[5:], in_header(GUID) * 2, None),
+        "of the key only": (lonely, [("__key_schema_id", b"\1" + bytes(16))], None),
+        "without a value": (lonely, [(HEADER, None)], None),
+        "no longer in front too": (lonely, in_header(GUID), "not_avro"),
+        "two that contradict": (lonely, in_header(GUID) + in_header("f" * 32), "not_avro"),
+        "unknown, though the value names one": (lonely, in_header("f" * 32), "unknown_schema"),
+        "of no form": (lonely, [(HEADER, b"\1\2\3")], "not_avro"),
+        "empty": (lonely, [(HEADER, b"")], "not_avro"),
+        "without a record": (None, in_header(GUID), "tombstone"),
+        "of nothing": (b"", in_header(GUID), "not_avro"),
+    }
+    records = [(value, NOON) for value, _, _ in cases.values()]
+    found = judged(spark, made, records, headers=[headers for _, headers, _ in cases.values()])
+    assert {name: one.reason for name, one in zip(cases, found, strict=True)} == {
+        name: reason for name, (_, _, reason) in cases.items()
+    }
+    assert {one.fields["id"] for one in found if one.reason is None} == {"a"}
+
+
+def test_a_record_that_begins_like_an_id_is_read_by_its_headers_schema(spark: SparkSession) -> None:
+    """The first bytes of the plain record are a zero byte and the id 5, whose schema could read what follows."""
+    bait = framed(5, id="b", at=NOON_US)
+    sly = record(
+        empty="string", nothing="int", none="int", no="int", code="int", id=["null", "string"], at=["null", MICROS]
+    )
+    made = source()
+    made._writers = Writers({5: LONELY, GUID: sly})
+    value = encoded(0, sly, {"empty": "", "nothing": 0, "none": 0, "no": 0, "code": -3, "id": "b", "at": NOON_US})[5:]
+    assert value == bait
+    by_head, by_header = judged(spark, made, [(bait, NOON), (value, NOON)], headers=[None, in_header(GUID)])
+    assert (by_head.fields["id"], by_header.fields["id"]) == ("b", "b")
+    made._writers = Writers({5: LONELY, GUID: record(empty="string", nothing="int", none="int", no="int", code="int")})
+    assert [
+        one.reason for one in judged(spark, made, [(bait, NOON), (value, NOON)], headers=[None, in_header(GUID)])
+    ] == [
+        None,
+        "null_event_time",
+    ]
+
+
+def test_a_guid_that_nothing_is_known_of_ends_the_work_by_name(spark: SparkSession) -> None:
+    with pytest.raises(Exception, match=f"Avro schema id {GUID} {UNKNOWN_ID}"):
+        judged(spark, source(), [(framed(5, id="a", at=NOON_US), NOON)], headers=[in_header(GUID)])

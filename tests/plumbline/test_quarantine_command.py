@@ -106,17 +106,31 @@ def test_records_without_a_time_come_last(folder: Path, capsys: pytest.CaptureFi
     assert [one["offset"] for one in json.loads(ask(folder, capsys, "--json", "--limit", "1"))["newest"]] == [0]
 
 
+GUID = b"\x01" + bytes.fromhex("89791762233641869674299b90a802e2")
+
+
 @pytest.mark.parametrize(("reason", "told"), [("not_avro", True), ("unknown_schema", True), ("null_key", False)])
-def test_a_schema_id_in_a_header_is_named_with_the_way_out(
-    folder: Path, capsys: pytest.CaptureFixture[str], reason: str, told: bool
+@pytest.mark.parametrize(
+    ("heads", "named"),
+    [
+        ([GUID], "GUID 89791762-2336-4186-9674-299b90a802e2"),
+        ([b"\x00\x00\x00\x00\x07", None], "id 7"),
+        (
+            [b"\x01\x02", GUID],
+            "2 bytes that are neither a GUID nor an id and GUID 89791762-2336-4186-9674-299b90a802e2",
+        ),
+    ],
+    ids=["a GUID", "a number", "two"],
+)
+def test_a_schema_named_in_a_header_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], reason: str, told: bool, heads: list[bytes], named: str
 ) -> None:
     fill(folder, ("visits", "views", reason, b"\x02a"))
     lake = Lake.open(Home.resolve(folder / "home"))
     row = lake.load(QUARANTINE).scan().to_arrow().to_pylist()[0]
-    rows = [row | {"headers": [{"key": "__value_schema_id", "value": b"\x01" + bytes(16)}], "offset": 7}]
+    rows = [row | {"headers": [{"key": "__value_schema_id", "value": head} for head in heads], "offset": 7}]
     lake.append(QUARANTINE, pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA))
     hints = {one["offset"]: one["hint"] for one in json.loads(ask(folder, capsys, "--json"))["newest"]}
     assert hints[0] is None
-    assert (hints[7] is not None) is told
-    step = "is in the header __value_schema_id, only ids in front of the value are read: let its producer use"
-    assert (step in ask(folder, capsys)) is told
+    assert hints[7] == (f"its schema is named in the header __value_schema_id: {named}" if told else None)
+    assert ((hints[7] or "its schema is named") in ask(folder, capsys)) is told

@@ -12,7 +12,7 @@ from plumbline.contract.ranges import TimeRange
 from plumbline.replay import play
 from plumbline.replay.plan import make_plan
 from plumbline.replay.steps import open_replay
-from tests.support.avro_events import encoded, record, register
+from tests.support.avro_events import encoded, header, record, register, register_guid
 from tests.support.model import START, Event, Row
 from tests.support.scenario import Scenario
 
@@ -110,3 +110,54 @@ def test_five_changes_of_the_writers_schema_in_the_middle_of_a_run(new_scenario:
     job.batch()
     assert job.reconcile()["verdict"] == "clean"
     assert replayed(job) == [row for row in job.rows() if row.label != "end"]
+
+
+def test_schemas_named_in_headers_are_read_by_stream_batch_and_replay_alike(
+    new_scenario: Callable[..., Scenario],
+) -> None:
+    """A producer that changes from ids in front of the value to GUIDs in headers, both in one topic.
+
+    The plain record of `BAIT` begins with a zero byte and the id of FIRST, which could read what follows.
+    """
+    url = "mock://guids-in-headers"
+    job = new_scenario(schema_registry={"url": url}, sources={"orders": {"format": "avro"}})
+    job.rewrite_source("orders", fields=BEFORE)
+    job.change_contract(output={"columns": ["orders.label", *COMMON, "orders.note"]})
+    subject = f"{job.contract.left.topic}-value"
+    one = register(url, subject, FIRST)
+    assert one == 1, "BAIT's fifth field is minus one, written as a byte 1"
+    bait = record(**dict.fromkeys(("none", "a", "b", "c"), "string"), code="int", **ORDER, note="string", pieces="int",
+                  weight="float", label="string")  # fmt: skip
+    first, second = header(register_guid(url, subject, FIRST)), header(register_guid(url, "named-otherwise", bait))
+    stranger = header("ffffffff-0000-4000-8000-000000000001")
+
+    def sly(key: str, minute: float, *headers: tuple[str, bytes], poison: str | None = None) -> Event:
+        empty = {"none": "", "a": "", "b": "", "c": "", "code": -1, "note": "n", "pieces": 3}
+        whole = order(0, bait, key, minute, **empty).raw
+        assert whole is not None
+        assert whole[5:10] == b"\0\0\0\0\1"
+        return Event(key, minute, raw=whole[5:], headers=headers, poison=poison)
+
+    def plain(key: str, minute: float, head: tuple[str, bytes]) -> Event:
+        framed = order(0, FIRST, key, minute, pieces=1, note="n").raw
+        assert framed is not None
+        return Event(key, minute, raw=framed[5:], headers=(("trace", b"7"), head))
+
+    read = [order(one, FIRST, "front", 0, pieces=1, note="n"), plain("head", 1, first), sly("sly", 2, second)]
+    unread = [
+        sly("unknown", 3, stranger, poison="unknown_schema"),
+        sly("torn", 4, ("__value_schema_id", b"\1\2"), poison="not_avro"),
+    ]
+    job.feed([*read, *unread], [Event("sly", 5, "p1"), Event("unknown", 5, "p2"), Event("torn", 5, "p3")])
+    job.epoch()
+    job.feed([order(one, FIRST, "end", 400, pieces=1, note="n")], [Event("far", 400, "pend")])
+    job.epoch()
+    job.expect(rows=["sly+p1", "front", "head"], late=[])
+    assert {row.id for row in job.rows()} == {"sly", "front", "head"}
+    assert job.archived() == job.delivered()
+    assert job.quarantined() == job.poisoned()
+    archive = job.lake.load(job.contract.left.archive).scan(selected_fields=("schema_id",)).to_arrow()
+    assert sorted(archive["schema_id"].to_pylist(), key=str) == [1, 1, None, None, None, None]
+    job.batch()
+    assert job.reconcile()["verdict"] == "clean"
+    assert replayed(job) == job.rows()

@@ -7,7 +7,9 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka.schema_registry import Schema
+from confluent_kafka.schema_registry import Schema, header_schema_id_serializer
+from confluent_kafka.schema_registry.serde import SchemaId
+from confluent_kafka.serialization import MessageField, SerializationContext
 
 from plumbline.connect import registry
 
@@ -21,6 +23,19 @@ def record(**fields: Any) -> str:
 def register(url: str, subject: str, schema: str) -> int:
     """Register a schema at the registry of `url`; returns its id."""
     return int(registry.client({"url": url}).register_schema(subject, Schema(schema, "AVRO")))
+
+
+def register_guid(url: str, subject: str, schema: str) -> str:
+    """Register a schema; returns its GUID."""
+    return str(registry.client({"url": url}).register_schema_full_response(subject, Schema(schema, "AVRO")).guid)
+
+
+def header(guid: str) -> tuple[str, bytes]:
+    """The header in which Confluent's serializer puts the GUID of the value's schema."""
+    context = SerializationContext("any", MessageField.VALUE, [])
+    assert header_schema_id_serializer(b"value", context, SchemaId("AVRO", guid=guid)) == b"value"
+    [made] = context.headers
+    return made
 
 
 def encoded(id: int, schema: str, values: Mapping[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
-from plumbline.contract.lineage import OFFSET, PARSED, RECORD_TIME, TEXT, VALUE
+from plumbline.contract.lineage import HEADERS, OFFSET, PARSED, RECORD_TIME, TEXT, VALUE
 from plumbline.contract.model import Source
 
 if TYPE_CHECKING:
@@ -46,10 +46,17 @@ def judged(
     source: Source,
     records: Sequence[tuple[bytes | None, datetime]],
     keys: tuple[str, ...] = ("id",),
+    headers: Sequence[Sequence[tuple[str, bytes | None]] | None] = (),
 ) -> list[Judged]:
-    """The judgement of each (value, record time), in order."""
-    rows = [(n, None if value is None else bytearray(value), moment) for n, (value, moment) in enumerate(records)]
-    frame = spark.createDataFrame(rows, f"{OFFSET} INT, {VALUE} BINARY, {RECORD_TIME} TIMESTAMP")
+    """The judgement of each (value, record time), in order; `headers` are those of the first records."""
+    rows = [
+        (n, None if value is None else bytearray(value), moment, headers[n] if n < len(headers) else None)
+        for n, (value, moment) in enumerate(records)
+    ]
+    kinds = (
+        f"{OFFSET} INT, {VALUE} BINARY, {RECORD_TIME} TIMESTAMP, `{HEADERS}` ARRAY<STRUCT<key: STRING, value: BINARY>>"
+    )
+    frame = spark.createDataFrame(rows, kinds)
     frame = frame.selectExpr("*", f"{text_sql(source)} AS {TEXT}")
     frame = frame.selectExpr("*", f"explode(array({parsed_sql(source)})) AS {PARSED}")
     frame = frame.selectExpr("*", *(f"{field_sql(source, name)} AS `{name}`" for name in source.fields))

@@ -23,7 +23,7 @@ class Event:
     """An event of either side.
 
     `minute` is its event time since START (None: it has none). `raw` replaces its JSON; empty, the record has no value.
-    `poison` is the reason of quarantine that a `raw` value must be given.
+    `poison` is the reason of quarantine that a `raw` value must be given. `headers` are the record's.
     """
 
     id: str | None
@@ -34,6 +34,7 @@ class Event:
     partition: int = 0
     raw: bytes | None = None
     poison: str | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def reason(self) -> str | None:

@@ -270,7 +270,8 @@ class Scenario:
         self.placed[side].append(Placed(event, event.partition, offset))
         topic = self.contract.sources[SIDES[side]].topic
         moment = max(0, (event.us or 0) // 1000)
-        return Record(topic, (event.id or "").encode(), event.value(side), moment, partition=event.partition)
+        key, value = (event.id or "").encode(), event.value(side)
+        return Record(topic, key, value, moment, list(event.headers), partition=event.partition)
 
 
 def _by_first_delivery(row: Row, first: Mapping[str, Mapping[Any, Placed]]) -> Row:
