@@ -42,7 +42,7 @@ docs: .venv/installed  ## write the generated pages of docs/ afresh
 	@$(BIN)/python -m tools.docs
 
 site: docs  ## build the documentation site into ./site
-	@$(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/mkdocs build --strict
 	@echo "site/index.html"
 
 # Folders of wheels and index addresses are one machine's: nothing of them may reach the lock.
