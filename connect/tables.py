@@ -60,6 +60,7 @@ EPOCHS_SCHEMA = pa.schema(
         _field("planned_at", UTC_MICROS, "when the epoch was planned, by the job's clock"),
         _field("topic_id", pa.string(), "Kafka's id of the partition's topic; null where it is not known"),
         _field("stream_table", pa.string(), "the table that the job writes; null: written by an earlier version"),
+        _field("spark_version", pa.string(), "of the Spark that planned it; null: written by an earlier version"),
     ]
 )
 """One row per committed micro-batch and source partition."""

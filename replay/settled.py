@@ -31,13 +31,15 @@ def refuse_unproven(lake: Lake, contract: Contract) -> None:
 def unproven_closing(lake: Lake, contract: Contract) -> str | None:
     """The Spark of the stream table's newest epoch where its rule is not proven; None for a table without epochs."""
     from plumbline.reconcile.inputs.stream_commits import closing
+    from plumbline.stream_job.epochs import newest as newest_epoch
 
     name = contract.output.stream_table
     if not lake.exists(name):
         return None
     table = lake.load(name)
     newest = table.current_snapshot()
-    return closing(table, newest.snapshot_id if newest else None)
+    noted = (newest_epoch(lake, contract) or {}).get("spark_version")
+    return closing(table, newest.snapshot_id if newest else None, noted)
 
 
 def refuse_unsettled(lake: Lake, contract: Contract, time_range: TimeRange) -> None:

@@ -54,18 +54,20 @@ def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, A
                     "stream_table": contract.output.stream_table,
                     "planned_at": datetime.fromtimestamp(epoch.planned_at_ms / 1000, UTC),
                     "topic_id": dict(enumerate(ids)).get(int(partition) // APART),
+                    "spark_version": epoch.spark_version,
                 }
 
 
 def newest(lake: Lake, contract: Contract) -> dict[str, Any] | None:
     """The contract's newest published epoch, None without one.
 
-    Its fields: `query_id`, `epoch`, `planned_at`, `evict_watermark_ms`.
+    Its fields: `query_id`, `epoch`, `planned_at`, `evict_watermark_ms`, and `spark_version` where the table has it.
     """
     if not lake.exists(EPOCHS):
         return None
-    fields = ("query_id", "epoch", "planned_at", "evict_watermark_ms")
     table = lake.load(EPOCHS)
+    known = set(table.schema().column_names)
+    fields = ("query_id", "epoch", "planned_at", "evict_watermark_ms", *({"spark_version"} & known))
     rows: list[dict[str, Any]] = (
         table.scan(rows_condition(contract, table.schema().column_names), selected_fields=fields).to_arrow().to_pylist()
     )

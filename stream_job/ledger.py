@@ -28,7 +28,8 @@ Offsets = dict[str, int]
 class Epoch:
     """One committed micro-batch. Watermarks in ms since 1970; offsets per source in the join's order, left first.
 
-    `topic_ids` are those of the topics that the source's name has had until then, oldest first.
+    `topic_ids` are those of the topics that the source's name has had until then, oldest first. `spark_version` is that
+    of the Spark which planned it; None where an earlier version of Plumbline, which did not note it, ran the job.
     """
 
     epoch: int
@@ -40,6 +41,7 @@ class Epoch:
     start: tuple[Offsets, Offsets]
     end: tuple[Offsets, Offsets]
     topic_ids: tuple[Ids, Ids] = ((), ())
+    spark_version: str | None = None
 
     @property
     def no_data(self) -> bool:
@@ -55,10 +57,11 @@ class Ledger:
         self.checkpoint = checkpoint
         self._last: int | None = None
 
-    def begin_run(self, run_id: str) -> None:
+    def begin_run(self, run_id: str, spark_version: str | None = None) -> None:
         """Note that a run starts after the last committed epoch. Call after `sync`, before the query starts."""
         first = self.last_epoch() + 1
-        _write_once(self.folder / "runs" / f"{first:012d}.json", {"run_id": run_id, "first_epoch": first}, replace=True)
+        begun = {"run_id": run_id, "first_epoch": first, "spark_version": spark_version}
+        _write_once(self.folder / "runs" / f"{first:012d}.json", begun, replace=True)
 
     def sync(self) -> int:
         """Copy committed batches that have no record yet; returns how many.
@@ -185,29 +188,33 @@ class Ledger:
 
     def _made(self, number: int, query_id: str, previous: Epoch | None) -> Epoch:
         watermark_ms, planned_at_ms, read = _read_offsets(self.checkpoint / "offsets" / str(number))
+        run_id, spark_version = self._run_of(number)
         left, right = (
             ends_in(read_by(self.checkpoint, side), number, ends) for side, ends in zip(SIDES, read, strict=True)
         )
         return Epoch(
             epoch=number,
             query_id=query_id,
-            run_id=self._run_of(number),
+            run_id=run_id,
             planned_at_ms=planned_at_ms,
             late_watermark_ms=previous.evict_watermark_ms if previous else 0,
             evict_watermark_ms=watermark_ms,
             start=previous.end if previous else ({}, {}),
             end=(left[1], right[1]),
             topic_ids=(left[0], right[0]),
+            spark_version=spark_version,
         )
 
-    def _run_of(self, number: int) -> str:
+    def _run_of(self, number: int) -> tuple[str, str | None]:
+        """The run that planned an epoch, and its Spark."""
         starts = [n for n in _numbers(self.folder / "runs") if n <= number]
         if not starts:
-            return "unknown"
+            return "unknown", None
         try:
-            return str(json.loads((self.folder / "runs" / f"{max(starts):012d}.json").read_text())["run_id"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return "unknown"
+            begun = json.loads((self.folder / "runs" / f"{max(starts):012d}.json").read_text())
+            return str(begun["run_id"]), begun.get("spark_version")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return "unknown", None
 
     def _path(self, number: int) -> Path:
         return self.folder / "epochs" / f"{number:012d}.json"

@@ -73,6 +73,7 @@ def _epoch(contract: Contract, rows: list[dict[str, Any]]) -> Epoch:
         start=(starts[0], starts[1]),
         end=(ends[0], ends[1]),
         topic_ids=(_ids(sides[0]), _ids(sides[1])),
+        spark_version=first.get("spark_version"),
     )
 
 

@@ -184,7 +184,7 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
     rows = ensure_output(parts.lake, contract, contract.output.stream_table, rows, owned)
     owners.claim(parts.lake, contract, owners.STREAM)
     job.accept(contract)
-    job.ledger.begin_run(str(uuid.uuid4()))
+    job.ledger.begin_run(str(uuid.uuid4()), parts.spark.version)
     topics.note_read(job.join, {side: ids[name] for side, name, _ in topics.sides(contract)})
     trigger = _trigger(contract.stream.every, once=once)
     return write_stream(rows, contract.output.stream_table, str(job.join), trigger)

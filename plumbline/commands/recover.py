@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 )
 @click.option("--accept-gaps", is_flag=True, help="Continue although needed offsets are gone from topic and archive.")
 @click.option(
-    "--accept-differences", is_flag=True, help="Continue although the stream table is not what the ledger says."
+    "--accept-differences",
+    is_flag=True,
+    help="Continue although the stream table is not what the ledger says, or another Spark than a proven one wrote it.",
 )
 @home_option
 @json_option

@@ -96,15 +96,15 @@ def newest_event_us(pins: Pins, view: str) -> int | None:
 def _progress(pins: Pins) -> Progress:
     found = pins.con.execute(
         f"""
-        SELECT query_id, epoch, evict_watermark_ms FROM {LEDGER}
+        SELECT query_id, epoch, evict_watermark_ms, spark_version FROM {LEDGER}
         WHERE query_id = (SELECT arg_max(query_id, (planned_at, query_id)) FROM {LEDGER})
         ORDER BY epoch DESC LIMIT 1
         """
     ).fetchone()
     if found is None:
         return Progress()
-    query_id, epoch, evict_ms = found
-    if _closing_unknown(pins):
+    query_id, epoch, evict_ms, version = found
+    if _closing_unknown(pins, version):
         return Progress(query_id, epoch, evict_ms)
     low, high = pins.within_ms
     return Progress(
@@ -117,8 +117,11 @@ def _progress(pins: Pins) -> Progress:
     )
 
 
-def _closing_unknown(pins: Pins) -> bool:
-    """Whether nobody knows which windows the stream has closed: its newest epoch ran on a Spark not proven."""
+def _closing_unknown(pins: Pins, version: str | None) -> bool:
+    """Whether nobody knows which windows the stream has closed: its newest epoch ran on a Spark not proven.
+
+    `version` is what the ledger says of that epoch.
+    """
     table = pins.contract.output.stream_table
     pinned = pins.snapshots.get(table)  # a recovery looks at the ledger alone
-    return pinned is not None and closing(pins.lake.load(table), pinned) is not None
+    return pinned is not None and closing(pins.lake.load(table), pinned, version) is not None

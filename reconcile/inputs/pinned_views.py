@@ -22,7 +22,7 @@ from plumbline.reconcile.inputs.batch_runs import BatchRun, batch_runs, covered,
 from plumbline.reconcile.inputs.day_ranges import Untimed, Windows
 from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
-from plumbline.reconcile.inputs.stream_commits import last_epoch, unproven
+from plumbline.reconcile.inputs.stream_commits import engines, last_epoch, unproven
 from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
 
 if TYPE_CHECKING:
@@ -123,9 +123,11 @@ class Pins:
 
     @property
     def unproven_spark(self) -> tuple[str, ...]:
-        """Versions of Spark behind the stream table whose rule of lateness is not proven."""
+        """Versions of Spark that wrote the stream table, as commits and ledger say, whose late rule is not proven."""
         table = self.contract.output.stream_table
-        return unproven(self.lake.load(table), self.snapshots[table])
+        noted = self.con.execute(f"SELECT DISTINCT spark_version FROM {LEDGER}").fetchall()
+        written = engines(self.lake.load(table), self.snapshots[table]).values()
+        return unproven([*written, *(version for (version,) in noted)])
 
     def has_snapshot(self, table: str, snapshot: int | None) -> bool:
         """Whether that snapshot of a pinned table is still there to be looked into."""
@@ -292,17 +294,19 @@ def _ledger_view(pins: Pins) -> None:
     if pins.snapshots[EPOCHS] is None:
         kinds = (
             "query_id VARCHAR, epoch BIGINT, source VARCHAR, partition INTEGER, start_offset BIGINT, "
-            "end_offset BIGINT, late_watermark_ms BIGINT, evict_watermark_ms BIGINT, planned_at TIMESTAMPTZ"
+            "end_offset BIGINT, late_watermark_ms BIGINT, evict_watermark_ms BIGINT, planned_at TIMESTAMPTZ, "
+            "spark_version VARCHAR"
         )
         pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {LEDGER} ({kinds})")
         return
     _scan(pins, EPOCHS, pins.snapshots[EPOCHS], LEDGER, f"contract == '{pins.contract.contract}'")
     columns = pins.con.sql(f"FROM {ident(_raw(LEDGER))} LIMIT 0").columns
+    version = "spark_version" if "spark_version" in columns else "NULL::VARCHAR AS spark_version"
     pins.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {LEDGER} AS
         SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
-            late_watermark_ms, evict_watermark_ms, planned_at
+            late_watermark_ms, evict_watermark_ms, planned_at, {version}
         FROM {ident(_raw(LEDGER))}
         WHERE ({rows_condition(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)})
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
@@ -25,23 +25,31 @@ def last_epoch(table: Table, snapshot_id: int | None) -> tuple[str, int] | None:
     return (str(said[QUERY]), int(said[EPOCH])) if QUERY in said and EPOCH in said else None
 
 
-def unproven(table: Table, snapshot_id: int | None) -> tuple[str, ...]:
-    """The versions of Spark, beside PROVEN, that wrote epochs of the table up to a snapshot, as its commits say."""
+def engines(table: Table, snapshot_id: int | None) -> dict[tuple[str, int], str]:
+    """Query id and number of each epoch up to a snapshot to the Spark that wrote it, newest first, as commits say."""
     from pyiceberg.table.snapshots import ancestors_of
 
     newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
-    found = {said.get(VERSION, UNNAMED) for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said}
-    return tuple(sorted(found - set(PROVEN)))
+    commits = [said for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said]
+    return {(said.get(QUERY, ""), int(said[EPOCH])): said.get(VERSION, UNNAMED) for said in commits}
 
 
-def closing(table: Table, snapshot_id: int | None) -> str | None:
-    """The version of Spark, if not one of PROVEN, that made the newest epoch: it closes what earlier ones left open."""
-    from pyiceberg.table.snapshots import ancestors_of
+def unproven(versions: Iterable[str | None]) -> tuple[str, ...]:
+    """Those that are not of PROVEN.
 
-    newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
-    said = next((said for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said), None)
-    version = None if said is None else said.get(VERSION, UNNAMED)
-    return None if version in PROVEN else version
+    None, which a ledger row has that an earlier version of Plumbline wrote and whose commit has expired, is taken for
+    proven: every version that did not note it ran on one of PROVEN.
+    """
+    return tuple(sorted({version for version in versions if version is not None} - set(PROVEN)))
+
+
+def closing(table: Table, snapshot_id: int | None, noted: str | None) -> str | None:
+    """The version of Spark, if not one of PROVEN, that made the newest epoch: it closes what earlier ones left open.
+
+    `noted` is what the ledger says of it, when that is known.
+    """
+    said = next(iter(engines(table, snapshot_id).values()), None)
+    return next(iter(unproven([said, noted])), None)
 
 
 def not_proven(versions: Sequence[str]) -> str:

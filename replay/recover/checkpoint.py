@@ -85,7 +85,7 @@ def rebuild(
     _plan_next(built.join, contract, border, topic_ends, next_ms)
     shutil.rmtree(built.join / "sources", ignore_errors=True)
     query_id = str(json.loads((built.join / "metadata").read_text())["id"])
-    _write_ledger(exchange, border, query_id, run_id, ids)
+    _write_ledger(exchange, border, query_id, run_id, ids, spark.version)
     before = fingerprint.evolution(exchange.job.fingerprint, contract) if exchange.job.fingerprint.exists() else None
     write_json(built.fingerprint, fingerprint.record(contract, before.retired if before else {}))
     rows = sum(int(state.get("numRowsTotal", 0)) for state in progress["stateOperators"])
@@ -206,10 +206,12 @@ def _only_batches_with_data(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(NO_DATA_BATCHES, str(before))
 
 
-def _write_ledger(exchange: Exchange, border: Border, query_id: str, run_id: str, ids: tuple[Ids, Ids]) -> None:
+def _write_ledger(
+    exchange: Exchange, border: Border, query_id: str, run_id: str, ids: tuple[Ids, Ids], spark_version: str
+) -> None:
     """The new life's first records: batches that read nothing, at the border. They say nothing about lateness."""
     ledger = exchange.built.ledger
-    ledger.begin_run(run_id)
+    ledger.begin_run(run_id, spark_version)
     now_ms = int(time.time() * 1_000)
     for number in range(BATCHES):
         ledger.keep(
@@ -223,6 +225,7 @@ def _write_ledger(exchange: Exchange, border: Border, query_id: str, run_id: str
                 start=border.ends,
                 end=border.ends,
                 topic_ids=ids,
+                spark_version=spark_version,
             )
         )
 

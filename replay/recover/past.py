@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "query_id, run_id, epoch, source, partition, start_offset, end_offset, "
-    "late_watermark_ms, evict_watermark_ms, planned_at"
+    "late_watermark_ms, evict_watermark_ms, planned_at, spark_version"
 )
 
 COMPARED = 1_000
@@ -109,8 +109,12 @@ def _load_published(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contra
     else:
         con.register("no_epochs", pa.Table.from_pylist([], schema=EPOCHS_SCHEMA))
         con.execute("CREATE OR REPLACE VIEW published AS SELECT * FROM no_epochs")
-    mine = rows_condition(contract, con.sql("FROM published LIMIT 0").columns)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {LEDGER} AS SELECT DISTINCT {COLUMNS} FROM published WHERE {mine}")
+    known = con.sql("FROM published LIMIT 0").columns
+    mine = rows_condition(contract, known)
+    columns = (
+        COLUMNS if "spark_version" in known else COLUMNS.replace("spark_version", "NULL::VARCHAR AS spark_version")
+    )
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {LEDGER} AS SELECT DISTINCT {columns} FROM published WHERE {mine}")
     found = con.execute(f"SELECT count(DISTINCT (query_id, epoch)) FROM {LEDGER}").fetchone()
     return int(found[0]) if found else 0
 
@@ -156,6 +160,7 @@ def _epoch(contract: Contract, rows: Sequence[dict[str, Any]]) -> Epoch:
         evict_watermark_ms=int(rows[0]["evict_watermark_ms"]),
         start=(starts[0], starts[1]),
         end=(ends[0], ends[1]),
+        spark_version=rows[0]["spark_version"],
     )
 
 

@@ -16,7 +16,7 @@ from plumbline.contract.errors import IncompleteError, SetupError, UsageError
 from plumbline.contract.generations import Ids
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import from_micros, spell_time
-from plumbline.replay.recover import archivers, gap, past, plan, proof, tape
+from plumbline.replay.recover import archivers, gap, past, plan, proof, spark_versions, tape
 from plumbline.replay.recover.border import Border, Ends, find, unrecorded_epoch
 from plumbline.replay.recover.checkpoint import BATCHES, rebuild
 from plumbline.replay.store import write_json
@@ -162,6 +162,7 @@ def _look(con: Any, lake: Lake, contract: Contract, home: Home, exchange: Exchan
         gathered.add([whole])
     ids = _topic_ids(lake, contract, kafka, exchange.job)
     plans = plan.make_plan(gathered, edge, lake, contract, kafka, ids, wanted.source, accept_gaps=wanted.accept_gaps)
+    spark_versions.refuse_unproven(gathered, edge, plans, lake, contract, accepted=wanted.accept_differences)
     begin = plan.beginning(contract, kafka, ids, edge, accept_gaps=wanted.accept_gaps)
     return Found(gathered, edge, whole, plans, begin)
 

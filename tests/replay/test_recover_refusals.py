@@ -11,6 +11,8 @@ import yaml
 
 from plumbline.cli import run as plumbline
 from plumbline.contract.errors import IncompleteError, SetupError, UsageError
+from plumbline.reconcile.inputs import stream_commits
+from plumbline.replay.recover import spark_versions
 from plumbline.stream_job.checkpoint_health import damage
 from tests.support.model import Event
 from tests.support.recovering import expect, forget_offsets, lose, recovered
@@ -119,6 +121,21 @@ def test_a_table_that_somebody_changed(job: Scenario, moved: Callable[[str], Non
             snapshot.snapshot_id
         ).commit()
     assert not (job.job.root / "recover").exists()
+
+
+def test_records_that_a_spark_not_proven_read(
+    job: Scenario, moved: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger knows which Spark it was, also when the commits that name it have expired."""
+    moved("join")
+    monkeypatch.setattr(stream_commits, "PROVEN", ("3.5.0",))
+    monkeypatch.setattr(spark_versions, "engines", lambda table, snapshot_id: {})
+    with pytest.raises(IncompleteError, match=rf"the stream ran on Spark {job.spark.version}.*--accept-differences"):
+        recovered(job)
+    assert recovered(job, execute=False, accept_differences=True)["executed"] is False
+    assert not (job.job.root / "recover").exists()
+    monkeypatch.setattr(stream_commits, "PROVEN", (job.spark.version,))
+    assert recovered(job, execute=False)["executed"] is False
 
 
 def test_nothing_to_recover(job: Scenario) -> None:

@@ -126,10 +126,11 @@ def test_epochs_belong_to_the_run_that_was_under_way(ledger: Ledger, commit: Com
     commit(1, {"0": 2}, {"0": 2})
     ledger.sync()
     ledger.begin_run("killed before its first epoch")
-    ledger.begin_run("second")
+    ledger.begin_run("second", "4.1.4")
     commit(2, {"0": 3}, {"0": 3})
     ledger.sync()
     assert [epoch.run_id for epoch in ledger.epochs()] == ["first", "first", "second"]
+    assert [epoch.spark_version for epoch in ledger.epochs()] == [None, None, "4.1.4"]
 
 
 def test_an_unknown_version_of_the_offset_log_is_refused(ledger: Ledger, commit: Commit) -> None:

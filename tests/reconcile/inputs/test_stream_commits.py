@@ -146,3 +146,47 @@ def test_a_prediction_that_is_not_held_to_the_tables_says_why(make_world: MakeWo
     assert not_compared(document) == (
         "not held to the tables: the two sides did not take in the same records (1 by arrived_after_batch)"
     )
+
+
+def noted(world: World, **versions: str | None) -> World:
+    """The world whose ledger says which Spark planned its epochs: those up to the last, and the last one (`newest`)."""
+    last = max(row["epoch"] for row in world.ledger)
+    for row in world.ledger:
+        row["spark_version"] = versions["newest"] if row["epoch"] == last else versions["earlier"]
+    return world
+
+
+def expire(world: World, epoch: int) -> None:
+    """Let the snapshot of an epoch expire, as `maintain` does."""
+    table = world.lake.load("joined.plays_stream")
+    said = {snapshot.snapshot_id: snapshot.summary for snapshot in table.snapshots()}
+    found = [id for id, summary in said.items() if summary and summary["spark.sql.streaming.epochId"] == str(epoch)]
+    table.maintenance.expire_snapshots().by_ids(found).commit()
+    assert all(snapshot.snapshot_id not in found for snapshot in world.lake.load("joined.plays_stream").snapshots())
+
+
+@pytest.mark.parametrize(
+    ("earlier", "strange"),
+    [("4.2.0", ["4.2.0"]), ("4.1.3", []), (None, [])],
+    ids=["not proven", "proven", "written by an earlier version, which ran on a proven one"],
+)
+def test_a_spark_whose_commits_have_expired_is_not_forgotten(
+    earlier: str | None, strange: list[str], make_world: MakeWorld
+) -> None:
+    world = noted(stream_of(make_world(), [show("x", 3)]), earlier=earlier, newest="4.1.4").write()
+    last_commit(world, 6, earlier or "4.1.3")
+    last_commit(world, 7, "4.1.4")
+    expire(world, 6)
+    document = world.reconcile().document
+    assert document["unproven_spark"] == strange
+    assert (document["predicted"] is None) is bool(strange)
+    assert {kind.split()[1] for _, kind in world.told()} == ({"unexplained"} if strange else {"late_left"})
+
+
+def test_what_is_closed_is_not_told_where_only_the_ledger_knows_the_newest_spark(make_world: MakeWorld) -> None:
+    world = noted(stream_of(make_world()), earlier="4.1.4", newest="4.2.0").write()
+    document = world.reconcile().document
+    assert (document["settled"], document["stream"]["closed_until"]) == (False, None)
+    assert unproven_closing(world.lake, world.contract) == "4.2.0"
+    with pytest.raises(IncompleteError, match=r"4\.2\.0, whose rule of lateness is not proven"):
+        settled_end(world.lake, world.contract)
