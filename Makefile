@@ -5,16 +5,17 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 PACKAGES := plumbline tools
 UPGRADE ?=
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
   --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 LOCKED := pip install --disable-pip-version-check --no-deps --require-hashes -r
 EDITABLE := pip install -qq --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test lint format lock docs site clean
+.PHONY: help install demo browser test test-quick lint format lock docs site clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+: .*##|^[a-z]+:  ##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  ##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
 
 install: .venv/installed  ## set up .venv and the jars; does nothing when all is there
 	@$(BIN)/plumbline jars
@@ -27,7 +28,11 @@ browser:  ## find Chromium for the browser tests, or install Debian's where apt-
 	@tests/browser/find.sh
 
 test: install browser  ## run all tests, in two processes that have a broker and a Spark each
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m tests.support.class_archive
+	@$(BIN)/pytest $(IN_TWO)
+
+test-quick: install  ## run the tests that need no Java, no broker and no browser, but the slow ones
+	@JAVA_HOME=/nowhere $(BIN)/pytest $(IN_TWO) -m "not (java or spark or kafka or browser or slow)"
 
 lint: .venv/installed  ## ruff (rules and format) and mypy strict
 	@$(BIN)/ruff check .

@@ -15,6 +15,7 @@ import pytest
 
 from plumbline.connect.broker import BrokerInfo
 from plumbline.connect.home import Home
+from tests.support import class_archive
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -23,15 +24,29 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
+os.environ.update(class_archive.environment())
 
 
+FIRST = ("tests/test_readme.py", "tests/replay/test_recover_survivors.py", "tests/stream_job/test_killed.py")
+"""The longest files, longest first: one that begins last lets the other process wait for it."""
+
+NEEDS = {"spark": "spark", "broker": "kafka", "browser": "browser", "offline": "java"}
+"""Fixture to the mark of each test that uses it, by whatever way."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, then those that need the broker: two processes end together only if the short
-    files come last. `make test` hands the files out in this order."""
+    """Mark what needs Spark, a broker or a browser; files with slow tests first, then those that need the broker.
+
+    Two processes end together only if the short files come last; `make test` hands the files out in this order.
+    """
     weights: dict[Path, int] = {}
     for item in items:
+        for fixture in NEEDS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(NEEDS[fixture])
         weight = 2 if item.get_closest_marker("slow") else 1 if item.get_closest_marker("kafka") else 0
         weights[item.path] = max(weight, weights.get(item.path, 0))
+    weights |= {ROOT / file: 3 + len(FIRST) - place for place, file in enumerate(FIRST)}
     items.sort(key=lambda item: -weights[item.path])
 
 

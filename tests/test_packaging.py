@@ -124,7 +124,7 @@ def test_a_wheel_needs_no_checkout(wheel: Path, tmp_path: Path) -> None:
 def test_make_help_lists_the_targets() -> None:
     shown = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = [line.split()[0] for line in shown.splitlines()]
-    assert {"help", "install", "demo", "test", "lint", "lock", "clean"} <= set(listed)
+    assert {"help", "install", "demo", "test", "test-quick", "lint", "lock", "clean"} <= set(listed)
 
 
 def preflight(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -132,6 +132,7 @@ def preflight(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
 
 
+@pytest.mark.java
 def test_a_fit_machine_passes() -> None:
     assert preflight().returncode == 0
 

@@ -107,6 +107,7 @@ def test_offline_is_one_line_and_leaves_nothing(tmp_path: Path, offline: Path) -
     assert [path.name for path in home.jars.iterdir()] == [".lock"]
 
 
+@pytest.mark.java
 def test_a_missing_settings_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLUMBLINE_IVY_SETTINGS", "/nowhere/ivysettings.xml")
     with pytest.raises(SetupError, match=r"PLUMBLINE_IVY_SETTINGS names does not exist \[/nowhere"):
