@@ -1,25 +1,73 @@
-"""What the stream table holds of the records behind the differing rows, those rows among it that have no event time."""
+"""What the stream table holds of the records behind the differing rows, also those of its rows that stand elsewhere.
+
+A row whose event time is NULL, or is not what the contract makes it, stands in no range that it belongs to, and yet it
+is written: what it was made from is not lost.
+"""
 
 from __future__ import annotations
 
-from plumbline.contract.ranges import TimeRange
-from plumbline.reconcile.inputs.day_ranges import Untimed
+from plumbline.connect.sql_quoting import ident
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, RIGHT_OFFSET, SIDES
+from plumbline.reconcile.inputs.day_ranges import Elsewhere
 from plumbline.reconcile.inputs.pinned_views import STREAM, Pins, output_view
 
-UNTIMED = "stream_rows_untimed"
+ELSEWHERE, HELD = "stream_rows_elsewhere", "stream_elsewhere"
+_MISSING = "(SELECT * FROM inputs WHERE class = 'missing')"
+_UNTOLD = f"s.{LEFT_OFFSET} IS NULL AND s.{RIGHT_OFFSET} IS NULL"
 
 
 def stream_known(pins: Pins) -> str:
     """The view of the stream's rows that decide about those that are read.
 
-    A row whose event time is NULL is in no bounded range, and yet it is written: what it was made from is not lost.
-    It is looked for where the stream lacks a row of the batch's.
+    Where the stream lacks rows of the batch's, those are looked for among all rows of the pinned snapshot, by their
+    records, and a row that does not name its records by its key. Only these few are kept.
     """
     around, table = pins.around(STREAM), pins.contract.output.stream_table
-    lacks = pins.con.execute("SELECT 1 FROM inputs WHERE class = 'missing' LIMIT 1").fetchone() is not None
-    if pins.time_range == TimeRange() or not lacks or not pins.has_moments(table):
+    everything = pins.read_around.iceberg(EVENT_TIME) is None
+    if everything or not _any(pins, _MISSING) or not pins.has_moments(table):
         return around
-    output_view(pins, UNTIMED, table, Untimed())
-    view = f"{UNTIMED}_too"
-    pins.con.execute(f"CREATE OR REPLACE VIEW {view} AS FROM {around} UNION ALL BY NAME FROM {UNTIMED}")
+    output_view(pins, ELSEWHERE, table, Elsewhere(pins.read_around, _places(pins, table)))
+    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {HELD} AS {_held(pins)}")
+    if not _any(pins, HELD):
+        return around
+    view = f"{HELD}_too"
+    pins.con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM {around} UNION ALL BY NAME FROM {HELD}")
     return view
+
+
+def _any(pins: Pins, rows: str) -> bool:
+    return pins.con.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone() is not None
+
+
+def _places(pins: Pins, table: str) -> str | None:
+    """A PyIceberg filter that skips files without any of the missing rows' records; None where nothing skips them."""
+    if not set(COORDINATES) <= set(pins.lake.load(table).schema().column_names):
+        return None
+    found = []
+    for side in SIDES:
+        column = f"_{side}_offset"
+        least, most = pins.con.execute(f"SELECT min({side}_offset), max({side}_offset) FROM {_MISSING}").fetchall()[0]
+        if least is not None:
+            found.append(f"({column} >= {least} and {column} <= {most})")
+    return " or ".join([*found, f"({LEFT_OFFSET} is null and {RIGHT_OFFSET} is null)"])
+
+
+def _held(pins: Pins) -> str:
+    """Event time and coordinates of the rows that are looked for.
+
+    A row that does not name its records, and has a missing row's key, may be that row: it stands for its event time.
+    """
+    places = ", ".join(f"s.{name}" for name in COORDINATES)
+    same = " AND ".join(
+        f"i.key.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in pins.contract.output.key
+    )
+    of_records = [
+        f"SELECT s.{EVENT_TIME}, {places} FROM {ELSEWHERE} s SEMI JOIN {_MISSING} i"
+        f" ON i.{side}_partition = s._{side}_partition AND i.{side}_offset = s._{side}_offset"
+        for side in SIDES
+    ]
+    untold = [
+        f"SELECT s.{EVENT_TIME}, {places} FROM {ELSEWHERE} s WHERE {_UNTOLD} AND s.{EVENT_TIME} IS NULL",
+        f"SELECT i.event_time, {places} FROM {ELSEWHERE} s JOIN {_MISSING} i ON {same} WHERE {_UNTOLD}",
+    ]
+    return " UNION ".join([*of_records, *untold])

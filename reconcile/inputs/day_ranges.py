@@ -67,6 +67,23 @@ class Untimed:
         return f"{column} is null"
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """All event times but those of some windows, and none at all; `rows` is a PyIceberg filter on the rows that count,
+    None for all of them."""
+
+    windows: Windows
+    rows: str | None
+
+    def sql(self, column: str) -> str:
+        """A SQL predicate on a timestamp column."""
+        return f"({column} IS NULL OR NOT {self.windows.sql(column)})"
+
+    def iceberg(self, column: str) -> str | None:
+        """A PyIceberg row filter; rows without a time count whatever they are."""
+        return self.rows and f"{column} is null or {self.rows}"
+
+
 def days_of(time_range: TimeRange) -> dict[datetime, TimeRange]:
     """The UTC days of a bounded range: the start of each, and what of it is in the range."""
     assert time_range.start is not None

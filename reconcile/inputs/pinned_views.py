@@ -19,7 +19,7 @@ from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, REPLAY_
 from plumbline.contract.ranges import TimeRange
 from plumbline.contract.reach import input_range
 from plumbline.reconcile.inputs.batch_runs import BatchRun, batch_runs, covered, holds, hull
-from plumbline.reconcile.inputs.day_ranges import Untimed, Windows
+from plumbline.reconcile.inputs.day_ranges import Elsewhere, Untimed, Windows
 from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch, unproven
@@ -39,7 +39,7 @@ _LINEAGE_HELD = {
     **dict.fromkeys(COORDINATES, ("long", "int")),
     REPLAY_ID: ("string",),
 }
-Times = Windows | TimeRange | Untimed
+Times = Windows | TimeRange | Untimed | Elsewhere
 ARCHIVE_COLUMNS = ("topic", "partition", "offset", "kafka_timestamp", "event_time")
 
 

@@ -27,10 +27,9 @@ LASTING = (
     "arrived_after_batch",
     "quarantined",
     *LATE,
-    "lost_output",
 )
-"""Causes whose proof stands as long as the inputs do. `pending` settles, `unexplained` may find its cause, and a cause
-that is not named here is looked at again every time."""
+"""Causes whose proof stands as long as the inputs do. `pending` settles, `unexplained` may find its cause, a lost row
+may turn up under another event time, and a cause that is not named here is looked at again every time."""
 
 MOST_FINDINGS = 100_000
 MOST_REFUSED = 10_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,10 +29,15 @@ HOUR = ["--from", "2024-03-01T00:00Z", "--to", "2024-03-01T01:00Z", "--source", 
 
 def set_null(world: World, table: str, *columns: str, show: str = "a") -> None:
     """Make NULL of the columns in the table's rows of one show; what its commit says of the table stays said."""
+    change(world, table, show, **dict.fromkeys(columns))
+
+
+def change(world: World, table: str, show: str, **values: Any) -> None:
+    """Give the table's rows of one show these values; what its commit says of the table stays said."""
     lake = world.lake.load(table)
     rows = lake.scan().to_arrow().to_pylist()
     for row in rows:
-        row |= dict.fromkeys(columns) if row["show_id"] == show else {}
+        row |= values if row["show_id"] == show else {}
     said = {
         name: value
         for name, value in lake.current_snapshot().summary.additional_properties.items()
@@ -120,7 +125,45 @@ def test_a_row_without_event_time_is_not_lost_in_a_range_that_cannot_hold_it(mak
     assert told(world) == {"a": "missing unexplained"}
 
 
-def test_a_kept_day_is_read_again_once_its_lost_row_stands_without_event_time(make_world: MakeWorld) -> None:
+FAR = START + timedelta(days=60)
+
+
+@pytest.mark.parametrize("show", ["a", "b"], ids=["a pair", "a row without a partner"])
+@pytest.mark.parametrize("moment", [FAR, START - timedelta(days=60)], ids=["later", "earlier"])
+def test_a_row_under_a_wrong_event_time_is_not_lost_in_the_range_that_it_belongs_to(
+    show: str, moment: datetime, make_world: MakeWorld
+) -> None:
+    world = make_world()
+    stream_of(world).write()
+    change(world, STREAM, show, **{EVENT_TIME: moment})
+    document = world.reconcile(time_range=DAY).document
+    assert (document["verdict"], document["balanced"]) == ("drift", True)
+    assert told(world) == {show: "missing unexplained"}
+
+
+def test_a_row_of_another_record_under_a_wrong_event_time_finds_nothing(make_world: MakeWorld) -> None:
+    """The row of b is lost; that of a, which has the key of b now, is another one, for it names its record."""
+    world = make_world()
+    stream_of(world)
+    world.stream = [row for row in world.stream if row.left.name != "b"]
+    world.write()
+    change(world, STREAM, "a", show_id="b", **{EVENT_TIME: FAR})
+    world.reconcile(time_range=DAY)
+    assert told(world) == {"a": "missing unexplained", "b": "missing lost_output"}
+
+
+def test_a_row_that_names_no_record_may_be_the_missing_one_of_its_key(make_world: MakeWorld) -> None:
+    world = make_world()
+    stream_of(world)
+    world.stream = [row for row in world.stream if row.left.name != "d"]
+    world.write()
+    change(world, STREAM, "b", **dict.fromkeys(COORDINATES), **{EVENT_TIME: FAR})
+    world.reconcile(time_range=DAY)
+    assert told(world) == {"b": "missing unexplained", "d": "missing lost_output"}
+
+
+@pytest.mark.parametrize("moment", [None, FAR], ids=["without event time", "under another one"])
+def test_a_day_is_read_again_once_its_lost_row_stands_elsewhere(moment: datetime | None, make_world: MakeWorld) -> None:
     world, early = world_of_days(make_world, random.Random(9)), START - timedelta(days=2)
     lost, *others = rows_of_day(world, STREAM, early)
     write(world, STREAM, others, early)
@@ -128,7 +171,7 @@ def test_a_kept_day_is_read_again_once_its_lost_row_stands_without_event_time(ma
     again = world.reconcile().document
     assert again["reused"]["partitions"] > 0
     unexplained = again["unexplained"]
-    world.lake.append(STREAM, pa.Table.from_pylist([{**lost, EVENT_TIME: None}], schema=OUTPUT))
+    world.lake.append(STREAM, pa.Table.from_pylist([{**lost, EVENT_TIME: moment}], schema=OUTPUT))
     document = world.reconcile().document
     assert "lost_output" not in document["causes"]
     assert document["unexplained"] == unexplained + 1
