@@ -60,6 +60,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "quarantine": ("plumbline.commands.quarantine:quarantine", "Show what could not enter the join, and why."),
     "diff": ("plumbline.commands.diff:diff", "Compare any two tables, files or folders by key."),
+    "audit": ("plumbline.commands.audit:audit", "Find Kafka offsets that an Iceberg table holds twice or lacks."),
     "replay": ("plumbline.commands.replay:replay", "Replay a time range and publish the result."),
     "report": (
         "plumbline.commands.report:report",

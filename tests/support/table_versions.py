@@ -67,7 +67,7 @@ def retyped(column: str, kind: str, default: Any = None) -> Callable[[Metadata],
     return change
 
 
-class _DeleteManifest(ManifestWriterV2):
+class DeleteManifest(ManifestWriterV2):
     """A manifest of delete files in version 3, whose entries can point into a Puffin file."""
 
     def content(self) -> ManifestContent:
@@ -98,7 +98,7 @@ def delete_by_vector(lake: Lake, identifier: str, position: int = 0) -> None:
         spec_id=file.spec_id, referenced_data_file=file.file_path, content_offset=offset, content_size_in_bytes=size,
     )  # fmt: skip
     output = _output(table, folder / f"{uuid4()}-m0.avro")
-    with _DeleteManifest(table.specs()[file.spec_id], table.schema(), output, new_id, "null") as manifest:
+    with DeleteManifest(table.specs()[file.spec_id], table.schema(), output, new_id, "null") as manifest:
         manifest.add_entry(
             ManifestEntry.from_args(status=ManifestEntryStatus.ADDED, snapshot_id=new_id, data_file=deletes)
         )
@@ -127,13 +127,19 @@ def _output(table: Table, path: Path) -> OutputFile:
 
 
 def _puffin(data_file: str, position: int, snapshot_id: int) -> tuple[bytes, int, int]:
-    """A Puffin file with one `deletion-vector-v1` blob, and the blob's place in it (Puffin spec)."""
-    bitmap = (1).to_bytes(8, "little") + (0).to_bytes(4, "little") + BitMap([position]).serialize()
+    """A Puffin file with one `deletion-vector-v1` blob of one position, and the blob's place in it (Puffin spec)."""
+    return puffin_of(data_file, [position], snapshot_id)
+
+
+def puffin_of(data_file: str, positions: list[int], snapshot_id: int) -> tuple[bytes, int, int]:
+    """The same of several positions."""
+    bitmap = (1).to_bytes(8, "little") + (0).to_bytes(4, "little") + BitMap(positions).serialize()
     body = b"\xd1\xd3\x39\x64" + bitmap
     blob = len(body).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
     told = {
         "type": "deletion-vector-v1", "fields": [2147483645], "snapshot-id": snapshot_id, "sequence-number": 1,
-        "offset": 4, "length": len(blob), "properties": {"referenced-data-file": data_file, "cardinality": "1"},
+        "offset": 4, "length": len(blob),
+        "properties": {"referenced-data-file": data_file, "cardinality": str(len(positions))},
     }  # fmt: skip
     footer = json.dumps({"blobs": [told]}).encode()
     tail = b"PFA1" + footer + len(footer).to_bytes(4, "little") + bytes(4) + b"PFA1"

@@ -1,0 +1,102 @@
+"""The deleted positions of data files: from files of positions (format version 2) and deletion vectors (version 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from plumbline.connect.place import plain
+from plumbline.contract.errors import SetupError
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyiceberg.table import Table
+
+    from plumbline.reconcile.audit.entries import Entry, Life
+
+I64 = npt.NDArray[np.int64]
+AT_ONCE = 1 << 18
+_names = count()
+
+
+class Deletes:
+    """The positions that some delete files take away, in a table of `con`, which may spill."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, table: Table, lives: Iterable[Life]) -> None:
+        self._con, self._table = con, table
+        self._name = f"deleted_{next(_names)}"
+        self._paths: dict[str, int] = {}
+        columns = "path INTEGER, pos BIGINT, sequence BIGINT, born INTEGER, gone BOOLEAN"
+        con.execute(f"CREATE TABLE {self._name} ({columns})")
+        for life in lives:
+            for paths, positions in self._read(life.entry):
+                self._add(life, paths, positions)
+
+    def of(self, entry: Entry, live: bool) -> tuple[I64, I64]:
+        """The deleted positions of a data file, in order, and the commit that deleted each first.
+
+        They apply where they are not older than the file (Iceberg spec, "Scan Planning"). `live`: of a file that is
+        there still, those only that are deleted still.
+        """
+        path = self._paths.get(plain(entry.path))
+        if path is None:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        found = self._con.sql(
+            f"""
+            SELECT pos, min(born)::BIGINT AS born FROM {self._name}
+            WHERE path = {path} AND sequence >= {entry.sequence}
+            GROUP BY pos HAVING NOT ({live} AND bool_and(gone)) ORDER BY pos
+            """
+        ).to_arrow_table()
+        return found["pos"].to_numpy(), found["born"].to_numpy()
+
+    def drop(self) -> None:
+        """Give the space back."""
+        self._con.execute(f"DROP TABLE {self._name}")
+
+    def _add(self, life: Life, paths: list[str], positions: pa.Array) -> None:
+        numbers = [self._paths.setdefault(plain(path), len(self._paths)) for path in paths]
+        rows = pa.table({"path": pa.array(numbers, pa.int32()), "pos": positions})
+        self._con.register("plumbline_deleted", rows)
+        self._con.execute(
+            f"INSERT INTO {self._name} SELECT path, pos, ?, ?, ? FROM plumbline_deleted",
+            [life.entry.sequence, life.born, life.died is not None],
+        )
+        self._con.unregister("plumbline_deleted")
+
+    def _read(self, entry: Entry) -> Iterator[tuple[list[str], pa.Array]]:
+        """(paths of data files, positions in them), of one length, piece by piece."""
+        try:
+            if entry.kind == "PUFFIN":
+                yield from self._vectors(entry)
+            else:
+                yield from self._positions(entry)
+        except (OSError, pa.ArrowException, ValueError) as error:
+            told = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise SetupError(
+                f"a file of deletes of {'.'.join(self._table.name())} is unreadable: {told}",
+                where=entry.path,
+                next_step="bring the file back: without it, deleted rows would count",
+            ) from None
+
+    def _positions(self, entry: Entry) -> Iterator[tuple[list[str], pa.Array]]:
+        import pyarrow.parquet as pq
+
+        with self._table.io.new_input(entry.path).open() as stream:
+            for batch in pq.ParquetFile(stream).iter_batches(AT_ONCE, columns=["file_path", "pos"]):
+                yield batch.column("file_path").to_pylist(), batch.column("pos")
+
+    def _vectors(self, entry: Entry) -> Iterator[tuple[list[str], pa.Array]]:
+        from pyiceberg.table.deletion_vector import deletion_vectors_from_puffin_file
+        from pyiceberg.table.puffin import PuffinFile
+
+        with self._table.io.new_input(entry.path).open() as stream:
+            file: Any = PuffinFile(stream.read())
+        for vector in deletion_vectors_from_puffin_file(file):
+            positions = vector.to_vector().combine_chunks().cast(pa.int64())
+            yield [vector.referenced_data_file] * len(positions), positions
