@@ -22,7 +22,7 @@ from plumbline.reconcile.audit.past import Past, operation, past
 from plumbline.reconcile.audit.presence import Groups, Placing, Tally, read
 from plumbline.reconcile.audit.runs import Runs
 from plumbline.reconcile.audit.topic import Topic
-from plumbline.reconcile.diff.engine.budget import Budget
+from plumbline.reconcile.diff.engine.budget import parse_bytes
 from plumbline.reconcile.diff.engine.spill_folder import spill_folder
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 _TOPIC_IDS = "plumbline.topic-ids."
+BESIDE, LEAST = 325 * 10**6, 75 * 10**6
+"""Bytes that the process takes beside DuckDB's, and the least that DuckDB sorts with."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,24 @@ def audit(lake: Lake, asked: Request, out: Path | None = None, say: Say = lambda
     The snapshot is fixed before the topic's ends are asked, so that no row can lie beyond them because it came
     meanwhile. Raises UsageError and SetupError: no such table, snapshot, column or topic, files that cannot be read.
     """
-    budget = Budget.of(asked.memory)
-    with spill_folder("plumbline-audit") as folder, connection(f"{budget.duckdb_bytes}B", folder) as con:
+    memory = _for_duckdb(asked.memory)
+    with spill_folder("plumbline-audit") as folder, connection(f"{memory}B", folder) as con:
         work = _Work(con, lake, asked, say)
         result = work.run()
         if out is not None:
             con.execute(f"COPY (FROM {told.FINDINGS} ORDER BY ALL) TO ? (FORMAT parquet)", [str(out)])
         return result
+
+
+def _for_duckdb(memory: str) -> int:
+    """DuckDB's part of the memory, in bytes. Raises UsageError where next to nothing is left for it."""
+    left = parse_bytes(memory) - BESIDE
+    if left < LEAST:
+        raise UsageError(
+            f"memory {memory!r} is too little: Python, Arrow and a batch of rows alone take {BESIDE // 10**6} MB",
+            next_step=f"give at least {(BESIDE + LEAST) // 10**6}MB",
+        )
+    return left
 
 
 class _Work:

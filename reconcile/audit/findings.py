@@ -27,6 +27,8 @@ SCHEMA = pa.schema(
     ]
 )  # fmt: skip
 AT_ONCE = 1 << 14
+MOST_WAITING = 100_000
+"""So many stretches of one hole may wait for the row behind it; of a longer one it is not said who wrote that."""
 _HELD = (DOUBLED, BEYOND_END)
 
 
@@ -61,7 +63,8 @@ def found(marks: Marks, past: Past | None) -> Iterator[Finding]:
         waiting += [one for one in done if _is_open(one)]
         yield from (one for one in done if not _is_open(one))
         others = waiting and waiting[0].group != group
-        if others or past is None or not any(map(_is_open, growing)):
+        ended = past is None or all(one.kind in _HELD for one in growing)
+        if others or ended or len(waiting) > MOST_WAITING:
             writers = _writers(past, told) if past and told and told.live and not others else ()
             yield from (replace(one, passed_by=writers) for one in waiting)
             waiting.clear()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from plumbline.reconcile.audit.columns import Column, Coordinates
     from plumbline.reconcile.audit.entries import Entry
 
-AT_ONCE = 1 << 19
+AT_ONCE = 1 << 18
 """Rows in memory at once: two columns, and as much again to sort them."""
 
 

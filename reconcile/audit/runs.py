@@ -68,18 +68,32 @@ class Runs:
 
 
 def uneven(runs: Runs) -> Iterator[tuple[I64, I64, I64, I64]]:
-    """(group, start, end, copies) of each stretch between a group's first and last offset that is not there once."""
-    sql = f"SELECT g::BIGINT AS g, pos, sum(d)::BIGINT AS d FROM ({runs.events()}) GROUP BY g, pos HAVING sum(d) <> 0"
+    """(group, start, end, copies) of each stretch between a group's first and last offset that is not there once.
+
+    Neighbours of as many copies may come as two.
+    """
+    sql = f"SELECT g::BIGINT AS g, pos, d FROM ({runs.events()}) ORDER BY g, pos"
+    held: tuple[I64, I64, I64] | None = None
+    base = 0
     with runs.con.cursor() as reading:
-        held: tuple[I64, I64, I64] | None = None
-        base = 0
-        for batch in reading.sql(f"{sql} ORDER BY g, pos").to_arrow_reader(AT_ONCE):
+        for batch in reading.sql(sql).to_arrow_reader(AT_ONCE):
             read = [batch.column(name).to_numpy() for name in ("g", "pos", "d")]
-            group, pos, change = read if held is None else [np.concatenate(p) for p in zip(held, read, strict=True)]
+            joined = read if held is None else [np.concatenate(pair) for pair in zip(held, read, strict=True)]
+            group, pos, change = _summed(*joined)
             copies = np.cumsum(change) + base
             one = (group[1:] == group[:-1]) & (copies[:-1] != 1)
             yield group[:-1][one], pos[:-1][one], pos[1:][one], copies[:-1][one]
             held, base = (group[-1:], pos[-1:], change[-1:]), int(copies[-1] - change[-1])
+
+
+def _summed(group: I64, pos: I64, change: I64) -> tuple[I64, I64, I64]:
+    """Events of one place as one; those that cancel out are left out, but for the last, which may go on."""
+    first = np.concatenate([[True], (group[1:] != group[:-1]) | (pos[1:] != pos[:-1])])
+    change = np.add.reduceat(change, np.flatnonzero(first))
+    group, pos = group[first], pos[first]
+    kept = change != 0
+    kept[-1] = True
+    return group[kept], pos[kept], change[kept]
 
 
 def stretches(con: duckdb.DuckDBPyConnection, *events: str) -> Iterator[tuple[int, int, int, dict[int, int]]]:
