@@ -66,6 +66,7 @@ class WrittenTable:
     name: str
     schema: Schema
     version: int = 2
+    first_id: int = 1000
     table: Table = field(init=False)
     snapshots: list[dict[str, Any]] = field(default_factory=list)
     manifests: dict[int, list[ManifestFile]] = field(default_factory=dict)
@@ -140,7 +141,7 @@ class WrittenTable:
         undelete: Sequence[File] = (),
     ) -> int:
         """One commit on top of the current snapshot: its id. `delete` adds files of deletes, `undelete` drops some."""
-        snapshot_id, sequence, parent = 1000 + len(self.snapshots), len(self.snapshots) + 1, self.current
+        snapshot_id, sequence, parent = self.first_id + len(self.snapshots), len(self.snapshots) + 1, self.current
         live = list(self.live.get(parent, []) if parent else [])
         deletes = list(self.deletes.get(parent, []) if parent else [])
         kept = [file for file in live if file not in remove]
@@ -161,7 +162,7 @@ class WrittenTable:
         with write_manifest_list(2, self._output(path), snapshot_id, parent, sequence, "null") as manifest_list:
             manifest_list.add_manifests(listed)
         told = {
-            "snapshot-id": snapshot_id, "sequence-number": sequence, "timestamp-ms": 1_700_000_000_000 + sequence,
+            "snapshot-id": snapshot_id, "sequence-number": sequence, "timestamp-ms": 1_700_000_000_000 + 60_000 * sequence,
             "manifest-list": f"file://{path}", "summary": {"operation": operation}, "schema-id": 0,
         }  # fmt: skip
         self.snapshots.append(told | ({"parent-snapshot-id": parent} if parent else {}))
