@@ -20,9 +20,9 @@ from plumbline.reconcile.judge import verdict as judge
 from plumbline.reconcile.judge.attribution import ATTRIBUTED
 from plumbline.reconcile.judge.books import Books
 from plumbline.reconcile.judge.boundary_cases import count_edges
+from plumbline.reconcile.judge.judge_range import Judged, judge_range
 from plumbline.reconcile.judge.prediction import agrees
 from plumbline.reconcile.judge.unknown_causes import lacking, unknown
-from plumbline.reconcile.judge_range import Judged, judge_range
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home

@@ -28,7 +28,7 @@ from plumbline.reconcile.inputs.open_inputs import opened
 from plumbline.reconcile.inputs.pinned_views import BATCH, LEDGER, STREAM, Pins
 from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of, committed
 from plumbline.reconcile.judge.attribution import ATTRIBUTED
-from plumbline.reconcile.judge_range import judge_rows
+from plumbline.reconcile.judge.judge_range import judge_rows
 from plumbline.reconcile.store import findings_sql
 
 if TYPE_CHECKING:

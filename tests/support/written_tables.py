@@ -162,7 +162,8 @@ class WrittenTable:
         with write_manifest_list(2, self._output(path), snapshot_id, parent, sequence, "null") as manifest_list:
             manifest_list.add_manifests(listed)
         told = {
-            "snapshot-id": snapshot_id, "sequence-number": sequence, "timestamp-ms": 1_700_000_000_000 + 60_000 * sequence,
+            "snapshot-id": snapshot_id, "sequence-number": sequence,
+            "timestamp-ms": 1_700_000_000_000 + 60_000 * sequence,
             "manifest-list": f"file://{path}", "summary": {"operation": operation}, "schema-id": 0,
         }  # fmt: skip
         self.snapshots.append(told | ({"parent-snapshot-id": parent} if parent else {}))

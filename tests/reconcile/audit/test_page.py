@@ -1,4 +1,4 @@
-"""The commands of docs/audit.md, run on a real topic and a table with planted faults: they print what the page shows."""
+"""The commands of docs/audit.md, run on a real topic and a table with planted faults, print what the page shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = re.compile(r"^```sh\n(plumbline audit [^\n]*)\n```\n\n```text\n(.*?)^```
 
 
 def produced(kafka: dict[str, str], topic: str) -> None:
-    """0 to 999 and their marker, three aborted records and theirs, 1,005 to 1,504 and theirs, 100 records and theirs."""
+    """0 to 999 and their marker, 3 aborted records and theirs, 1,005 to 1,504 and theirs, 100 records and theirs."""
     create_topics(kafka, {topic: 1})
     producer = Producer({**kafka, "transactional.id": "page"})
     producer.init_transactions(30)
