@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
-CLASSES = ("missing", "extra", "mismatch", "duplicate")
+from typing import Literal, get_args
+
+Class = Literal["missing", "extra", "mismatch", "duplicate"]
 """How a key differs."""
 
-CAUSES = (
+CLASSES: tuple[Class, ...] = get_args(Class)
+
+Cause = Literal[
     "duplicate_input",
     "double_commit",
     "schema_change",
@@ -25,8 +29,13 @@ CAUSES = (
     "lost_output",
     "replayed",
     "unexplained",
-)
+]
 """Why a row differs, in order of precedence, as `plumbline.reconcile.causes.registry` has them."""
+
+CAUSES: tuple[Cause, ...] = get_args(Cause)
+
+Verdict = Literal["clean", "drift", "incomplete"]
+"""What a reconcile comes to."""
 
 LATE = "late"
 """Both late causes together."""

@@ -6,7 +6,7 @@ The broker and Spark start when the first test asks for them and end with this p
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import pytest
 
 from plumbline.connect.broker import BrokerInfo
 from plumbline.connect.home import Home
-from tests.support import class_archive
+from tests.support import class_archive, documents
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 os.environ.update(class_archive.environment())
+documents.watch()
+
+
+@pytest.fixture(autouse=True)
+def documents_as_their_schemas_say() -> Iterator[None]:
+    """Fails the test in which a command made a document that is not as its schema in docs/schemas says."""
+    yield
+    assert documents.complaints() == []
 
 
 FIRST = ("tests/test_readme.py", "tests/replay/test_recover_survivors.py", "tests/stream_job/test_killed.py")

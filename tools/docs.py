@@ -19,6 +19,7 @@ from plumbline.contract.fields import FIELD_TYPE_SCHEMA
 from plumbline.contract.kinds import CONTRACT_NAME, NAME, TABLE_NAME
 from plumbline.contract.loader import json_schema
 from tools.error_page import error_page
+from tools.json_documents import json_pages
 from tools.python_page import python_page
 
 BOOLEAN = "true or false"
@@ -40,6 +41,7 @@ def pages() -> dict[Path, str]:
         docs / "cli.md": cli_page(),
         docs / "errors.md": error_page(ROOT),
         docs / "python.md": python_page(),
+        **json_pages(docs),
         docs / "contract.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
         contract: with_keys(contract.read_text(encoding="utf-8")),
         tables: with_columns(tables.read_text(encoding="utf-8")),
@@ -176,6 +178,7 @@ def main() -> None:
     """Write every page whose text has changed, and say which."""
     for path, text in pages().items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
 

@@ -20,6 +20,7 @@ from plumbline.contract.loader import parse as parse_contract
 from plumbline.contract.model import Contract, Join, Output, Source
 from tests.support.command_lines import parse
 from tools.docs import ROOT, pages
+from tools.json_documents import DOCUMENTS, schema_file
 
 MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
 
@@ -29,6 +30,8 @@ MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("exam
     [
         "cli.md",
         "python.md",
+        "json.md",
+        *(f"schemas/{schema_file(command)}" for command in DOCUMENTS),
         "contract.md",
         "contract.schema.json",
         "tables.md",

@@ -1,0 +1,192 @@
+"""Documents that the commands make themselves, as types; docs/schemas is made from them."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+
+class InitDocument(TypedDict):
+    """What `plumbline init --json` prints."""
+
+    path: str
+    template: Literal["starter", "flights"]
+
+
+class JarsDocument(TypedDict):
+    """What `plumbline jars --json` prints: the folder, and how many jars are complete in it."""
+
+    path: str
+    files: int
+
+
+class BrokerDocument(TypedDict):
+    """A local broker that runs: its address, the pid of its process, its data folder."""
+
+    bootstrap_servers: str
+    pid: int
+    data: str
+    running: Literal[True]
+
+
+class NoBrokerDocument(TypedDict):
+    """No local broker runs in the home."""
+
+    running: Literal[False]
+    home: str
+
+
+BrokerStatus = BrokerDocument | NoBrokerDocument
+
+
+class StoppedDocument(TypedDict):
+    """What `plumbline kafka stop --json` prints; false where none ran."""
+
+    stopped: bool
+
+
+class TopicDocument(TypedDict):
+    """One topic."""
+
+    partitions: int
+    records: int
+
+
+class TopicsDocument(TypedDict):
+    """What `plumbline kafka topics --json` prints; null: the topic is not there."""
+
+    bootstrap_servers: str
+    topics: dict[str, TopicDocument | None]
+
+
+class ProducedDocument(TypedDict):
+    """What `plumbline kafka produce --json` prints: records in all, and by topic."""
+
+    bootstrap_servers: str
+    sent: int
+    topics: dict[str, int]
+
+
+class HomeDocument(TypedDict):
+    """What `plumbline home adopt --json` prints; `was` is null, and no more is told, where the home was not moved."""
+
+    home: str
+    was: str | None
+    executed: bool
+    files: NotRequired[int]
+    tables: NotRequired[list[str]]
+    elsewhere: NotRequired[list[str]]
+    checkpoints_in_both: NotRequired[list[str]]
+    replays_to_run_again: NotRequired[list[str]]
+
+
+class QuarantinedRecord(TypedDict):
+    """One record in quarantine. `value` shows its first bytes, escaped; null where it has none."""
+
+    source: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    record_time: str | None
+    noted_at: str
+    bytes: int | None
+    value: str | None
+    hint: str | None
+
+
+class QuarantineDocument(TypedDict):
+    """What `plumbline quarantine --json` prints. `counts`: source to reason to records."""
+
+    contract: str
+    counts: dict[str, dict[str, int]]
+    newest: list[QuarantinedRecord]
+
+
+class CheckedSource(TypedDict):
+    """A source of the contract, every default filled in."""
+
+    topic: str
+    format: Literal["json", "avro"]
+    fields: dict[str, str]
+    event_time: str
+    event_id: str | None
+    watermark: str
+    archive: str
+    where: str | None
+    aliases: dict[str, list[str]]
+    event_time_within: list[str]
+    max_bytes: int
+    compute: dict[str, str]
+
+
+class CheckedJoin(TypedDict):
+    """Which events belong together."""
+
+    left: str
+    right: str
+    kind: Literal["inner", "left_outer", "right_outer", "full_outer"]
+    on: list[str] | dict[str, str]
+    within: list[str]
+
+
+CheckedColumn = TypedDict("CheckedColumn", {"name": str, "from": str})
+"""An output column, and the field or the SQL that it is from."""
+
+
+class CheckedOutput(TypedDict):
+    """What the join writes, and where."""
+
+    key: list[str]
+    columns: list[CheckedColumn]
+    stream_table: str
+    batch_table: str
+    partition_by: Literal["none", "hour", "day", "month"]
+    event_time: str | None
+
+
+class CheckedStream(TypedDict):
+    """How the streaming job runs."""
+
+    max_events_per_epoch: int
+    every: str
+    state: Literal["memory", "rocksdb"]
+    shuffle_partitions: int
+    transform: str | None
+
+
+class CheckedSql(TypedDict):
+    """SQL expressions that Spark took; `unchecked` says why it did not look at them."""
+
+    expressions: int
+    unchecked: str | None
+
+
+class AcceptedChanges(TypedDict):
+    """Changes of the contract that the checkpoint and the tables accept, in words."""
+
+    checkpoint: list[str]
+    tables: list[str]
+
+
+class Online(TypedDict):
+    """What is there: partitions of each topic, which tables exist, which archives another contract writes."""
+
+    topics: dict[str, int]
+    tables: dict[str, bool]
+    shared: dict[str, str]
+
+
+class CheckDocument(TypedDict):
+    """What `plumbline check --json` prints; `online` with --online only."""
+
+    contract: str
+    sources: dict[str, CheckedSource]
+    join: CheckedJoin
+    output: CheckedOutput
+    stream: CheckedStream
+    fingerprint: str
+    sql: CheckedSql
+    changes: AcceptedChanges
+    online: NotRequired[Online]

@@ -1,0 +1,136 @@
+"""The documents of `plumbline stream run`, `status`, `adopt-topic`, `take-archive` and of `plumbline maintain`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+
+class StreamRunDocument(TypedDict):
+    """What `plumbline stream run --json` prints when the job has ended. `last_epoch` is -1 before the first epoch;
+    snapshots are null where a table has none, or the catalog was away at the end."""
+
+    table: str
+    epochs: int
+    last_epoch: int
+    evict_watermark_ms: int | None
+    watermark_delay_ms: dict[str, int]
+    archives: dict[str, int | None]
+    snapshot_id: int | None
+
+
+class SourceStatus(TypedDict):
+    """One source. `lag` is by partition; null where it is not known, which `unknown` explains."""
+
+    topic: str
+    lag: dict[str, int] | None
+    lag_total: int | None
+    held_by_transactions: int | None
+    watermark: str | None
+    last_new_event_at: str | None
+    quiet_seconds: float | None
+    idle: bool
+    events: int
+
+
+class StateStatus(TypedDict):
+    """The join's state after the newest epoch; null before this run's first."""
+
+    rows: int | None
+    bytes: int | None
+    memory_bytes: int | None
+
+
+class EpochStatus(TypedDict):
+    """The newest epoch, -1 for none; null where this run has not seen it end."""
+
+    number: int
+    seconds: float | None
+    ended_at: str | None
+
+
+class CommitStatus(TypedDict):
+    """The newest commit of the stream table that an epoch made."""
+
+    snapshot_id: int
+    at: str | None
+    age_seconds: float
+    epoch: int
+
+
+class StatusDocument(TypedDict):
+    """What `plumbline stream status --json` prints. `quarantine`: reason to records."""
+
+    contract: str
+    at: str
+    running: bool
+    pid: int | None
+    since: str | None
+    phase: Literal["starting", "running", "retrying", "ending", "stopped"]
+    sources: dict[str, SourceStatus]
+    watermark: str | None
+    held_back_by: str | None
+    late_rows: int | None
+    state: StateStatus
+    quarantine: dict[str, int] | None
+    epoch: EpochStatus
+    last_commit: CommitStatus | None
+    retries: int
+    trouble: str | None
+    warnings: list[str]
+    unknown: list[str]
+
+
+AdoptedTopic = TypedDict(
+    "AdoptedTopic",
+    {
+        "topic": str,
+        "was": str | None,
+        "is": str | None,
+        "read_until": dict[str, int],
+        "archived_until": dict[str, int],
+        "begins_at": dict[str, int],
+        "archived_and_never_read": dict[str, list[int]],
+        "read_and_never_archived": dict[str, list[int]],
+    },
+)
+"""A topic that was recreated: its ids (null: the broker tells none), then offsets and [start, end) by partition."""
+
+
+class AdoptTopicDocument(TypedDict):
+    """What `plumbline stream adopt-topic --json` prints. `left`: what remains to be done, null when nothing does."""
+
+    contract: str
+    executed: bool
+    sources: dict[str, AdoptedTopic]
+    left: Literal["recover"] | None
+
+
+class TakeArchiveDocument(TypedDict):
+    """What `plumbline stream take-archive --json` prints. `taken`: archive to the contract that wrote it."""
+
+    contract: str
+    taken: dict[str, str]
+    executed: bool
+
+
+class MaintainedTable(TypedDict):
+    """One table: files, snapshots and orphans that went, or would go. `kept`: reason to snapshots."""
+
+    table: str
+    files: int
+    small_files: int
+    rewritten_files: int
+    snapshots: int
+    expire: int
+    kept: dict[str, int]
+    orphans: int
+
+
+class MaintainDocument(TypedDict):
+    """What `plumbline maintain --json` prints."""
+
+    contract: str
+    executed: bool
+    tables: list[MaintainedTable]
