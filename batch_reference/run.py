@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from plumbline.batch_reference.own_query import own_rows
 from plumbline.connect import owners
@@ -41,6 +41,7 @@ from plumbline.contract.writers import SchemaId, schema_id
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from plumbline.batch_reference.document_types import BatchDocument
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
 
@@ -58,7 +59,7 @@ def run(
     *,
     say: Callable[[str], None] = lambda message: None,
     spark: SparkSession | None = None,
-) -> dict[str, Any]:
+) -> BatchDocument:
     """Compute the reference rows with event time in `time_range` and replace that range of the batch table.
 
     Returns `{"table", "range", "snapshot_id", "rows", "archives", "changed"}`. Repeating a range on the same archive
@@ -301,7 +302,7 @@ def _is_current(lake: Lake, table: str, properties: dict[str, str]) -> bool:
 
 def _result(
     contract: Contract, lake: Lake, time_range: TimeRange, archives: dict[str, int], *, changed: bool
-) -> dict[str, Any]:
+) -> BatchDocument:
     table = lake.load(contract.output.batch_table)
     scan = table.scan(row_filter=time_range.iceberg(EVENT_TIME) or "true")
     snapshot = table.current_snapshot()

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
 
+    from plumbline.connect.document_types import LakeDocument
+
 NAME = "lake"
 PLAIN_FILES = "plumbline.connect.local_files.PlainFileIO"
 APPEND_ID = "plumbline.append-id"
@@ -76,7 +78,7 @@ class Lake:
             self._opened["catalog"] = self.patiently(lambda: _open_catalog(self.block))
         return self._opened["catalog"]
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> LakeDocument:
         """What other tools need to open the tables: PyIceberg's and Spark's settings, tables with their metadata files.
 
         `duckdb.metadata` is `{identifier: metadata.json location}`, as iceberg_scan takes it. Secrets are masked.

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 from plumbline.contract.durations import parse_duration
 from plumbline.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from plumbline.contract.document_types import ClosedRange, Range
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class TimeRange:
             parts.append(f"{column} < '{self.end.isoformat()}'")
         return " and ".join(parts) or None
 
-    def as_json(self) -> dict[str, str | None]:
+    def as_json(self) -> Range:
         """`{"from": ISO or null, "to": ISO or null}`."""
         return {
             "from": spell_time(self.start) if self.start else None,
@@ -92,7 +96,7 @@ class TimeRange:
         }
 
     @classmethod
-    def of_json(cls, body: Mapping[str, str | None]) -> TimeRange:
+    def of_json(cls, body: Range | ClosedRange | Mapping[str, str | None]) -> TimeRange:
         """The range that `as_json` wrote."""
         return cls(*(parse_time(bound) if bound else None for bound in (body["from"], body["to"])))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import SetupError
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.expectations.document_types import CheckedTable, Expectation, ExpectDocument, Judged
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The report (see `run`), and by subject Great Expectations' suite and validation result."""
 
-    document: Mapping[str, Any]
+    document: ExpectDocument
     suites: Mapping[str, ExpectationSuite]
     validations: Mapping[str, ExpectationSuiteValidationResult]
 
@@ -71,7 +72,7 @@ def run(
     from plumbline.expectations.record import keep_record
 
     lake, span = Lake.open(home, contract.catalog), time_range or TimeRange()
-    tables: dict[str, dict[str, Any]] = {}
+    tables: dict[str, CheckedTable] = {}
     suites: dict[str, ExpectationSuite] = {}
     validations: dict[str, ExpectationSuiteValidationResult] = {}
     with tempfile.TemporaryDirectory(prefix="plumbline-expect-") as spill, closing(_connection(spill)) as con:
@@ -84,7 +85,12 @@ def run(
             name = subject.name
             suites[name], validations[name], tables[name] = _check(con, contract, subject, pin, span)
     success = all(table["success"] for table in tables.values())
-    document = {"contract": contract.contract, "range": span.as_json(), "tables": tables, "success": success}
+    document: ExpectDocument = {
+        "contract": contract.contract,
+        "range": span.as_json(),
+        "tables": tables,
+        "success": success,
+    }
     if record:
         keep_record(lake, contract, document)
     return Outcome(document, suites, validations)
@@ -92,7 +98,7 @@ def run(
 
 def _check(
     con: duckdb.DuckDBPyConnection, contract: Contract, subject: Subject, pin: _Pin, span: TimeRange
-) -> tuple[ExpectationSuite, ExpectationSuiteValidationResult, dict[str, Any]]:
+) -> tuple[ExpectationSuite, ExpectationSuiteValidationResult, CheckedTable]:
     """A subject's suite, what Great Expectations makes of its rows, and the report of it."""
     from plumbline.expectations import validation
 
@@ -101,7 +107,18 @@ def _check(
     facts = gather(con, subject.name, subject.rules, pin.types, subject.key)
     suite = validation.suite(_suite_name(contract, subject.name), subject.rules, meta)
     judged = validation.judge(suite, subject.rules, facts, pin.types, {**meta, **of, "range": span.as_json()})
-    return suite, judged, {**of, **_report(subject.rules, facts, judged, pin.types)}
+    found = _judgements(subject.rules, facts, judged, pin.types)
+    return (
+        suite,
+        judged,
+        {
+            "table": subject.table,
+            "snapshot_id": pin.snapshot_id,
+            "rows": facts[0].rows,
+            "success": bool(judged.success),
+            "expectations": found,
+        },
+    )
 
 
 def check_staging(contract: Contract, home: Home, table: str, time_range: TimeRange) -> tuple[int, list[str]]:
@@ -163,17 +180,16 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: Tim
     return _Pin(snapshot_id, types)
 
 
-def _report(
+def _judgements(
     rules: Sequence[Rule], facts: Sequence[Fact], validation: ExpectationSuiteValidationResult, types: Mapping[str, str]
-) -> dict[str, Any]:
-    judged = [_judged(*each, types) for each in zip(rules, facts, validation.results, strict=True)]
-    return {"rows": facts[0].rows, "success": bool(validation.success), "expectations": judged}
+) -> list[Judged]:
+    return [_judged(*each, types) for each in zip(rules, facts, validation.results, strict=True)]
 
 
-def _judged(rule: Rule, fact: Fact, result: ExpectationValidationResult, types: Mapping[str, str]) -> dict[str, Any]:
+def _judged(rule: Rule, fact: Fact, result: ExpectationValidationResult, types: Mapping[str, str]) -> Judged:
     counted = rule.broken is not None and fact.obstacle is None
     return {
-        "expectation": rule.kind,
+        "expectation": cast("Expectation", rule.kind),
         "column": rule.arguments.get("column") or ", ".join(rule.columns) or None,
         "why": rule.why,
         "success": bool(result.success),

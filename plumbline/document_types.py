@@ -6,12 +6,15 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+Template = Literal["starter", "flights"]
+"""A contract to start from."""
+
 
 class InitDocument(TypedDict):
     """What `plumbline init --json` prints."""
 
     path: str
-    template: Literal["starter", "flights"]
+    template: Template
 
 
 class JarsDocument(TypedDict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.home import Home
@@ -10,6 +11,8 @@ from plumbline.output import emit
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.replay.document_types import AuditDocument, CommitDocument, Listed, RunDocument, StatusDocument
 
 
 def only_shown(what: str, made: Any, as_json: bool) -> None:
@@ -68,7 +71,7 @@ def show_series(several: dict[str, Any], home: Home, console: Console) -> None:
         console.print("nothing came in that time for rows that the live stream has closed")
 
 
-def show_audit(result: dict[str, Any], home: Home, console: Console) -> None:
+def show_audit(result: AuditDocument, home: Home, console: Console) -> None:
     """The checks, and what publish would change."""
     for check in result["checks"]:
         console.print(f"  {'ok  ' if check['passed'] else 'FAIL'} {check['name']}: {check['found']}")
@@ -89,26 +92,26 @@ def show_audit(result: dict[str, Any], home: Home, console: Console) -> None:
         console.print(f"next: plumbline replay publish {result['replay_id']}{home.option} --execute")
 
 
-def show_run(result: dict[str, Any], home: Home, console: Console) -> None:
+def show_run(result: RunDocument, home: Home, console: Console) -> None:
     """What was played."""
     console.print(f"{result['rows']:,} rows in {result['staging']}")
     console.print(f"next: plumbline replay audit {result['replay_id']}{home.option}")
 
 
-def show_publish(result: dict[str, Any], made: Any, home: Home, console: Console) -> None:
+def show_publish(result: CommitDocument, made: Any, home: Home, console: Console) -> None:
     """The commit, and how to see what it mended."""
     _show_commit(result, "published", console)
     span = f"--from {made.range['from']} --to {made.range['to']}"
     console.print(f"next: plumbline reconcile {shlex.quote(made.contract_file)}{home.option} {span}")
 
 
-def show_rollback(result: dict[str, Any], console: Console) -> None:
+def show_rollback(result: CommitDocument, console: Console) -> None:
     """The commit, and what that means."""
     _show_commit(result, "rolled back", console)
     console.print("the range holds again what it held before this replay, its differences too")
 
 
-def _show_commit(result: dict[str, Any], verb: str, console: Console) -> None:
+def _show_commit(result: CommitDocument, verb: str, console: Console) -> None:
     """A commit to the stream table, or that it was there already."""
     already = "" if result["changed"] else "already "
     console.print(
@@ -117,7 +120,7 @@ def _show_commit(result: dict[str, Any], verb: str, console: Console) -> None:
     console.print(f"  snapshot {result['snapshot_id']}")
 
 
-def show_list(found: list[dict[str, Any]], console: Console) -> None:
+def show_list(found: Sequence[Listed | StatusDocument], console: Console) -> None:
     """All replays and their states."""
     for one in found:
         show_status(one, console)
@@ -125,7 +128,7 @@ def show_list(found: list[dict[str, Any]], console: Console) -> None:
         console.print("no replays yet; `plumbline replay plan` makes one")
 
 
-def show_status(result: dict[str, Any], console: Console) -> None:
+def show_status(result: Listed | StatusDocument, console: Console) -> None:
     """How far one replay has come, and the next command."""
     span = f"  [{result['range']['from']}, {result['range']['to']})" if result["range"] else ""
     console.print(f"{result['replay_id']}  {result['state']}{span}")

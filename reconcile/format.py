@@ -12,6 +12,7 @@ from plumbline.contract.durations import spell_duration
 from plumbline.contract.safe_text import shown
 
 if TYPE_CHECKING:
+    from plumbline.contract.document_types import Range
     from plumbline.contract.model import Contract
     from plumbline.contract.ranges import TimeRange
     from plumbline.reconcile.causes import Cause
@@ -75,7 +76,7 @@ def clock(when: str | datetime) -> str:
     return f"{at:%-d %b %Y %H:%M} UTC"
 
 
-def span(time_range: Mapping[str, str | None]) -> str:
+def span(time_range: Range) -> str:
     """A `{"from", "to"}` range, half-open in UTC: `2013-01-15 00:00 UTC to 2013-01-22 00:00 UTC`."""
     start, end = time_range.get("from"), time_range.get("to")
     if start is None and end is None:

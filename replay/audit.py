@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
 from plumbline.contract.model import Contract
 from plumbline.replay.coverage import covered
-from plumbline.replay.pieces import EMPTY, GONE
 from plumbline.replay.plan import Plan
 from plumbline.replay.store import ReplayFolder
 
@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.reconcile.diff.document_types import Counts
+    from plumbline.replay.document_types import AuditDocument, CheckName, ComparedTable, CoveredPartition, RunDocument
 
 
 @dataclass(frozen=True)
 class Check:
     """One thing that was looked at: `passed`, and in words what was found."""
 
-    name: str
+    name: CheckName
     passed: bool
     found: str
 
 
-def audit(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder) -> dict[str, Any]:
+def audit(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder) -> AuditDocument:
     """Check the staging table of a finished run and say what publish would change.
 
     Returns `{"replay_id", "passed", "checks", "coverage", "order_kept", "against_batch", "against_live"}`; the counts
@@ -59,10 +61,10 @@ def audit(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder) -> d
         _expected(contract, home, plan),
         reference,
     ]
-    document = {
+    document: AuditDocument = {
         "replay_id": plan.replay_id,
         "passed": all(check.passed for check in checks),
-        "checks": [asdict(check) for check in checks],
+        "checks": [{"name": check.name, "passed": check.passed, "found": check.found} for check in checks],
         "coverage": coverage,
         "order_kept": ran["fidelity"]["order"],
         "against_batch": against_batch,
@@ -72,7 +74,7 @@ def audit(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder) -> d
     return document
 
 
-def _coverage(coverage: dict[str, list[dict[str, Any]]]) -> Check:
+def _coverage(coverage: Mapping[str, list[CoveredPartition]]) -> Check:
     """Each needed offset lies in one piece of the plan, and no record is on the tape twice or from elsewhere."""
     pages = [page for pages in coverage.values() for page in pages]
     wrong = [page for page in pages if page["uncovered"] or page["twice"] or page["foreign"]]
@@ -81,13 +83,13 @@ def _coverage(coverage: dict[str, list[dict[str, Any]]]) -> Check:
         rows = sum(page["on_tape"] for page in source)
         needed = sum(page["end"] - page["start"] for page in source)
         found.append(f"{name} {rows:,} rows out of {needed:,} offsets of {len(source)} partitions")
-    for door, words in ((EMPTY, "never were a record"), (GONE, "are gone, accepted")):
-        count = sum(page[door] for page in pages)
-        found += [f"{count:,} offsets {words}"] if count else []
+    empty, gone = sum(page["empty"] for page in pages), sum(page["gone"] for page in pages)
+    found += [f"{empty:,} offsets never were a record"] if empty else []
+    found += [f"{gone:,} offsets are gone, accepted"] if gone else []
     return Check("coverage", not wrong, "; ".join(found))
 
 
-def _late(plan: Plan, ran: dict[str, Any]) -> Check:
+def _late(plan: Plan, ran: RunDocument) -> Check:
     """A complete tape is joined at once; a faithful one drops what the live job dropped, under the same watermarks."""
     if not plan.faithful:
         return Check("late-rows", True, "none can be late: all were joined at once")
@@ -110,7 +112,7 @@ def _lineage(con: duckdb.DuckDBPyConnection) -> Check:
     return Check("no-row-twice", rows == distinct, f"{rows:,} rows, {distinct:,} distinct lineages")
 
 
-def _left_rows(con: duckdb.DuckDBPyConnection, contract: Contract, plan: Plan, ran: dict[str, Any]) -> Check:
+def _left_rows(con: duckdb.DuckDBPyConnection, contract: Contract, plan: Plan, ran: RunDocument) -> Check:
     """A left outer join gives at least one row for each left row of the tape; no join gives more left rows."""
     found = con.execute(
         'SELECT count(*) FROM (SELECT DISTINCT "_left_partition", "_left_offset" FROM staging)'
@@ -131,20 +133,20 @@ def _expected(contract: Contract, home: Home, plan: Plan) -> Check:
     return Check("expectations", not failed, "; ".join(failed) or f"all {count} hold")
 
 
-def _batch_agrees(against: dict[str, Any] | None) -> Check:
+def _batch_agrees(against: ComparedTable | None) -> Check:
     if against is None:
         return Check("agrees-with-batch", True, "no batch table to compare with")
     return _agreement("agrees-with-batch", against)
 
 
-def _live_agrees(against: dict[str, Any] | None) -> Check:
+def _live_agrees(against: ComparedTable | None) -> Check:
     """A faithful replay gives what the live job gave; else an engine or code fault made the live rows."""
     if against is None:
         return Check("agrees-with-live", False, "no stream table to compare with")
     return _agreement("agrees-with-live", against)
 
 
-def _agreement(name: str, against: dict[str, Any]) -> Check:
+def _agreement(name: CheckName, against: ComparedTable) -> Check:
     counts = against["counts"]
     differing = sum(counts[kind] for kind in ("mismatch", "missing", "extra", "duplicate"))
     return Check(name, differing == 0, ", ".join(f"{kind} {n:,}" for kind, n in counts.items()))
@@ -152,7 +154,7 @@ def _agreement(name: str, against: dict[str, Any]) -> Check:
 
 def _differences(
     con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, plan: Plan, table: str
-) -> dict[str, Any] | None:
+) -> ComparedTable | None:
     """Counts of the staging rows against another table's rows of the range; None when that table does not exist."""
     from plumbline.reconcile.diff.engine import compare
 
@@ -167,7 +169,7 @@ def _differences(
         columns=contract.value_columns,
         tolerances=contract.reconcile.as_tolerances(),
     )
-    return {"table": table, "snapshot_id": snapshot_id, "counts": dict(found.counts)}
+    return {"table": table, "snapshot_id": snapshot_id, "counts": cast("Counts", dict(found.counts))}
 
 
 def _range_view(con: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan, table: str, view: str) -> int | None:

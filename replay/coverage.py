@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbline.connect.parquet import parquet_rows
-from plumbline.replay.pieces import EMPTY, GONE, READ, Piece, uncovered, within
+from plumbline.replay.pieces import ARCHIVE, GONE, KAFKA, Piece, uncovered, within
 from plumbline.replay.sourcing import SourcePlan
 
 if TYPE_CHECKING:
     import duckdb
 
+    from plumbline.replay.document_types import CoveredPartition
 
-def covered(con: duckdb.DuckDBPyConnection, planned: SourcePlan, tape: Path) -> list[dict[str, Any]]:
+
+def covered(con: duckdb.DuckDBPyConnection, planned: SourcePlan, tape: Path) -> list[CoveredPartition]:
     """A page for each partition of one source.
 
     `{"partition", "start", "end", "doors", "on_tape", "empty", "gone", "twice", "foreign", "uncovered"}`.
@@ -29,7 +31,7 @@ def covered(con: duckdb.DuckDBPyConnection, planned: SourcePlan, tape: Path) -> 
 
 def _page(
     partition: int, pieces: list[Piece], planned: SourcePlan, held: tuple[int, int, int] | None
-) -> dict[str, Any]:
+) -> CoveredPartition:
     start = min((piece.start for piece in pieces), default=0)
     end = max((piece.end for piece in pieces), default=0)
     rows, twice, foreign = held or (0, 0, 0)
@@ -37,10 +39,10 @@ def _page(
         "partition": partition,
         "start": start,
         "end": end,
-        "doors": {door: _offsets(pieces, door) for door in READ},
+        "doors": {"iceberg": _offsets(pieces, ARCHIVE), "kafka": _offsets(pieces, KAFKA)},
         "on_tape": rows,
-        EMPTY: planned.empty.get(str(partition), 0),
-        GONE: _offsets(pieces, GONE),
+        "empty": planned.empty.get(str(partition), 0),
+        "gone": _offsets(pieces, GONE),
         "twice": twice,
         "foreign": foreign,
         "uncovered": [list(gap) for gap in uncovered(pieces, partition, start, end)],

@@ -114,8 +114,8 @@ class Seconds(TypedDict):
     play: float
 
 
-class RunDocument(TypedDict):
-    """What `plumbline replay run --execute --json` prints, and its file run.json holds. `tape`: source to rows."""
+class Outcome(TypedDict):
+    """What is in the staging table. `tape`: source to rows."""
 
     replay_id: str
     staging: str
@@ -123,16 +123,26 @@ class RunDocument(TypedDict):
     tape: dict[str, int]
     epochs: int
     fidelity: Fidelity
+
+
+class RunDocument(Outcome):
+    """What `plumbline replay run --execute --json` prints, and its file run.json holds. `late` counts rows that were
+    dropped."""
+
     late: int
     seconds: Seconds
+
+
+CheckName = Literal[
+    "coverage", "late-rows", "no-row-twice", "left-rows", "expectations", "agrees-with-batch", "agrees-with-live"
+]
+"""What an audit checks."""
 
 
 class CheckResult(TypedDict):
     """One check of an audit; `found` says in words what was found."""
 
-    name: Literal[
-        "coverage", "late-rows", "no-row-twice", "left-rows", "expectations", "agrees-with-batch", "agrees-with-live"
-    ]
+    name: CheckName
     passed: bool
     found: str
 
@@ -179,6 +189,10 @@ class AuditDocument(TypedDict):
     against_live: ComparedTable | None
 
 
+Action = Literal["replay.id", "replay.rollback-of"]
+"""A publish, or a rollback: the property of its snapshot."""
+
+
 class CommitDocument(TypedDict):
     """What `plumbline replay publish` and `rollback` print with --execute --json. `rows` are those of the range now."""
 
@@ -187,8 +201,12 @@ class CommitDocument(TypedDict):
     range: ClosedRange
     changed: bool
     rows: int
-    action: Literal["replay.id", "replay.rollback-of"]
+    action: Action
     snapshot_id: int | None
+
+
+State = Literal["planned", "ran", "audited", "failed", "published", "rolled back", "unknown"]
+"""How far a replay has come."""
 
 
 class StatusDocument(TypedDict):
@@ -196,7 +214,7 @@ class StatusDocument(TypedDict):
 
     replay_id: str
     range: ClosedRange
-    state: Literal["planned", "ran", "audited", "failed", "published", "rolled back", "unknown"]
+    state: State
     next: str | None
 
 

@@ -21,6 +21,7 @@ from plumbline.replay.tape import epoch_file
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
+    from plumbline.replay.document_types import FeedDocument
 
 REPLAY_HEADER, ROW_HEADER = "plumbline.replay-id", "plumbline.replay-row"
 IDS = "topic ids"
@@ -42,7 +43,7 @@ def feed(
     *,
     speed: float | None = None,
     say: Say = lambda message: None,
-) -> dict[str, Any]:
+) -> FeedDocument:
     """Send the tape of a replay that was run into one topic per source, in the order of its epochs and record times.
 
     Each record keeps key, value, timestamp and headers, gets REPLAY_HEADER and ROW_HEADER, its number in the feed, and

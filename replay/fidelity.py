@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     import duckdb
 
     from plumbline.contract.model import Contract
+    from plumbline.replay.document_types import Watermarks
     from plumbline.replay.plan import Plan
     from plumbline.replay.recorded import Recorded
 
 
-def watermarks(live_ms: Sequence[int], played_ms: Sequence[int], since_us: int) -> dict[str, Any]:
+def watermarks(live_ms: Sequence[int], played_ms: Sequence[int], since_us: int) -> Watermarks:
     """Compare the evict watermarks of played epochs with the recorded ones.
 
     Returns `{"epochs", "same", "before", "apart"}`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbline.connect.file_formats import AS_PARQUET
 from plumbline.contract.errors import IncompleteError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.replay.document_types import FillDocument, FilledArchive
     from plumbline.replay.looking import Look
 
 Say = Callable[[str], None]
@@ -34,7 +35,7 @@ def fill(
     execute: bool,
     say: Say = lambda message: None,
     spark: SparkSession | None = None,
-) -> dict[str, Any]:
+) -> FillDocument:
     """Archive what the archives lack before their newest offset and the topics still hold; without `execute` say what.
 
     Holds the job's folder, so that no archiver runs meanwhile. What lies behind the newest offset the archiver takes by
@@ -46,7 +47,7 @@ def fill(
     from plumbline.connect.pinned import connection
     from plumbline.connect.registry import equipped, kept_by
 
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, FilledArchive] = {}
     job = JobFolder.of(contract, home)
     fingerprint.refuse_other_job(job.fingerprint, contract)
     with job.owned(), connection(temp_dir=home.replays / "scratch") as con:

@@ -15,22 +15,23 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from plumbline.connect.home import Home
+    from plumbline.replay.document_types import CommitDocument, FinishDocument, Published
 
 
 def finish(
     home: Home, ids: Sequence[str], *, say: Callable[[str], None], spark: SparkSession | None = None
-) -> dict[str, Any]:
+) -> FinishDocument:
     """Take each replay through run, audit and publish, then drop what it no longer needs; repeat it after a kill.
 
     Returns `{"replays": [{"replay_id", "changed", "rows"}]}`. Raises AuditFailed at the first audit that fails: what
     was published before it stays, and nothing after it is begun.
     """
-    done, opened = [], [open_replay(home, replay_id) for replay_id in ids]
+    done, opened = list[Published](), [open_replay(home, replay_id) for replay_id in ids]
     plans = [plan for _, plan, _ in opened]
     for number, (contract, plan, folder) in enumerate(opened, 1):
         say(f"replay: {number} of {len(ids)}: {plan.replay_id}")
         published = _one(contract, home, plan, folder, plans, say, spark)
-        done.append({name: published[name] for name in ("replay_id", "changed", "rows")})
+        done.append({"replay_id": plan.replay_id, "changed": published["changed"], "rows": published["rows"]})
     return {"replays": done}
 
 
@@ -42,7 +43,7 @@ def _one(
     among: Sequence[Plan],
     say: Callable[[str], None],
     spark: SparkSession | None,
-) -> dict[str, Any]:
+) -> CommitDocument:
     from plumbline.connect.lake import Lake
     from plumbline.replay.audit import audit
     from plumbline.replay.history import PUBLISHED, last_action

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
 
 REPLAYS = "plumbline.replays"
-PUBLISHED, ROLLED_BACK = "replay.id", "replay.rollback-of"
+PUBLISHED: Final = "replay.id"
+ROLLED_BACK: Final = "replay.rollback-of"
 """Properties of the snapshots that a publish and a rollback commit; their value is the replay's id."""
 
-UNKNOWN = "unknown"
+UNKNOWN: Final = "unknown"
 """A publish or a rollback was begun, and whether it was committed is no longer known."""
 
-DONE = {PUBLISHED: "published", ROLLED_BACK: "rolled back"}
+DONE: dict[str, Literal["published", "rolled back"]] = {PUBLISHED: "published", ROLLED_BACK: "rolled back"}
 BEGUN = {PUBLISHED: "publishing", ROLLED_BACK: "rolling back"}
 NOTHING = "came to nothing"
 NEVER = datetime.min.replace(tzinfo=UTC)

@@ -24,6 +24,7 @@ from plumbline.replay.store import ReplayFolder
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.contract.document_types import ClosedRange
 
 COMPLETE, FAITHFUL = "complete", "faithful"
 STAGING = "plumbline_staging"
@@ -41,7 +42,7 @@ class Plan:
     contract: str
     contract_file: str
     fingerprint: str
-    range: dict[str, str | None]
+    range: ClosedRange
     late: str
     time_basis: str
     sources: dict[str, SourcePlan]

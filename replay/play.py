@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.replay.document_types import Fidelity, Outcome, RunDocument, Seconds
 
 Say = Callable[[str], None]
 
@@ -46,7 +47,7 @@ def run(
     say: Say = lambda message: None,
     spark: SparkSession | None = None,
     among: Sequence[Plan] = (),
-) -> dict[str, Any]:
+) -> RunDocument:
     """Cut the tape of `plan` and play it into its staging table. Resumes where a killed run stopped.
 
     `among`: the plans that this process runs one after the other, where it is not this one alone.
@@ -57,7 +58,8 @@ def run(
     from plumbline.connect.lake import Lake
 
     with folder.owned():
-        lake, done = Lake.open(home, contract.catalog), folder.read("run")
+        lake = Lake.open(home, contract.catalog)
+        done: RunDocument | None = folder.read("run")
         staging.refuse_other(lake, plan, folder)
         if done and lake.exists(plan.staging_table):
             return done
@@ -70,7 +72,7 @@ def run(
 
 def _run(
     contract: Contract, home: Home, plan: Plan, folder: ReplayFolder, say: Say, spark: SparkSession, lake: Lake
-) -> dict[str, Any]:
+) -> RunDocument:
     from plumbline.connect.registry import equipped, kept_by
 
     contract = equipped(contract, kept_by(contract, home))
@@ -80,8 +82,9 @@ def _run(
     configure(spark, contract)
     play = _play if plan.faithful else _join_whole
     late = play(spark, lake, contract, plan, folder, say)
-    seconds = {"cut": round(ready - began, 1), "play": round(time.monotonic() - ready, 1)}
-    return _outcome(contract, lake, plan, folder, manifest) | {"late": late, "seconds": seconds}
+    seconds: Seconds = {"cut": round(ready - began, 1), "play": round(time.monotonic() - ready, 1)}
+    outcome = _outcome(contract, lake, plan, folder, manifest)
+    return {**outcome, "late": late, "seconds": seconds}
 
 
 def session_for(home: Home, lake: Lake, plans: Sequence[Plan]) -> SparkSession:
@@ -92,9 +95,7 @@ def session_for(home: Home, lake: Lake, plans: Sequence[Plan]) -> SparkSession:
     return session(home, lake, app=f"plumbline-replay-{plans[0].replay_id}", long_lived=large)
 
 
-def _outcome(
-    contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder, manifest: dict[str, Any]
-) -> dict[str, Any]:
+def _outcome(contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder, manifest: dict[str, Any]) -> Outcome:
     """What a run has to show once its tape is played."""
     return {
         "replay_id": plan.replay_id,
@@ -106,11 +107,11 @@ def _outcome(
     }
 
 
-def _fidelity(contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder) -> dict[str, Any]:
+def _fidelity(contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder) -> Fidelity:
     """How like the original the run was: `order` is the share of record pairs in their live order; of a faithful run
     also the watermarks, and the rows of the range that were dropped, here and by the ledger's watermarks."""
     names = list(plan.sources)
-    found: dict[str, Any] = {"order": fidelity.order_kept(folder.tape, read_recorded(lake, contract), names)}
+    found: Fidelity = {"order": fidelity.order_kept(folder.tape, read_recorded(lake, contract), names)}
     if plan.faithful:
         since = fidelity.since_us(contract, plan)
         live, played = fidelity.recorded_watermarks(plan.epochs), fidelity.played_watermarks(folder.checkpoint)

@@ -6,7 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import IncompleteError, PlumblineError, UnreachableError, UsageError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.replay.document_types import Action, CommitDocument
 
 PATIENCE_SECONDS = 60
 
@@ -35,7 +36,7 @@ class AuditFailed(PlumblineError):
 
 def publish(
     contract: Contract, home: Home, plan: Plan, folder: ReplayFolder, *, accept: Collection[str] = ()
-) -> dict[str, Any]:
+) -> CommitDocument:
     """Replace the plan's range of the stream table by the staging rows, in one commit that names the replay.
 
     Returns `{"replay_id", "table", "changed", "rows", "replaced", "snapshot_id"}`; publishing twice changes nothing.
@@ -68,7 +69,7 @@ def publish(
     return _replace(lake, name, plan, replacement, PUBLISHED)
 
 
-def rollback(contract: Contract, home: Home, plan: Plan) -> dict[str, Any]:
+def rollback(contract: Contract, home: Home, plan: Plan) -> CommitDocument:
     """Bring back what the range held before the replay was published; rows appended since stay.
 
     Returns as `publish`. Raises UsageError when the replay is not published or a later replay replaced part of it.
@@ -129,8 +130,8 @@ def tag_name(replay_id: str) -> str:
 
 
 def _replace(
-    lake: Lake, name: str, plan: Plan, replacement: Callable[[Table], pa.Table], action: str
-) -> dict[str, Any]:
+    lake: Lake, name: str, plan: Plan, replacement: Callable[[Table], pa.Table], action: Action
+) -> CommitDocument:
     """One overwrite of the range. A lost race is tried again from the table as it then is, unless the same command,
     started twice, has done it by then: what it brought would be taken for rows that came since.
 
@@ -257,7 +258,7 @@ def _require_audit(plan: Plan, folder: ReplayFolder, accept: Collection[str]) ->
     return None if live is None else live["snapshot_id"]
 
 
-def _result(plan: Plan, table: Table, action: str, *, changed: bool) -> dict[str, Any]:
+def _result(plan: Plan, table: Table, action: Action, *, changed: bool) -> CommitDocument:
     snapshot = table.current_snapshot()
     return {
         "replay_id": plan.replay_id,

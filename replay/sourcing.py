@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import IncompleteError
@@ -13,6 +13,9 @@ from plumbline.contract.ranges import TimeRange
 from plumbline.replay import needs
 from plumbline.replay.looking import Look, Spans
 from plumbline.replay.pieces import ARCHIVE, DOUBLED, GONE, KAFKA, READ, Piece, Run, shown, tiled
+
+if TYPE_CHECKING:
+    from plumbline.contract.document_types import Range
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class SourcePlan:
     topic: str
     table: str
     snapshot_id: int | None
-    needed: dict[str, str | None]
+    needed: Range
     pieces: list[dict[str, Any]]
     empty: dict[str, int]
     topic_ids: list[str | None] = field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import PlumblineError, UsageError
 from plumbline.contract.loader import load
@@ -15,6 +15,8 @@ from plumbline.replay.store import LATEST, ReplayFolder
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
+    from plumbline.contract.document_types import ClosedRange
+    from plumbline.replay.document_types import Listed, State, StatusDocument
 
 
 def open_replay(home: Home, name: str) -> tuple[Contract, Plan, ReplayFolder]:
@@ -46,7 +48,7 @@ def _refuse_series(home: Home, name: str) -> None:
         )
 
 
-def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> dict[str, Any]:
+def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> StatusDocument:
     """How far a replay has come: `{"replay_id", "range", "state", "next"}`.
 
     States in order: planned, ran, audited (or failed), published, rolled back. `unknown`: a publish or a rollback was
@@ -58,6 +60,7 @@ def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> 
     lake = Lake.open(home, contract.catalog)
     action = last_action(lake, lake.load(contract.output.stream_table), plan.replay_id)
     audit = folder.read("audit")
+    state: State
     if action:
         state = DONE.get(action, UNKNOWN)
     elif audit:
@@ -69,9 +72,9 @@ def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> 
     return {"replay_id": plan.replay_id, "range": plan.range, "state": state, "next": next_command(plan, step, home)}
 
 
-def listed(home: Home) -> list[dict[str, Any]]:
+def listed(home: Home) -> list[Listed | StatusDocument]:
     """The status of every replay of the home; one that can no longer be opened has the state `stale`."""
-    found = []
+    found = list[Listed | StatusDocument]()
     for folder in ReplayFolder.all(home):
         try:
             found.append(status(home, *open_replay(home, folder.id)))
@@ -82,7 +85,7 @@ def listed(home: Home) -> list[dict[str, Any]]:
     return found
 
 
-def _range_of(folder: ReplayFolder) -> dict[str, str] | None:
+def _range_of(folder: ReplayFolder) -> ClosedRange | None:
     """The range of a plan that cannot be opened, if the file still tells it."""
     with suppress(PlumblineError, KeyError, TypeError):
         told = (folder.read("plan") or {})["range"]

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,7 @@ class ReplayFolder:
         """The checkpoint of the job that plays the tape."""
         return self.root / "checkpoint"
 
-    def read(self, step: str) -> dict[str, Any] | None:
+    def read(self, step: str) -> Any:
         """The document that `step` (plan, run, audit) ended with, or None when it has not ended.
 
         Raises UsageError for a file that was edited until it is no longer such a document.
@@ -153,14 +154,14 @@ class ReplayFolder:
                 return document
         raise UsageError(f"{path.name} is no longer a JSON document", where=str(path), next_step="plan the range again")
 
-    def write(self, step: str, document: dict[str, Any]) -> None:
+    def write(self, step: str, document: Mapping[str, Any]) -> None:
         """Keep the document of a finished step, whole or not at all."""
         if step == "plan":
             self.note_planned()
         write_json(self.root / f"{step}.json", document)
 
 
-def write_json(path: Path, document: dict[str, Any]) -> None:
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON file so that a reader sees the old one or the new one, never a part."""
     write_text(path, json.dumps(document, indent=1))
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, Literal
 
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.generations import Generation, Ids, of_topic
@@ -22,8 +22,9 @@ from plumbline.stream_job.job_folder import JobFolder
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.stream_job.document_types import AdoptedTopic, AdoptTopicDocument
 
-RECOVER = "recover"
+RECOVER: Final = "recover"
 """What an adoption that cannot turn the checkpoint leaves to do."""
 
 
@@ -43,7 +44,7 @@ class Anew:
     archived: Mapping[int, int]
     begins: Mapping[int, int]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> AdoptedTopic:
         unread = {p: (self.read.get(p, 0), end) for p, end in self.archived.items() if end > self.read.get(p, 0)}
         lacking = {p: (self.archived.get(p, 0), end) for p, end in self.read.items() if end > self.archived.get(p, 0)}
         return {
@@ -58,7 +59,7 @@ class Anew:
         }
 
 
-def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[str] = ()) -> dict[str, Any]:
+def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[str] = ()) -> AdoptTopicDocument:
     """Let stream and archive go on with the topics that were recreated, from their beginning; without `execute` say so.
 
     `named` are sources whose topics were recreated though the broker tells no ids. Returns
@@ -82,7 +83,7 @@ def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[st
                 where=f"bootstrap.servers={kafka['bootstrap.servers']}",
                 next_step="`plumbline stream run CONTRACT` continues; if the broker reports no ids, give --source",
             )
-        left = None if _turnable(lake, contract, job, found) else RECOVER
+        left: Literal["recover"] | None = None if _turnable(lake, contract, job, found) else RECOVER
         if execute:
             for anew in found:
                 if lake.exists(contract.sources[anew.name].archive):

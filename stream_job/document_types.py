@@ -20,6 +20,10 @@ class StreamRunDocument(TypedDict):
     snapshot_id: int | None
 
 
+Phase = Literal["starting", "running", "retrying", "ending", "ended"]
+"""What a job does."""
+
+
 class SourceStatus(TypedDict):
     """One source. `lag` is by partition; null where it is not known, which `unknown` explains."""
 
@@ -67,7 +71,7 @@ class StatusDocument(TypedDict):
     running: bool
     pid: int | None
     since: str | None
-    phase: Literal["starting", "running", "retrying", "ending", "stopped"]
+    phase: Phase | Literal["stopped"]
     sources: dict[str, SourceStatus]
     watermark: str | None
     held_back_by: str | None

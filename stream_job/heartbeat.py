@@ -7,10 +7,13 @@ import os
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plumbline.stream_job.ledger import Epoch
 from plumbline.stream_job.progress import Done
+
+if TYPE_CHECKING:
+    from plumbline.stream_job.document_types import Phase
 
 NAME = "status.json"
 LOOK_BACK = 200
@@ -50,7 +53,7 @@ class Pulse:
     pid: int
     started_at_ms: int
     flows: tuple[Flow, Flow]
-    state: str = "starting"
+    state: Phase = "starting"
     updated_at_ms: int = 0
     watermark_ms: int = 0
     done: Done = field(default_factory=Done)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.stream_job.document_types import MaintainDocument, MaintainedTable
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -58,7 +59,7 @@ def maintain(
     execute: bool = False,
     say: Say = lambda message: None,
     spark: SparkSession | None = None,
-) -> dict[str, Any]:
+) -> MaintainDocument:
     """Maintain the stream table, both archives and the tables in `plumbline`; without `execute` only say what for.
 
     Safe beside a running stream: snapshots are expired by id, never the newest of a living query nor one between it
@@ -119,7 +120,7 @@ class _Work:
     live: Collection[str]
     pinned: Collection[int]
 
-    def all(self, *, execute: bool) -> dict[str, Any]:
+    def all(self, *, execute: bool) -> MaintainedTable:
         """Rewrite, then expire what that made superfluous too, then remove what nothing refers to."""
         table = self.lake.load(self.name)
         files, small = small_files(table)

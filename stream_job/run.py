@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbline.connect import owners, place
 from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.stream_job.document_types import StreamRunDocument
 
 Say = Callable[[str], None]
 ONCE = Life(retry_for=timedelta(0))
@@ -40,7 +41,7 @@ def run(
     spark: SparkSession | None = None,
     stop: threading.Event | None = None,
     life: Life | None = None,
-) -> dict[str, Any]:
+) -> StreamRunDocument:
     """Run the join and the archiver; with `once` to the end of the topics as they stand now, else until a signal.
 
     `stop` ends the job as SIGTERM and Ctrl-C do: after the running epoch. Either way the join ends first, then the
@@ -149,7 +150,7 @@ def _metrics(service: Service, life: Life) -> AbstractContextManager[object]:
     return serving(life.metrics_port, service)
 
 
-def _result(lake: Lake, contract: Contract, job: JobFolder) -> dict[str, Any]:
+def _result(lake: Lake, contract: Contract, job: JobFolder) -> StreamRunDocument:
     last = job.ledger.last_epoch()
     return {
         "table": contract.output.stream_table,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbline.connect.kafka_config import ISOLATION, isolation_level
 from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError
@@ -21,6 +21,7 @@ from plumbline.stream_job.status_text import idle_line, moment, span
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.stream_job.document_types import CommitStatus, SourceStatus, StatusDocument
 
 HANGS_AFTER_MS = 60_000
 """A running job writes its status every second, except while it waits for a catalog."""
@@ -77,7 +78,7 @@ class Status:
         """0 healthy, 1 with warnings, 3 when something is not known."""
         return 3 if self.unknown else 1 if self.warnings else 0
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> StatusDocument:
         """The document that `plumbline stream status --json` prints; times are ISO 8601 in UTC."""
         done, owner = self.pulse.done, self.owner
         return {
@@ -101,7 +102,7 @@ class Status:
             "unknown": list(self.unknown),
         }
 
-    def _source(self, flow: Flow) -> dict[str, Any]:
+    def _source(self, flow: Flow) -> SourceStatus:
         lag = None if self.lag is None else dict(self.lag[flow.name])
         moved = flow.moved_at_ms
         return {
@@ -116,7 +117,7 @@ class Status:
             "events": flow.events,
         }
 
-    def _commit(self) -> dict[str, Any] | None:
+    def _commit(self) -> CommitStatus | None:
         if self.commit is None:
             return None
         age = max(0, self.at_ms - self.commit.at_ms) / 1000

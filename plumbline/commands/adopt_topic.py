@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,8 @@ from plumbline.output import emit
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.stream_job.document_types import AdoptTopicDocument
 
 
 @click.command("adopt-topic", short_help="Continue with a topic that was deleted and recreated under its name.")
@@ -49,7 +51,7 @@ def adopt_topic(contract_path: Path, execute: bool, sources: tuple[str, ...], ho
     emit(result, as_json, lambda console: _show(result, contract_path, chosen, home, console))
 
 
-def _show(result: dict[str, Any], contract_path: Path, chosen: str, home: Home, console: Console) -> None:
+def _show(result: AdoptTopicDocument, contract_path: Path, chosen: str, home: Home, console: Console) -> None:
     """`chosen`: the options that the command which does it needs as well."""
     for name, source in result["sources"].items():
         was = source["was"] or "not known"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -15,6 +15,8 @@ from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.replay.document_types import FillDocument
 
 SHOWN = 10
 """Stretches of one kind that are shown; the document has all."""
@@ -55,8 +57,8 @@ def fill(contract_path: Path, execute: bool, home: Home, as_json: bool) -> None:
     emit(result, as_json, lambda console: _show(result, contract_path, home, console))
 
 
-def _show(result: dict[str, Any], contract_path: Path, home: Home, console: Console) -> None:
-    told = {
+def _show(result: FillDocument, contract_path: Path, home: Home, console: Console) -> None:
+    told: dict[Literal["holes", "gone", "doubled"], str] = {
         "holes": "are lacking, and topic {topic} may hold them",
         "gone": "are lacking, and gone from topic {topic}: nothing brings them back",
         "doubled": "are there more than once: remove the copies, or roll the table back to a snapshot before them",

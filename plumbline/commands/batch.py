@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,9 @@ from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.batch_reference.document_types import BatchDocument
+    from plumbline.contract.document_types import Range
 
 
 @click.group(short_help="Run the batch reference of a contract over its archive.")
@@ -50,7 +53,7 @@ def run(contract_path: Path, time_range: TimeRange, home: Home, as_json: bool) -
     emit(result, as_json, lambda console: _show(result, console))
 
 
-def _show(result: dict[str, Any], console: Console) -> None:
+def _show(result: BatchDocument, console: Console) -> None:
     what = "replaced by" if result["changed"] else "is already"
     console.print(f"{result['table']} {_spell(result['range'])} {what} {result['rows']:,} rows")
     console.print(f"  snapshot {result['snapshot_id']}")
@@ -58,5 +61,5 @@ def _show(result: dict[str, Any], console: Console) -> None:
         console.print(f"  from {source}: archive snapshot {snapshot}")
 
 
-def _spell(time_range: dict[str, str | None]) -> str:
+def _spell(time_range: Range) -> str:
     return f"[{time_range['from'] or 'open'}, {time_range['to'] or 'open'})"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from plumbline.contract.model import Contract
     from plumbline.contract.output_column import OutputColumn
+    from plumbline.document_types import AcceptedChanges, CheckedSql, Online
 
 
 @click.command(short_help="Read a contract and say what it promises, or which line is wrong.")
@@ -73,7 +74,7 @@ def refuse_wrong_doors(contract: Contract) -> None:
         checked_registry(contract.schema_registry)
 
 
-def sql(contract: Contract, home: Home) -> dict[str, Any]:
+def sql(contract: Contract, home: Home) -> CheckedSql:
     """How many SQL expressions Spark took: `{"expressions": n, "unchecked": why or None}`.
 
     Raises ContractError for a wrong one. Spark works in a folder of its own for it: nothing is made in the home.
@@ -103,14 +104,14 @@ def _ask_spark(contract: Contract, scratch: Home) -> None:
     batch.refuse_wrong_sql(spark, contract)
 
 
-def changes(contract: Contract, home: Home, *, online: bool) -> dict[str, list[str]]:
+def changes(contract: Contract, home: Home, *, online: bool) -> AcceptedChanges:
     """What the checkpoint of this home and the existing tables take, in words; UsageError for what they do not take.
 
     Tables in a catalog of the team's own are asked for with `online` only.
     """
     from plumbline.stream_job import compatibility
 
-    taken = {"checkpoint": compatibility.with_checkpoint(contract, home), "tables": []}
+    taken: AcceptedChanges = {"checkpoint": compatibility.with_checkpoint(contract, home), "tables": []}
     embedded = contract.catalog is None
     if (home.lake / "catalog.db").exists() if embedded else online:
         from plumbline.connect.lake import Lake
@@ -119,7 +120,7 @@ def changes(contract: Contract, home: Home, *, online: bool) -> dict[str, list[s
     return taken
 
 
-def found(contract: Contract, home: Home) -> dict[str, Any]:
+def found(contract: Contract, home: Home) -> Online:
     """What is there: `{"topics": {name: partitions}, "tables": {name: bool}, "shared": {archive: its contract}}`.
 
     Raises SetupError for a missing topic, UsageError for a table that is another contract's or of another source.

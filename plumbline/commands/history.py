@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,9 @@ from plumbline.output import emit
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.contract.findings import Cause
+    from plumbline.reconcile.report.document_types import HistoryDocument, RecordedRun, Trend
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -45,7 +48,7 @@ def history(contract_path: Path, last: int | None, home: Home, as_json: bool) ->
     emit(document, as_json, lambda console: show(document, console))
 
 
-def show(document: Mapping[str, Any], console: Console) -> None:
+def show(document: HistoryDocument, console: Console) -> None:
     """The runs as a table, oldest first, then one line for each cause."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -63,7 +66,7 @@ def show(document: Mapping[str, Any], console: Console) -> None:
         console.print(_line(cause, trend))
 
 
-def _cells(run: Mapping[str, Any], causes: Sequence[str]) -> list[str]:
+def _cells(run: RecordedRun, causes: Sequence[Cause]) -> list[str]:
     from plumbline.reconcile import format
 
     figures = [run["batch"], run["findings"], *(run["causes"].get(cause, 0) for cause in causes)]
@@ -73,7 +76,7 @@ def _cells(run: Mapping[str, Any], causes: Sequence[str]) -> list[str]:
     return [recorded, run["run_id"], format.span(run["range"]), verdict, *(f"{n:,}" for n in figures), alerts]
 
 
-def _line(cause: str, trend: Mapping[str, Any]) -> str:
+def _line(cause: str, trend: Trend) -> str:
     """`late_left  ▁▁▂█  0.1% of batch rows in the newest run, 0.02% usual: risen`."""
     shares = [share or 0.0 for share in trend["shares"]]
     most = max(shares) or 1.0

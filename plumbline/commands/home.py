@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,8 @@ from plumbline.output import emit
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.document_types import HomeDocument
 
 
 @click.group("home", short_help="Make a copied or moved home folder an independent home.")
@@ -44,7 +46,7 @@ def adopt(execute: bool, home: Home, as_json: bool) -> None:
     from plumbline.connect.adopt import checkpoints
 
     found = work(home, execute=execute)
-    document: dict[str, Any] = {"home": str(home.root), "was": None, "executed": execute and found is not None}
+    document: HomeDocument = {"home": str(home.root), "was": None, "executed": execute and found is not None}
     if found is not None:
         original = list(checkpoints(home)) if found.was.exists() else []
         document |= {
@@ -68,7 +70,7 @@ def _unfinished(home: Home, *, execute: bool) -> list[str]:
     return [folder.id for folder in begun]
 
 
-def _show(document: dict[str, Any], console: Console) -> None:
+def _show(document: HomeDocument, console: Console) -> None:
     if document["was"] is None:
         console.print("this home lies where it was made: nothing to do")
         return

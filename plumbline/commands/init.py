@@ -5,12 +5,16 @@ from __future__ import annotations
 import shlex
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from plumbline.contract.errors import UsageError
 from plumbline.options import json_option
 from plumbline.output import emit
+
+if TYPE_CHECKING:
+    from plumbline.document_types import InitDocument, Template
 
 TEMPLATES = {"starter": ("plumbline.commands", "starter.yaml"), "flights": ("plumbline.demo.flights", "flights.yaml")}
 
@@ -22,7 +26,7 @@ TEMPLATES = {"starter": ("plumbline.commands", "starter.yaml"), "flights": ("plu
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option
-def init(path: Path, example: str | None, force: bool, as_json: bool) -> None:
+def init(path: Path, example: Literal["flights"] | None, force: bool, as_json: bool) -> None:
     """Write a commented contract to start from (default: contract.yaml).
 
     \b
@@ -30,10 +34,10 @@ def init(path: Path, example: str | None, force: bool, as_json: bool) -> None:
       plumbline init
       plumbline init flights.yaml --example flights
     """
-    template = example or "starter"
+    template: Template = example or "starter"
     package, name = TEMPLATES[template]
     _write(path, (files(package) / name).read_text(encoding="utf-8"), force)
-    document = {"path": str(path), "template": template}
+    document: InitDocument = {"path": str(path), "template": template}
     emit(
         document,
         as_json,

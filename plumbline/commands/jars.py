@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from plumbline.connect.home import Home
 from plumbline.options import home_option, json_option
 from plumbline.output import emit, say
+
+if TYPE_CHECKING:
+    from plumbline.document_types import JarsDocument
 
 
 @click.command(short_help="Fetch the jars of Spark and of the local broker, once.")
@@ -26,5 +31,5 @@ def jars(home: Home, as_json: bool) -> None:
     from plumbline.connect.jars import ensure_jars, read_lock
 
     ensure_jars(home, say)
-    document = {"path": str(home.jars), "files": len(read_lock())}
+    document: JarsDocument = {"path": str(home.jars), "files": len(read_lock())}
     emit(document, as_json, lambda console: console.print(f"{document['files']} jars are complete in {home.jars}"))

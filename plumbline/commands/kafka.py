@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from plumbline.connect.broker import BrokerInfo
+    from plumbline.document_types import BrokerDocument, NoBrokerDocument, StoppedDocument
 
 
 @click.group(short_help="The local Kafka broker, and topics with events for a contract.")
@@ -74,7 +75,8 @@ def stop(home: Home, as_json: bool) -> None:
 
     stopped = broker.stop(home)
     line = "the broker has stopped" if stopped else f"no broker runs in {home.root}"
-    emit({"stopped": stopped}, as_json, lambda console: console.print(line))
+    document: StoppedDocument = {"stopped": stopped}
+    emit(document, as_json, lambda console: console.print(line))
 
 
 @kafka.command()
@@ -94,12 +96,12 @@ def status(home: Home, as_json: bool) -> None:
     if there is not None:
         _print(there, as_json, "runs")
     else:
-        document = {"running": False, "home": str(home.root)}
+        document: NoBrokerDocument = {"running": False, "home": str(home.root)}
         emit(document, as_json, lambda console: console.print(f"no broker runs in {home.root}"))
 
 
 def _print(there: BrokerInfo, as_json: bool, state: str) -> None:
-    document: dict[str, Any] = {
+    document: BrokerDocument = {
         "bootstrap_servers": there.bootstrap_servers,
         "pid": there.pid,
         "data": str(there.data_dir),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from plumbline.connect.kafka import Record
     from plumbline.contract.model import Contract
+    from plumbline.document_types import ProducedDocument, TopicDocument, TopicsDocument
 
 
 @click.command(short_help="Show the topics of a contract, or create them on the local broker.")
@@ -54,7 +55,10 @@ def topics(contract_path: Path, create: bool, partitions: int, home: Home, as_js
         there = _ends(properties, contract)
         wanted = {source.topic: partitions for source in contract.sources.values()}
         create_topics(properties, {topic: count for topic, count in wanted.items() if there[topic] is None})
-    document = {"bootstrap_servers": properties["bootstrap.servers"], "topics": _ends(properties, contract)}
+    document: TopicsDocument = {
+        "bootstrap_servers": properties["bootstrap.servers"],
+        "topics": _ends(properties, contract),
+    }
     emit(document, as_json, lambda console: show(document, kept, console))
 
 
@@ -102,7 +106,7 @@ def produce(
         topic_partitions(properties, topic)
     sent = send(properties, records)
     counts = {topic: sum(record.topic == topic for record in records) for topic in {r.topic for r in records}}
-    document = {"bootstrap_servers": properties["bootstrap.servers"], "sent": sent, "topics": counts}
+    document: ProducedDocument = {"bootstrap_servers": properties["bootstrap.servers"], "sent": sent, "topics": counts}
     line = f"sent {sent:,} records: " + ", ".join(f"{topic} {count:,}" for topic, count in sorted(counts.items()))
     emit(document, as_json, lambda console: console.print(line))
 
@@ -137,11 +141,11 @@ def _broker(contract: Contract, home: Home) -> tuple[dict[str, str], bool]:
     return kafka_properties(contract.kafka, home, say), kept
 
 
-def _ends(properties: dict[str, str], contract: Contract) -> dict[str, Any]:
+def _ends(properties: dict[str, str], contract: Contract) -> dict[str, TopicDocument | None]:
     """Topic to `{"partitions", "records"}`, or None where it is not there."""
     from plumbline.connect.kafka import earliest_offsets, end_offsets
 
-    found: dict[str, Any] = {}
+    found: dict[str, TopicDocument | None] = {}
     for topic in {source.topic for source in contract.sources.values()}:
         try:
             ends, firsts = end_offsets(properties, topic), earliest_offsets(properties, topic)
@@ -154,7 +158,7 @@ def _ends(properties: dict[str, str], contract: Contract) -> dict[str, Any]:
     return found
 
 
-def show(document: dict[str, Any], kept: bool, console: Console) -> None:
+def show(document: TopicsDocument, kept: bool, console: Console) -> None:
     """The broker's address and a line for each topic."""
     more = "" if kept else " (for this command; `plumbline kafka start` keeps it up)"
     console.print(f"bootstrap.servers={document['bootstrap_servers']}{more}")

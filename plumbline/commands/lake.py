@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,8 @@ from plumbline.output import emit
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.connect.document_types import LakeDocument
 
 
 @click.command(short_help="Show where the tables are and how other tools open them.")
@@ -40,7 +42,7 @@ def lake(contract_path: Path | None, home: Home, as_json: bool) -> None:
     emit(document, as_json, lambda console: _show(document, console))
 
 
-def _show(document: dict[str, Any], console: Console) -> None:
+def _show(document: LakeDocument, console: Console) -> None:
     for part in ("pyiceberg", "spark"):
         console.print(part)
         for key, value in document[part].items():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +16,8 @@ from plumbline.output import emit
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.reconcile.lateness.document_types import Choice, LatenessDocument
 
 
 @click.command(short_help="Show what other watermark delays would have lost, and the state they cost.")
@@ -49,7 +50,7 @@ def lateness(
     emit(document, as_json, lambda console: show(document, console))
 
 
-def show(document: Mapping[str, Any], console: Console) -> None:
+def show(document: LatenessDocument, console: Console) -> None:
     """One line for each change of the delays, then what was asked for."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -74,18 +75,18 @@ def show(document: Mapping[str, Any], console: Console) -> None:
         console.print(
             f"at most: only Spark can evaluate which records the `where` of {' and '.join(unsure)} leaves out"
         )
-    if document["wanted"] is not None:
-        console.print(_wanted(document))
+    if document["wanted"] is not None and document["lose"] is not None:
+        console.print(_wanted(document["wanted"], document["lose"]))
 
 
-def _wanted(document: Mapping[str, Any]) -> str:
+def _wanted(wanted: Choice, lose: float) -> str:
     from plumbline.reconcile import format
 
-    sources = document["wanted"]["sources"].items()
+    sources = wanted["sources"].items()
     delays = ", ".join(f"{name} {format.in_contract(source['delay_ms'])}" for name, source in sources)
     rows = sum(source["held_rows"] for _, source in sources)
     return (
-        f"to lose at most {100 * document['lose']:g}%: {_change(document['wanted']['change_ms'])}, that is {delays}; "
+        f"to lose at most {100 * lose:g}%: {_change(wanted['change_ms'])}, that is {delays}; "
         f"at most {rows:,} rows held open"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,8 @@ from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.stream_job.document_types import MaintainDocument
 
 YOUNGEST_ORPHANS = timedelta(days=1)
 
@@ -96,7 +98,7 @@ def maintain(
     emit(done, as_json, lambda console: _show(done, console))
 
 
-def _show(done: dict[str, Any], console: Console) -> None:
+def _show(done: MaintainDocument, console: Console) -> None:
     for table in done["tables"]:
         kept = ", ".join(f"{count:,} {reason}" for reason, count in table["kept"].items())
         if done["executed"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,8 @@ from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.nightly.document_types import NightlyDocument
 
 
 def _day(_ctx: click.Context, option: click.Parameter, value: str | None) -> date | None:
@@ -115,7 +117,7 @@ def _refuse_at_odds(day: date | None, since: date | None, *, again: bool) -> Non
         raise UsageError("--again needs a day", next_step="name it with --date")
 
 
-def _show(result: dict[str, Any], console: Console) -> None:
+def _show(result: NightlyDocument, console: Console) -> None:
     from plumbline.nightly.message import line_of
 
     nights, last = result["nights"], result["last"]

@@ -16,6 +16,8 @@ from plumbline.output import emit
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from plumbline.document_types import QuarantineDocument, QuarantinedRecord
+
 SHOWN_BYTES = 60
 """How much of a value is shown, bytes."""
 
@@ -49,7 +51,7 @@ def quarantine(contract_path: Path, limit: int, home: Home, as_json: bool) -> No
 
     contract = load(contract_path)
     lake = Lake.open(home, contract.catalog)
-    document = {
+    document: QuarantineDocument = {
         "contract": contract.contract,
         "counts": counts(lake, contract),
         "newest": [_sample(row) for row in newest(lake, contract, limit)],
@@ -71,10 +73,14 @@ def _spelled(byte: int) -> str:
     return chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}"
 
 
-def _sample(row: Mapping[str, Any]) -> dict[str, Any]:
+def _sample(row: Mapping[str, Any]) -> QuarantinedRecord:
     value = row["value"]
     return {
-        **{name: row[name] for name in ("source", "topic", "partition", "offset", "reason")},
+        "source": row["source"],
+        "topic": row["topic"],
+        "partition": row["partition"],
+        "offset": row["offset"],
+        "reason": row["reason"],
         "record_time": row["kafka_timestamp"],
         "noted_at": row["noted_at"],
         "bytes": None if value is None else len(value),
@@ -94,7 +100,7 @@ def _hint(row: Mapping[str, Any]) -> str | None:
     return f"its schema is named in the header {HEADER}: {' and '.join(sorted(map(spelled_head, heads - {None})))}"
 
 
-def _show(document: Mapping[str, Any], console: Console) -> None:
+def _show(document: QuarantineDocument, console: Console) -> None:
     from plumbline.contract.admission import REASONS
     from plumbline.reconcile.format import moment
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,8 @@ from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.replay.recover.document_types import ProofDocument, ReadSource, RecoverDocument, StateDocument
 
 
 @click.command(short_help="Rebuild a lost checkpoint of the join, with no row lost and none written twice.")
@@ -70,7 +72,7 @@ def recover(
     emit(result, as_json, lambda console: _show(result, contract_path, chosen, home, console))
 
 
-def _show(result: dict[str, Any], contract_path: Path, chosen: str, home: Home, console: Console) -> None:
+def _show(result: RecoverDocument, contract_path: Path, chosen: str, home: Home, console: Console) -> None:
     """`chosen`: the options that the command which does it needs as well."""
     ledger, border = result["ledger"], result["border"]
     console.print(f"{result['contract']}: {result['reason']}")
@@ -84,8 +86,8 @@ def _show(result: dict[str, Any], contract_path: Path, chosen: str, home: Home, 
             console.print("    which of their rows were late follows from what the table lacks")
     for name, source in result["sources"].items():
         _show_source(name, source, result["goes_on_at"][name], console)
-    if result["proof"]:
-        _show_proof(result, console)
+    if result["proof"] and result["state"]:
+        _show_proof(result["proof"], result["state"], console)
     option = home.option
     if result["executed"]:
         console.print(f"done; what there was is in {result['given_up']}")
@@ -94,7 +96,7 @@ def _show(result: dict[str, Any], contract_path: Path, chosen: str, home: Home, 
         console.print(f"next: plumbline stream recover {shlex.quote(str(contract_path))}{option}{chosen} --execute")
 
 
-def _show_source(name: str, source: dict[str, Any], begin: dict[str, int], console: Console) -> None:
+def _show_source(name: str, source: ReadSource, begin: dict[str, int], console: Console) -> None:
     rows = f"{source['offsets']:,} offsets" if source["rows"] is None else f"{source['rows']:,} rows"
     late = "" if source["left_out"] is None else f", {source['left_out']:,} of them were late and are left out"
     console.print(f"  {name}: {rows} since {source['since']}{late}")
@@ -109,8 +111,7 @@ def _show_source(name: str, source: dict[str, Any], begin: dict[str, int], conso
     )
 
 
-def _show_proof(result: dict[str, Any], console: Console) -> None:
-    proof, state = result["proof"], result["state"]
+def _show_proof(proof: ProofDocument, state: StateDocument, console: Console) -> None:
     console.print(f"  proof: the rules give {proof['matched']:,} matched and {proof['unmatched']:,} unmatched rows")
     wrong = f"{proof['missing']:,} missing, {proof['extra']:,} too many"
     console.print(f"    the table holds {proof['found']:,} of that time: {wrong}")

@@ -15,6 +15,8 @@ from plumbline.output import emit, say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from plumbline.replay.document_types import FinishDocument
+
 replay_argument = click.argument("replay_id", metavar="REPLAY")
 execute_option = click.option("--execute", is_flag=True, help="Do it. Without this, show what would be done and stop.")
 
@@ -141,7 +143,7 @@ def _show_members(ids: list[str], console: Console) -> None:
     console.print("nothing was changed; add --execute to do it")
 
 
-def _show_finished(result: dict[str, Any], console: Console) -> None:
+def _show_finished(result: FinishDocument, console: Console) -> None:
     for one in result["replays"]:
         already = "" if one["changed"] else "already "
         console.print(f"replay {one['replay_id']} {already}published: {one['rows']:,} rows")

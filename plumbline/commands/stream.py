@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from plumbline.contract.model import Contract
+    from plumbline.stream_job.document_types import StreamRunDocument
     from plumbline.stream_job.status import Status
 
 
@@ -127,7 +128,7 @@ def status(contract_path: Path, home: Home, as_json: bool) -> None:
         raise SystemExit(found.exit_code)
 
 
-def _show(contract: Contract, result: dict[str, Any], console: Console) -> None:
+def _show(contract: Contract, result: StreamRunDocument, console: Console) -> None:
     final = _final(contract, result["evict_watermark_ms"])
     console.print(f"{result['table']}: {result['epochs']:,} epochs, {final}")
     console.print(f"  snapshot {result['snapshot_id'] or 'none yet'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from plumbline.contract.model import Contract
+    from plumbline.stream_job.document_types import TakeArchiveDocument
 
 
 @click.command("take-archive", short_help="Take over the writing of an archive from another contract.")
@@ -55,7 +56,7 @@ def take_archive(contract_path: Path, names: tuple[str, ...], execute: bool, hom
             taken[contract.sources[name].archive] = owner
             if execute:
                 owners.take_archive(lake, contract, name)
-    document = {"contract": contract.contract, "taken": taken, "executed": execute}
+    document: TakeArchiveDocument = {"contract": contract.contract, "taken": taken, "executed": execute}
     emit(document, as_json, lambda console: _show(document, console))
 
 
@@ -71,7 +72,7 @@ def _refuse_running(owner: str, home: Home, contract: Contract, name: str) -> No
         )
 
 
-def _show(document: dict[str, Any], console: Console) -> None:
+def _show(document: TakeArchiveDocument, console: Console) -> None:
     if not document["taken"]:
         console.print("no archive of this contract is written by another one")
     for archive, owner in document["taken"].items():

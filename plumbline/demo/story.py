@@ -190,6 +190,6 @@ def _repair(stage: Stage, run_id: str) -> Document:
         run(contract, stage.home, plan, folder, spark=stage.spark)
         checked = audit(contract, stage.home, plan, folder)
         stage.say(f"     audit {'passed' if checked['passed'] else 'failed'}: {checked['checks'][0]['found']}")
-        published = publish(contract, stage.home, plan, folder)
+        published = dict(publish(contract, stage.home, plan, folder))
         stage.say(f"     published {published['rows']:,} rows as {plan.replay_id}")
     return published

@@ -66,7 +66,7 @@ def spend(job: Job, day: date) -> Document:
 def _batch(job: Job, span: TimeRange) -> Document:
     from plumbline.batch_reference.run import run
 
-    return run(job.contract, job.home, span, say=job.say, spark=job.spark)
+    return dict(run(job.contract, job.home, span, say=job.say, spark=job.spark))
 
 
 def _expectations(job: Job, span: TimeRange) -> Document:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Literal, cast
 
 from plumbline.connect.locks import locked
 from plumbline.contract.errors import IncompleteError, PlumblineError
@@ -17,6 +17,9 @@ from plumbline.nightly.folder import NIGHT, Document, NightFolder, claim, nights
 from plumbline.nightly.message import message, severity
 from plumbline.nightly.night import Job, spend
 from plumbline.reconcile.store import whose
+
+if TYPE_CHECKING:
+    from plumbline.nightly.document_types import Night, NightlyDocument
 
 SENT, NONE = "sent", "none"
 
@@ -34,7 +37,7 @@ class Options:
     webhook: str | None = None
 
 
-def nightly(job: Job, asked: Options) -> dict[str, Any]:
+def nightly(job: Job, asked: Options) -> NightlyDocument:
     """Do what is due; returns `{"contract", "nights", "last", "left", "removed", "message", "exit_code"}`.
 
     `nights` are those that no earlier command reported, also where an earlier one was killed after them; without any,
@@ -65,12 +68,12 @@ def nightly(job: Job, asked: Options) -> dict[str, Any]:
     codes = [severity(night, asked.alerts_only) for night in (nights or ([last] if last else []))]
     return {
         "contract": job.contract.contract,
-        "nights": nights,
-        "last": last,
+        "nights": cast("list[Night]", nights),
+        "last": cast("Night | None", last),
         "left": plan.left,
         "removed": removed,
         "message": sent,
-        "exit_code": max([3 * (plan.left > 0 or sent not in (SENT, NONE)), *codes]),
+        "exit_code": cast("Literal[0, 1, 3]", max([3 * (plan.left > 0 or sent not in (SENT, NONE)), *codes])),
     }
 
 

@@ -7,7 +7,7 @@ Both delays change by the same time, for the same epochs: then every watermark m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import SetupError
 from plumbline.contract.lineage import SIDES
@@ -19,13 +19,14 @@ from plumbline.reconcile.lateness.curve import Lateness, choices, curves, smalle
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.contract.model import Contract
+    from plumbline.reconcile.lateness.document_types import Choice, LatenessDocument, SourceLateness
 
 ARCHIVES = {"left": LEFT_ARCHIVE, "right": RIGHT_ARCHIVE}
 
 
 def what_if(
     contract: Contract, home: Home, time_range: TimeRange, lose: float | None = None, memory: str = "512MB"
-) -> dict[str, Any]:
+) -> LatenessDocument:
     """`{"contract", "range", "sources", "choices", "wanted"}`: the curve of records lost against the delays.
 
     `sources` maps each to its `delay_ms`, `records` that entered the join (`at_most`: only Spark could tell which of
@@ -49,12 +50,12 @@ def what_if(
         changes = {ms for ms, _ in choices(found)} | ({max(needed)} if needed else set())
         held = _held(pins, sorted(changes))
     offered = [_choice(ms, found, held) for ms in sorted(changes)]
-    sources = {
+    sources: dict[str, SourceLateness] = {
         curve.source: {
             "delay_ms": curve.delay_ms,
             "records": curve.records,
             "at_most": curve.at_most,
-            "smallest_ms": needed and needed[place],
+            "smallest_ms": None if needed is None else needed[place],
         }
         for place, curve in enumerate(found)
     }
@@ -69,7 +70,7 @@ def what_if(
     }
 
 
-def _choice(change_ms: int, found: Sequence[Lateness], held: dict[tuple[str, int], int]) -> dict[str, Any]:
+def _choice(change_ms: int, found: Sequence[Lateness], held: dict[tuple[str, int], int]) -> Choice:
     return {
         "change_ms": change_ms,
         "sources": {

@@ -29,13 +29,17 @@ class RecordedRun(TypedDict):
     snapshots: dict[str, int | None]
 
 
+Direction = Literal["risen", "fallen", "steady"]
+"""How the newest run stands to those before."""
+
+
 class Trend(TypedDict):
     """Findings per 100 batch rows: of each run, of the newest, and the median before; null where nothing tells."""
 
     shares: list[float | None]
     newest: float | None
     usual: float | None
-    direction: Literal["risen", "fallen", "steady"]
+    direction: Direction
 
 
 class HistoryDocument(TypedDict):

@@ -6,14 +6,21 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-RISEN, FALLEN, STEADY = "risen", "fallen", "steady"
+if TYPE_CHECKING:
+    from plumbline.contract.document_types import Range
+    from plumbline.contract.findings import Cause
+    from plumbline.reconcile.report.document_types import Direction, HistoryDocument, RecordedRun, Trend
+
+RISEN: Final = "risen"
+FALLEN: Final = "fallen"
+STEADY: Final = "steady"
 NOTABLE = 1.5
 """A share that is this many times the usual one, or one of so many parts of it, has risen or fallen."""
 
 
-def history(contract: str, recorded: Iterable[Mapping[str, Any]], last: int | None = None) -> dict[str, Any]:
+def history(contract: str, recorded: Iterable[Mapping[str, Any]], last: int | None = None) -> HistoryDocument:
     """`{"contract", "runs", "trend"}` of recorded runs, given in order of time; of the `last` ones only.
 
     A run has its id, when it was recorded, range, verdict, whether it was settled, rows and findings, findings per
@@ -27,7 +34,7 @@ def history(contract: str, recorded: Iterable[Mapping[str, Any]], last: int | No
     return {"contract": contract, "runs": runs, "trend": {cause: _trend(cause, runs) for cause in causes}}
 
 
-def _run(row: Mapping[str, Any]) -> dict[str, Any]:
+def _run(row: Mapping[str, Any]) -> RecordedRun:
     document = json.loads(row["document"])
     counts = document["counts"]
     return {
@@ -47,7 +54,7 @@ def _run(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _trend(cause: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _trend(cause: Cause, runs: Sequence[RecordedRun]) -> Trend:
     shares = [100 * run["causes"].get(cause, 0) / run["batch"] if run["batch"] else None for run in runs]
     length = _length(runs[-1]["range"])
     before = [
@@ -59,13 +66,13 @@ def _trend(cause: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"shares": shares, "newest": newest, "usual": usual, "direction": _direction(newest, usual)}
 
 
-def _length(time_range: Mapping[str, str | None]) -> timedelta | None:
+def _length(time_range: Range) -> timedelta | None:
     """How long a range is; None for an open one."""
     start, end = time_range["from"], time_range["to"]
     return datetime.fromisoformat(end) - datetime.fromisoformat(start) if start and end else None
 
 
-def _direction(newest: float | None, usual: float | None) -> str:
+def _direction(newest: float | None, usual: float | None) -> Direction:
     if newest is None or usual is None:
         return STEADY
     return RISEN if newest > usual * NOTABLE else FALLEN if newest * NOTABLE < usual else STEADY

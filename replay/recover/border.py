@@ -9,7 +9,7 @@ leaves no trace in the table, so that the new life may judge it afresh.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import IncompleteError
@@ -50,7 +50,7 @@ class Border:
     ends: Ends
     late_watermark_ms: int
     watermark_ms: int
-    known: str
+    known: Literal["ledger", "lineage"]
 
     @property
     def certain(self) -> bool:

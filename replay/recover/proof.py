@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbline.connect.home import on_this_disk
 from plumbline.connect.parquet import parquet_rows
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from plumbline.connect.lake import Lake
+    from plumbline.replay.recover.document_types import ProofDocument
 
 EXPECTED, MISSING, EXTRA = "expected", "missing", "extra"
 SHOWN = 3
@@ -54,9 +55,18 @@ class Proof:
         """Whether the table is what the rules say."""
         return not (self.missing or self.extra or self.duplicates)
 
-    def as_json(self) -> dict[str, Any]:
-        names = ("matched", "unmatched", "open", "found", "missing", "extra", "duplicates", "table_rows")
-        return {name: getattr(self, name) for name in names} | {"examples": list(self.examples)}
+    def as_json(self) -> ProofDocument:
+        return {
+            "matched": self.matched,
+            "unmatched": self.unmatched,
+            "open": self.open,
+            "found": self.found,
+            "missing": self.missing,
+            "extra": self.extra,
+            "duplicates": self.duplicates,
+            "table_rows": self.table_rows,
+            "examples": list(self.examples),
+        }
 
 
 def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, folder: Path) -> None:

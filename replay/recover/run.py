@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.kafka_config import ISOLATION
 from plumbline.contract.errors import IncompleteError, SetupError, UsageError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.replay.recover.document_types import ReadSource, RecoverDocument
 
 Say = Callable[[str], None]
 
@@ -69,7 +70,7 @@ def recover(
     *,
     say: Say = lambda message: None,
     spark: SparkSession | None = None,
-) -> dict[str, Any]:
+) -> RecoverDocument:
     """Rebuild the join's lost checkpoint so that `stream run` goes on as if it had never been lost.
 
     Without `wanted.execute` nothing is changed: the document says what would be read. Returns `{"contract", "id",
@@ -97,7 +98,8 @@ def recover(
             found = _look(con, lake, contract, home, exchange, wanted)
             document = _document(contract, reason, changed, found)
             if wanted.execute:
-                document |= _execute(lake, contract, home, exchange, wanted, found, say, spark)
+                done = _execute(lake, contract, home, exchange, wanted, found, say, spark)
+                document = cast("RecoverDocument", {**document, **done})
                 write_json(exchange.ready, document)
         if wanted.execute:
             exchange.finish(lake, contract)
@@ -257,15 +259,15 @@ def _between(
     return epochs, held
 
 
-def _finish(lake: Lake, contract: Contract, exchange: Exchange, wanted: Wanted) -> dict[str, Any]:
+def _finish(lake: Lake, contract: Contract, exchange: Exchange, wanted: Wanted) -> RecoverDocument:
     """A proven checkpoint waits since a kill: put it in place, or say that it waits."""
-    document: dict[str, Any] = json.loads(exchange.ready.read_text())
+    document: RecoverDocument = json.loads(exchange.ready.read_text())
     if wanted.execute:
         exchange.finish(lake, contract)
     return document | {"executed": wanted.execute}
 
 
-def _document(contract: Contract, reason: str, changed: list[str], found: Found) -> dict[str, Any]:
+def _document(contract: Contract, reason: str, changed: list[str], found: Found) -> RecoverDocument:
     edge, last = found.border, found.past.last
     names = (contract.join.left, contract.join.right)
     return {
@@ -288,7 +290,7 @@ def _document(contract: Contract, reason: str, changed: list[str], found: Found)
             "watermark": _moment(edge.watermark_ms),
             "ends": dict(zip(names, edge.ends, strict=True)),
         },
-        "sources": {source.name: source.as_json() for source in found.plans},
+        "sources": {source.name: cast("ReadSource", source.as_json()) for source in found.plans},
         "batches": BATCHES,
         "goes_on_at": dict(zip(names, found.begin, strict=True)),
         "tape": None,

@@ -172,7 +172,7 @@ def _foreseen(plan: Plan, memory: str) -> Iterator[None]:
         ) from error
     except duckdb.Error as error:
         # DuckDB's own words may hold the value that it stumbled over.
-        told = f"{type(error).__name__}, not shown as columns are masked" if plan.masked else first_line(error)
+        told = f"{type(error).__name__}, not shown as columns are hidden" if plan.masked else first_line(error)
         if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)):
             raise UsageError(
                 f"a value does not fit the SQL given for rows, columns or tolerances: {told}",
