@@ -27,14 +27,6 @@ os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 os.environ.update(class_archive.environment())
 documents.watch()
 
-
-@pytest.fixture(autouse=True)
-def documents_as_their_schemas_say() -> Iterator[None]:
-    """Fails the test in which a command made a document that is not as its schema in docs/schemas says."""
-    yield
-    assert documents.complaints() == []
-
-
 FIRST = ("tests/test_readme.py", "tests/replay/test_recover_survivors.py", "tests/stream_job/test_killed.py")
 """The longest files, longest first: one that begins last lets the other process wait for it."""
 
@@ -56,6 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         weights[item.path] = max(weight, weights.get(item.path, 0))
     weights |= {ROOT / file: 3 + len(FIRST) - place for place, file in enumerate(FIRST)}
     items.sort(key=lambda item: -weights[item.path])
+
+
+@pytest.fixture(autouse=True)
+def documents_as_their_schemas_say() -> Iterator[None]:
+    """Fails the test in which a command made a document that is not as its schema in docs/schemas says."""
+    yield
+    assert documents.complaints() == []
 
 
 @pytest.fixture(scope="session")

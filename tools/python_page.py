@@ -22,7 +22,8 @@ Generated from `plumbline.PUBLIC` by `make docs`.
 
 `import plumbline` loads nothing else: each name is loaded when it is first used. Names that are not on this page may
 change in any release. Every failure that can be foreseen is a `plumbline.PlumblineError`; [Errors](errors.md) lists
-them with their next steps.
+them with their next steps. A type whose name ends in Document is a dict with the keys that [JSON documents](json.md)
+lists.
 """
 WIDTH = 100
 
