@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plumbline.connect.file_formats import refuse_unwritable
-from plumbline.connect.table_schema import Growth, Lost
-from plumbline.contract.errors import UsageError
+from plumbline.connect.table_schema import NOTHING, Growth, Lost, growth
+from plumbline.contract.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyiceberg.table import Table
+
+    from plumbline.connect.lake import Lake
 
 
 def grown(table: Table, needed: Growth) -> Table:
@@ -30,6 +33,20 @@ def grown(table: Table, needed: Growth) -> Table:
             for name, kind in needed.added.items():
                 change.add_column((name,), kind)
     return table
+
+
+def refuse_retyped(lake: Lake, identifier: str, schema: pa.Schema) -> None:
+    """Raise SetupError when a table of the jobs, if it exists, has a column of another type than their `schema`."""
+    if not lake.exists(identifier):
+        return
+    for column in growth(lake.load(identifier).schema(), schema).refused:
+        if column.wanted != NOTHING:
+            raise SetupError(
+                f"column {column.column} of {identifier} is {column.held}, where the jobs keep {column.wanted}",
+                where=f"table {identifier}",
+                next_step="another tool changed the table, or it is not one of the jobs' tables: roll the table back, "
+                "or name another one in the contract",
+            )
 
 
 def taken_away(lost: Lost, table: str) -> UsageError:

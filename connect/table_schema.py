@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pyiceberg.types import IcebergType
 
 
+NOTHING = "nothing"
+"""What is to be written, in a `Refused`, to a column that must not be null."""
+
+
 @dataclass(frozen=True)
 class Refused:
     """A column that the table cannot take: its type there, and the type that is to be written."""
@@ -72,7 +76,7 @@ def growth(held: Schema, wanted: pa.Schema, earlier: Mapping[int, Schema] | None
         elif not _takes(known.field_type, field.field_type):
             refused.append(Refused(known.name, str(known.field_type), str(field.field_type)))
     refused += [
-        Refused(field.name, f"required {field.field_type}", "nothing") for field in there.values() if field.required
+        Refused(field.name, f"required {field.field_type}", NOTHING) for field in there.values() if field.required
     ]
     lost = [found for name, kind in added.items() if (found := _lost(name, kind, held, earlier or {})) is not None]
     return Growth(added, widened, tuple(refused), tuple(lost))

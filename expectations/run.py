@@ -159,7 +159,11 @@ def _counting(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, sp
 def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: TimeRange) -> _Pin:
     """Make a view, named as the subject, over its rows of the range in the table's newest snapshot."""
     from plumbline.connect import pinned
+    from plumbline.connect.table_growth import refuse_retyped
+    from plumbline.connect.tables import ARCHIVE_SCHEMA
 
+    if subject.topic is not None:
+        refuse_retyped(lake, subject.table, ARCHIVE_SCHEMA)
     table = lake.load(subject.table)
     snapshot = table.current_snapshot()
     types = {field.name: str(field.field_type) for field in table.schema().fields}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from plumbline.connect.table_growth import refuse_retyped
 from plumbline.connect.tables import QUARANTINE, QUARANTINE_SCHEMA
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract
@@ -36,6 +37,7 @@ def counts(lake: Lake, contract: Contract) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {name: {} for name in contract.sources}
     if not lake.exists(QUARANTINE):
         return found
+    refuse_retyped(lake, QUARANTINE, QUARANTINE_SCHEMA)
     table = lake.load(QUARANTINE)
     rows = table.scan(_mine(table, contract), selected_fields=("source", "reason")).to_arrow()
     grouped = rows.group_by(["source", "reason"]).aggregate([([], "count_all")]).to_pylist()

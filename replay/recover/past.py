@@ -103,8 +103,10 @@ def _load_published(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contra
     import pyarrow as pa
 
     from plumbline.connect.pinned import scan
+    from plumbline.connect.table_growth import refuse_retyped
 
     if lake.exists(EPOCHS):
+        refuse_retyped(lake, EPOCHS, EPOCHS_SCHEMA)
         scan(con, lake, EPOCHS, view="published", row_filter=f"contract == '{contract.contract}'")
     else:
         con.register("no_epochs", pa.Table.from_pylist([], schema=EPOCHS_SCHEMA))
