@@ -21,7 +21,10 @@ RECOVERED = "recover-"
 
 @dataclass(frozen=True)
 class Recorded:
-    """One epoch of the ledger: watermarks in ms, and per source and partition the offsets (start, end) that it read."""
+    """One epoch of the ledger: watermarks in ms, and per source and partition the offsets (start, end) that it read.
+
+    `spark_version` is None where an earlier version of Plumbline wrote it.
+    """
 
     epoch: int
     query_id: str
@@ -30,6 +33,7 @@ class Recorded:
     late_watermark_ms: int
     evict_watermark_ms: int
     spans: dict[str, dict[int, tuple[int, int]]]
+    spark_version: str | None = None
 
     def as_json(self, *, restart: bool) -> dict[str, Any]:
         """The epoch as it stands in a plan; `restart`: the job was restarted before it."""
@@ -70,6 +74,7 @@ def read_recorded(lake: Lake, contract: Contract) -> list[Recorded]:
                 row["late_watermark_ms"],
                 row["evict_watermark_ms"],
                 {name: {} for name in contract.sources},
+                row.get("spark_version"),
             ),
         )
         epoch.spans[row["source"]][row["partition"]] = (row["start_offset"], row["end_offset"])

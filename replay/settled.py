@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 
 if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
+    from plumbline.replay.recorded import Recorded
 
 
 def refuse_unproven(lake: Lake, contract: Contract) -> None:
@@ -40,6 +42,23 @@ def unproven_closing(lake: Lake, contract: Contract) -> str | None:
     newest = table.current_snapshot()
     noted = (newest_epoch(lake, contract) or {}).get("spark_version")
     return closing(table, newest.snapshot_id if newest else None, noted)
+
+
+def refuse_unproven_epochs(lake: Lake, contract: Contract, epochs: Sequence[Recorded], asked: TimeRange) -> None:
+    """Raise IncompleteError when a Spark that is not proven ran one of these epochs: what they closed is not known."""
+    from plumbline.reconcile.inputs.stream_commits import engines, not_proven, unproven
+
+    name = contract.output.stream_table
+    table = lake.load(name) if lake.exists(name) else None
+    newest = table.current_snapshot() if table else None
+    by_commit = engines(table, newest.snapshot_id) if table is not None and newest is not None else {}
+    found = unproven(epoch.spark_version or by_commit.get((epoch.query_id, epoch.epoch)) for epoch in epochs)
+    if found:
+        raise IncompleteError(
+            f"which rows the epochs committed in {asked} closed is not known: {not_proven(found)}",
+            where=name,
+            next_step="use --time-basis record, or give the range in event times (--time-basis event)",
+        )
 
 
 def refuse_unsettled(lake: Lake, contract: Contract, time_range: TimeRange) -> None:

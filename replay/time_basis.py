@@ -14,7 +14,7 @@ from plumbline.replay import needs, recorded
 from plumbline.replay.drift import APART
 from plumbline.replay.looking import Look, Spans, look
 from plumbline.replay.pieces import ARCHIVE, Piece, within
-from plumbline.replay.settled import refuse_unproven, settled_end, settled_us
+from plumbline.replay.settled import refuse_unproven, refuse_unproven_epochs, settled_end, settled_us
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
@@ -29,7 +29,7 @@ def touched(contract: Contract, home: Home, asked: TimeRange, basis: str, door: 
     RECORD takes the records with a Kafka timestamp in `asked`; COMMIT those that the live job read in the epochs which
     it committed then, and the rows that these closed. They end where the live stream has closed at the latest. Event
     times stand in the archive's index alone: raises SetupError without one, IncompleteError when it lacks such records
-    or the ledger has no such epochs, UsageError for an open range.
+    or the ledger has no such epochs, or not of a Spark whose rule says what they closed; UsageError for an open range.
     """
     from plumbline.connect.lake import Lake
     from plumbline.connect.pinned import connection
@@ -47,6 +47,9 @@ def touched(contract: Contract, home: Home, asked: TimeRange, basis: str, door: 
         moments = [moment for found in looks.values() for moment in _recorded(found, asked)]
     else:
         epochs = recorded.read_recorded(lake, contract)
+        if contract.join.keeps_left or contract.join.keeps_right:
+            first, end = committed(epochs, asked)
+            refuse_unproven_epochs(lake, contract, epochs[max(0, first - 1) : end], asked)
         moments = [moment for found in looks.values() for moment in _committed(found, epochs, asked)]
     settled = TimeRange(end=settled_end(lake, contract))
     cut = (found.intersect(settled) for found in merged(moments))

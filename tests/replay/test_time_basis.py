@@ -101,6 +101,25 @@ def test_epochs_that_were_committed_in_a_time(shop: Shop) -> None:
         touched(shop.contract, shop.home, hours(31, 32), COMMIT)
 
 
+@pytest.mark.parametrize("by_ledger", [True, False], ids=["by the ledger", "by the commit"])
+def test_what_epochs_of_a_spark_not_proven_closed_is_not_known(by_ledger: bool, shop: Shop) -> None:
+    """The newest epoch is of a proven one; those of the time that is asked for are what counts."""
+    for number, version in enumerate(("4.1.4", "4.2.0", "4.1.4", "4.1.4")):
+        spans = {"orders": (2 * number, 2 * number + 2), "payments": (2 * number, 2 * number + 2)}
+        noted = version if by_ledger else None
+        shop.joined(number, spans, closed=number + 1, planned=30 + number, spark=noted)
+        said = {"spark.sql.streaming.queryId": "q", "spark.sql.streaming.epochId": str(number)}
+        nothing = shop.lake.load("joined.stream").schema().as_arrow().empty_table()
+        if number != 1 or not by_ledger:
+            shop.lake.append("joined.stream", nothing, said | {"engine-version": version})
+    refused = r"closed is not known: the stream ran on Spark 4\.2\.0.*--time-basis record"
+    for asked in (hours(31, 31.5), hours(32.1, 32.5)):
+        with pytest.raises(IncompleteError, match=refused):
+            touched(shop.contract, shop.home, asked, COMMIT)
+    assert touched(shop.contract, shop.home, hours(33.1, 33.5), COMMIT), "two epochs later it is known again"
+    assert touched(shop.contract, shop.home, hours(20, 21), RECORD)
+
+
 def test_what_is_refused(shop: Shop) -> None:
     with pytest.raises(UsageError, match="both ends"):
         plan_several(shop.contract, shop.path, shop.home, Several(TimeRange(T0), time_basis=RECORD))

@@ -75,10 +75,12 @@ class Shop:
         """The ledger says that the stream has closed all before this hour."""
         self.joined(0, {"orders": (0, 1)}, closed=hour)
 
-    def joined(self, epoch: int, spans: dict[str, tuple[int, int]], closed: float, planned: float = 0) -> None:
+    def joined(
+        self, epoch: int, spans: dict[str, tuple[int, int]], closed: float, planned: float = 0, spark: str | None = None
+    ) -> None:
         """The ledger says that an epoch read these offsets of the sources and closed all before an hour.
 
-        `planned` is the hour at which it was planned.
+        `planned` is the hour at which it was planned, `spark` the version that did, None as earlier versions wrote it.
         """
         evict = T0 + closed * HOUR + timedelta(minutes=60, milliseconds=1)
         rows = [
@@ -96,6 +98,7 @@ class Shop:
                 "evict_watermark_ms": int(evict.timestamp() * 1000),
                 "no_data": False,
                 "planned_at": T0 + planned * HOUR,
+                "spark_version": spark,
             }
             for name, (start, end) in spans.items()
         ]
