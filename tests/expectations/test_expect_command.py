@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from plumbline.connect.home import Home
+from tests.support.commands import Done, in_a_process, in_here
 from tests.support.shop_rows import Fill, good, row
 
 
-def expect(*arguments: object, home: Home) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "plumbline", "expect", *map(str, arguments), "--home", str(home.root)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=home.root)
+def expect(*arguments: object, home: Home, how: Callable[..., Done] = in_here) -> Done:
+    return how("expect", *arguments, "--home", home.root, folder=home.root)
 
 
 def test_both_outputs_hold(contract_file: Path, home: Home, fill: Fill) -> None:
     for table in ("joined.stream", "joined.batch"):
         fill(good(), table=table)
-    done = expect(contract_file, home=home)
+    done = expect(contract_file, home=home, how=in_a_process)
     assert done.returncode == 0, done.stderr
     assert "stream: joined.stream, 4 rows" in done.stdout
     assert "batch: joined.batch, 4 rows" in done.stdout
@@ -55,6 +54,7 @@ def test_json_is_one_document_and_files_are_written(contract_file: Path, home: H
         "--page",
         page,
         home=home,
+        how=in_a_process,
     )
     document = json.loads(done.stdout)
     assert (done.returncode, document["success"], list(document["tables"])) == (1, False, ["stream"])
