@@ -5,7 +5,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 PACKAGES := plumbline tools
 UPGRADE ?=
+# Compiled modules are kept even where the environment says not to: the tests start more than a hundred Pythons.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
+TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(IN_TWO)
 COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
   --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 LOCKED := pip install --disable-pip-version-check --no-deps --require-hashes -r
@@ -29,10 +31,10 @@ browser:  ## find Chromium for the browser tests, or install Debian's where apt-
 
 test: install browser  ## run all tests, in two processes that have a broker and a Spark each
 	@$(BIN)/python -m tests.support.class_archive
-	@$(BIN)/pytest $(IN_TWO)
+	@$(TESTS)
 
 test-quick: install  ## run the tests that need no Java, no broker and no browser, but the slow ones
-	@JAVA_HOME=/nowhere $(BIN)/pytest $(IN_TWO) -m "not (java or spark or kafka or browser or slow)"
+	@JAVA_HOME=/nowhere $(TESTS) -m "not (java or spark or kafka or browser or slow)"
 
 lint: .venv/installed  ## ruff (rules and format) and mypy strict
 	@$(BIN)/ruff check .
