@@ -15,6 +15,7 @@ from plumbline.contract.consistency import PartError, check_parts, resolve_colum
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.fields import TIMESTAMPS
+from plumbline.contract.foreign_job import ForeignJob, check_job
 from plumbline.contract.kinds import CONTRACT_NAME, FUNCTION, Delay, Duration, FieldType, Name, On, Property, TableName
 from plumbline.contract.lineage import LINEAGE
 from plumbline.contract.on import placed, unfit
@@ -247,6 +248,7 @@ class Contract(_Block):
     join: Join = Field(description="which events belong together")
     output: Output = Field(description="what the join writes, and where")
     stream: StreamSettings = Field(StreamSettings(), description="how the streaming job runs")
+    job: ForeignJob | None = Field(None, description="a streaming job of your own; default: Plumbline runs the join")
     batch: BatchSettings | None = Field(None, description="a reference query of your own")
     reconcile: ReconcileSettings = Field(ReconcileSettings(), description="what is tolerated and what raises an alarm")
     expectations: Expectations = Field(Expectations(), description="what else must hold for the tables")
@@ -262,6 +264,7 @@ class Contract(_Block):
     @model_validator(mode="after")
     def _parts_fit(self) -> Contract:
         check_parts(self)
+        check_job(self)
         return self
 
     def place(self, path: Path) -> str | None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.sql_quoting import ident
+from plumbline.connect.their_columns import our_types, their_columns, under_our_names
 from plumbline.contract.errors import SetupError
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
@@ -78,7 +79,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="plumbline-expect-") as spill, closing(_connection(spill)) as con:
         batch_rows = _counting(con, lake, contract, span)
         wanted = subjects(contract, on, span, datetime.now(UTC), batch_rows, staging)
-        pins = [_pin(con, lake, subject, span) for subject in wanted]
+        pins = [_pin(con, lake, contract, subject, span) for subject in wanted]
         say("expect: loading Great Expectations")
         for subject, pin in zip(wanted, pins, strict=True):
             say(f"expect: {len(subject.rules)} expectations on {subject.table}")
@@ -149,14 +150,14 @@ def _counting(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, sp
 
     def batch_rows() -> int:
         batch = Subject("batch_counted", contract.output.batch_table, (), ())
-        _pin(con, lake, batch, span)
+        _pin(con, lake, contract, batch, span)
         [(count,)] = con.execute(f"SELECT count(*) FROM {ident(batch.name)}").fetchall()
         return int(count)
 
     return batch_rows
 
 
-def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: TimeRange) -> _Pin:
+def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, subject: Subject, span: TimeRange) -> _Pin:
     """Make a view, named as the subject, over its rows of the range in the table's newest snapshot."""
     from plumbline.connect import pinned
     from plumbline.connect.table_growth import refuse_retyped
@@ -167,6 +168,8 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: Tim
     table = lake.load(subject.table)
     snapshot = table.current_snapshot()
     types = {field.name: str(field.field_type) for field in table.schema().fields}
+    theirs = their_columns(contract, subject.table, types)
+    held, types = types, types | our_types(theirs)
     bounded = span != TimeRange()
     if bounded and subject.time not in types:
         raise SetupError(
@@ -174,13 +177,14 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, subject: Subject, span: Tim
             where=subject.table,
             next_step="leave the range out",
         )
-    skipping = f"({span.iceberg(subject.time)}) or {subject.time} is null" if bounded else None
-    raw, columns = f"{subject.name}_pinned", [name for name in subject.columns if name in types]
+    time = theirs.get(subject.time, subject.time)
+    skipping = f"({span.iceberg(time)}) or {time} is null" if bounded and held[time] != "timestamp" else None
+    raw, columns = f"{subject.name}_pinned", {theirs.get(name, name) for name in subject.columns if name in types}
     snapshot_id = int(snapshot.snapshot_id) if snapshot else None
-    pinned.scan(con, lake, subject.table, snapshot_id, view=raw, row_filter=skipping, columns=columns)
-    con.execute(
-        f"CREATE OR REPLACE VIEW {ident(subject.name)} AS SELECT * FROM {ident(raw)} WHERE {subject.rows(span)}"
-    )
+    pinned.scan(con, lake, subject.table, snapshot_id, view=raw, row_filter=skipping, columns=sorted(columns))
+    read = {ours: name for ours, name in theirs.items() if name in columns}
+    source = f"({under_our_names(raw, read, {name: held[name] for name in columns})})" if read else ident(raw)
+    con.execute(f"CREATE OR REPLACE VIEW {ident(subject.name)} AS SELECT * FROM {source} WHERE {subject.rows(span)}")
     return _Pin(snapshot_id, types)
 
 

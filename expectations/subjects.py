@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from plumbline.connect.sql_quoting import ident, text
-from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION
+from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION, LINEAGE, REPLAY_ID
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
 from plumbline.expectations.archive_rules import RECORD, RECORD_TIME, TIME, archive_rules
 from plumbline.expectations.range_rules import fresh, proportion
-from plumbline.expectations.rules import Rule, rules
+from plumbline.expectations.rules import COLUMNS, Rule, rules
 
 STREAM, BATCH, STAGING = "stream", "batch", "staging"
 OUTPUTS = (STREAM, BATCH)
@@ -74,8 +74,21 @@ def subjects(
             table = contract.output.stream_table if name == STREAM else contract.output.batch_table
             of_stream = name == STREAM and contract.expectations.stream_to_batch is not None
             more = [*fresh(contract, EVENT_TIME, span, now), *(proportion(contract, batch_rows()) if of_stream else ())]
-            found.append(_output(contract, name, table, [*rules(contract), *more]))
+            mine = [*rules(contract), *more]
+            found.append(_output(contract, name, table, _of_theirs(contract, mine) if name == STREAM else mine))
     return found
+
+
+def _of_theirs(contract: Contract, found: Sequence[Rule]) -> list[Rule]:
+    """The rules that the table of a job that is not ours can meet: it has the lineage columns that `job:` names."""
+    if contract.job is None:
+        return list(found)
+    named = contract.job.columns
+    absent = {name for name in LINEAGE if name == REPLAY_ID or (named and name not in named)}
+    kept = [rule for rule in found if not absent.intersection((*rule.columns, *rule.groups))]
+    columns = [name for name in contract.table_columns if name not in absent]
+    there = {"column_set": columns, "exact_match": False}
+    return [replace(rule, arguments=there) if rule.kind == COLUMNS else rule for rule in kept]
 
 
 def _output(contract: Contract, name: str, table: str, found: Sequence[Rule]) -> Subject:

@@ -47,6 +47,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 """Passes `as_json: bool`."""
 
 
+def duration_value(_ctx: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
+    """A length of time, zero too; None when the option is absent."""
+    return None if value is None else parse_duration(value)
+
+
 def optional_duration(_ctx: click.Context, option: click.Parameter, value: str | None) -> timedelta | None:
     """A length of time as `7d` or '7 days'; None when the option is absent. Raises UsageError unless it is positive."""
     length = None if value is None else parse_duration(value)

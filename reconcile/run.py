@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.lineage import EVENT_TIME
@@ -20,6 +20,7 @@ from plumbline.reconcile.judge import verdict as judge
 from plumbline.reconcile.judge.attribution import ATTRIBUTED
 from plumbline.reconcile.judge.books import Books
 from plumbline.reconcile.judge.boundary_cases import count_edges
+from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_range import Judged, judge_range
 from plumbline.reconcile.judge.prediction import agrees
 from plumbline.reconcile.judge.unknown_causes import lacking, unknown
@@ -80,8 +81,13 @@ def reconcile(
         pins = pins if against is None else three_way.with_third(pins, against)
         progress = lay_out(pins)
         question = run_id(pins, progress, require_settled, edges)
-        whole = full or edges or against is not None
-        judged = judge_range(pins, progress, full=whole, keep_verdicts=record and against is None, run_id=question)
+        theirs = contract.job is not None  # nothing of such a range is taken over: what it rests on is not all pinned
+        whole, keep = full or edges or theirs or against is not None, record and against is None and not theirs
+        judged = judge_range(pins, progress, full=whole, keep_verdicts=keep, run_id=question)
+        if judged.predicted is not None and contradicted(judged.pins):
+            pins, said = replace(pins, contradicted=True), judged.predicted
+            judged = judge_range(pins, progress, full=True, keep_verdicts=False, run_id=question)
+            judged = replace(judged, predicted=said)
         third = None if against is None else three_way.judge_against(judged.pins, against)
         document = {"run_id": question, **_document(judged, progress, require_settled)}
         document["against"] = third and third.as_json()
@@ -175,6 +181,7 @@ def run_id(pins: Pins, progress: Progress, require_settled: bool, edges: bool = 
         "epoch": [progress.query_id, progress.last_epoch],
         **({"edges": True} if edges else {}),
         **({"event_time": pins.contract.output.event_time} if pins.contract.output.event_time else {}),
+        **({"job": pins.contract.job.model_dump(mode="json")} if pins.contract.job else {}),
     }
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:16]
 

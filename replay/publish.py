@@ -46,6 +46,7 @@ def publish(
     """
     from plumbline.connect.lake import Lake
 
+    refuse_other_names(contract)
     audited = _require_audit(plan, folder, accept)
     lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
     table = lake.load(name)
@@ -67,6 +68,17 @@ def publish(
         return rows
 
     return _replace(lake, name, plan, replacement, PUBLISHED)
+
+
+def refuse_other_names(contract: Contract) -> None:
+    """Raise UsageError for the table of a team's own job that keeps its rows' coordinates under names of its own."""
+    if contract.job is not None and contract.job.columns:
+        raise UsageError(
+            f"a replay's rows cannot be published into {contract.output.stream_table}: the job that writes it names "
+            f"their coordinates {', '.join(sorted(contract.job.columns.values()))}",
+            where=contract.place(("job",)) or "job",
+            next_step="merge the rows of the replay's staging table into it by a statement of your own",
+        )
 
 
 def rollback(contract: Contract, home: Home, plan: Plan) -> CommitDocument:

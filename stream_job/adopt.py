@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
+from plumbline.contract.foreign_job import refuse_job_of_theirs
 from plumbline.contract.generations import Generation, Ids, of_topic
 from plumbline.contract.model import Contract, Source
 from plumbline.stream_job import fingerprint, topics
@@ -69,6 +70,7 @@ def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[st
     from plumbline.connect.embedded import kafka_properties
     from plumbline.connect.lake import Lake
 
+    refuse_job_of_theirs(contract, "stream adopt-topic", "begin with new archives and another contract name")
     if other := sorted(set(named) - set(contract.sources)):
         raise UsageError(f"the contract has no source {other[0]!r}", next_step=f"one of {', '.join(contract.sources)}")
     job = JobFolder.of(contract, home)

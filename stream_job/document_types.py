@@ -20,6 +20,12 @@ class StreamRunDocument(TypedDict):
     snapshot_id: int | None
 
 
+class ArchiveRunDocument(TypedDict):
+    """What `plumbline archive run --json` prints: each source's archive snapshot, null for an empty one."""
+
+    archives: dict[str, int | None]
+
+
 Phase = Literal["starting", "running", "retrying", "ending", "ended"]
 """What a job does."""
 

@@ -91,9 +91,11 @@ def maintain(
 def tables_of(lake: Lake, contract: Contract) -> list[str]:
     """The tables that are maintained: the stream's, the archives', and all of the namespace `plumbline`.
 
-    The batch table is left alone: what the reference covers is read from its snapshots.
+    The batch table is left alone: what the reference covers is read from its snapshots. So is the table of a team's
+    own streaming job.
     """
-    wanted = [contract.output.stream_table, *(source.archive for source in contract.sources.values())]
+    mine = [contract.output.stream_table] if contract.job is None else []
+    wanted = [*mine, *(source.archive for source in contract.sources.values())]
     there = lake.tables()
     return [name for name in wanted if name in there] + [name for name in there if name.startswith(f"{NAMESPACE}.")]
 

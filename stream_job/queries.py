@@ -98,7 +98,7 @@ Start = Callable[[], "StreamingQuery"]
 @dataclass(frozen=True)
 class Parts:
     """What the queries of one contract's job are made from. `kafka` holds the client properties, secrets included;
-    `shared` names the sources whose archive another contract writes."""
+    `shared` names the sources whose archive another contract writes; without `joins` it archives only."""
 
     spark: SparkSession
     lake: Lake
@@ -108,6 +108,7 @@ class Parts:
     unknown_schemas: set[SchemaId] = field(default_factory=set)
     say: Callable[[str], None] = lambda message: None
     shared: frozenset[str] = frozenset()
+    joins: bool = True
 
     def heed(self, failure: Failure) -> None:
         """Note the schema id that a query failed for, so that its next start asks the registry for it."""
@@ -246,7 +247,7 @@ def _archive_anew(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | None
 
 def starts(parts: Parts, *, once: bool, join: bool = True, archive: bool = True) -> dict[str, Start]:
     """How each query of the job is started: `join`, and `archive-<source>` for each source."""
-    found: dict[str, Start] = {JOIN: partial(start_join, parts, once=once)} if join else {}
+    found: dict[str, Start] = {JOIN: partial(start_join, parts, once=once)} if join and parts.joins else {}
     mine = [name for name in parts.contract.sources if name not in parts.shared]
     for name in mine if archive else ():
         found[f"archive-{name}"] = partial(start_archiver, parts, name, once=once)

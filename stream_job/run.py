@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect import owners, place
 from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED
+from plumbline.connect.lake import Lake
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import UnreachableError
+from plumbline.contract.foreign_job import refuse_job_of_theirs
 from plumbline.contract.model import Contract
-from plumbline.stream_job import checkpoint_health, isolation, topics
+from plumbline.stream_job import checkpoint_health, fingerprint, isolation, topics
 from plumbline.stream_job.backoff import Backoff
 from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.join import refuse_wrong_sql
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from plumbline.connect.home import Home
-    from plumbline.connect.lake import Lake
-    from plumbline.stream_job.document_types import StreamRunDocument
+    from plumbline.stream_job.document_types import ArchiveRunDocument, StreamRunDocument
 
 Say = Callable[[str], None]
 ONCE = Life(retry_for=timedelta(0))
+ARCHIVE_RUN = "plumbline archive run CONTRACT"
 
 
 def run(
@@ -49,10 +51,45 @@ def run(
     job that runs once gives up at the first failure, any other one tries for ever what may pass.
 
     Returns `{"table", "epochs", "last_epoch", "evict_watermark_ms", "archives", "snapshot_id"}`. Raises SetupError
-    for a missing topic or broker and when another process runs the same job, UsageError for a changed contract.
+    for a missing topic or broker and when another process runs the same job, UsageError for a changed contract and
+    where the streaming job is a team's own.
     """
+    refuse_job_of_theirs(contract, "stream run", f"`{ARCHIVE_RUN}` archives the topics beside it")
+    _work(contract, home, once=once, say=say, spark=spark, stop=stop, life=life)
+    return _result(Lake.open(home, contract.catalog), contract, JobFolder.of(contract, home))
+
+
+def archive(
+    contract: Contract,
+    home: Home,
+    *,
+    once: bool = False,
+    say: Say = lambda message: None,
+    spark: SparkSession | None = None,
+    stop: threading.Event | None = None,
+    life: Life | None = None,
+) -> ArchiveRunDocument:
+    """Run the archivers alone, beside a streaming job of a team's own or in a pause of ours; otherwise as `run`.
+
+    Returns `{"archives": {source: snapshot id}}`.
+    """
+    _work(contract, home, once=once, say=say, spark=spark, stop=stop, life=life, joins=False)
+    lake = Lake.open(home, contract.catalog)
+    return {"archives": {name: _snapshot_id(lake, source.archive) for name, source in contract.sources.items()}}
+
+
+def _work(
+    contract: Contract,
+    home: Home,
+    *,
+    once: bool,
+    say: Say,
+    spark: SparkSession | None,
+    stop: threading.Event | None,
+    life: Life | None,
+    joins: bool = True,
+) -> None:
     from plumbline.connect.embedded import kafka_properties
-    from plumbline.connect.lake import Lake
     from plumbline.connect.spark import session
 
     life = life or (ONCE if once else Life())
@@ -61,8 +98,7 @@ def run(
     _refuse_taken_port(life)
     with job.owned():
         place.note(home)
-        for change in job.refuse_other_semantics(contract):
-            say(f"stream: the contract changed, and the checkpoint accepts it: {change}")
+        _refuse_other_contract(job, contract, say, joins=joins)
         kafka = kafka_properties(contract.kafka, home, say)
         _ask_for_topics(contract, kafka, say, patient=life.retry_for != timedelta(0))
         lake = Lake.open(home, contract.catalog)
@@ -71,12 +107,21 @@ def run(
         refuse_wrong_sql(spark, contract)
         # After Spark's start, which sets a handler of its own for Ctrl-C.
         with stop_on_signal(stop or threading.Event()) as stopping:
-            shared = _settle(lake, contract, job, life, stopping, say)
+            shared = _settle(lake, contract, job, life, stopping, say, joins=joins)
             kafka[ISOLATION] = isolation.of_job(job) or READ_COMMITTED
             job.ledger.sync()
-            parts = Parts(spark, lake, contract, job, kafka, say=say, shared=shared)
+            parts = Parts(spark, lake, contract, job, kafka, say=say, shared=shared, joins=joins)
             _serve(Service(parts, life, say), life, stopping, once=once)
-        return _result(lake, contract, job)
+
+
+def _refuse_other_contract(job: JobFolder, contract: Contract, say: Say, *, joins: bool) -> None:
+    """Refuse a folder of another contract; where the join runs, also changes that its checkpoint does not take."""
+    if not joins:
+        fingerprint.refuse_other_job(job.fingerprint, contract)
+        if contract.job is None or job.fingerprint.exists():
+            return
+    for change in job.refuse_other_semantics(contract):
+        say(f"stream: the contract changed, and the checkpoint accepts it: {change}")
 
 
 def _refuse_taken_port(life: Life) -> None:
@@ -113,7 +158,7 @@ def _refuse_other_topics(lake: Lake, contract: Contract, job: JobFolder, kafka: 
 
 
 def _settle(
-    lake: Lake, contract: Contract, job: JobFolder, life: Life, stop: threading.Event, say: Say
+    lake: Lake, contract: Contract, job: JobFolder, life: Life, stop: threading.Event, say: Say, *, joins: bool
 ) -> frozenset[str]:
     """See that the checkpoint may go on, with which isolation level, and which archives are another contract's.
 
@@ -123,7 +168,8 @@ def _settle(
     while not stop.is_set():
         try:
             owners.refuse_taken(lake, contract)
-            checkpoint_health.settle(lake, contract, job)
+            if joins:
+                checkpoint_health.settle(lake, contract, job)
             isolation.settle(lake, contract, job, say)
             return owners.claim_archives(lake, contract, say)
         except UnreachableError as error:

@@ -77,13 +77,15 @@ class Service:
 
         A job that runs once archives after the join, so that the archive holds all that the join has read.
         """
-        keeper = Keeper(starts(self.parts, once=once, archive=not once), self.life.retry_for, self.say, self.parts.heed)
+        archive = not once or not self.parts.joins
+        keeper = Keeper(starts(self.parts, once=once, archive=archive), self.life.retry_for, self.say, self.parts.heed)
         try:
             self._watch(keeper, stop)
             if not keeper.finish():
                 self.say("stream: the last epoch took too long; it was broken off, and the next start does it again")
             self._look(keeper)
-            self._catch_up_archive(stop)
+            if self.parts.joins:
+                self._catch_up_archive(stop)
         finally:
             keeper.stop()
             self.ledger.sync()
@@ -120,7 +122,11 @@ class Service:
         """End the job when a topic was deleted and recreated: its offsets are not those of the one that was read."""
         if keeper.trouble is None and time.monotonic() - self._asked > ASK_TOPICS_EVERY_SECONDS:
             try:
-                topics.refuse_made_anew(self.parts.contract, self.parts.kafka, self.parts.job, ANSWER_SECONDS)
+                if self.parts.joins:
+                    topics.refuse_made_anew(self.parts.contract, self.parts.kafka, self.parts.job, ANSWER_SECONDS)
+                else:
+                    for source in self.parts.contract.sources.values():
+                        topics.agreed(self.parts.lake, self.parts.kafka, source)
             except UnreachableError:
                 return
             finally:
@@ -150,7 +156,8 @@ class Service:
         query = keeper.query(JOIN)
         if changed and query is not None:
             found = found.with_watermarks(self.watermarks.of(query))
-        state = "retrying" if keeper.trouble else "running" if self.progress.done.epochs else found.state
+        running = self.progress.done.epochs or not self.parts.joins
+        state = "retrying" if keeper.trouble else "running" if running else found.state
         found = replace(found, done=self.progress.done, retries=keeper.retries, trouble=keeper.trouble, state=state)
         if found != self.pulse or time.monotonic() - self._written > WRITE_EVERY_SECONDS:
             self._write(found)

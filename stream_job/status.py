@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.kafka_config import ISOLATION, isolation_level
 from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError
+from plumbline.contract.foreign_job import refuse_job_of_theirs
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import micros, parse_time
 from plumbline.stream_job import fingerprint, isolation, topics
@@ -129,6 +130,7 @@ def look(contract: Contract, home: Home) -> Status:
     """How the job stands now. Raises SetupError when it has never run in this home, UsageError for another's folder."""
     from plumbline.connect.lake import Lake
 
+    refuse_job_of_theirs(contract, "stream status", "ask the engine that runs it")
     job = JobFolder.of(contract, home)
     fingerprint.refuse_other_job(job.fingerprint, contract)
     owner, at_ms = job.owner(), pulse.now_ms()

@@ -67,8 +67,8 @@ class Keeper:
                 self._works(name, kept)
 
     def query(self, name: str) -> StreamingQuery | None:
-        """The query while it is started."""
-        return self._kept[name].query
+        """The query while it is started; None for one that the job does not run."""
+        return self._kept[name].query if name in self._kept else None
 
     @property
     def ended(self) -> bool:

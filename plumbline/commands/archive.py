@@ -1,4 +1,4 @@
-"""`plumbline archive`: what the archives lack, and filling it from the topics."""
+"""`plumbline archive`: the archivers alone, what the archives lack, and filling it from the topics."""
 
 from __future__ import annotations
 
@@ -10,27 +10,83 @@ import click
 
 from plumbline.connect.home import Home
 from plumbline.contract.generations import spelled
-from plumbline.options import contract_argument, home_option, json_option
+from plumbline.options import contract_argument, duration_value, home_option, json_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from rich.console import Console
 
+    from plumbline.contract.model import Contract
     from plumbline.replay.document_types import FillDocument
+    from plumbline.stream_job.document_types import ArchiveRunDocument
 
 SHOWN = 10
 """Stretches of one kind that are shown; the document has all."""
 
 
-@click.group(short_help="Show what the archives lack, and fill it from the topics.")
+@click.group(short_help="Archive the topics, show what the archives lack, and fill it.")
 def archive() -> None:
-    """Show what the archives of a contract lack, and fill it from the topics.
+    """Archive the topics of a contract without its join, show what the archives lack, and fill it from the topics.
 
     \b
     Examples:
+      plumbline archive run flights.yaml
       plumbline archive fill flights.yaml
       plumbline archive fill flights.yaml --execute
     """
+
+
+@archive.command(short_help="Archive both topics until Ctrl-C or SIGTERM, or to their end with --once.")
+@contract_argument
+@click.option("--once", is_flag=True, help="Stop at the current end of the topics.")
+@click.option(
+    "--retry-for",
+    metavar="DURATION",
+    callback=duration_value,
+    help="How long to retry while broker or catalog do not answer (default: for ever; with --once: not at all).",
+)
+@click.option(
+    "--metrics-port", metavar="PORT", type=click.IntRange(0, 65535), help="Serve Prometheus metrics on 127.0.0.1:PORT."
+)
+@home_option
+@json_option
+def run(
+    contract_path: Path,
+    once: bool,
+    retry_for: timedelta | None,
+    metrics_port: int | None,
+    home: Home,
+    as_json: bool,
+) -> None:
+    """Archive both topics, and start no join: beside a streaming job of your own (`job:` in the contract).
+
+    Every record is kept as it arrived, with its place in Kafka; what cannot enter the join is copied to
+    plumbline.quarantine. It stops and continues as `stream run` does, which archives by itself: with a contract whose
+    join Plumbline runs only one of the two can work at a time.
+
+    \b
+    Examples:
+      plumbline archive run flights.yaml --metrics-port 9464
+      plumbline archive run flights.yaml --once --json
+    """
+    from datetime import timedelta
+
+    from plumbline.contract.loader import load
+    from plumbline.stream_job import run as job
+    from plumbline.stream_job.service import Life
+
+    patience = timedelta(0) if once and retry_for is None else retry_for
+    contract = load(contract_path)
+    life = Life(retry_for=patience, metrics_port=metrics_port)
+    result = job.archive(contract, home, once=once, say=say, life=life)
+    emit(result, as_json, lambda console: _show_archives(contract, result, console))
+
+
+def _show_archives(contract: Contract, result: ArchiveRunDocument, console: Console) -> None:
+    for name, snapshot in result["archives"].items():
+        console.print(f"{name}: {contract.sources[name].archive}, snapshot {snapshot or 'none yet'}")
 
 
 @archive.command(short_help="Archive records that the archive lacks and the topic still holds.")
@@ -42,8 +98,8 @@ def fill(contract_path: Path, execute: bool, home: Home, as_json: bool) -> None:
     """Archive the records that an archive lacks although it holds later ones, while the topic still holds them.
 
     Each archive is filled in one commit; a repeated fill adds nothing. Offsets that never held a record (transaction
-    markers, compaction) are not holes. Records after an archive's newest offset are left to `plumbline stream run`. The
-    stream must not run meanwhile. Exit 0, whatever is missing.
+    markers, compaction) are not holes. Records after an archive's newest offset are left to `plumbline stream run`, or
+    `plumbline archive run`. The stream must not run meanwhile. Exit 0, whatever is missing.
 
     \b
     Examples:

@@ -169,6 +169,7 @@ def publish(replay_id: str, accept: tuple[str, ...], execute: bool, home: Home, 
       plumbline replay publish 20130708-7d-1a2b3c4d --execute
       plumbline replay publish 20130708-7d-1a2b3c4d --accept agrees-with-batch --execute
     """
+    from plumbline.contract.foreign_job import written_into
     from plumbline.replay.audit import audit as check
     from plumbline.replay.publish import publish as replace
     from plumbline.replay.steps import open_replay
@@ -176,6 +177,8 @@ def publish(replay_id: str, accept: tuple[str, ...], execute: bool, home: Home, 
     contract, made, folder = open_replay(home, replay_id)
     if folder.read("audit") is None:
         check(contract, home, made, folder)
+    if theirs := written_into(contract):
+        say(f"replay: {theirs}")
     if not execute:
         pages.only_shown(f"would replace {made.replaces['rows']:,} rows of {made.replaces['table']}", made, as_json)
         return
@@ -196,11 +199,14 @@ def rollback(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
       plumbline replay rollback 20130708-7d-1a2b3c4d
       plumbline replay rollback 20130708-7d-1a2b3c4d --execute
     """
+    from plumbline.contract.foreign_job import written_into
     from plumbline.replay.publish import rollback as restore
     from plumbline.replay.publish import rollback_shown
     from plumbline.replay.steps import open_replay
 
     contract, made, _folder = open_replay(home, replay_id)
+    if theirs := written_into(contract):
+        say(f"replay: {theirs}")
     if not execute:
         pages.only_shown(rollback_shown(contract, home, made), made, as_json)
         return

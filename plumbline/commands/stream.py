@@ -11,8 +11,7 @@ from plumbline.commands.adopt_topic import adopt_topic
 from plumbline.commands.recover import recover
 from plumbline.commands.take_archive import take_archive
 from plumbline.connect.home import Home
-from plumbline.contract.durations import parse_duration
-from plumbline.options import contract_argument, home_option, json_option
+from plumbline.options import contract_argument, duration_value, home_option, json_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from plumbline.contract.model import Contract
     from plumbline.stream_job.document_types import StreamRunDocument
     from plumbline.stream_job.status import Status
-
-
-def _duration(_ctx: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
-    return None if value is None else parse_duration(value)
 
 
 @click.group(short_help="Run the streaming join and the archiver of a contract.")
@@ -54,7 +49,7 @@ stream.add_command(take_archive)
 @click.option(
     "--retry-for",
     metavar="DURATION",
-    callback=_duration,
+    callback=duration_value,
     help="How long to retry while broker or catalog do not answer (default: for ever; with --once: not at all).",
 )
 @click.option(
@@ -62,7 +57,7 @@ stream.add_command(take_archive)
     metavar="DURATION",
     default="1 minute",
     show_default=True,
-    callback=_duration,
+    callback=duration_value,
     help="Warn of a source without new events for this time while the other one continues.",
 )
 @click.option(

@@ -17,7 +17,7 @@ CAUSE = Cause(
               "right_offset", "right_epoch", "closed_until"),
     story="its input records were read in time (the left one in epoch {left_epoch}), so the stream wrote this row, yet "
     "the stream table does not hold it",
-    needs=("lineage", "archive", "ledger", "rule"),
+    needs=("lineage", "archive", "ledger", "rule", "own_job"),
     without_rule="false",
     remedy="This is data loss. Keep the checkpoint and the job's log for the search, then replay the range.",
     repair="replay",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.sql_quoting import ident, text
@@ -28,7 +29,9 @@ from plumbline.reconcile.inputs.open_inputs import opened
 from plumbline.reconcile.inputs.pinned_views import BATCH, LEDGER, STREAM, Pins
 from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of, committed
 from plumbline.reconcile.judge.attribution import ATTRIBUTED
+from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_range import judge_rows
+from plumbline.reconcile.judge.prediction import tell_fates
 from plumbline.reconcile.store import findings_sql
 
 if TYPE_CHECKING:
@@ -47,8 +50,9 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
     wanted = read_key(contract, key)
     with opened(contract, home, TimeRange(), memory) as pins:
         matches = _matches(pins, wanted, ident)
-        _narrow(pins, matches)
         progress = lay_out(pins)
+        pins = _doubted(pins, progress)
+        _narrow(pins, matches)
         judge_rows(pins, progress)
         findings = _findings(pins, wanted)
         records = find_records(pins, wanted, progress)
@@ -58,6 +62,14 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
         moments = [moment for record in records for moment in moments_of(record)]
         moments += [*map(moment_of, rows), *_windows(pins, progress, records), *_unwritten(pins, rows, findings)]
         return Story(contract.contract, wanted, _verdict(rows, findings), findings, records, in_order(moments))
+
+
+def _doubted(pins: Pins, progress: Progress) -> Pins:
+    """The pins with the mark that a foreign job's whole table contradicts its ledger, where it does."""
+    if pins.contract.job is None or progress.last_epoch is None or pins.unproven_spark:
+        return pins
+    tell_fates(pins)
+    return replace(pins, contradicted=contradicted(pins))
 
 
 def read_key(contract: Contract, key: Key) -> dict[str, str | None]:
@@ -179,7 +191,7 @@ def _literal(number: int | None) -> str:
 
 def _windows(pins: Pins, progress: Progress, records: tuple[Delivered, ...]) -> Iterator[Moment]:
     """When the window of each admitted record that may come out alone closed, or that it is still open."""
-    if pins.unproven_spark:
+    if pins.unproven_spark or pins.contradicted:
         return
     join, (low, high) = pins.contract.join, pins.within_ms
     shifts = {join.left: (-high, progress.closed_until_us)}

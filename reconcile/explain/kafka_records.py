@@ -131,7 +131,7 @@ def _delivered(pins: Pins, side: str, ledger: bool) -> Iterable[Delivered]:
             planned_at=_moment(planned_us),
             late_watermark_ms=watermark_ms,
             read=read if ledger else None,
-            proven=not pins.unproven_spark,
+            proven=not pins.unproven_spark and not pins.contradicted,
             archived_at=archived.at if archived else None,
             archive_snapshot=archived.snapshot_id if archived else None,
         )

@@ -56,25 +56,24 @@ def lay_out(pins: Pins) -> Progress:
     )
     pins.con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE {SPANS} AS
+        CREATE OR REPLACE TEMP TABLE epochs_cut AS
         WITH begun AS (
             SELECT age, source, partition, min(start_offset) AS first_offset
             FROM {LEDGER} JOIN {TURNS} USING (query_id, epoch) GROUP BY ALL
-        ),
-        cut AS (
-            SELECT l.* EXCLUDE (end_offset), t.turn,
-                least(l.end_offset, (SELECT min(first_offset) FROM begun b
-                    WHERE b.age > t.age AND b.source = l.source AND b.partition = l.partition)) AS end_offset
-            FROM {LEDGER} l JOIN {TURNS} t USING (query_id, epoch)
         )
-        SELECT {side} AS side, partition, start_offset, end_offset, epoch, turn, planned_at, late_watermark_ms
-        FROM cut WHERE start_offset < end_offset
+        SELECT {side} AS side, partition, start_offset, epoch, turn, planned_at, late_watermark_ms,
+            least(l.end_offset, (SELECT min(first_offset) FROM begun b
+                WHERE b.age > t.age AND b.source = l.source AND b.partition = l.partition)) AS end_offset
+        FROM {LEDGER} l JOIN {TURNS} t USING (query_id, epoch)
         """
     )
+    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {SPANS} AS FROM epochs_cut WHERE start_offset < end_offset")
+    # Of a job of ours each epoch is known; of another, one without records may be all that tells what was read before.
+    told = SPANS if pins.contract.job is None else "epochs_cut"
     pins.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {READ} AS
-        SELECT side, partition, max(end_offset) AS end_offset FROM {SPANS} GROUP BY ALL
+        SELECT side, partition, max(end_offset) AS end_offset FROM {told} GROUP BY ALL
         """
     )
     return _progress(pins)

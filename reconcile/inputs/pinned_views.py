@@ -12,15 +12,18 @@ from plumbline.connect import pinned
 from plumbline.connect.lake import Lake
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.connect.tables import EPOCHS, QUARANTINE
+from plumbline.connect.their_columns import their_columns, under_our_names
 from plumbline.contract.durations import milliseconds
-from plumbline.contract.errors import UsageError
 from plumbline.contract.identity import rows_condition
-from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, REPLAY_ID
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME
 from plumbline.contract.ranges import TimeRange
 from plumbline.contract.reach import input_range
 from plumbline.reconcile.inputs.batch_runs import BatchRun, batch_runs, covered, holds, hull
+from plumbline.reconcile.inputs.claimed_times import refuse_other_times
 from plumbline.reconcile.inputs.day_ranges import Elsewhere, Untimed, Windows
 from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
+from plumbline.reconcile.inputs.lineage_types import LINEAGE_TYPES, column_types, refuse_other_lineage
+from plumbline.reconcile.inputs.observed import ledger_is_its, seen_until
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch, unproven
 from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
@@ -33,12 +36,6 @@ if TYPE_CHECKING:
 BATCH, STREAM, LEDGER = "batch_rows", "stream_rows", "ledger_rows"
 AROUND = {BATCH: "batch_rows_around", STREAM: "stream_rows_around"}
 LEFT_ARCHIVE, RIGHT_ARCHIVE = "left_archive", "right_archive"
-_LINEAGE_TYPES = dict(zip(LINEAGE, ("TIMESTAMPTZ", "INTEGER", "BIGINT", "INTEGER", "BIGINT", "VARCHAR"), strict=True))
-_LINEAGE_HELD = {
-    EVENT_TIME: ("timestamptz", "timestamp"),
-    **dict.fromkeys(COORDINATES, ("long", "int")),
-    REPLAY_ID: ("string",),
-}
 Times = Windows | TimeRange | Untimed | Elsewhere
 ARCHIVE_COLUMNS = ("topic", "partition", "offset", "kafka_timestamp", "event_time")
 
@@ -49,7 +46,7 @@ class Pins:
 
     `snapshots` maps each table to its pinned snapshot id (None: the table is empty or missing). The views of both
     outputs hold the rows with `_event_time` in `read`, all of `time_range` or some days of it, the archives' those that
-    such rows can be made from.
+    such rows can be made from. `contradicted`: the stream table holds rows of records that its ledger calls late.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -61,6 +58,7 @@ class Pins:
     memory: str
     scratch: Path | None
     read: Windows
+    contradicted: bool = False
 
     @property
     def within_ms(self) -> tuple[int, int]:
@@ -113,7 +111,8 @@ class Pins:
 
     def has_moments(self, table: str) -> bool:
         """Whether an output table says the event times of its rows."""
-        return bool(moment_columns(self.contract, set(self.lake.load(table).schema().column_names)))
+        held = column_types(self.lake, table)
+        return bool(moment_columns(self.contract, {*held, *their_columns(self.contract, table, held)}))
 
     @property
     def timed(self) -> bool:
@@ -176,6 +175,8 @@ def pin(
     wanted = time_range or hull(runs)
     for table in (EPOCHS, QUARANTINE, contract.left.archive, contract.right.archive):
         snapshots[table] = current(lake, table) if lake.exists(table) else None
+    if contract.job is not None:
+        snapshots[output.stream_table] = seen_until(lake, contract, stream_id, snapshots[EPOCHS])
     pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch, Windows((wanted,)))
     _refuse_unknown_moment(pins)
     _ledger_view(pins)
@@ -204,6 +205,7 @@ def show(pins: Pins, read: Windows | None = None) -> Pins:
         output_view(pins, view, table, pins.read)
         if pins.around(view) != view:
             output_view(pins, AROUND[view], table, pins.read_around)
+    refuse_other_times(pins, STREAM)
     _of_known_keys(pins)
     note_taken(pins, _delivered(STREAM if pins.reaches_out else pins.around(STREAM)))
     archive_view(pins, LEFT_ARCHIVE, "left", pins.snapshots[contract.left.archive])
@@ -257,36 +259,29 @@ def output_view(pins: Pins, view: str, table: str, times: Times) -> None:
     see reconcile.inputs.whole_coordinates). Event times may be in another column, see reconcile.inputs.event_times;
     where they are in none, all rows are shown (see `_of_known_keys`).
     """
-    held = pins.lake.load(table).schema()
-    _refuse_other_lineage(table, {field.name: str(field.field_type) for field in held.fields})
-    has = set(held.column_names)
-    contract = pins.contract
-    columns = moment_columns(contract, has)
+    held = column_types(pins.lake, table)
+    contract, theirs = pins.contract, their_columns(pins.contract, table, held)
+    refuse_other_lineage(table, {name: kind for name, kind in held.items() if name not in theirs})
+    has = {*held, *theirs}
+    columns = (EVENT_TIME,) if EVENT_TIME in theirs else moment_columns(contract, has)
     in_range = times if columns else TimeRange()
-    pruned = in_range.iceberg(EVENT_TIME) if columns == (EVENT_TIME,) else None
+    told = theirs.get(EVENT_TIME, EVENT_TIME)
+    zoned = told == EVENT_TIME or held[told] == "timestamptz"
+    pruned = in_range.iceberg(told) if columns == (EVENT_TIME,) and zoned else None
     _scan(pins, table, pins.snapshots[table], view, pruned)
+    source = f"({under_our_names(_raw(view), theirs, held)})" if theirs else ident(_raw(view))
     untold = has.intersection(COORDINATES) if not has.issuperset(COORDINATES) else set()
     derived = [] if columns == (EVENT_TIME,) else [f"{moment_sql(columns)} AS {EVENT_TIME}"]
     if columns != (EVENT_TIME,):
         untold |= {EVENT_TIME} & has
     given = f"* EXCLUDE ({', '.join(map(ident, sorted(untold)))})" if untold else "*"
     known = (has - untold) | {EVENT_TIME}
-    absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in _LINEAGE_TYPES.items() if name not in known)
+    absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in LINEAGE_TYPES.items() if name not in known)
     selected = ", ".join([given, *derived, *filter(None, [absent])])
-    rows = f"SELECT * FROM (SELECT {selected} FROM {ident(_raw(view))}) WHERE {in_range.sql(ident(EVENT_TIME))}"
+    rows = f"SELECT * FROM (SELECT {selected} FROM {source}) WHERE {in_range.sql(ident(EVENT_TIME))}"
     rows = with_whole_coordinates(pins.con, contract.join, rows)
     pins.con.execute(f"CREATE OR REPLACE VIEW {ident(_delivered(view))} AS {rows}")
     pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {by_first_delivery(pins, _delivered(view))}")
-
-
-def _refuse_other_lineage(table: str, kinds: Mapping[str, str]) -> None:
-    """Raise UsageError for a column of a lineage column's name that holds something else (Iceberg's type names)."""
-    for name, of_lineage in _LINEAGE_HELD.items():
-        if kinds.get(name, of_lineage[0]) not in of_lineage:
-            raise UsageError(
-                f"column {name} of {table} is {kinds[name]}; the jobs keep {of_lineage[0]} there",
-                next_step="give that column another name; rows without lineage can be compared, other lineage not",
-            )
 
 
 def _ledger_view(pins: Pins) -> None:
@@ -308,7 +303,7 @@ def _ledger_view(pins: Pins) -> None:
         SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
             late_watermark_ms, evict_watermark_ms, planned_at, {version}
         FROM {ident(_raw(LEDGER))}
-        WHERE ({rows_condition(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)})
+        WHERE ({rows_condition(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)}) AND {ledger_is_its(pins)}
         """
     )
 

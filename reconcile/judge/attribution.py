@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from plumbline.reconcile.inputs.pinned_views import Pins
 
 ATTRIBUTED = "attributed"
+OWN_JOB = "own_job"
+"""What a cause needs that says what the job must have written: that it is this contract's join, run by us."""
 AT_ONCE = 10_000
 """Findings that are held outside DuckDB at a time: each carries a hundred pieces of evidence."""
 NOTES = (archive_gaps.GAPS, future_events.STAMPS, schema_changes.FORMS)
@@ -30,10 +32,14 @@ def note(pins: Pins) -> None:
 
 
 def causes_of(pins: Pins) -> tuple[Cause, ...]:
-    """All causes; of a stream on a Spark whose rule of lateness is not proven, what they prove without that rule."""
-    if not pins.unproven_spark:
-        return registry()
-    return tuple(c if c.without_rule is None else replace(c, proof=c.without_rule) for c in registry())
+    """All causes; of a stream on a Spark whose rule of lateness is not proven, or whose ledger its table contradicts,
+    what they prove without that rule. Of a job that is not ours, nothing that rests on what it must have written."""
+    causes = registry()
+    if pins.unproven_spark or pins.contradicted:
+        causes = tuple(c if c.without_rule is None else replace(c, proof=c.without_rule) for c in causes)
+    if pins.contract.job is not None:
+        causes = tuple(replace(c, proof="false") if OWN_JOB in c.needs else c for c in causes)
+    return causes
 
 
 def attribute(con: duckdb.DuckDBPyConnection, causes: Sequence[Cause] | None = None) -> None:

@@ -11,6 +11,7 @@ from plumbline.reconcile.document import ONE_SIDED
 from plumbline.reconcile.inputs.epoch_spans import READ, SPANS, Progress
 from plumbline.reconcile.inputs.pinned_views import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
 from plumbline.reconcile.judge.books import Page
+from plumbline.reconcile.judge.foreign_ledger import unseen
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,23 @@ class Prediction:
 def predict(pins: Pins, progress: Progress) -> dict[datetime | None, Prediction] | None:
     """Apply the late rule and the window rule to every batch row that is read, per UTC day of event time.
 
-    None without a ledger or lineage, and of a stream on a Spark whose rule of lateness is not proven.
+    None without a ledger or lineage, of a stream on a Spark whose rule of lateness is not proven, and of a job that is
+    not ours where the ledger lacks what it has read.
     """
-    if progress.last_epoch is None or not pins.batch_has_lineage or pins.unproven_spark:
+    if progress.last_epoch is None or not pins.batch_has_lineage or pins.unproven_spark or unseen(pins):
         return None
-    for side, archive in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
-        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_fate AS {_fate(side, archive)}")
+    tell_fates(pins)
     found = pins.con.execute(_predicted(pins, progress)).fetchall()
     return {
         None if day_us is None else from_micros(day_us): Prediction(*(int(number) for number in numbers))
         for day_us, *numbers in found
     }
+
+
+def tell_fates(pins: Pins) -> None:
+    """Fill the temp tables `left_fate` and `right_fate` (partition, offset, unread, late). The ledger is laid out."""
+    for side, archive in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
+        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_fate AS {_fate(side, archive)}")
 
 
 def summed(predictions: Iterable[Prediction]) -> Prediction:

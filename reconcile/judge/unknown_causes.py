@@ -9,12 +9,14 @@ from plumbline.reconcile.causes import registry
 from plumbline.reconcile.inputs.batch_runs import BatchRun, in_force
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.judge.foreign_ledger import unseen
 
 SOURCES = {
     "lineage": "the coordinates of the records that each row was made from",
     "archive": "an archive of both sources",
-    "ledger": "the epoch ledger of a stream job of ours",
-    "rule": "a stream on a Spark whose rule of lateness is proven",
+    "ledger": "the epoch ledger of the stream job, with every epoch that read records of the range",
+    "rule": "a stream on a Spark whose rule of lateness is proven, and a ledger that its rows do not contradict",
+    "own_job": "a stream job of ours, which joins as the contract says",
     "batch_runs": "batch commits that name the archive snapshots they read",
 }
 """What a cause may need, and what that is."""
@@ -26,8 +28,9 @@ def lacking(pins: Pins, progress: Progress) -> list[str]:
     known = {
         "lineage": pins.batch_has_lineage and pins.stream_has_lineage,
         "archive": None not in archives,
-        "ledger": progress.last_epoch is not None,
-        "rule": not pins.unproven_spark,
+        "ledger": progress.last_epoch is not None and not unseen(pins),
+        "rule": not pins.unproven_spark and not pins.contradicted,
+        "own_job": pins.contract.job is None,
         "batch_runs": bool(pins.runs) and not any(_blind(pins, run) for run in in_force(pins.runs, pins.time_range)),
     }
     return [source for source in SOURCES if not known[source]]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.kafka_config import ISOLATION
 from plumbline.contract.errors import IncompleteError, SetupError, UsageError
+from plumbline.contract.foreign_job import refuse_job_of_theirs
 from plumbline.contract.generations import Ids
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import from_micros, spell_time
@@ -84,6 +85,7 @@ def recover(
     from plumbline.connect.lake import Lake
     from plumbline.connect.registry import equipped, kept_by
 
+    refuse_job_of_theirs(contract, "stream recover", "restart your job as it is operated; nothing here rebuilds it")
     job = JobFolder.of(contract, home)
     exchange = Exchange(job)
     with job.owned():

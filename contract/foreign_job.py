@@ -1,0 +1,85 @@
+"""The contract's `job:` block: the streaming job that a team already runs, and how its rows are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from plumbline.contract.consistency import PartError
+from plumbline.contract.errors import UsageError
+from plumbline.contract.kinds import Name
+from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION, RIGHT_OFFSET, RIGHT_PARTITION
+
+if TYPE_CHECKING:
+    from plumbline.contract.model import Contract
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Coordinates(_Block):
+    """Where the output table of a team's own job keeps the Kafka place of one record."""
+
+    partition: Name = Field(description="output column with the record's Kafka partition")
+    offset: Name = Field(description="output column with the record's Kafka offset")
+
+
+class JobLineage(_Block):
+    """The columns by which a row says which records it was made from."""
+
+    left: Coordinates = Field(description="of the left record")
+    right: Coordinates = Field(description="of the right record; null in a row without one")
+
+
+class ForeignJob(_Block):
+    """A streaming job that is not Plumbline's: nothing here starts it or writes its table."""
+
+    kind: Literal["spark", "flink", "other"] = Field(description="the engine that runs it")
+    event_time: Name | None = Field(None, description="column of its table that carries the left event's time")
+    lineage: JobLineage | None = Field(None, description="columns of its table with the records' Kafka coordinates")
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Lineage column, as our own jobs call it, to the column of the job's table that holds it."""
+        found = {} if self.event_time is None else {EVENT_TIME: self.event_time}
+        if self.lineage is not None:
+            left, right = self.lineage.left, self.lineage.right
+            found |= {LEFT_PARTITION: left.partition, LEFT_OFFSET: left.offset}
+            found |= {RIGHT_PARTITION: right.partition, RIGHT_OFFSET: right.offset}
+        return found
+
+
+def check_job(contract: Contract) -> None:
+    """Raise PartError where the block does not fit: a column that is named twice."""
+    job = contract.job
+    if job is None:
+        return
+    if contract.stream.transform is not None:
+        raise PartError(("stream", "transform"), "a team's own job (job:) runs no transform of ours; remove it")
+    named: dict[str, str] = {}
+    for place, column in job.columns.items():
+        if column in named:
+            path = ("job", "event_time") if EVENT_TIME in (place, named[column]) else ("job", "lineage")
+            raise PartError(path, f"column {column!r} is named twice; each has one meaning")
+        named[column] = place
+
+
+def refuse_job_of_theirs(contract: Contract, what: str, next_step: str) -> None:
+    """Raise UsageError for work on the stream's own job where `job:` says that it is a team's own."""
+    if contract.job is not None:
+        raise UsageError(
+            f"{what}: the streaming job of {contract.contract} is not Plumbline's but a {contract.job.kind} job "
+            f"of your own (job:), which writes {contract.output.stream_table}",
+            where=contract.place(("job",)) or "job",
+            next_step=next_step,
+        )
+
+
+def written_into(contract: Contract) -> str | None:
+    """What to say before a command writes into the stream table: it is a team's own; None where it is ours."""
+    if contract.job is None:
+        return None
+    table, kind = contract.output.stream_table, contract.job.kind
+    return f"{table} is the table of your own {kind} job (job:); its rows are replaced beside that job"

@@ -1,0 +1,49 @@
+"""What the ledger of a job that is not ours leaves unknown, and where the stream table contradicts it.
+
+It was copied from outside: epochs may be purged before they are seen, and nothing but the rows tells whether the
+job's event time is the contract's.
+"""
+
+from __future__ import annotations
+
+from plumbline.contract.lineage import SIDES
+from plumbline.reconcile.inputs.epoch_spans import READ, SPANS
+from plumbline.reconcile.inputs.pinned_views import LEDGER, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins
+
+
+def unseen(pins: Pins) -> bool:
+    """Whether the stream has read archived records of the range in epochs that the ledger lacks: purged by Spark before
+    they were observed, or of a checkpoint before it. The ledger must be laid out."""
+    if pins.contract.job is None:
+        return False
+    found = (
+        f"""
+        SELECT 1 FROM {archive} r
+        ASOF LEFT JOIN (FROM {SPANS} WHERE side = '{side}') s
+            ON r.partition = s.partition AND r."offset" >= s.start_offset
+        JOIN {READ} n ON n.side = '{side}' AND n.partition = r.partition AND r."offset" < n.end_offset
+        WHERE s.end_offset IS NULL OR r."offset" >= s.end_offset
+        """
+        for side, archive in zip(SIDES, (LEFT_ARCHIVE, RIGHT_ARCHIVE), strict=True)
+    )
+    queries = pins.con.execute(f"SELECT count(DISTINCT query_id) FROM {LEDGER}").fetchone()
+    several = queries is not None and queries[0] > 1
+    return several or any(pins.con.execute(f"{sql} LIMIT 1").fetchone() is not None for sql in found)
+
+
+def contradicted(pins: Pins) -> bool:
+    """Whether the stream table holds rows of records that the ledger calls late: then it is not the ledger of this
+    join, or another column is its event time. The fates of both sides' records must be known, see judge.prediction."""
+    if pins.contract.job is None:
+        return False
+    return any(
+        pins.con.execute(
+            f"""
+            SELECT 1 FROM {STREAM} s JOIN {side}_fate f
+                ON f.partition = s._{side}_partition AND f."offset" = s._{side}_offset
+            WHERE f.late AND s._replay_id IS NULL LIMIT 1
+            """
+        ).fetchone()
+        is not None
+        for side in SIDES
+    )
