@@ -26,7 +26,8 @@ def finish(
     Returns `{"replays": [{"replay_id", "changed", "rows"}]}`. Raises AuditFailed at the first audit that fails: what
     was published before it stays, and nothing after it is begun.
     """
-    done, opened = list[Published](), [open_replay(home, replay_id) for replay_id in ids]
+    done: list[Published] = []
+    opened = [open_replay(home, replay_id) for replay_id in ids]
     plans = [plan for _, plan, _ in opened]
     for number, (contract, plan, folder) in enumerate(opened, 1):
         say(f"replay: {number} of {len(ids)}: {plan.replay_id}")

@@ -74,7 +74,7 @@ def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> 
 
 def listed(home: Home) -> list[Listed | StatusDocument]:
     """The status of every replay of the home; one that can no longer be opened has the state `stale`."""
-    found = list[Listed | StatusDocument]()
+    found: list[Listed | StatusDocument] = []
     for folder in ReplayFolder.all(home):
         try:
             found.append(status(home, *open_replay(home, folder.id)))
