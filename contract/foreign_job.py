@@ -37,6 +37,9 @@ class ForeignJob(_Block):
     """A streaming job that is not Plumbline's: nothing here starts it or writes its table."""
 
     kind: Literal["spark", "flink", "other"] = Field(description="the engine that runs it")
+    checkpoint: str | None = Field(
+        None, min_length=1, description="spark: the query's checkpointLocation, a folder or a URI; only ever read"
+    )
     event_time: Name | None = Field(None, description="column of its table that carries the left event's time")
     lineage: JobLineage | None = Field(None, description="columns of its table with the records' Kafka coordinates")
 
@@ -52,10 +55,12 @@ class ForeignJob(_Block):
 
 
 def check_job(contract: Contract) -> None:
-    """Raise PartError where the block does not fit: a column that is named twice."""
+    """Raise PartError where the block does not fit: a checkpoint of no Spark, a column that is named twice."""
     job = contract.job
     if job is None:
         return
+    if job.checkpoint is not None and job.kind != "spark":
+        raise PartError(("job", "checkpoint"), f"only a spark job's checkpoint can be read; this job is {job.kind}")
     if contract.stream.transform is not None:
         raise PartError(("stream", "transform"), "a team's own job (job:) runs no transform of ours; remove it")
     named: dict[str, str] = {}

@@ -40,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lake": ("plumbline.commands.lake:lake", "Show where the tables are and how other tools open them."),
     "home": ("plumbline.commands.home:home_group", "Make a copied or moved home folder an independent home."),
     "stream": ("plumbline.commands.stream:stream", "Run the streaming join and the archiver of a contract."),
+    "observe": (
+        "plumbline.commands.observe:observe",
+        "Copy the epochs of your own Spark job into the ledger, from its checkpoint.",
+    ),
     "archive": ("plumbline.commands.archive:archive", "Archive the topics, show what the archives lack, and fill it."),
     "batch": ("plumbline.commands.batch:batch", "Run the batch reference of a contract over its archive."),
     "reconcile": (

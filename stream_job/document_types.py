@@ -26,6 +26,24 @@ class ArchiveRunDocument(TypedDict):
     archives: dict[str, int | None]
 
 
+class ObserveDocument(TypedDict):
+    """What `plumbline observe --json` prints. `gaps`: first and last number of epochs that were purged unseen.
+
+    `published`: how many epochs plumbline.epochs lacked; `other_topics`: what the query reads beside the contract's.
+    """
+
+    contract: str
+    checkpoint: str
+    query_id: str
+    epochs: int
+    last_epoch: int
+    evict_watermark_ms: int | None
+    gaps: list[list[int]]
+    other_topics: list[str]
+    watermark_policy: str | None
+    published: int
+
+
 Phase = Literal["starting", "running", "retrying", "ending", "ended"]
 """What a job does."""
 

@@ -32,6 +32,23 @@ def publish(lake: Lake, contract: Contract, ledger: Ledger) -> int:
     return len(missing)
 
 
+def publish_missing(lake: Lake, contract: Contract, ledger: Ledger) -> int:
+    """The same of records with gaps, of a query that several contracts may observe; returns how many were appended."""
+    import pyarrow as pa
+
+    lake.ensure_table(EPOCHS, EPOCHS_SCHEMA)
+    records = list(ledger.epochs())
+    if not records:
+        return 0
+    lake.evolve(EPOCHS, EPOCHS_SCHEMA)
+    there = _published(lake, contract, records[0].query_id)
+    missing = [record for record in records if record.epoch not in there and any(record.end)]
+    if missing:
+        rows = pa.Table.from_pylist(list(rows_of(contract, missing)), schema=EPOCHS_SCHEMA)
+        lake.append(EPOCHS, rows, {"plumbline.contract": contract.contract})
+    return len(missing)
+
+
 def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, Any]]:
     """The table's rows: one per epoch and source partition."""
     names = (contract.join.left, contract.join.right)
@@ -86,6 +103,17 @@ def writer(lake: Lake, query_id: str) -> str | None:
         return None
     found = lake.load(EPOCHS).scan(EqualTo("query_id", query_id), selected_fields=("query_id", "contract"), limit=1)
     return next((str(row["contract"]) for row in found.to_arrow().to_pylist()), None)
+
+
+def _published(lake: Lake, contract: Contract, query_id: str) -> set[int]:
+    """The epochs of a query that the table has of this contract."""
+    from pyiceberg.expressions import And, EqualTo
+    from pyiceberg.expressions.parser import parse
+
+    table = lake.load(EPOCHS)
+    mine = parse(rows_condition(contract, table.schema().column_names))
+    scan = table.scan(And(mine, EqualTo("query_id", query_id)), selected_fields=("epoch",))
+    return set(scan.to_arrow()["epoch"].to_pylist())
 
 
 def _last_published(lake: Lake, query_id: str) -> int:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 ONCE = Life(retry_for=timedelta(0))
-ARCHIVE_RUN = "plumbline archive run CONTRACT"
+OBSERVE, ARCHIVE_RUN = "plumbline observe CONTRACT", "plumbline archive run CONTRACT"
 
 
 def run(
@@ -54,7 +54,7 @@ def run(
     for a missing topic or broker and when another process runs the same job, UsageError for a changed contract and
     where the streaming job is a team's own.
     """
-    refuse_job_of_theirs(contract, "stream run", f"`{ARCHIVE_RUN}` archives the topics beside it")
+    refuse_job_of_theirs(contract, "stream run", f"`{OBSERVE}`; `{ARCHIVE_RUN}` archives the topics")
     _work(contract, home, once=once, say=say, spark=spark, stop=stop, life=life)
     return _result(Lake.open(home, contract.catalog), contract, JobFolder.of(contract, home))
 

@@ -130,7 +130,8 @@ def look(contract: Contract, home: Home) -> Status:
     """How the job stands now. Raises SetupError when it has never run in this home, UsageError for another's folder."""
     from plumbline.connect.lake import Lake
 
-    refuse_job_of_theirs(contract, "stream status", "ask the engine that runs it")
+    step = "`plumbline observe CONTRACT --once` says how far its epochs are known"
+    refuse_job_of_theirs(contract, "stream status", step)
     job = JobFolder.of(contract, home)
     fingerprint.refuse_other_job(job.fingerprint, contract)
     owner, at_ms = job.owner(), pulse.now_ms()

@@ -31,6 +31,7 @@ DOCUMENTS = {
     "lateness": "plumbline.reconcile.lateness.document_types:LatenessDocument",
     "maintain": "plumbline.stream_job.document_types:MaintainDocument",
     "nightly": "plumbline.nightly.document_types:NightlyDocument",
+    "observe": "plumbline.stream_job.document_types:ObserveDocument",
     "quarantine": "plumbline.document_types:QuarantineDocument",
     "reconcile": "plumbline.reconcile.judge.document_types:ReconcileDocument",
     "replay audit": "plumbline.replay.document_types:AuditDocument",

@@ -14,6 +14,7 @@ LINEAGE = "{left: {partition: view_p, offset: view_o}, right: {partition: buy_p,
 JOB = f"""
 job:
   kind: spark
+  checkpoint: s3a://jobs/take/ck
   event_time: viewed_at
   lineage: {LINEAGE}
 """
@@ -40,7 +41,8 @@ def test_the_fingerprint_is_that_of_the_same_contract_without_it() -> None:
     ("block", "told"),
     [
         ("job: {kind: storm}", "spark"),
-        ("job: {kind: spark, lineages: {}}", "did you mean 'lineage'"),
+        ("job: {kind: flink, checkpoint: /ck}", "only a spark job's checkpoint can be read"),
+        ("job: {kind: spark, checkpoints: /ck}", "did you mean 'checkpoint'"),
         ("job: {kind: spark, dropped: ops.dropped}", "unknown key 'job.dropped'"),
         (f"job: {{kind: spark, event_time: view_o, lineage: {LINEAGE}}}", "column 'view_o' is named twice"),
         (f"job: {{kind: spark, lineage: {LINEAGE.replace('buy_p', 'view_p')}}}", "column 'view_p' is named twice"),
