@@ -203,7 +203,8 @@ class _Work:
         if not marks.need_past(deleted=any(operation(one) not in ("append", "replace") for one in chain)):
             return None
         self.say("reading which commits wrote and deleted the offsets that are doubled or lacking")
-        return past(self.con, self.table, self.manifests.history(self.snapshot), self.placing, marks.runs)
+        history = self.manifests.history(self.snapshot)
+        return past(self.con, self.table, history, self.placing, marks.runs, self.asked.since)
 
     def _twice(self) -> list[str]:
         """Data files that are listed more than once, so that every reader reads their rows as often."""

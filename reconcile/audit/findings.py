@@ -102,6 +102,8 @@ def _finding(
         return Finding(kind, group, start, end, copies, _writers(past, told), sure=told.sure and right and past.clear)
     if told.deleted_by is None:
         return None if kind == BEHIND else Finding(kind, group, start, end, copies, sure=past.whole)
+    if kind == BEHIND and told.deleted_by <= past.since:
+        return None
     by = past.snapshot_id(told.deleted_by)
     kind = DELETED if kind == BEHIND or kind in UNKNOWN else kind
     return Finding(kind, group, start, end, copies, deleted_by=by, sure=past.clear)

@@ -27,12 +27,14 @@ MOST_LOOKED_UP = 2_000_000
 class Past:
     """Facts about the marked offsets as runs whose tags are numbers of `kinds`: (born, died, origin).
 
-    `unread`: files that are gone, of commits that are still known.
+    `unread`: files that are gone, of commits that are still known. `since`: index of the commit whose faults are known
+    already.
     """
 
     history: History
     runs: Runs
     unread: int = 0
+    since: int = -1
     kinds: list[tuple[int, int | None, Writer | None]] = field(default_factory=list)
     _numbers: dict[tuple[int, int | None, Writer | None], int] = field(default_factory=dict)
     _stories: dict[frozenset[tuple[int, int]], Story] = field(default_factory=dict)
@@ -88,9 +90,20 @@ def operation(snapshot: object) -> str:
     return str(summary.operation.value) if summary is not None else "unknown"
 
 
-def past(con: duckdb.DuckDBPyConnection, table: Table, history: History, placing: Placing, marked: Runs) -> Past:
-    """The facts about all offsets under the `marked` runs, and about the one behind each of them."""
-    found = Past(history, Runs(con, "facts"))
+def past(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    history: History,
+    placing: Placing,
+    marked: Runs,
+    since: int | None = None,
+) -> Past:
+    """The facts about all offsets under the `marked` runs, and about the one behind each of them.
+
+    `since` is the id of the snapshot whose faults are known already.
+    """
+    ids = [one.snapshot_id for one in history.chain]
+    found = Past(history, Runs(con, "facts"), since=-1 if since is None else ids.index(since))
     wanted = _Wanted(con, marked)
     deletes = Deletes(con, table, history.deletes)
     lives: dict[Entry, list[Life]] = {}

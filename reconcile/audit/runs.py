@@ -87,12 +87,13 @@ def uneven(runs: Runs) -> Iterator[tuple[I64, I64, I64, I64]]:
 
 
 def _summed(group: I64, pos: I64, change: I64) -> tuple[I64, I64, I64]:
-    """Events of one place as one; those that cancel out are left out, but for the last, which may go on."""
+    """Events of one place as one. Those that cancel out are left out, but for the last, which may go on in the next
+    batch, and for the first, up to which the batch before has told."""
     first = np.concatenate([[True], (group[1:] != group[:-1]) | (pos[1:] != pos[:-1])])
     change = np.add.reduceat(change, np.flatnonzero(first))
     group, pos = group[first], pos[first]
     kept = change != 0
-    kept[-1] = True
+    kept[[0, -1]] = True
     return group[kept], pos[kept], change[kept]
 
 

@@ -137,6 +137,21 @@ def test_a_file_that_is_listed_twice_is_read_twice(lake: Lake) -> None:
     assert audited(lake, "a.t")["files_listed_twice"] == [f"file://{file.path}"]
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_delete_does_not_reach_a_file_that_was_listed_after_it(lake: Lake, version: int) -> None:
+    """Iceberg spec, "Scan Planning": it applies to files that are not newer."""
+    table = WrittenTable(lake, "a.t", FLAT, version)
+    file = table.file([(0, 0), (0, 1), (0, 2)])
+    table.commit("append", [file])
+    table.commit("delete", delete=table.position_deletes({file.path: [0, 1]}))
+    again = table.commit("append", [file])
+    table.publish()
+    found = audited(lake, "a.t")
+    assert found["rows"] == 4
+    assert [(one["start"], one["copies"], one["sure"]) for one in found["findings"]] == [(2, 2, True)]
+    assert str(again) in found["findings"][0]["written_by"]
+
+
 def test_rows_of_a_rewrite_are_those_of_the_append_before(lake: Lake) -> None:
     table = WrittenTable(lake, "a.t", FLAT)
     one, two = table.file([(0, 0), (0, 1)]), table.file([(0, 1), (0, 2)])

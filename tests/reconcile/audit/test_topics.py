@@ -148,6 +148,9 @@ def test_rows_deleted_at_the_end_are_not_taken_for_rows_to_come(kafka: dict[str,
     deleting = str(lake.load(f"a.{name}").metadata.current_snapshot_id)
     [found] = audited(lake, f"a.{name}", name, kafka=kafka)["findings"]
     assert (found["kind"], found["start"], found["end"], found["deleted_by"]) == ("deleted", 6, 9, deleting)
+    append(lake, f"a.{name}", {0: [6]})
+    assert told(lake, f"a.{name}", name, kafka=kafka) == ["deleted 0: 7-8"]
+    assert told(lake, f"a.{name}", name, kafka=kafka, since=int(deleting)) == []
 
 
 def test_of_a_compacted_topic_no_marker_is_sure(
