@@ -10,7 +10,8 @@ from plumbline.contract.errors import IncompleteError, SetupError, UnreachableEr
 from plumbline.contract.generations import Ids, in_topic
 from plumbline.contract.model import Contract
 from plumbline.replay import needs
-from plumbline.replay.pieces import ARCHIVE, Held, Run
+from plumbline.replay.pieces import ARCHIVE, KAFKA, Held, Run
+from plumbline.replay.recorded import offsets, read_recorded
 from plumbline.stream_job import isolation, topics
 from plumbline.stream_job.job_folder import JobFolder
 
@@ -29,7 +30,8 @@ class Look:
 
     `topic` is None when Kafka is not asked (`--source iceberg`), `kafka` are the client properties then, secrets
     included. `faults` leaves out the offsets in `empty`; `ids` are those of the topics that the name has had. Of a
-    `compacted` topic nothing tells an offset that never was a record from one whose record was removed.
+    `compacted` topic nothing tells an offset that never was a record from one whose record was removed. One that does
+    not exist any more is `gone`: it reaches no further than the ledger and the archive do, and holds nothing.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -45,6 +47,7 @@ class Look:
     kafka: Mapping[str, str] = field(default_factory=dict, repr=False)
     ids: Ids = ()
     compacted: bool = False
+    gone: bool = False
 
     def held(self, partition: int) -> Held:
         """What is known of one partition."""
@@ -91,7 +94,7 @@ def look(con: duckdb.DuckDBPyConnection, lake: Lake, home: Home, contract: Contr
     if door == ARCHIVE:
         return found
     found = _asked(found, lake, home)
-    if (ids or (None,))[-1] is None:
+    if not found.gone and (ids or (None,))[-1] is None:
         _refuse_other_records(lake, found)
     return found
 
@@ -112,9 +115,12 @@ def _asked(found: Look, lake: Lake, home: Home) -> Look:
     """The look with what the topic says: its reach, and which offsets that the archive lacks never were a record."""
     from plumbline.connect.embedded import kafka_properties
     from plumbline.connect.kafka import compacted
+    from plumbline.connect.kafka_topics import topic_ids
 
     kafka, source = kafka_properties(found.contract.kafka, home), found.contract.sources[found.name]
     kafka = isolation.reading(kafka, lake, found.contract, JobFolder.of(found.contract, home))
+    if found.snapshot_id is not None and found.door != KAFKA and source.topic not in topic_ids(kafka, [source.topic]):
+        return replace(found, topic=_emptied(found, lake), gone=True)
     reach, ids = _reach(found, kafka)
     found = replace(found, topic=reach, kafka=kafka, ids=ids, compacted=compacted(kafka, source.topic))
     reach = reach if found.compacted else _with_records(found, reach)
@@ -122,6 +128,14 @@ def _asked(found: Look, lake: Lake, home: Home) -> Look:
     empty = {} if found.compacted else _never_records(found, reach)
     left = {p: [fault for fault in faults if fault.run not in empty.get(p, ())] for p, faults in found.faults.items()}
     return replace(found, faults=left, empty=empty)
+
+
+def _emptied(found: Look, lake: Lake) -> Spans:
+    """How far a topic reached that was deleted, as far as anybody knows: to the end of what was read or archived."""
+    spans = offsets(read_recorded(lake, found.contract), found.name)
+    known = {partition: end for partition, (_, end) in spans.items()}
+    ends = {p: max(known.get(p, 0), found.archived.get(p, (0, 0))[1]) for p in {*known, *found.archived}}
+    return {partition: (end, end) for partition, end in sorted(ends.items())}
 
 
 def _reach(found: Look, kafka: Mapping[str, str]) -> tuple[Spans, Ids]:

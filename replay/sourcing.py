@@ -169,6 +169,8 @@ def _refuse_missing(found: Look, pieces: Sequence[Piece], *, accept_gaps: bool) 
     elif found.door == KAFKA:
         what, where = f"topic {source.topic} no longer has {stretch}", source.topic
         step = "use --source auto, which reads them from the archive if it has them"
+    elif found.gone:
+        what, step = f"the archive of {found.name!r} lacks {stretch}, and topic {source.topic} does not exist", ""
     else:
         what, step = f"neither the archive of {found.name!r} nor topic {source.topic} has {stretch}", ""
     accept = "add --accept-gaps to replay without them" if first.door == GONE else ""

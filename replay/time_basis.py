@@ -81,6 +81,8 @@ def committed(epochs: Sequence[recorded.Recorded], asked: TimeRange) -> tuple[in
 def _recorded(found: Look, asked: TimeRange) -> Iterator[TimeRange]:
     """Event times that records with a timestamp in `asked` touch."""
     for partition, start, end in found.unknown() if found.topic is not None else ():
+        if found.gone:
+            raise _unarchived(found, partition, start)
         for record in _in_topic(found, partition, (start, end)):
             if asked.contains(from_micros(record.timestamp()[1] * 1_000)):
                 raise _unarchived(found, partition, record.offset())
@@ -123,7 +125,7 @@ def _touched(found: Look, condition: str) -> Iterator[TimeRange]:
 
 def _refuse_unarchived(found: Look, spans: Spans) -> None:
     """Raise IncompleteError when the archive lacks a record of these offsets per partition."""
-    told = found.topic is not None and not found.compacted
+    told = found.topic is not None and not found.compacted and not found.gone
     for partition, start, end in found.unknown():
         low, high = spans.get(partition, (0, 0))
         low, high = max(low, start), min(high, end)

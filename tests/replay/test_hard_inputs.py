@@ -15,12 +15,14 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from plumbline.connect.kafka import Record, create_topics, hand_over, produce
 from plumbline.connect.kafka_config import READ_COMMITTED
 from plumbline.connect.kafka_read import Reader
+from plumbline.connect.kafka_topics import topic_ids
 from plumbline.connect.kafka_transactions import Transactions
 from plumbline.contract.errors import IncompleteError, PlumblineError, UsageError
 from plumbline.replay.plan import Plan
 from plumbline.replay.tape_rows import refuse_expired
+from plumbline.replay.time_basis import RECORD, touched
 from tests.support.scenario import until
-from tests.support.shops import Shop, record
+from tests.support.shops import Shop, hours, record
 
 pytestmark = pytest.mark.kafka
 
@@ -198,6 +200,46 @@ def test_retention_without_an_archive_is_known_by_the_topic_alone(shop: Shop) ->
     """Nothing tells what was below the topic's first offset; the tape holds what there is."""
     retention_without_archive(shop)
     assert pieces(shop.plan()) == [("kafka", 5, 10, None)]
+
+
+def delete(shop: Shop, topic: str) -> None:
+    """Delete a topic and wait until the broker does not know it any more."""
+    admin = AdminClient(shop.kafka)
+    admin.delete_topics([topic])[topic].result(10)
+    deadline = datetime.now(UTC) + timedelta(seconds=30)
+    while topic in topic_ids(shop.kafka, [topic]):
+        assert datetime.now(UTC) < deadline, "the topic was not deleted"
+
+
+@pytest.mark.parametrize("late", ["complete", "faithful"])
+def test_a_deleted_topic_is_planned_by_its_archive(late: str, shop: Shop) -> None:
+    shop.archive()
+    shop.joined(0, {"orders": (0, 10), "payments": (0, 10)}, closed=8)
+    delete(shop, shop.topics["orders"])
+    plan = shop.plan(late=late)
+    assert plan.sources["orders"].door == "iceberg"
+    assert plan.sources["orders"].read == shop.plan("iceberg", late=late).sources["orders"].read
+    with pytest.raises(PlumblineError, match="does not exist"):
+        shop.plan("kafka", late=late)
+
+
+def test_a_deleted_topic_of_which_the_archive_lacks_records(shop: Shop) -> None:
+    """The ledger says that the stream read offsets 8 and 9: they may be of any time, and nobody has them."""
+    shop.archive(below=8)
+    shop.joined(0, {"orders": (0, 10), "payments": (0, 8)}, closed=8)
+    delete(shop, shop.topics["orders"])
+    lacks = r"archive of 'orders' lacks offsets 8 to 9 of partition 0, and topic .* does not exist.*--accept-gaps"
+    with pytest.raises(IncompleteError, match=lacks):
+        shop.plan()
+    assert shop.plan(accept_gaps=True).sources["orders"].door == "iceberg"
+    with pytest.raises(IncompleteError, match="archive of 'orders' lacks offset 8"):
+        touched(shop.contract, shop.home, hours(2, 3), RECORD)
+
+
+def test_a_deleted_topic_without_an_archive(shop: Shop) -> None:
+    delete(shop, shop.topics["orders"])
+    with pytest.raises(PlumblineError, match=r"topic .* does not exist"):
+        shop.plan()
 
 
 def test_a_topic_made_anew_with_more_partitions(shop: Shop) -> None:
