@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 DOCUMENTS = {
     "archive fill": "plumbline.replay.document_types:FillDocument",
     "archive run": "plumbline.stream_job.document_types:ArchiveRunDocument",
+    "audit": "plumbline.reconcile.audit.document_types:AuditDocument",
     "batch run": "plumbline.batch_reference.document_types:BatchDocument",
     "check": "plumbline.document_types:CheckDocument",
     "demo": "plumbline.demo.document_types:DemoDocument",
