@@ -221,7 +221,7 @@ def _records(pins: Pins, side: str, name: str, intake: Intake) -> dict[str, Any]
 
 def _gone(pins: Pins, side: str, copies: str, in_range: str) -> int:
     """How many copies are of records that the archive does not hold: deleted there, or never come back after a loss."""
-    held = _archive(pins, side, f"{side}_held", None)
+    held = _archive(pins, side, f"{side}_archived", None)
     mine = f'SELECT partition, "offset" FROM {held} WHERE topic = {text(_source(pins, side).topic)}'
     [(number,)] = pins.con.execute(
         f"""

@@ -112,6 +112,14 @@ def test_the_copy_is_held_to_the_archive(
     assert found.exit_code == (1 if balanced else 3)
 
 
+def test_a_copy_too_many_is_told_beside_a_record_that_arrived_after_the_batch(make_world: MakeWorld) -> None:
+    world = with_refused(make_world(), a="oversize").batch_without("c")
+    world.copied = ["a", "a"]
+    found = run(world)
+    assert (found.exit_code, found.document["records"]["shows"]["balanced"]) == (3, False)
+    assert "arrived_after_batch" in found.document["causes"]
+
+
 def test_copies_of_records_that_the_archive_lost_are_no_defect(make_world: MakeWorld) -> None:
     world = with_refused(make_world(), a="oversize", pc="null_key").archive_without("a")
     found = run(world)
