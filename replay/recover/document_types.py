@@ -28,7 +28,7 @@ class BorderDocument(TypedDict):
 class ReadPiece(TypedDict):
     """Offsets `start <= offset < end` and the door they are read through."""
 
-    door: Literal["iceberg", "kafka", "empty", "gone"]
+    door: Literal["archive", "kafka"]
     partition: int
     start: int
     end: int
