@@ -117,9 +117,11 @@ def test_reconcile_tells_it(job: Job) -> None:
     assert topics.told_anew(job.contract, job.home, job.lake) == []
 
 
-def test_a_running_job_ends(job: Job) -> None:
+@pytest.mark.parametrize("joins", [True, False], ids=["join", "archive"])
+def test_a_running_job_ends(joins: bool, job: Job) -> None:
     service = object.__new__(Service)
-    service.parts = SimpleNamespace(contract=job.contract, kafka=job.kafka, job=job.job)  # type: ignore[assignment]
+    parts = SimpleNamespace(contract=job.contract, lake=job.lake, kafka=job.kafka, job=job.job, joins=joins)
+    service.parts = parts  # type: ignore[assignment]
     keeper: Any = SimpleNamespace(trouble=None)
     service._asked = float("-inf")
     service._refuse_other_topics(keeper)
