@@ -36,7 +36,7 @@ def test_the_quarantine_grows_while_the_job_runs(tmp_path: Path, monkeypatch: py
     lake, job = Lake.open(home), JobFolder.of(contract, home)
     job.root.mkdir(parents=True)
     lake.ensure_table("raw.orders", ARCHIVE_SCHEMA)
-    parts: Any = SimpleNamespace(lake=lake, contract=contract, job=job)
+    parts: Any = SimpleNamespace(lake=lake, contract=contract, job=job, joins=True)
     running, stop = Service(parts, Life(), lambda message: None), threading.Event()
     thread = threading.Thread(target=running._watch, args=(QUIET, stop))
     thread.start()
