@@ -14,10 +14,9 @@ from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.inputs.batch_runs import covered, holds
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out, newest_event_us
 from plumbline.reconcile.inputs.open_inputs import pinned
-from plumbline.reconcile.inputs.pinned_views import BATCH, Pins
+from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.judge import three_way
 from plumbline.reconcile.judge import verdict as judge
-from plumbline.reconcile.judge.attribution import ATTRIBUTED
 from plumbline.reconcile.judge.books import Books
 from plumbline.reconcile.judge.boundary_cases import count_edges
 from plumbline.reconcile.judge.foreign_ledger import contradicted
@@ -28,6 +27,7 @@ from plumbline.reconcile.judge.unknown_causes import lacking, unknown
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.contract.model import Contract
+    from plumbline.reconcile.relations.relation import Relation
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,16 @@ def reconcile(
             pins, said = replace(pins, contradicted=True), judged.predicted
             judged = judge_range(pins, progress, full=True, keep_verdicts=False, run_id=question)
             judged = replace(judged, predicted=said)
-        third = None if against is None else three_way.judge_against(judged.pins, against)
+        third = None if against is None else three_way.judge_against(judged.pins, judged.findings, against)
+        findings = judged.findings if third is None else third.findings
         document = {"run_id": question, **_document(judged, progress, require_settled)}
         document["against"] = third and third.as_json()
-        document["edges"] = count_edges(judged.pins) if edges else None
+        document["edges"] = count_edges(judged.pins, findings) if edges else None
         if out is not None:
-            export(pins, document["run_id"], out)
-        examples = example(pins, document)
+            export(pins, findings, document["run_id"], out)
+        examples = example(pins, document, findings)
         if record:
-            keep_record(pins, document)
+            keep_record(pins, document, findings)
     return Run(document, judged.books, examples)
 
 
@@ -119,7 +120,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
     settled = progress.has_closed(_last_us(pins)) and total.count("pending") == 0
     uncompared = any(finding["finding"] in UNCOMPARED for finding in judged.schema)
     drift = uncompared or any(cause != "pending" for cause, _ in total.entries)
-    records = quarantine.records(pins, judged.intake)
+    records = quarantine.records(pins, judged.intake, judged.refusals)
     balanced = judged.books.balance(judged.match) and quarantine.balanced(records)
     empty = total.batch == total.stream == 0  # a range that nothing has reached yet looks like two equal tables
     told = settled and bool(pins.runs) if empty else settled or not require_settled
@@ -143,7 +144,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
         "causes": {name: count for name, count in causes.items() if name != "pending"},
         "unexplained": causes.get("unexplained", 0),
         "unknown": unknown(lacking(pins, progress), causes),
-        "columns": _columns(pins),
+        "columns": _columns(pins, judged.findings),
         "schema": list(judged.schema),
         "ledger": [page.as_json() for page in judged.books.pages],
         "records": records,
@@ -167,7 +168,7 @@ def _last_us(pins: Pins) -> int | None:
     Not the newest row's in both cases: a range that the stream has not reached holds no rows, and is not settled.
     """
     end = pins.time_range.end_us
-    return newest_event_us(pins, BATCH) if end is None else end - 1
+    return newest_event_us(pins, pins.batch) if end is None else end - 1
 
 
 def run_id(pins: Pins, progress: Progress, require_settled: bool, edges: bool = False) -> str:
@@ -199,12 +200,12 @@ def _stream(progress: Progress) -> dict[str, Any]:
     }
 
 
-def _columns(pins: Pins) -> dict[str, int]:
+def _columns(pins: Pins, findings: Relation) -> dict[str, int]:
     """Column to the number of mismatches that it differs in, in the contract's order; `_event_time` last."""
     found = pins.con.execute(
         f"""
         SELECT name, count(*) FROM (
-            SELECT unnest(columns) AS name FROM {ATTRIBUTED} WHERE is_drift AND class = 'mismatch'
+            SELECT unnest(columns) AS name FROM {findings} WHERE is_drift AND class = 'mismatch'
         ) GROUP BY name
         """
     ).fetchall()

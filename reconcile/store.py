@@ -12,7 +12,8 @@ from plumbline.contract.secrets import BLOCKS, place
 from plumbline.reconcile.diff.atomic_file import written_whole
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.inputs.pinned_views import Pins
-from plumbline.reconcile.judge.attribution import AT_ONCE, ATTRIBUTED
+from plumbline.reconcile.judge.attribution import AT_ONCE
+from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +68,7 @@ def findings_schema() -> pa.Schema:
     )
 
 
-def keep_record(pins: Pins, document: dict[str, Any]) -> bool:
+def keep_record(pins: Pins, document: dict[str, Any], findings: Relation) -> bool:
     """Append the findings, then the run; each once per run id, however many reconciles do it at once. Returns whether
     the run was new.
 
@@ -80,7 +81,7 @@ def keep_record(pins: Pins, document: dict[str, Any]) -> bool:
     if _has(lake.evolve(RUNS, schema), run_id):
         return False
     lake.ensure_table(FINDINGS, findings_schema())
-    commit_onto(lake, FINDINGS, lambda table: _has(table, run_id) or _append_findings(pins, table, run_id))
+    commit_onto(lake, FINDINGS, lambda table: _has(table, run_id) or _append_findings(pins, table, findings, run_id))
 
     def run_row(table: Table) -> pa.Table | None:
         return None if _has(table, run_id) else _run_row(pins, document, next_order(table))
@@ -117,26 +118,26 @@ def whose(lake: Lake, name: str) -> dict[str, str | None]:
     return {row["run_id"]: identity_of(json.loads(row["definition"] or "{}")) for row in rows.to_pylist()}
 
 
-def export(pins: Pins, run_id: str, out: str) -> None:
+def export(pins: Pins, findings: Relation, run_id: str, out: str) -> None:
     """Write the findings to a Parquet file, replaced as a whole. Raises SetupError when it cannot be written."""
     with written_whole(Path(out), "findings") as waiting:
-        pins.con.execute(f"COPY ({findings_sql(run_id)}) TO {text(str(waiting))} (FORMAT parquet)")
+        pins.con.execute(f"COPY ({findings_sql(run_id, findings)}) TO {text(str(waiting))} (FORMAT parquet)")
 
 
-def findings_sql(run_id: str) -> str:
-    """The rows of `plumbline.findings` for the attribution in this connection, in no order: to sort a million pieces of
+def findings_sql(run_id: str, findings: Relation) -> str:
+    """The rows of `plumbline.findings` for the findings of a run, in no order: to sort a million pieces of
     evidence takes more memory than all the rest."""
     return f"""
         SELECT {text(run_id)} AS run_id, CAST(to_json(key) AS VARCHAR) AS key, class, cause,
             date_trunc('day', event_time) AS "window", event_time, columns,
             CAST(to_json({evidence_struct()}) AS VARCHAR) AS evidence,
             CAST(batch_row AS VARCHAR) AS left_row, CAST(stream_row AS VARCHAR) AS right_row
-        FROM {ATTRIBUTED}
+        FROM {findings}
     """
 
 
 def evidence_struct() -> str:
-    """SQL of one struct with all evidence of a row of `attributed`; moments as ISO 8601 text in UTC.
+    """SQL of one struct with all evidence of a finding; moments as ISO 8601 text in UTC.
 
     A watermark of 0 stands for none yet and becomes NULL.
     """
@@ -173,14 +174,14 @@ def _iso(moment: str) -> str:
     return f"strftime({moment}, '%Y-%m-%dT%H:%M:%S.%fZ')"
 
 
-def _append_findings(pins: Pins, findings: Table, run_id: str) -> bool:
+def _append_findings(pins: Pins, table: Table, findings: Relation, run_id: str) -> bool:
     import pyarrow as pa
 
     schema = findings_schema()
     # PyIceberg needs the memory for what it writes, and DuckDB would fill it with blocks that it has read once.
     pins.con.execute(f"SET memory_limit = '{Budget.of(pins.memory).duckdb_bytes // 2}B'")
-    reader = pins.con.sql(findings_sql(run_id)).to_arrow_reader(AT_ONCE)
-    with findings.transaction() as transaction:
+    reader = pins.con.sql(findings_sql(run_id, findings)).to_arrow_reader(AT_ONCE)
+    with table.transaction() as transaction:
         for batch in reader:
             rows = pa.Table.from_batches([batch]).cast(schema)
             transaction.append(rows, snapshot_properties={"plumbline.run-id": run_id})

@@ -16,6 +16,7 @@ import pytest
 from plumbline.connect.broker import BrokerInfo
 from plumbline.connect.home import Home
 from tests.support import class_archive, documents
+from tests.support.checked_relations import hold_relations_to_their_declarations
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -26,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 os.environ.update(class_archive.environment())
 documents.watch()
+hold_relations_to_their_declarations()
+
 
 FIRST = ("tests/test_readme.py", "tests/replay/test_recover_survivors.py", "tests/stream_job/test_killed.py")
 """The longest files, longest first: one that begins last lets the other process wait for it."""

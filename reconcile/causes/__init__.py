@@ -13,7 +13,7 @@ class Cause:
     """One reason for which a row may differ.
 
     Of all causes whose `proof` holds, the one with the lowest `precedence` wins. `proof` is a SQL predicate over the
-    columns of the relation `evidence` (see `reconcile/evidence/`); NULL, that is a missing piece of evidence, proves
+    columns of EVIDENCE and its notes (see `reconcile/relations/`); NULL, that is a missing piece of evidence, proves
     nothing. `evidence` names the columns that a reader needs to check it, `story` is one sentence with `{column}`
     places, filled by reconcile.report.stories. `is_drift` is false for what is not a difference yet. `needs` are the
     sources without which nothing is proven (see `reconcile/judge/unknown_causes.py`): such a cause is then unknown, not

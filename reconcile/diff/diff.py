@@ -22,7 +22,6 @@ from plumbline.reconcile.diff.atomic_file import written_whole
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.case_names import CaseNames
 from plumbline.reconcile.diff.engine.compare import CLASSES, Comparison, compare
-from plumbline.reconcile.diff.engine.exact_sql import DRIFT
 from plumbline.reconcile.diff.engine.frames import with_nan
 from plumbline.reconcile.diff.engine.masking import masks
 from plumbline.reconcile.diff.engine.relation import Relation, describe
@@ -34,6 +33,7 @@ from plumbline.reconcile.diff.repair_sql import Repairable, write_repair
 from plumbline.reconcile.diff.samples import in_order, plain_json, samples_sql
 from plumbline.reconcile.diff.spark.choice import Choice, choose
 from plumbline.reconcile.diff.tolerances import parse_tolerances
+from plumbline.reconcile.relations.diff import DRIFT
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -13,8 +13,8 @@ from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.diff.engine import Comparison, Relation
 from plumbline.reconcile.diff.engine.columns import drift_names
-from plumbline.reconcile.diff.engine.exact_sql import DRIFT
 from plumbline.reconcile.diff.sql_literals import DIALECTS, Dialect
+from plumbline.reconcile.relations.diff import DRIFT
 
 _ROWS_A_STATEMENT = 500
 Literals = list[str]

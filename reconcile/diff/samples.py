@@ -7,7 +7,7 @@ from typing import Any
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.reconcile.diff.engine.compare import CLASSES, Comparison
-from plumbline.reconcile.diff.engine.exact_sql import DRIFT
+from plumbline.reconcile.relations.diff import DRIFT
 
 
 def in_order(found: Comparison) -> str:

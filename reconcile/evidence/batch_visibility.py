@@ -9,72 +9,73 @@ from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.inputs.batch_runs import covered
 from plumbline.reconcile.inputs.pinned_views import Pins, archive_view
+from plumbline.reconcile.relations.evidence import ARCHIVE_THEN, DOUBTFUL, HELD_THEN, SEEN
 
 if TYPE_CHECKING:
     from plumbline.reconcile.inputs.batch_runs import BatchRun
+    from plumbline.reconcile.relations.relation import Relation, Sided
 
 
-def look_into_batch_snapshots(pins: Pins) -> None:
-    """Fill `seen`: for rows with records that the stream joined, which of them the covering batch run could read."""
+def look_into_batch_snapshots(pins: Pins, inputs: Relation, records: Sided) -> Relation:
+    """SEEN: of the rows with records that the stream joined, which of them the covering batch run could read."""
     con = pins.con
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE seen "
-        "(id BIGINT, batch_snapshot_id BIGINT, left_in_batch_snapshot BOOLEAN, right_in_batch_snapshot BOOLEAN)"
-    )
+    SEEN.fill(con, SEEN.nothing)
     borrowed = " OR ".join(f"(NOT batch_has_{side} AND {side}_offset IS NOT NULL)" for side in SIDES)
     doubtful = f"(stream_present OR {borrowed}) AND NOT coalesce(same_lineage, false)"
-    found = con.execute(f"SELECT 1 FROM inputs WHERE {doubtful} LIMIT 1").fetchone()
-    if found is None:
-        return
-    con.execute(f"CREATE OR REPLACE TABLE doubtful AS SELECT * FROM inputs WHERE {doubtful}")
+    if not inputs.any(con, doubtful):
+        return SEEN
+    DOUBTFUL.fill(con, f"SELECT * FROM {inputs} WHERE {doubtful}")
     for run in reversed(pins.runs):
-        if con.execute("SELECT 1 FROM doubtful LIMIT 1").fetchone() is None:
-            return
-        _look_into(pins, run)
-        con.execute("DELETE FROM doubtful WHERE id IN (SELECT id FROM seen)")
+        if not DOUBTFUL.any(con):
+            break
+        _look_into(pins, run, records)
+        con.execute(f"DELETE FROM {DOUBTFUL} WHERE id IN (SELECT id FROM {SEEN})")
+    return SEEN
 
 
-def _look_into(pins: Pins, run: BatchRun) -> None:
+def _look_into(pins: Pins, run: BatchRun, records: Sided) -> None:
     """Judge the doubtful rows in the range of one batch run by the archive snapshots it read."""
     in_run = run.time_range.sql("event_time")
-    if pins.con.execute(f"SELECT 1 FROM doubtful WHERE {in_run} LIMIT 1").fetchone() is None:
+    if not DOUBTFUL.any(pins.con, in_run):
         return
     held = {
-        side: f"CASE WHEN ({side}_partition + {side}_offset) IS NOT NULL THEN {_held(pins, side, snapshot)} END"
+        side: f"CASE WHEN ({side}_partition + {side}_offset) IS NOT NULL"
+        f" THEN {_held(pins, side, snapshot, records)} END"
         for side, snapshot in (("left", run.left_archive), ("right", run.right_archive))
     }
-    pins.con.execute(
+    SEEN.add(
+        pins.con,
         f"""
-        INSERT INTO seen
-        SELECT id, {run.snapshot_id}, {held["left"]}, {held["right"]}
-        FROM doubtful WHERE {in_run}
-        """
+        SELECT id, {run.snapshot_id} AS batch_snapshot_id,
+            {held["left"]} AS left_in_batch_snapshot, {held["right"]} AS right_in_batch_snapshot
+        FROM {DOUBTFUL} WHERE {in_run}
+        """,
     )
 
 
-def _held(pins: Pins, side: str, snapshot_id: int | None) -> str:
+def _held(pins: Pins, side: str, snapshot_id: int | None, records: Sided) -> str:
     """SQL that says whether the row's record of one side is in the archive at the snapshot; NULL when that is gone."""
     if snapshot_id is None:
         return "NULL"
     try:
-        archive_view(pins, f"{side}_then", side, snapshot_id, _reach(pins, side))
+        archive_view(pins, ARCHIVE_THEN[side], side, snapshot_id, _reach(pins, side, records))
     except SetupError:
         return "NULL"  # expired: nobody can say any more what that run saw
-    pins.con.execute(
+    held = HELD_THEN[side].fill(
+        pins.con,
         f"""
-        CREATE OR REPLACE TEMP TABLE {side}_held AS
-        SELECT DISTINCT a.partition, a."offset" FROM {side}_then a
-        SEMI JOIN doubtful d ON a.partition = d.{side}_partition AND a."offset" = d.{side}_offset
-        """
+        SELECT DISTINCT a.partition, a."offset" FROM {ARCHIVE_THEN[side]} a
+        SEMI JOIN {DOUBTFUL} d ON a.partition = d.{side}_partition AND a."offset" = d.{side}_offset
+        """,
     )
-    return f'({side}_partition, {side}_offset) IN (SELECT (partition, "offset") FROM {side}_held)'
+    return f'({side}_partition, {side}_offset) IN (SELECT (partition, "offset") FROM {held})'
 
 
-def _reach(pins: Pins, side: str) -> TimeRange | None:
+def _reach(pins: Pins, side: str, records: Sided) -> TimeRange | None:
     """Where to look for the doubtful rows' records: None stands for the rows' own reach. Everywhere once one of them is
     not there today, as that of a row beyond `within`, or of one without an event time: elsewhere is not nowhere."""
     elsewhere = f"""
-        SELECT 1 FROM doubtful d JOIN {side}_records r
+        SELECT 1 FROM {DOUBTFUL} d JOIN {records[side]} r
             ON r.partition = d.{side}_partition AND r."offset" = d.{side}_offset
         WHERE r.event_us IS NULL LIMIT 1
     """

@@ -14,25 +14,29 @@ from plumbline.contract.lineage import COORDINATES, LINEAGE
 from plumbline.reconcile.diff.engine import compare
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.columns import drift_names
-from plumbline.reconcile.inputs.pinned_views import BATCH, STREAM, Pins
+from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.relations.diff import DRIFT
+from plumbline.reconcile.relations.evidence import DIFFERENCES, FINDING_IDS, INSIDE, PAIRED, SEVERAL, SEVERAL_ROWS
+from plumbline.reconcile.relations.inputs import BATCH, STREAM
+from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
     from plumbline.reconcile.diff.engine import Comparison
 
-DIFFERING = "differing"
-_SEVERAL = {BATCH: "batch_several", STREAM: "stream_several"}
 _UNNAMED = "_left_offset IS NULL AND _right_offset IS NULL"
 _ROWS = {"batch": "left", "stream": "right"}
 
 
 @dataclass(frozen=True)
 class Differing:
-    """What the diff found beside the rows in the temp table `differing` (see `find`).
+    """What the diff found: `rows` are the differences, `several` the keys with several rows on a side.
 
     `match` is how many batch rows the engine found equal in the stream table, `batch` and `stream` how many rows it
     read, `schema` what is wrong between the two schemas.
     """
 
+    rows: Relation
+    several: Relation
     batch: int
     stream: int
     match: int
@@ -40,30 +44,28 @@ class Differing:
 
 
 def find(pins: Pins) -> Differing:
-    """Fill the temp table `differing`: one row per difference, with both rows, their lineage and event times.
-
-    Columns: `id`, `class` (mismatch, missing, extra or duplicate), `key` (struct), `batch_count` and `stream_count`
-    (rows of each table it stands for), `stream_copies` (stream rows of its key and lineage), `columns` (that differ),
-    `batch_row` and `stream_row` (JSON of the compared columns), and per side `<side>_event_time`,
-    `<side>_left_partition` ... `<side>_right_offset`, `<side>_replay_id`.
-    """
+    """Compare the rows of both outputs: one row per difference, with both rows, their lineage and event times."""
     con = pins.con
-    con.execute("CREATE OR REPLACE SEQUENCE finding_ids")
-    first = compare_rows(pins, BATCH, STREAM, tuple(pins.contract.output.key), LINEAGE)
-    con.execute(f"CREATE OR REPLACE TABLE several AS {_several_keys(pins)}")
-    con.execute(f"CREATE OR REPLACE TABLE {DIFFERING} AS {_by_key(pins)}")
-    inside = _by_lineage(pins) if _any(pins, "several") else 0
-    return Differing(first.left_rows, first.right_rows, first.counts["match"] + inside, first.schema)
+    con.execute(f"CREATE OR REPLACE SEQUENCE {FINDING_IDS}")
+    first = compare_rows(pins, pins.batch, pins.stream, tuple(pins.contract.output.key), LINEAGE)
+    SEVERAL.fill(con, _several_keys(pins))
+    DIFFERENCES.fill(con, _by_key(pins))
+    inside = _by_lineage(pins) if SEVERAL.any(con) else 0
+    return Differing(
+        DIFFERENCES, SEVERAL, first.left_rows, first.right_rows, first.counts["match"] + inside, first.schema
+    )
 
 
-def compare_rows(pins: Pins, left: str, right: str, key: tuple[str, ...], carry: tuple[str, ...]) -> Comparison:
-    """Compare two views by `key` under the contract's tolerances; leaves what differs in the view `drift`."""
+def compare_rows(
+    pins: Pins, left: Relation, right: Relation, key: tuple[str, ...], carry: tuple[str, ...]
+) -> Comparison:
+    """Compare two views by `key` under the contract's tolerances; leaves what differs in DRIFT."""
     columns = [name for name in pins.contract.value_columns if name not in key]
     tolerances = pins.contract.reconcile.as_tolerances()
     return compare(
         pins.con,
-        left,
-        right,
+        left.name,
+        right.name,
         key,
         columns=columns,
         ignore=(),
@@ -77,7 +79,7 @@ def compare_rows(pins: Pins, left: str, right: str, key: tuple[str, ...], carry:
 
 def _several_keys(pins: Pins) -> str:
     keys = ", ".join(f"{ident(new)} AS {ident(name)}" for name, new in drift_names(pins.contract.output.key).items())
-    return f"SELECT {keys} FROM drift WHERE drift.class = 'duplicate' OR drift.left_count > 1 OR drift.right_count > 1"
+    return f"SELECT {keys} FROM {DRIFT} d WHERE d.class = 'duplicate' OR d.left_count > 1 OR d.right_count > 1"
 
 
 def _by_key(pins: Pins) -> str:
@@ -90,16 +92,16 @@ def _by_lineage(pins: Pins) -> int:
     """Differences inside keys with several rows, compared by key and coordinates; returns how many rows agree."""
     con, key = pins.con, pins.contract.output.key
     same_key = " AND ".join(f"several.{ident(name)} IS NOT DISTINCT FROM side.{ident(name)}" for name in key)
-    for view, table in _SEVERAL.items():
-        con.execute(
-            f"CREATE OR REPLACE TABLE {table} AS SELECT side.* FROM {view} side SEMI JOIN several ON {same_key}"
-        )
+    batch, stream = (
+        SEVERAL_ROWS[of].fill(con, f"SELECT side.* FROM {rows} side SEMI JOIN {SEVERAL} several ON {same_key}")
+        for of, rows in ((BATCH, pins.batch), (STREAM, pins.stream))
+    )
     # Where one of them has no lineage, rows of a key can only be distinguished by their values.
     values = tuple(name for name in pins.contract.value_columns if not _ignored(pins, name))
-    named = not any(_any(pins, f"{table} WHERE {_UNNAMED}") for table in _SEVERAL.values())
+    named = not any(rows.any(con, _UNNAMED) for rows in (batch, stream))
     inside = COORDINATES if named else values
     carry = tuple(name for name in LINEAGE if name not in inside)
-    second = compare_rows(pins, _SEVERAL[BATCH], _SEVERAL[STREAM], (*key, *inside), carry)
+    second = compare_rows(pins, batch, stream, (*key, *inside), carry)
     keyed = ", ".join(
         f"CASE WHEN {count} > 0 THEN {ident(name)} END AS {ident(side + name)}"
         for side, count in (("batch", "left_count"), ("stream", "right_count"))
@@ -107,32 +109,32 @@ def _by_lineage(pins: Pins) -> int:
         if name in inside
     )
     lineage = ", ".join(filter(None, [keyed, _lineage_of_drift(carry)]))
-    con.execute(f"CREATE OR REPLACE TABLE inside AS {_difference(pins, lineage)}")
+    INSIDE.fill(con, _difference(pins, lineage))
     if not named:
         con.execute(_count_copies(pins))
-    con.execute(_pair_up(pins))
-    con.execute(f"INSERT INTO {DIFFERING} BY NAME SELECT * EXCLUDE (other_id) FROM paired")
-    con.execute(f"INSERT INTO {DIFFERING} BY NAME {_unpaired()}")
+    PAIRED.fill(con, _pair_up(pins))
+    DIFFERENCES.add(con, f"SELECT * EXCLUDE (other_id) FROM {PAIRED}")
+    DIFFERENCES.add(con, _unpaired())
     return second.counts["match"]
 
 
 def _count_copies(pins: Pins) -> str:
     """Equal rows of a key are copies of one row only where all of them are made from the same records."""
-    same = [f"s.{ident(name)} IS NOT DISTINCT FROM inside.key.{ident(name)}" for name in pins.contract.output.key]
-    same += [f"s.{ident(name)} IS NOT DISTINCT FROM inside.{ident('stream' + name)}" for name in COORDINATES]
-    copies = f"SELECT count(*) FROM {_SEVERAL[STREAM]} s WHERE NOT ({_UNNAMED}) AND {' AND '.join(same)}"
-    return f"UPDATE inside SET stream_copies = NULL WHERE stream_copies > 1 AND ({copies}) <> stream_copies"
+    same = [f"s.{ident(name)} IS NOT DISTINCT FROM {INSIDE}.key.{ident(name)}" for name in pins.contract.output.key]
+    same += [f"s.{ident(name)} IS NOT DISTINCT FROM {INSIDE}.{ident('stream' + name)}" for name in COORDINATES]
+    copies = f"SELECT count(*) FROM {SEVERAL_ROWS[STREAM]} s WHERE NOT ({_UNNAMED}) AND {' AND '.join(same)}"
+    return f"UPDATE {INSIDE} SET stream_copies = NULL WHERE stream_copies > 1 AND ({copies}) <> stream_copies"
 
 
 def _difference(pins: Pins, lineage: str) -> str:
     key = ", ".join(f"{ident(name)} := {ident(new)}" for name, new in drift_names(pins.contract.output.key).items())
     return f"""
-        SELECT nextval('finding_ids') AS id, class, struct_pack({key}) AS key,
+        SELECT nextval('{FINDING_IDS}') AS id, class, struct_pack({key}) AS key,
             left_count AS batch_count, right_count AS stream_count, right_count AS stream_copies, columns,
             CASE WHEN left_count > 0 THEN to_json(left_row) END AS batch_row,
             CASE WHEN right_count > 0 THEN to_json(right_row) END AS stream_row,
             {lineage}
-        FROM drift
+        FROM {DRIFT}
     """
 
 
@@ -154,15 +156,14 @@ def _pair_up(pins: Pins) -> str:
     ranked = (
         "SELECT *, row_number() OVER (PARTITION BY key, {side}_left_partition, {side}_left_offset"
         " ORDER BY {side}_right_partition, {side}_right_offset) AS place"
-        " FROM inside WHERE class = '{kind}' AND {side}_left_offset IS NOT NULL"
+        " FROM {inside} WHERE class = '{kind}' AND {side}_left_offset IS NOT NULL"
     )
     return f"""
-        CREATE OR REPLACE TABLE paired AS
-        WITH b AS ({ranked.format(side="batch", kind="missing")}),
-        s AS ({ranked.format(side="stream", kind="extra")}),
+        WITH b AS ({ranked.format(inside=INSIDE, side="batch", kind="missing")}),
+        s AS ({ranked.format(inside=INSIDE, side="stream", kind="extra")}),
         both_sides AS (
-            SELECT b.id, s.id AS other_id, 'mismatch' AS class, b.key, 1 AS batch_count, 1 AS stream_count,
-                1 AS stream_copies,
+            SELECT b.id, s.id AS other_id, 'mismatch' AS class, b.key,
+                1::BIGINT AS batch_count, 1::BIGINT AS stream_count, 1::BIGINT AS stream_copies,
                 b.batch_row, s.stream_row, {batch}, {stream}
             FROM b JOIN s
                 ON b.key IS NOT DISTINCT FROM s.key AND b.place = s.place
@@ -174,13 +175,13 @@ def _pair_up(pins: Pins) -> str:
 
 def _unpaired() -> str:
     """What the pairs leave of the differences inside keys: of a row that stands there several times, the other ones."""
-    return """
+    return f"""
         SELECT * FROM (
             SELECT * REPLACE (
-                batch_count - (id IN (SELECT id FROM paired))::BIGINT AS batch_count,
-                stream_count - (id IN (SELECT other_id FROM paired))::BIGINT AS stream_count
+                batch_count - (id IN (SELECT id FROM {PAIRED}))::BIGINT AS batch_count,
+                stream_count - (id IN (SELECT other_id FROM {PAIRED}))::BIGINT AS stream_count
             )
-            FROM inside
+            FROM {INSIDE}
         ) WHERE batch_count > 0 OR stream_count > 0
     """
 
@@ -188,7 +189,3 @@ def _unpaired() -> str:
 def _ignored(pins: Pins, name: str) -> bool:
     tolerance = pins.contract.reconcile.as_tolerances().get(name)
     return tolerance is not None and tolerance.ignore
-
-
-def _any(pins: Pins, table: str) -> bool:
-    return pins.con.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None

@@ -15,45 +15,52 @@ from plumbline.connect.sql_quoting import ident
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange, from_micros
-from plumbline.reconcile.evidence.gather import EVIDENCE
 from plumbline.reconcile.evidence.left_out import fill_left_out
-from plumbline.reconcile.inputs.epoch_spans import SPANS
-from plumbline.reconcile.inputs.pinned_views import LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins, archive_view
+from plumbline.reconcile.inputs.pinned_views import Pins, archive_view
+from plumbline.reconcile.relations.evidence import (
+    ARCHIVE_AFTER,
+    LATE_RECORDS,
+    LEFT_OUT,
+    LIFTED,
+    LIFTS,
+    STAMP_NOTES,
+)
+from plumbline.reconcile.relations.inputs import ARCHIVES, SPANS
+from plumbline.reconcile.relations.relation import Relation
 
-STAMPS = "stamp_notes"
-RANGE = {"left": LEFT_ARCHIVE, "right": RIGHT_ARCHIVE}
 _NAMED = ("topic", "partition", "offset", "event_time", "delivered_at", "ahead_by_ms")
 
 
-def note(pins: Pins) -> None:
-    """Fill the temp table `stamp_notes`: id, `left_stamped` and `right_stamped` (the row's record of that side was late
+def note(pins: Pins, evidence: Relation) -> Relation:
+    """STAMP_NOTES: id, `left_stamped` and `right_stamped` (the row's record of that side was late
     only because of an event from the future), and the event that it was: `stamp_topic`, `stamp_partition`,
     `stamp_offset`, `stamp_event_time`, `stamp_delivered_at`, `stamp_ahead_by_ms`. Only such rows are there."""
     con = pins.con
     # An event that `where` leaves out lifts nothing: where nobody can tell which those are, nothing is proven.
-    con.execute(f"CREATE OR REPLACE TEMP TABLE late_records AS {_LATE_RECORDS}")
-    [(earliest_us,)] = con.execute("SELECT min(event_us) FROM late_records").fetchall()
+    LATE_RECORDS.fill(con, _late_records(evidence))
+    [(earliest_us,)] = con.execute(f"SELECT min(event_us) FROM {LATE_RECORDS}").fetchall()
     sure = True
     for side in SIDES:
         sure = fill_left_out(pins, side) and sure
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_lifts AS {_lifts(pins, side, earliest_us)}")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE lifted AS {_lifted()}")
+        LIFTS[side].fill(con, _lifts(pins, side, earliest_us))
+    LIFTED.fill(con, _lifted())
     columns = ", ".join(f"coalesce(l.stamp.{ident(name)}, r.stamp.{ident(name)}) AS stamp_{name}" for name in _NAMED)
-    con.execute(
+    return STAMP_NOTES.fill(
+        con,
         f"""
-        CREATE OR REPLACE TEMP TABLE {STAMPS} AS
         SELECT e.id, l.turn IS NOT NULL AS left_stamped, r.turn IS NOT NULL AS right_stamped, {columns}
-        FROM {EVIDENCE} e
-        LEFT JOIN lifted l ON e.left_late AND l.turn = e.left_turn AND l.event_us = e.left_event_us
-        LEFT JOIN lifted r ON e.right_late AND r.turn = e.right_turn AND r.event_us = e.right_event_us
+        FROM {evidence} e
+        LEFT JOIN {LIFTED} l ON e.left_late AND l.turn = e.left_turn AND l.event_us = e.left_event_us
+        LEFT JOIN {LIFTED} r ON e.right_late AND r.turn = e.right_turn AND r.event_us = e.right_event_us
         WHERE {str(sure).lower()} AND (l.turn IS NOT NULL OR r.turn IS NOT NULL)
-        """
+        """,
     )
 
 
-_LATE_RECORDS = " UNION ".join(
-    f"SELECT {side}_turn AS turn, {side}_event_us AS event_us FROM {EVIDENCE} WHERE {side}_late" for side in SIDES
-)
+def _late_records(evidence: Relation) -> str:
+    return " UNION ".join(
+        f"SELECT {side}_turn AS turn, {side}_event_us AS event_us FROM {evidence} WHERE {side}_late" for side in SIDES
+    )
 
 
 def _lifts(pins: Pins, side: str, earliest_us: int | None) -> str:
@@ -66,12 +73,14 @@ def _lifts(pins: Pins, side: str, earliest_us: int | None) -> str:
     source = pins.contract.left if side == "left" else pins.contract.right
     delay_ms = milliseconds(source.watermark)
     after = TimeRange(None if earliest_us is None else from_micros(earliest_us + delay_ms * 1_000))
-    archive_view(pins, f"{side}_after", side, None if earliest_us is None else pins.snapshots[source.archive], after)
+    snapshot = None if earliest_us is None else pins.snapshots[source.archive]
+    archive_view(pins, ARCHIVE_AFTER[side], side, snapshot, after)
     fields = ", ".join(f"{ident(name)} := {ident(name)}" for name in _NAMED)
     return f"""
         WITH read AS (
             SELECT a.*, s.turn, least(a.kafka_timestamp, s.planned_at) AS delivered_at
-            FROM {side}_after a ANTI JOIN {side}_left_out q ON q.partition = a.partition AND q."offset" = a."offset"
+            FROM {ARCHIVE_AFTER[side]} a
+            ANTI JOIN {LEFT_OUT[side]} q ON q.partition = a.partition AND q."offset" = a."offset"
             ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s
                 ON a.partition = s.partition AND a."offset" >= s.start_offset
             WHERE a."offset" < s.end_offset
@@ -98,7 +107,7 @@ def _usual_lead(side: str) -> str:
                 FROM (
                     SELECT ceil((epoch_ms(event_time) - epoch_ms(kafka_timestamp)) / 60000)::BIGINT AS minute,
                         count(*) AS records
-                    FROM {RANGE[side]} GROUP BY minute
+                    FROM {ARCHIVES[side]} GROUP BY minute
                 )
             ) WHERE so_far * 2 >= altogether ORDER BY minute LIMIT 1
         ) WHERE lead_ms > 0
@@ -120,7 +129,7 @@ def _lifted() -> str:
         WITH {parts}
         SELECT late.turn, late.event_us,
             CASE WHEN {without["left"]} THEN right_steps.stamp ELSE left_steps.stamp END AS stamp
-        FROM late_records late {joins}
+        FROM {LATE_RECORDS} late {joins}
         WHERE {" AND ".join(with_stamps)} AND NOT ({" AND ".join(without.values())})
     """
 
@@ -130,7 +139,7 @@ def _honest(side: str) -> str:
     return f"""
         {side}_honest AS (
             SELECT turn, max(honest_us) OVER (ORDER BY turn) AS lifts_to_us
-            FROM {side}_lifts WHERE honest_us IS NOT NULL
+            FROM {LIFTS[side]} WHERE honest_us IS NOT NULL
         )"""
 
 
@@ -138,7 +147,7 @@ def _steps(side: str) -> str:
     """The stamped events of one side that were the farthest ahead when they came."""
     return f"""
         {side}_steps AS (
-            SELECT turn, stamped_us AS lifts_to_us, stamp FROM {side}_lifts WHERE stamped_us IS NOT NULL
+            SELECT turn, stamped_us AS lifts_to_us, stamp FROM {LIFTS[side]} WHERE stamped_us IS NOT NULL
             QUALIFY stamped_us > coalesce(max(stamped_us) OVER (
                 ORDER BY turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), -1)
         )"""

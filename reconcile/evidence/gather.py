@@ -6,12 +6,13 @@ from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.diff.engine.threads import one_thread
 from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_into_batch_snapshots
-from plumbline.reconcile.evidence.differing_rows import DIFFERING
 from plumbline.reconcile.evidence.stream_known import stream_known
-from plumbline.reconcile.inputs.epoch_spans import READ, SPANS, Progress, may_come
-from plumbline.reconcile.inputs.pinned_views import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
+from plumbline.reconcile.inputs.epoch_spans import Progress, may_come
+from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.relations.evidence import EVIDENCE, INPUTS, PAIRS, RECORDS
+from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, SPANS, TAKEN
+from plumbline.reconcile.relations.relation import Relation
 
-EVIDENCE = "evidence"
 OTHER = {"left": "right", "right": "left"}
 PARTS = ("partition", "offset")
 EPOCH = ("epoch", "turn", "late_watermark_ms")
@@ -19,8 +20,8 @@ GRAIN_US = 1_000
 """Spark closes windows by whole milliseconds: nearer to a bound than that, two right jobs may disagree."""
 
 
-def gather(pins: Pins, progress: Progress) -> None:
-    """Fill the temp table `evidence`: one row per row of `differing`, with what the causes' proofs read.
+def gather(pins: Pins, progress: Progress, differing: Relation) -> Relation:
+    """EVIDENCE: one row per row of `differing`, with what the causes' proofs read.
 
     `class`, `key`, `columns`, `left_count` and `right_count` (rows in batch and stream), `event_time` (of the row);
     `batch_present`, `stream_present`, `batch_has_left`, `stream_has_left`, `batch_has_right`, `stream_has_right`,
@@ -39,20 +40,20 @@ def gather(pins: Pins, progress: Progress) -> None:
     joins, `at_bound` that they lie within a millisecond of a bound of `within`. NULL is unknown: no lineage, not
     archived, no ledger.
     """
-    pins.con.execute(f"CREATE OR REPLACE TABLE inputs AS {_inputs()}")
-    known = stream_known(pins)
+    INPUTS.fill(pins.con, _inputs(differing))
+    known = stream_known(pins, INPUTS)
     for side in SIDES:
-        for name, view in (("batch", pins.around(BATCH)), ("stream", known)):
-            pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {name}_{side}_pairs AS {_pairs(side, view)}")
+        for name, rows in (("batch", pins.around(pins.batch)), ("stream", known)):
+            PAIRS[name, side].fill(pins.con, _pairs(side, rows))
     pins.con.execute(_BORROW)
     for side in SIDES:
-        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_records AS {_records(pins, side, progress)}")
-    look_into_batch_snapshots(pins)
+        RECORDS[side].fill(pins.con, _records(side, progress))
+    seen = look_into_batch_snapshots(pins, INPUTS, RECORDS)
     with one_thread(pins.con):
-        pins.con.execute(f"CREATE OR REPLACE TABLE {EVIDENCE} AS {_evidence(pins, progress, known)}")
+        return EVIDENCE.fill(pins.con, _evidence(pins, progress, known, seen))
 
 
-def _inputs() -> str:
+def _inputs(differing: Relation) -> str:
     """Each difference with the coordinates to look up."""
     coordinates = ", ".join(
         f"coalesce(batch_{side}_{part}, stream_{side}_{part}) AS {side}_{part}" for side in SIDES for part in PARTS
@@ -79,7 +80,7 @@ def _inputs() -> str:
         WITH resolved AS (
             SELECT *, batch_count > 0 AS batch_present, stream_count > 0 AS stream_present, {coordinates},
                 coalesce(batch_event_time, stream_event_time) AS event_time, {named}
-            FROM {DIFFERING}
+            FROM {differing}
         )
         SELECT *, {has}, CASE WHEN batch_named AND stream_named THEN {same} END AS same_lineage,
             CASE WHEN batch_present AND stream_present THEN NOT same_lineage ELSE true END AS other_lineage,
@@ -88,13 +89,13 @@ def _inputs() -> str:
     """
 
 
-def _pairs(side: str, view: str) -> str:
-    """The partners that an output table has of each record in `inputs` on one side."""
+def _pairs(side: str, rows: Relation) -> str:
+    """The partners that an output table has of each record in INPUTS on one side."""
     other = OTHER[side]
     return f"""
         SELECT DISTINCT b._{side}_partition AS partition, b._{side}_offset AS "offset",
             b._{other}_partition AS other_partition, b._{other}_offset AS other_offset
-        FROM {view} b SEMI JOIN inputs i
+        FROM {rows} b SEMI JOIN {INPUTS} i
             ON i.{side}_partition = b._{side}_partition AND i.{side}_offset = b._{side}_offset
         WHERE b._{other}_offset IS NOT NULL
     """
@@ -102,11 +103,11 @@ def _pairs(side: str, view: str) -> str:
 
 _BORROW = "; ".join(
     f"""
-    UPDATE inputs SET {other}_partition = record[1], {other}_offset = record[2]
+    UPDATE {INPUTS} SET {other}_partition = record[1], {other}_offset = record[2]
     FROM (
-        SELECT partition, "offset", min((other_partition, other_offset)) AS record FROM {table}_{side}_pairs
+        SELECT partition, "offset", min((other_partition, other_offset)) AS record FROM {PAIRS[table, side]}
         WHERE (partition, "offset") NOT IN (
-            SELECT ({side}_partition, {side}_offset) FROM inputs
+            SELECT ({side}_partition, {side}_offset) FROM {INPUTS}
             WHERE class = 'mismatch' AND {side}_offset IS NOT NULL
         )
         GROUP BY ALL
@@ -120,13 +121,12 @@ _BORROW = "; ".join(
 """An unmatched row of one table names a partner that the other table has, so that the evidence shows it."""
 
 
-def _records(pins: Pins, side: str, progress: Progress) -> str:
-    """The archived record and the epoch behind each coordinate that `inputs` names on one side.
+def _records(side: str, progress: Progress) -> str:
+    """The archived record and the epoch behind each coordinate that INPUTS names on one side.
 
     Of an event with several deliveries that which the stream took: the first that was not late. Only for those is
     anything sorted: DuckDB would hold all of it in memory.
     """
-    archive = LEFT_ARCHIVE if side == "left" else RIGHT_ARCHIVE
     read = "false" if progress.last_epoch is None else "true"
     of_epoch = ", ".join(f'CASE WHEN w."offset" < s.end_offset THEN s.{name} END AS {name}' for name in EPOCH)
     return f"""
@@ -134,7 +134,7 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
         archived AS (
             SELECT partition, "offset", any_value(topic) AS topic, any_value(event_time) AS event_time,
                 any_value(kafka_timestamp) AS kafka_time
-            FROM {archive} SEMI JOIN deliveries USING (partition, "offset") GROUP BY ALL
+            FROM {ARCHIVES[side]} SEMI JOIN deliveries USING (partition, "offset") GROUP BY ALL
         ),
         spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
         delivered AS (
@@ -156,20 +156,20 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
 
 
 def _deliveries(side: str) -> str:
-    """The coordinates that `inputs` and the pairs name on one side, each with those of its event's other deliveries."""
+    """The coordinates that INPUTS and PAIRS name on one side, each with those of its event's other deliveries."""
     return f"""
         SELECT w.partition AS first_partition, w."offset" AS first_offset, c."offset" IS NOT NULL AS copied,
             coalesce(c.partition, w.partition) AS partition, coalesce(c."offset", w."offset") AS "offset"
         FROM (
             SELECT {side}_partition AS partition, {side}_offset AS "offset"
-            FROM inputs WHERE {side}_offset IS NOT NULL
-            UNION SELECT other_partition, other_offset FROM batch_{OTHER[side]}_pairs
+            FROM {INPUTS} WHERE {side}_offset IS NOT NULL
+            UNION SELECT other_partition, other_offset FROM {PAIRS["batch", OTHER[side]]}
         ) w
-        LEFT JOIN {side}_copies c ON c.first_partition = w.partition AND c.first_offset = w."offset"
+        LEFT JOIN {COPIES[side]} c ON c.first_partition = w.partition AND c.first_offset = w."offset"
     """
 
 
-def _found(pins: Pins, progress: Progress, known: str) -> str:
+def _found(pins: Pins, progress: Progress, known: Relation, seen: Relation) -> str:
     """Each difference beside its records, what the batch run saw, and what the stream holds of its records."""
     topics = {"left": pins.contract.left.topic, "right": pins.contract.right.topic}
     records = ",\n".join(_record_columns(side, topics[side]) for side in SIDES)
@@ -194,30 +194,30 @@ def _found(pins: Pins, progress: Progress, known: str) -> str:
             seen.batch_snapshot_id, seen.left_in_batch_snapshot, seen.right_in_batch_snapshot, {noted},
             {_held_by_stream("left")}, {_held_by_stream("right")},
             pl.all_late AS left_partners_late, pr.all_late AS right_partners_late, i.stream_copies
-        FROM inputs i
-        LEFT JOIN left_records l ON l.partition = i.left_partition AND l."offset" = i.left_offset
-        LEFT JOIN right_records r ON r.partition = i.right_partition AND r."offset" = i.right_offset
-        LEFT JOIN seen USING (id)
-        LEFT JOIN left_taken tl ON tl.first_partition = i.left_partition AND tl.first_offset = i.left_offset
-        LEFT JOIN right_taken tr ON tr.first_partition = i.right_partition AND tr.first_offset = i.right_offset
+        FROM {INPUTS} i
+        LEFT JOIN {RECORDS["left"]} l ON l.partition = i.left_partition AND l."offset" = i.left_offset
+        LEFT JOIN {RECORDS["right"]} r ON r.partition = i.right_partition AND r."offset" = i.right_offset
+        LEFT JOIN {seen} seen USING (id)
+        LEFT JOIN {TAKEN["left"]} tl ON tl.first_partition = i.left_partition AND tl.first_offset = i.left_offset
+        LEFT JOIN {TAKEN["right"]} tr ON tr.first_partition = i.right_partition AND tr.first_offset = i.right_offset
         LEFT JOIN matched_left ml ON ml.partition = i.left_partition AND ml."offset" = i.left_offset
         LEFT JOIN matched_right mr ON mr.partition = i.right_partition AND mr."offset" = i.right_offset
         LEFT JOIN partners_left pl ON pl.partition = i.left_partition AND pl."offset" = i.left_offset
         LEFT JOIN partners_right pr ON pr.partition = i.right_partition AND pr."offset" = i.right_offset
-        LEFT JOIN stream_left_pairs p ON p.partition = i.left_partition AND p."offset" = i.left_offset
+        LEFT JOIN {PAIRS["stream", "left"]} p ON p.partition = i.left_partition AND p."offset" = i.left_offset
             AND p.other_partition = i.right_partition AND p.other_offset = i.right_offset
         LEFT JOIN nameless n ON n.event_time = i.event_time
     """
 
 
-def _nameless(known: str) -> str:
+def _nameless(known: Relation) -> str:
     """The event times of stream rows that do not say what they were made from, as jobs and tools of others write them.
 
     Whether the stream holds a row of a record of that time is then unknown; a row without a time may be of any.
     """
     untold = "_left_offset IS NULL AND _right_offset IS NULL"
     return f"""
-        SELECT DISTINCT i.event_time FROM inputs i
+        SELECT DISTINCT i.event_time FROM {INPUTS} i
         JOIN (SELECT DISTINCT _event_time FROM {known} WHERE {untold}) s
             ON s._event_time = i.event_time OR s._event_time IS NULL
     """
@@ -232,26 +232,26 @@ def _held_by_stream(side: str) -> str:
         CASE WHEN {alias}."offset" IS NULL THEN {no} ELSE true END AS stream_knows_{side}"""
 
 
-def _matched(side: str, known: str) -> str:
+def _matched(side: str, known: Relation) -> str:
     """Of one side's records: whether the stream holds a match of it, and whether all matches of the batch were late."""
     other = OTHER[side]
     return f"""
         matched_{side} AS (
             SELECT _{side}_partition AS partition, _{side}_offset AS "offset", count(_{other}_offset) > 0 AS has_other
-            FROM {known} s SEMI JOIN inputs i
+            FROM {known} s SEMI JOIN {INPUTS} i
                 ON s._{side}_partition = i.{side}_partition AND s._{side}_offset = i.{side}_offset
             GROUP BY ALL
         ),
         partners_{side} AS (
             SELECT p.partition, p."offset", 
                 bool_and(coalesce(o.event_us <= o.late_watermark_ms * 1000, false)) AS all_late
-            FROM batch_{side}_pairs p LEFT JOIN {other}_records o
+            FROM {PAIRS["batch", side]} p LEFT JOIN {RECORDS[other]} o
                 ON o.partition = p.other_partition AND o."offset" = p.other_offset
             GROUP BY ALL
         )"""
 
 
-def _evidence(pins: Pins, progress: Progress, known: str) -> str:
+def _evidence(pins: Pins, progress: Progress, known: Relation, seen: Relation) -> str:
     """What was found, judged by the late rule and the window rule."""
     keeps = {"left": pins.contract.join.keeps_left, "right": pins.contract.join.keeps_right}
     alone = {side: kept and pins.contract.stream.transform is None for side, kept in keeps.items()}
@@ -260,7 +260,7 @@ def _evidence(pins: Pins, progress: Progress, known: str) -> str:
     vanished = ",\n".join(_vanished(side, keeps=alone[side]) for side in SIDES)
     kept = ", ".join(f"{str(keeps[side]).lower()} AS {side}_kept" for side in SIDES)
     return f"""
-        WITH found AS ({_found(pins, progress, known)}),
+        WITH found AS ({_found(pins, progress, known, seen)}),
         judged AS (
             SELECT *, {fates},
                 coalesce(left_event_us, epoch_us(event_time)) <= closed_until_us AS left_closed,

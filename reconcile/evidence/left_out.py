@@ -11,24 +11,27 @@ from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
 from plumbline.reconcile.evidence.quarantine import judge
 from plumbline.reconcile.inputs.where_conditions import condition
+from plumbline.reconcile.relations.evidence import CONDITIONS, LEFT_OUT
 
 if TYPE_CHECKING:
     from plumbline.reconcile.inputs.pinned_views import Pins
 
 
 def fill_left_out(pins: Pins, side: str) -> bool:
-    """Fill `<side>_left_out` (partition, offset): archived records that cannot have entered the join, whatever their
-    time. Whether these are all: not where `where` cannot be judged."""
+    """Fill LEFT_OUT of one side: archived records that cannot have entered the join, whatever their time.
+
+    Returns whether these are all: not where `where` cannot be judged.
+    """
     source = pins.contract.left if side == "left" else pins.contract.right
-    judge(pins, side)
+    reasons = judge(pins, side)
     passes, snapshot = condition(source), pins.snapshots[source.archive]
-    refused = f'SELECT partition, "offset" FROM {side}_judged'
+    refused = f'SELECT partition, "offset" FROM {reasons}'
     if passes is not None and passes != "true" and snapshot is not None:
-        view, columns = f"{side}_conditions", ("topic", "partition", "offset", "value")
-        pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=view, columns=columns)
+        view, columns = CONDITIONS[side], ("topic", "partition", "offset", "value")
+        pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=view.name, columns=columns)
         refused += f"""
             UNION SELECT partition, "offset" FROM {view}
             WHERE topic = {text(source.topic)} AND NOT coalesce({passes}, false)
         """
-    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_left_out AS {refused}")
+    LEFT_OUT[side].fill(pins.con, refused)
     return passes is not None

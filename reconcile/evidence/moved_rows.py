@@ -9,58 +9,55 @@ from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE
 from plumbline.reconcile.diff.engine.canonical import is_wide
 from plumbline.reconcile.diff.engine.compared_column import sort_key
-from plumbline.reconcile.evidence.differing_rows import DIFFERING
-from plumbline.reconcile.inputs.pinned_views import BATCH, STREAM, Pins
+from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.relations.evidence import DIFFERING, FINDING_IDS, MOVED, MOVED_KEYS, UNEVEN_DAYS
+from plumbline.reconcile.relations.relation import Relation
 
-DAYS = "uneven_days"
-MOVED = "moved_keys"
 _NESTED = frozenset({"list", "array", "struct", "map", "union", "variant"})
 _DAY, _COUNT, _PLACE = "plumbline_day", "plumbline_rows", "plumbline_place"
 
 
-def add_moved(pins: Pins) -> int:
-    """Add a mismatch of `_event_time` to `differing` for each such row; returns how many.
+def with_moved(pins: Pins, differences: Relation) -> tuple[Relation, int]:
+    """The differences, and a mismatch of `_event_time` for each such row; how many these are.
 
-    Fills the temp table `uneven_days` (day): those with such rows, NULL among them for rows without a day.
+    Fills UNEVEN_DAYS: those with such rows, NULL among them for rows without a day.
     """
-    con = pins.con
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {DAYS} AS {_uneven(pins) if pins.timed else _NO_DAYS}")
-    if con.execute(f"SELECT 1 FROM {DAYS} LIMIT 1").fetchone() is None:
-        return 0
-    con.execute(f"CREATE OR REPLACE TABLE {MOVED} AS {_moved(pins)}")
-    return int(con.execute(f"INSERT INTO {DIFFERING} BY NAME {_mismatches(pins)}").fetchall()[0][0])
+    con, moved = pins.con, 0
+    MOVED.fill(con, f"FROM {differences} LIMIT 0")
+    UNEVEN_DAYS.fill(con, _uneven(pins, differences) if pins.timed else UNEVEN_DAYS.nothing)
+    if UNEVEN_DAYS.any(con):
+        MOVED_KEYS.fill(con, _moved(pins, differences))
+        moved = MOVED.add(con, _mismatches(pins, differences))
+    return DIFFERING.fill(con, f"FROM {differences} UNION ALL BY NAME FROM {MOVED}"), moved
 
 
-_NO_DAYS = f"SELECT NULL::TIMESTAMPTZ AS {_DAY} WHERE false"
-
-
-def _uneven(pins: Pins) -> str:
+def _uneven(pins: Pins, differences: Relation) -> str:
     """The days on which the keys of the equal rows are not the same on both sides.
 
     The difference of both sides' key hashes, findings taken out, is zero where every row has its partner on its day.
     """
-    plain, packed = (f"hash(hash({', '.join(parts)}))" for parts in _hashable(pins))
+    plain, packed = (f"hash(hash({', '.join(parts)}))" for parts in _hashable(pins, differences))
     return f"""
         SELECT d AS {_DAY} FROM (
-            SELECT date_trunc('day', _event_time) AS d, sum({plain}) AS h FROM {BATCH} GROUP BY d
-            UNION ALL SELECT date_trunc('day', _event_time), -sum({plain}) FROM {STREAM} GROUP BY 1
+            SELECT date_trunc('day', _event_time) AS d, sum({plain}) AS h FROM {pins.batch} GROUP BY d
+            UNION ALL SELECT date_trunc('day', _event_time), -sum({plain}) FROM {pins.stream} GROUP BY 1
             UNION ALL SELECT date_trunc('day', batch_event_time), -sum(batch_count * {packed}::HUGEINT)
-            FROM {DIFFERING} WHERE batch_count > 0 GROUP BY 1
+            FROM {differences} WHERE batch_count > 0 GROUP BY 1
             UNION ALL SELECT date_trunc('day', stream_event_time), sum(stream_count * {packed}::HUGEINT)
-            FROM {DIFFERING} WHERE stream_count > 0 GROUP BY 1
+            FROM {differences} WHERE stream_count > 0 GROUP BY 1
         )
         GROUP BY d HAVING sum(h) <> 0
     """
 
 
-def _hashable(pins: Pins) -> tuple[list[str], list[str]]:
+def _hashable(pins: Pins, differences: Relation) -> tuple[list[str], list[str]]:
     """SQL of the key columns, of a row and of a difference, in a form whose hash() tells their values apart."""
     plain, packed = [], []
     for name in pins.contract.output.key:
         told = (ident(name), f"key.{ident(name)}")
         found = [
             pins.con.sql(f"SELECT {column} FROM {table} LIMIT 0").types[0]
-            for column, table in ((told[0], BATCH), (told[0], STREAM), (told[1], DIFFERING))
+            for column, table in ((told[0], pins.batch), (told[0], pins.stream), (told[1], differences))
         ]
         collides = any(kind.id in _NESTED or is_wide(kind, kind) for kind in found)
         row, difference = map(sort_key, told) if collides else told
@@ -69,27 +66,27 @@ def _hashable(pins: Pins) -> tuple[list[str], list[str]]:
     return plain, packed
 
 
-def _moved(pins: Pins) -> str:
+def _moved(pins: Pins, differences: Relation) -> str:
     """Per key and day: how many more equal rows the batch table has than the stream table, where not as many."""
     key = pins.contract.output.key
     plain, packed = (", ".join(prefix + ident(name) for name in key) for prefix in ("", "key."))
     day = "date_trunc('day', {})".format
     rows = [
         f"SELECT {plain}, {day('_event_time')} AS {_DAY}, {sign}count(*) AS {_COUNT} FROM {view} GROUP BY ALL"
-        for view, sign in ((BATCH, ""), (STREAM, "-"))
+        for view, sign in ((pins.batch, ""), (pins.stream, "-"))
     ]
     rows += [
-        f"SELECT {packed}, {day(f'{table}_event_time')}, {sign}{table}_count FROM {DIFFERING} WHERE {table}_count > 0"
+        f"SELECT {packed}, {day(f'{table}_event_time')}, {sign}{table}_count FROM {differences} WHERE {table}_count > 0"
         for table, sign in (("batch", "-"), ("stream", ""))
     ]
     return f"""
         SELECT {plain}, {_DAY}, sum({_COUNT})::BIGINT AS {_COUNT} FROM ({" UNION ALL ".join(rows)}) held
-        SEMI JOIN {DAYS} u ON held.{_DAY} IS NOT DISTINCT FROM u.{_DAY}
+        SEMI JOIN {UNEVEN_DAYS} u ON held.{_DAY} IS NOT DISTINCT FROM u.{_DAY}
         GROUP BY ALL HAVING sum({_COUNT}) <> 0
     """
 
 
-def _mismatches(pins: Pins) -> str:
+def _mismatches(pins: Pins, differences: Relation) -> str:
     """What one table has too much of a key on a day and what the other has on another day, row by row."""
     key = pins.contract.output.key
     same = " AND ".join(f"b.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in key)
@@ -98,8 +95,9 @@ def _mismatches(pins: Pins) -> str:
         f"{table[0]}.{ident(name)} AS {ident(table + name)}" for table in ("batch", "stream") for name in LINEAGE
     )
     return f"""
-        WITH b AS ({_too_many(pins, BATCH, "batch", 1)}), s AS ({_too_many(pins, STREAM, "stream", -1)})
-        SELECT nextval('finding_ids') AS id, 'mismatch' AS class, struct_pack({packed}) AS key,
+        WITH b AS ({_too_many(pins, differences, pins.batch, "batch", 1)}),
+        s AS ({_too_many(pins, differences, pins.stream, "stream", -1)})
+        SELECT nextval('{FINDING_IDS}') AS id, 'mismatch' AS class, struct_pack({packed}) AS key,
             1 AS batch_count, 1 AS stream_count, 1 AS stream_copies,
             [{text(EVENT_TIME)}] AS columns, {_row(pins, "b")} AS batch_row, {_row(pins, "s")} AS stream_row,
             {lineage}
@@ -107,7 +105,7 @@ def _mismatches(pins: Pins) -> str:
     """
 
 
-def _too_many(pins: Pins, view: str, table: str, sign: int) -> str:
+def _too_many(pins: Pins, differences: Relation, rows: Relation, table: str, sign: int) -> str:
     """So many of a key's rows on a day as its table has too many, those of no other finding first, and their places."""
     key = pins.contract.output.key
     same = " AND ".join(f"r.{ident(name)} IS NOT DISTINCT FROM m.{ident(name)}" for name in key)
@@ -119,18 +117,18 @@ def _too_many(pins: Pins, view: str, table: str, sign: int) -> str:
     return f"""
         SELECT r.*, row_number() OVER (PARTITION BY {keys} ORDER BY {places}, _event_time) AS {_PLACE}
         FROM (
-            SELECT r.* FROM {view} r JOIN {MOVED} m
+            SELECT r.* FROM {rows} r JOIN {MOVED_KEYS} m
                 ON {same} AND date_trunc('day', r._event_time) IS NOT DISTINCT FROM m.{_DAY}
             WHERE {sign} * m.{_COUNT} > 0
             QUALIFY row_number() OVER (
                 PARTITION BY {keys}, m.{_DAY}
-                ORDER BY EXISTS (SELECT 1 FROM {DIFFERING} d WHERE d.{table}_count > 0 AND {told}), {places}
+                ORDER BY EXISTS (SELECT 1 FROM {differences} d WHERE d.{table}_count > 0 AND {told}), {places}
             ) <= {sign} * m.{_COUNT}
         ) r
     """
 
 
 def _row(pins: Pins, alias: str) -> str:
-    """SQL of a row as `differing` has it, with its event time."""
+    """SQL of a row as DIFFERING has it, with its event time."""
     names = [*(name for name in pins.contract.value_columns if name not in pins.contract.output.key), EVENT_TIME]
     return f"to_json(struct_pack({', '.join(f'{ident(name)} := {alias}.{ident(name)}' for name in names)}))"

@@ -15,35 +15,49 @@ from plumbline.connect.tables import QUARANTINE
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
-from plumbline.reconcile.evidence.gather import EVIDENCE, OTHER
+from plumbline.reconcile.evidence.gather import OTHER
 from plumbline.reconcile.inputs.day_ranges import Windows
-from plumbline.reconcile.inputs.pinned_views import BATCH, Pins
+from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.inputs.where_conditions import condition
+from plumbline.reconcile.relations.evidence import (
+    HELD_NOW,
+    QUARANTINE_NOTES,
+    QUARANTINED,
+    REASONS,
+    REFUSALS,
+    REFUSED,
+    TAKEN_IN,
+)
+from plumbline.reconcile.relations.relation import Relation, Sided
 
 _PLACE = ("topic", "partition", "offset")
 _TIMES = ("event_time", "kafka_timestamp")
 
 
-def note(pins: Pins) -> None:
-    """Add to the temp table `evidence` which input records are in quarantine.
+def note(pins: Pins, evidence: Relation) -> Relation:
+    """QUARANTINE_NOTES: which input records of the rows are in quarantine. Only rows with such a record are there.
 
     `left_quarantine` and `right_quarantine` are the reasons of the records that the row was made from,
     `quarantined_record` names one in words. `left_partners_quarantined` says of a row that has a left record only
     that all right records the batch joined it with are in quarantine; `right_partners_quarantined` the reverse.
     """
-    for side in SIDES:
-        judge(pins, side)
-    found = pins.con.execute("SELECT 1 FROM left_judged UNION ALL SELECT 1 FROM right_judged LIMIT 1").fetchone()
-    joins = "".join(_looked_up(pins, side) for side in SIDES) if found else ""
-    columns = ", ".join(_columns(side, known=found is not None) for side in SIDES)
-    pins.con.execute(
+    reasons = {side: judge(pins, side) for side in SIDES}
+    if not any(found.any(pins.con) for found in reasons.values()):
+        return QUARANTINE_NOTES.fill(pins.con, QUARANTINE_NOTES.nothing)
+    joins = "".join(_looked_up(pins, side, evidence, reasons) for side in SIDES)
+    columns = ", ".join(
+        f"{side}_q.reason AS {side}_quarantine, {side}_p.quarantined AS {side}_partners_quarantined" for side in SIDES
+    )
+    noted = ", ".join(f"{side}_quarantine, {side}_partners_quarantined" for side in SIDES)
+    any_noted = " OR ".join(f"{side}_quarantine IS NOT NULL OR {side}_partners_quarantined" for side in SIDES)
+    return QUARANTINE_NOTES.fill(
+        pins.con,
         f"""
-        CREATE OR REPLACE TABLE {EVIDENCE} AS
-        WITH known AS (SELECT e.*, {columns} FROM {EVIDENCE} e {joins})
-        SELECT *, CASE WHEN left_quarantine IS NOT NULL THEN {_in_words("left")}
+        WITH known AS (SELECT e.*, {columns} FROM {evidence} e {joins})
+        SELECT id, {noted}, CASE WHEN left_quarantine IS NOT NULL THEN {_in_words("left")}
             WHEN right_quarantine IS NOT NULL THEN {_in_words("right")} END AS quarantined_record
-        FROM known
-        """
+        FROM known WHERE {any_noted}
+        """,
     )
 
 
@@ -64,12 +78,12 @@ Intake = dict[tuple[str, datetime | None], Taken]
 def take_in(pins: Pins) -> Intake:
     """Count the archived records from which rows that are read can be made, and all that have no event time.
 
-    Fills `left_refusals` and `right_refusals` (window, partition, offset): those of them that cannot enter the join.
+    Fills REFUSALS: those of them that cannot enter the join.
     """
     return {key: taken for side in SIDES for key, taken in _taken(pins, side).items()}
 
 
-def records(pins: Pins, intake: Intake) -> dict[str, Any]:
+def records(pins: Pins, intake: Intake, refusals: Sided) -> dict[str, Any]:
     """Per source `{"archived", "entered", "quarantined": {reason: n}, "waiting", "balanced"}`, each of them records.
 
     Counted are the records from which rows of the range can be made, by event time, or by the record's own time where
@@ -86,7 +100,7 @@ def records(pins: Pins, intake: Intake) -> dict[str, Any]:
         for side, name in (("left", join.left), ("right", join.right))
         if pins.snapshots[_source(pins, side).archive] is not None
     ]
-    return {name: _records(pins, side, name, intake) for side, name in archived}
+    return {name: _records(pins, side, name, intake, refusals[side]) for side, name in archived}
 
 
 def lacking(counted: dict[str, Any]) -> dict[str, int]:
@@ -107,44 +121,38 @@ def balanced(counted: dict[str, Any]) -> bool:
     return all(one["balanced"] for one in counted.values())
 
 
-def judge(pins: Pins, side: str) -> None:
-    """Fill `<side>_judged`: partition, offset, reason of each archived record that cannot enter, whatever its time."""
-    view = _archive(pins, side, f"{side}_refused", "quarantine_reason is not null")
+def judge(pins: Pins, side: str) -> Relation:
+    """REASONS of one side: each archived record that cannot enter the join, whatever its time, and why."""
+    refused = _archive(pins, side, REFUSED[side], "quarantine_reason is not null")
     topic = _source(pins, side).topic
-    pins.con.execute(
+    return REASONS[side].fill(
+        pins.con,
         f"""
-        CREATE OR REPLACE TEMP TABLE {side}_judged AS
-        SELECT partition, "offset", any_value(quarantine_reason) AS reason FROM {view}
+        SELECT partition, "offset", any_value(quarantine_reason) AS reason FROM {refused}
         WHERE quarantine_reason IS NOT NULL AND topic = {text(topic)} GROUP BY ALL
-        """
+        """,
     )
 
 
-def _looked_up(pins: Pins, side: str) -> str:
+def _looked_up(pins: Pins, side: str, evidence: Relation, reasons: Sided) -> str:
     """Joins that find a row's own record of one side, and whether all its partners of the other are in quarantine."""
     other = OTHER[side]
     return f"""
-        LEFT JOIN {side}_judged {side}_q ON {side}_q.partition = e.{side}_partition
+        LEFT JOIN {reasons[side]} {side}_q ON {side}_q.partition = e.{side}_partition
             AND {side}_q."offset" = e.{side}_offset
         LEFT JOIN (
             SELECT b._{side}_partition AS partition, b._{side}_offset AS "offset",
                 bool_and(q.reason IS NOT NULL) AS quarantined
-            FROM {pins.around(BATCH)} b LEFT JOIN {other}_judged q
+            FROM {pins.around(pins.batch)} b LEFT JOIN {reasons[other]} q
                 ON q.partition = b._{other}_partition AND q."offset" = b._{other}_offset
             WHERE b._{other}_offset IS NOT NULL
                 AND (b._{side}_partition, b._{side}_offset) IN (
-                    SELECT ({side}_partition, {side}_offset) FROM {EVIDENCE}
+                    SELECT ({side}_partition, {side}_offset) FROM {evidence}
                     WHERE class = 'extra' AND {side}_offset IS NOT NULL)
             GROUP BY ALL
         ) {side}_p ON e.class = 'extra' AND {side}_p.partition = e.{side}_partition
             AND {side}_p."offset" = e.{side}_offset
     """
-
-
-def _columns(side: str, *, known: bool) -> str:
-    if not known:
-        return f"NULL::VARCHAR AS {side}_quarantine, false AS {side}_partners_quarantined"
-    return f"{side}_q.reason AS {side}_quarantine, {side}_p.quarantined AS {side}_partners_quarantined"
 
 
 def _in_words(side: str) -> str:
@@ -158,19 +166,15 @@ def _taken(pins: Pins, side: str) -> Intake:
     files = timed.iceberg("event_time")
     passes = f"coalesce({condition(_source(pins, side)) or 'true'}, false)"
     values = ("value",) if _source(pins, side).where else ()
-    archive = _archive(pins, side, f"{side}_taken_in", f"({files}) or event_time is null" if files else None, values)
+    archive = _archive(pins, side, TAKEN_IN[side], f"({files}) or event_time is null" if files else None, values)
     counted = f"""
         SELECT CASE WHEN event_time IS NOT NULL THEN {_window(pins, side)} END AS "window", *
         FROM {archive}
         WHERE topic = {text(_source(pins, side).topic)} AND CASE WHEN event_time IS NOT NULL
             THEN {timed.sql("event_time")} ELSE {pins.archive_range(side).sql("kafka_timestamp")} END
     """
-    pins.con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE {side}_refusals AS
-        SELECT "window", partition, "offset" FROM ({counted}) WHERE quarantine_reason IS NOT NULL
-        """
-    )
+    refused = f'SELECT "window", partition, "offset" FROM ({counted}) WHERE quarantine_reason IS NOT NULL'
+    REFUSALS[side].fill(pins.con, refused)
     found = pins.con.execute(
         f"""
         SELECT epoch_us("window"), count(*), count(*) FILTER (quarantine_reason IS NULL AND {passes}),
@@ -194,14 +198,14 @@ def _window(pins: Pins, side: str) -> str:
     return f"least({day}, date_trunc('day', TIMESTAMPTZ '{newest}'))"
 
 
-def _records(pins: Pins, side: str, name: str, intake: Intake) -> dict[str, Any]:
+def _records(pins: Pins, side: str, name: str, intake: Intake, refusals: Relation) -> dict[str, Any]:
     """The records of one source, archive and quarantine each counted by itself."""
     source = _source(pins, side)
     in_range = f"topic = {text(source.topic)} AND "
     in_range += pins.archive_range(side).sql("coalesce(event_time, kafka_timestamp)")
     mine = [taken for (of, _), taken in intake.items() if of == side]
     copies = _copies(pins, side, name)
-    absent = f'SELECT count(*) FROM {side}_refusals ANTI JOIN {copies} USING (partition, "offset")'
+    absent = f'SELECT count(*) FROM {refusals} ANTI JOIN {copies} USING (partition, "offset")'
     [(waiting,)] = pins.con.execute(absent).fetchall()
     reasons = pins.con.execute(
         f"SELECT reason, count(*) FROM {copies} WHERE {in_range} GROUP BY reason ORDER BY reason"
@@ -219,9 +223,9 @@ def _records(pins: Pins, side: str, name: str, intake: Intake) -> dict[str, Any]
     return {**counts, "balanced": balance}
 
 
-def _gone(pins: Pins, side: str, copies: str, in_range: str) -> int:
+def _gone(pins: Pins, side: str, copies: Relation, in_range: str) -> int:
     """How many copies are of records that the archive does not hold: deleted there, or never come back after a loss."""
-    held = _archive(pins, side, f"{side}_archived", None)
+    held = _archive(pins, side, HELD_NOW[side], None)
     mine = f'SELECT partition, "offset" FROM {held} WHERE topic = {text(_source(pins, side).topic)}'
     [(number,)] = pins.con.execute(
         f"""
@@ -231,48 +235,33 @@ def _gone(pins: Pins, side: str, copies: str, in_range: str) -> int:
     return int(number)
 
 
-def _archive(pins: Pins, side: str, view: str, row_filter: str | None, more: tuple[str, ...] = ()) -> str:
+def _archive(pins: Pins, side: str, view: Relation, row_filter: str | None, more: tuple[str, ...] = ()) -> Relation:
     """A view of the archive's records with their verdict; NULL where it was written without one."""
     table = _source(pins, side).archive
     columns = (*_PLACE, *_TIMES, *more)
     snapshot = pins.snapshots[table]
     judging = snapshot is not None and "quarantine_reason" in pins.lake.load(table).schema().column_names
     if snapshot is None:
-        return _nothing(pins, view, "quarantine_reason", "NULL::BLOB AS value, " if more else "")
+        values = "".join(f", NULL::BLOB AS {name}" for name in more)
+        return view.fill(pins.con, f"SELECT *{values} FROM ({view.nothing})")
     held = (*columns, "quarantine_reason") if judging else columns
     kept = row_filter if judging or row_filter is None or "quarantine_reason" not in row_filter else None
-    pinned.scan(pins.con, pins.lake, table, snapshot, view=f"{view}_raw", row_filter=kept, columns=held)
+    pinned.scan(pins.con, pins.lake, table, snapshot, view=view.pinned.name, row_filter=kept, columns=held)
     verdict = "" if judging else ", NULL::VARCHAR AS quarantine_reason"
-    pins.con.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT *{verdict} FROM {view}_raw")
-    return view
+    return view.fill(pins.con, f"SELECT *{verdict} FROM {view.pinned}")
 
 
-def _copies(pins: Pins, side: str, name: str) -> str:
+def _copies(pins: Pins, side: str, name: str) -> Relation:
     """A view of what `plumbline.quarantine` holds of one source."""
-    view, snapshot = f"{side}_quarantined", pins.snapshots[QUARANTINE]
+    view, snapshot = QUARANTINED[side], pins.snapshots[QUARANTINE]
     if snapshot is None:
-        return _nothing(pins, view, "reason")
+        return view.fill(pins.con, view.nothing)
     held = pins.lake.load(QUARANTINE).schema().column_names
     mine = f"({rows_condition(pins.contract, held)}) and source == '{name}'"
     whose = ("stream_table",) if "stream_table" in held else ()
     columns = ("contract", "source", *whose, *_PLACE, *_TIMES, "reason")
-    pinned.scan(pins.con, pins.lake, QUARANTINE, snapshot, view=f"{view}_raw", row_filter=mine, columns=columns)
-    pins.con.execute(
-        f"""
-        CREATE OR REPLACE VIEW {view} AS
-        SELECT * FROM {view}_raw WHERE {mine}
-        """
-    )
-    return view
-
-
-def _nothing(pins: Pins, view: str, verdict: str, more: str = "") -> str:
-    columns = 'NULL::VARCHAR AS topic, NULL::INTEGER AS partition, NULL::BIGINT AS "offset"'
-    times = ", ".join(f"NULL::TIMESTAMPTZ AS {name}" for name in _TIMES)
-    pins.con.execute(
-        f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}, {times}, {more}NULL::VARCHAR AS {verdict} WHERE false"
-    )
-    return view
+    pinned.scan(pins.con, pins.lake, QUARANTINE, snapshot, view=view.pinned.name, row_filter=mine, columns=columns)
+    return view.fill(pins.con, f"SELECT * FROM {view.pinned} WHERE {mine}")
 
 
 def _source(pins: Pins, side: str) -> Any:

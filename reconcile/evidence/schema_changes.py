@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.iceberg_types import duckdb_type
 from plumbline.connect.sql_quoting import text
-from plumbline.reconcile.evidence.gather import EVIDENCE
 from plumbline.reconcile.inputs.batch_runs import FROM
-from plumbline.reconcile.inputs.epoch_spans import TURNS
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
+from plumbline.reconcile.relations.evidence import FORM_NOTES
+from plumbline.reconcile.relations.inputs import TURNS
+from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
     from pyiceberg.schema import Schema
     from pyiceberg.table.snapshots import Snapshot
-
-FORMS = "form_notes"
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class Form:
         return f"TRY_CAST({old} AS {self.now}) IS NOT DISTINCT FROM {cast}"
 
 
-def note(pins: Pins) -> None:
-    """Fill the temp table `form_notes`: id, and of a mismatch of one lineage `changed_columns`: those of its differing
+def note(pins: Pins, evidence: Relation) -> Relation:
+    """FORM_NOTES: id, and of a mismatch of one lineage `changed_columns`: those of its differing
     columns that are in an earlier form on one side, in words, and `maybe_changed`: how many of them are in one and
     may or may not be from before the change, which is unknown. Only mismatches with such a column are there."""
     sure: dict[str, list[str]] = {}
@@ -61,14 +60,14 @@ def note(pins: Pins) -> None:
         sure.setdefault(form.column, []).append(f"WHEN {before} AND {holds} THEN {text(said)}")
         unsure.setdefault(form.column, []).append(f"WHEN ({before}) IS NULL AND {holds} THEN {text(said)}")
     changed, maybe = _listed(sure), _listed(unsure)
-    pins.con.execute(
+    return FORM_NOTES.fill(
+        pins.con,
         f"""
-        CREATE OR REPLACE TEMP TABLE {FORMS} AS
         SELECT id, changed_columns, len(maybe) AS maybe_changed FROM (
-            SELECT id, {changed} AS changed_columns, {maybe} AS maybe FROM {EVIDENCE}
+            SELECT id, {changed} AS changed_columns, {maybe} AS maybe FROM {evidence}
             WHERE class = 'mismatch' AND same_lineage AND {"true" if sure else "false"}
         ) WHERE len(changed_columns) + len(maybe) > 0
-        """
+        """,
     )
 
 

@@ -26,12 +26,14 @@ from plumbline.reconcile.explain.story import (
 from plumbline.reconcile.inputs.batch_runs import FROM, range_noted
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out
 from plumbline.reconcile.inputs.open_inputs import opened
-from plumbline.reconcile.inputs.pinned_views import BATCH, LEDGER, STREAM, Pins
+from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of, committed
-from plumbline.reconcile.judge.attribution import ATTRIBUTED
 from plumbline.reconcile.judge.foreign_ledger import contradicted
-from plumbline.reconcile.judge.judge_range import judge_rows
+from plumbline.reconcile.judge.judge_rows import judge_rows
 from plumbline.reconcile.judge.prediction import tell_fates
+from plumbline.reconcile.relations.inputs import BATCH, LEDGER, STREAM
+from plumbline.reconcile.relations.judge import FINDINGS_OF_KEY, KEYED, ROWS_OF_KEY
+from plumbline.reconcile.relations.relation import Relation
 from plumbline.reconcile.store import findings_sql
 
 if TYPE_CHECKING:
@@ -48,17 +50,16 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
     UsageError for a key that nothing knows (naming the nearest), SetupError for a missing table.
     """
     wanted = read_key(contract, key)
-    with opened(contract, home, TimeRange(), memory) as pins:
-        matches = _matches(pins, wanted, ident)
-        progress = lay_out(pins)
-        pins = _doubted(pins, progress)
-        _narrow(pins, matches)
-        judge_rows(pins, progress)
-        findings = _findings(pins, wanted)
+    with opened(contract, home, TimeRange(), memory) as everything:
+        matches = _matches(everything, wanted, ident)
+        progress = lay_out(everything)
+        pins = _narrowed(_doubted(everything, progress), matches)
+        _, attributed = judge_rows(pins, progress)
+        findings = _findings(pins, attributed, wanted)
         records = find_records(pins, wanted, progress)
-        rows = [*_written(pins, STREAM, matches), *_written(pins, BATCH, matches)]
+        rows = [*_written(pins, pins.stream, matches), *_written(pins, pins.batch, matches)]
         if not rows and not records:
-            raise _unknown(pins, wanted)
+            raise _unknown(everything, wanted)
         moments = [moment for record in records for moment in moments_of(record)]
         moments += [*map(moment_of, rows), *_windows(pins, progress, records), *_unwritten(pins, rows, findings)]
         return Story(contract.contract, wanted, _verdict(rows, findings), findings, records, in_order(moments))
@@ -96,7 +97,7 @@ def read_key(contract: Contract, key: Key) -> dict[str, str | None]:
 
 def _matches(pins: Pins, key: Mapping[str, str | None], named: Callable[[str], str]) -> str:
     """SQL: the row has this key, its columns as `named` says. Values are compared in the column's own type."""
-    relation = pins.con.sql(f"FROM {BATCH} LIMIT 0")
+    relation = pins.con.sql(f"FROM {pins.batch} LIMIT 0")
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     conditions = []
     for name, value in key.items():
@@ -111,30 +112,30 @@ def _matches(pins: Pins, key: Mapping[str, str | None], named: Callable[[str], s
     return " AND ".join(conditions)
 
 
-def _narrow(pins: Pins, matches: str) -> None:
-    """Let the output views show only the rows of the key, and those made from the same records."""
+def _narrowed(pins: Pins, matches: str) -> Pins:
+    """The pins with only the rows of the key in both outputs, and those made from the same records."""
     con = pins.con
     alike = [f"({matches})"]
     for side in ("left", "right") if pins.contract.join.keeps_right else ("left",):
         lineage = f"SELECT _{side}_partition AS p, _{side}_offset AS o FROM"
-        con.execute(
-            f"CREATE TEMP TABLE {side}s AS {lineage} {BATCH} WHERE {matches} UNION {lineage} {STREAM} WHERE {matches}"
-        )
-        alike.append(f"EXISTS (FROM {side}s WHERE p = _{side}_partition AND o = _{side}_offset)")
-    for view in (BATCH, STREAM):
-        con.execute(f"CREATE TEMP TABLE {view}_of_key AS SELECT * FROM {view} WHERE {' OR '.join(alike)}")
-    for view in (BATCH, STREAM):
-        con.execute(f"CREATE TEMP VIEW {view} AS FROM {view}_of_key")
+        KEYED[side].fill(con, f"{lineage} {pins.batch} WHERE {matches} UNION {lineage} {pins.stream} WHERE {matches}")
+        alike.append(f"EXISTS (FROM {KEYED[side]} WHERE p = _{side}_partition AND o = _{side}_offset)")
+    batch, stream = (
+        ROWS_OF_KEY[of].fill(con, f"SELECT * FROM {rows} WHERE {' OR '.join(alike)}")
+        for of, rows in ((BATCH, pins.batch), (STREAM, pins.stream))
+    )
+    return replace(pins, batch=batch, stream=stream)
 
 
-def _findings(pins: Pins, key: Mapping[str, str | None]) -> tuple[dict[str, Any], ...]:
+def _findings(pins: Pins, attributed: Relation, key: Mapping[str, str | None]) -> tuple[dict[str, Any], ...]:
     """The key's findings in the shape of plumbline.findings, each with `title` and `sentence`."""
     from plumbline.reconcile.report.stories import tell
 
     # A key column may be called as a piece of evidence is: it is asked for inside the key.
     matches = _matches(pins, key, lambda name: f"struct_extract(f.key, {text(name)})")
-    pins.con.execute(f"CREATE OR REPLACE TABLE {ATTRIBUTED} AS SELECT * FROM {ATTRIBUTED} f WHERE {matches}")
-    told = f'SELECT * EXCLUDE (run_id, "window", event_time) FROM ({findings_sql("")}) ORDER BY event_time, evidence'
+    of_key = FINDINGS_OF_KEY.fill(pins.con, f"SELECT *, NULL::VARCHAR AS fault FROM {attributed} f WHERE {matches}")
+    every = findings_sql("", of_key)
+    told = f'SELECT * EXCLUDE (run_id, "window", event_time) FROM ({every}) ORDER BY event_time, evidence'
     cursor = pins.con.execute(told)
     names = [column[0] for column in cursor.description or ()]
     found = []
@@ -147,15 +148,16 @@ def _findings(pins: Pins, key: Mapping[str, str | None]) -> tuple[dict[str, Any]
     return tuple(found)
 
 
-def _written(pins: Pins, view: str, matches: str) -> list[Written]:
+def _written(pins: Pins, output: Relation, matches: str) -> list[Written]:
     """The key's rows in one output table, each with the commit that brought it."""
     contract = pins.contract
-    name = contract.output.stream_table if view == STREAM else contract.output.batch_table
+    is_stream = output == pins.stream
+    name = contract.output.stream_table if is_stream else contract.output.batch_table
     table = pins.lake.load(name)
     rows = pins.con.execute(
         f"""
         SELECT epoch_us(_event_time), _left_partition, _left_offset, _right_partition, _right_offset, _replay_id
-        FROM {view} WHERE {matches} ORDER BY ALL
+        FROM {output} WHERE {matches} ORDER BY ALL
         """
     ).fetchall()
     has = set(table.schema().column_names)
@@ -172,7 +174,7 @@ def _written(pins: Pins, view: str, matches: str) -> list[Written]:
         found.append(
             Written(
                 table=name,
-                is_stream=view == STREAM,
+                is_stream=is_stream,
                 left=None if left_offset is None else f"{left} {left_partition}:{left_offset}",
                 right=None if right_offset is None else f"{right} {right_partition}:{right_offset}",
                 replay_id=replay_id or properties.get(REPLAY),
@@ -239,13 +241,11 @@ def _verdict(rows: list[Written], findings: tuple[dict[str, Any], ...]) -> str:
 
 def _unknown(pins: Pins, key: Mapping[str, str | None]) -> UsageError:
     """The error for a key that nothing knows, with the nearest one of the batch table."""
-    con = pins.con
-    con.execute(f"DROP VIEW temp.{BATCH}")
     spelled = " || ',' || ".join(f"coalesce(CAST({ident(name)} AS VARCHAR), '')" for name in key)
     asked = ",".join(value or "" for value in key.values())
-    found = con.execute(
+    found = pins.con.execute(
         f"""
-        SELECT spelled FROM (SELECT DISTINCT {spelled} AS spelled FROM {BATCH})
+        SELECT spelled FROM (SELECT DISTINCT {spelled} AS spelled FROM {pins.batch})
         WHERE jaro_winkler_similarity(spelled, {text(asked)}) > 0.8
         ORDER BY jaro_winkler_similarity(spelled, {text(asked)}) DESC, spelled LIMIT 1
         """

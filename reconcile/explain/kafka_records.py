@@ -10,9 +10,12 @@ from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.reconcile.explain.story import Delivered
-from plumbline.reconcile.inputs.epoch_spans import READ, SPANS, Progress
-from plumbline.reconcile.inputs.pinned_views import ARCHIVE_COLUMNS, BATCH, LEDGER, STREAM, Pins
+from plumbline.reconcile.inputs.epoch_spans import Progress
+from plumbline.reconcile.inputs.pinned_views import ARCHIVE_COLUMNS, Pins
 from plumbline.reconcile.inputs.row_commits import commit_of
+from plumbline.reconcile.relations.inputs import LEDGER, READ, SPANS
+from plumbline.reconcile.relations.judge import RECORDS_OF_KEY, VALUES
+from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Source
@@ -37,7 +40,7 @@ def find_records(pins: Pins, key: Mapping[str, str | None], progress: Progress) 
     pairs = pins.contract.join.pairs
     if pins.contract.left.format == "json":
         values = ", ".join(f"{_field(left)} AS {ident(right)}" for left, right in pairs)
-        cursor = pins.con.execute(f"SELECT DISTINCT {values} FROM left_of_key")
+        cursor = pins.con.execute(f"SELECT DISTINCT {values} FROM {RECORDS_OF_KEY['left']}")
         wanted = [dict(zip((right for _, right in pairs), row, strict=True)) for row in cursor.fetchall()]
     else:
         wanted = []
@@ -52,7 +55,7 @@ def _near(pins: Pins) -> TimeRange:
     found = pins.con.execute(
         f"""
         SELECT epoch_us(min(_event_time)), epoch_us(max(_event_time))
-        FROM (SELECT _event_time FROM {BATCH} UNION ALL SELECT _event_time FROM {STREAM})
+        FROM (SELECT _event_time FROM {pins.batch} UNION ALL SELECT _event_time FROM {pins.stream})
         """
     ).fetchone()
     if found is None or found[0] is None:
@@ -67,38 +70,37 @@ def _collect(
     near: TimeRange,
     within: tuple[timedelta, timedelta] = (timedelta(), timedelta()),
 ) -> None:
-    """Fill `<side>_of_key` with archived records that the rows name, or whose fields hold one of `wanted`."""
+    """Fill RECORDS_OF_KEY of one side: records that the rows name, or whose fields hold one of `wanted`."""
     source: Source = pins.contract.left if side == "left" else pins.contract.right
     reach = near.widened(*within)
     coordinates = " UNION ".join(
-        f'SELECT _{side}_partition AS partition, _{side}_offset AS "offset" FROM {view}' for view in (BATCH, STREAM)
+        f'SELECT _{side}_partition AS partition, _{side}_offset AS "offset" FROM {rows}'
+        for rows in (pins.batch, pins.stream)
     )
     alike = " OR ".join(
         "(" + " AND ".join(f"{_field(name)} = {text(str(value))}" for name, value in fields.items()) + ")"
         for fields in wanted
     )
     found = f"{reach.sql('event_time')} AND ({alike})" if alike and source.format == "json" else "false"
-    pins.con.execute(
+    RECORDS_OF_KEY[side].fill(
+        pins.con,
         f"""
-        CREATE OR REPLACE TEMP TABLE {side}_of_key AS
         SELECT DISTINCT ON (partition, "offset") {", ".join(ident(name) for name in ARCHIVE_COLUMNS)}, value
         FROM {_archive(pins, side, source)}
         WHERE topic = {text(source.topic)}
             AND ((partition, "offset") IN (FROM ({coordinates}) SELECT (partition, "offset")) OR ({found}))
-        """
+        """,
     )
 
 
-def _archive(pins: Pins, side: str, source: Source) -> str:
-    """A view over the archive with the records' bytes."""
-    view = f"{side}_archive_values"
-    if pins.snapshots[source.archive] is None:
-        nothing = 'NULL::INTEGER AS partition, NULL::BIGINT AS "offset", NULL::VARCHAR AS topic'
-        times = "NULL::TIMESTAMPTZ AS kafka_timestamp, NULL::TIMESTAMPTZ AS event_time"
-        return f"(SELECT {nothing}, {times}, NULL::BLOB AS value WHERE false)"
+def _archive(pins: Pins, side: str, source: Source) -> Relation:
+    """The archive with the records' bytes."""
+    archive, snapshot = VALUES[side], pins.snapshots[source.archive]
+    if snapshot is None:
+        return archive.fill(pins.con, archive.nothing)
     columns = (*ARCHIVE_COLUMNS, "value")
-    pinned.scan(pins.con, pins.lake, source.archive, pins.snapshots[source.archive], view=view, columns=columns)
-    return view
+    pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=archive.name, columns=columns)
+    return archive
 
 
 def _field(name: str) -> str:
@@ -150,7 +152,7 @@ def _read_in(side: str, source: str) -> str:
             CASE WHEN r."offset" < s.end_offset THEN s.late_watermark_ms END,
             CASE WHEN r."offset" < s.end_offset THEN epoch_us(p.planned_at) END,
             r."offset" < coalesce(n.end_offset, 0)
-        FROM {side}_of_key r
+        FROM {RECORDS_OF_KEY[side]} r
         ASOF LEFT JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
         LEFT JOIN planned p ON p.epoch = s.epoch AND p.partition = s.partition AND p.start_offset = s.start_offset
         LEFT JOIN {READ} n ON n.side = '{side}' AND n.partition = r.partition

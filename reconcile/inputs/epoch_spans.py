@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from plumbline.contract.generations import APART
 from plumbline.contract.lateness import closed_until_us, right_closed_until_us, settled_until_us
-from plumbline.reconcile.inputs.pinned_views import LEDGER, Pins
+from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.inputs.stream_commits import closing
-
-SPANS, READ, TURNS = "epoch_spans", "read_until", "epoch_turns"
+from plumbline.reconcile.relations.inputs import EPOCHS_CUT, LEDGER, READ, SPANS, TURNS
+from plumbline.reconcile.relations.relation import Relation
 
 
 @dataclass(frozen=True)
@@ -38,25 +38,23 @@ class Progress:
 
 
 def lay_out(pins: Pins) -> Progress:
-    """Fill the temp tables `epoch_turns` (query_id, epoch, turn: the epoch's place among all of the contract, age:
-    its query's), `epoch_spans` (side, partition, start_offset, end_offset, epoch, turn, planned_at,
-    late_watermark_ms) and `read_until` (side, partition, end_offset: the first offset that was not read yet)."""
+    """Fill TURNS, SPANS and READ from the epoch ledger. Returns how far the stream has come."""
     join = pins.contract.join
     side = f"CASE source WHEN '{join.left}' THEN 'left' WHEN '{join.right}' THEN 'right' END"
-    pins.con.execute(
+    TURNS.fill(
+        pins.con,
         f"""
-        CREATE OR REPLACE TEMP TABLE {TURNS} AS
         WITH queries AS (
             SELECT query_id, row_number() OVER (ORDER BY max(planned_at), query_id) AS age
             FROM {LEDGER} GROUP BY query_id
         )
         SELECT query_id, epoch, age, row_number() OVER (ORDER BY age, epoch) AS turn
         FROM (SELECT DISTINCT query_id, epoch FROM {LEDGER}) JOIN queries USING (query_id)
-        """
+        """,
     )
-    pins.con.execute(
+    EPOCHS_CUT.fill(
+        pins.con,
         f"""
-        CREATE OR REPLACE TEMP TABLE epochs_cut AS
         WITH begun AS (
             SELECT age, source, partition, min(start_offset) AS first_offset
             FROM {LEDGER} JOIN {TURNS} USING (query_id, epoch) GROUP BY ALL
@@ -65,17 +63,12 @@ def lay_out(pins: Pins) -> Progress:
             least(l.end_offset, (SELECT min(first_offset) FROM begun b
                 WHERE b.age > t.age AND b.source = l.source AND b.partition = l.partition)) AS end_offset
         FROM {LEDGER} l JOIN {TURNS} t USING (query_id, epoch)
-        """
+        """,
     )
-    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {SPANS} AS FROM epochs_cut WHERE start_offset < end_offset")
+    SPANS.fill(pins.con, f"FROM {EPOCHS_CUT} WHERE start_offset < end_offset")
     # Of a job of ours each epoch is known; of another, one without records may be all that tells what was read before.
-    told = SPANS if pins.contract.job is None else "epochs_cut"
-    pins.con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE {READ} AS
-        SELECT side, partition, max(end_offset) AS end_offset FROM {told} GROUP BY ALL
-        """
-    )
+    told = SPANS if pins.contract.job is None else EPOCHS_CUT
+    READ.fill(pins.con, f"SELECT side, partition, max(end_offset) AS end_offset FROM {told} GROUP BY ALL")
     return _progress(pins)
 
 
@@ -86,9 +79,9 @@ def may_come(partition: str, side: str) -> str:
     return f"{partition} // {APART} >= coalesce(({newest}), 0)"
 
 
-def newest_event_us(pins: Pins, view: str) -> int | None:
+def newest_event_us(pins: Pins, rows: Relation) -> int | None:
     """The newest event time (us) among the rows of an output view; None for an empty one."""
-    found = pins.con.execute(f"SELECT epoch_us(max(_event_time)) FROM {view}").fetchone()
+    found = pins.con.execute(f"SELECT epoch_us(max(_event_time)) FROM {rows}").fetchone()
     return None if found is None or found[0] is None else int(found[0])
 
 

@@ -15,7 +15,7 @@ from plumbline.connect.tables import EPOCHS, QUARANTINE
 from plumbline.connect.their_columns import their_columns, under_our_names
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.identity import rows_condition
-from plumbline.contract.lineage import COORDINATES, EVENT_TIME
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, SIDES
 from plumbline.contract.ranges import TimeRange
 from plumbline.contract.reach import input_range
 from plumbline.reconcile.inputs.batch_runs import BatchRun, batch_runs, covered, holds, hull
@@ -27,26 +27,26 @@ from plumbline.reconcile.inputs.observed import ledger_is_its, seen_until
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch, unproven
 from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
+from plumbline.reconcile.relations.inputs import ARCHIVES, AROUND, BATCH, LEDGER, STREAM, delivered
+from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
     import duckdb
 
     from plumbline.contract.model import Contract, Source
 
-BATCH, STREAM, LEDGER = "batch_rows", "stream_rows", "ledger_rows"
-AROUND = {BATCH: "batch_rows_around", STREAM: "stream_rows_around"}
-LEFT_ARCHIVE, RIGHT_ARCHIVE = "left_archive", "right_archive"
 Times = Windows | TimeRange | Untimed | Elsewhere
 ARCHIVE_COLUMNS = ("topic", "partition", "offset", "kafka_timestamp", "event_time")
 
 
 @dataclass(frozen=True)
 class Pins:
-    """One DuckDB connection with the views named above, and what they show.
+    """One DuckDB connection with the relations of `reconcile/relations/inputs.py`, and what they show.
 
-    `snapshots` maps each table to its pinned snapshot id (None: the table is empty or missing). The views of both
-    outputs hold the rows with `_event_time` in `read`, all of `time_range` or some days of it, the archives' those that
-    such rows can be made from. `contradicted`: the stream table holds rows of records that its ledger calls late.
+    `snapshots` maps each table to its pinned snapshot id (None: the table is empty or missing). `batch` and `stream`
+    are the views of both outputs: the rows with `_event_time` in `read`, all of `time_range` or some days of it. The
+    views of the archives hold the records that such rows can be made from. `contradicted`: the stream table holds rows
+    of records that its ledger calls late.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -58,6 +58,8 @@ class Pins:
     memory: str
     scratch: Path | None
     read: Windows
+    batch: Relation = BATCH
+    stream: Relation = STREAM
     contradicted: bool = False
 
     @property
@@ -98,16 +100,15 @@ class Pins:
     @property
     def batch_has_lineage(self) -> bool:
         """Whether every batch row says what it was made from; rows of a query of the team's own need not."""
-        return self._has_lineage(BATCH)
+        return self._has_lineage(self.batch)
 
     @property
     def stream_has_lineage(self) -> bool:
         """Whether every stream row does; rows of a team's own job need not."""
-        return self._has_lineage(STREAM)
+        return self._has_lineage(self.stream)
 
-    def _has_lineage(self, view: str) -> bool:
-        without = f"FROM {view} WHERE _left_offset IS NULL AND _right_offset IS NULL"
-        return self.con.execute(f"SELECT 1 {without} LIMIT 1").fetchone() is None
+    def _has_lineage(self, rows: Relation) -> bool:
+        return not rows.any(self.con, "_left_offset IS NULL AND _right_offset IS NULL")
 
     def has_moments(self, table: str) -> bool:
         """Whether an output table says the event times of its rows."""
@@ -149,9 +150,9 @@ class Pins:
         """`beside` of all that is read."""
         return self.read.each(self.beside)
 
-    def around(self, view: str) -> str:
-        """The output view BATCH or STREAM with the rows beside those that are read, which decide about them."""
-        return view if self.read_around == self.read else AROUND[view]
+    def around(self, rows: Relation) -> Relation:
+        """`batch` or `stream` with the rows beside those that are read, which decide about them."""
+        return rows if self.read_around == self.read else AROUND[rows]
 
 
 def pin(
@@ -207,9 +208,9 @@ def show(pins: Pins, read: Windows | None = None) -> Pins:
             output_view(pins, AROUND[view], table, pins.read_around)
     refuse_other_times(pins, STREAM)
     _of_known_keys(pins)
-    note_taken(pins, _delivered(STREAM if pins.reaches_out else pins.around(STREAM)))
-    archive_view(pins, LEFT_ARCHIVE, "left", pins.snapshots[contract.left.archive])
-    archive_view(pins, RIGHT_ARCHIVE, "right", pins.snapshots[contract.right.archive])
+    note_taken(pins, delivered(STREAM if pins.reaches_out else pins.around(STREAM)))
+    for side, source in zip(SIDES, (contract.left, contract.right), strict=True):
+        archive_view(pins, ARCHIVES[side], side, pins.snapshots[source.archive])
     return pins
 
 
@@ -218,40 +219,30 @@ def _of_known_keys(pins: Pins) -> None:
     output = pins.contract.output
     if pins.time_range == TimeRange() or pins.has_moments(output.stream_table) == pins.has_moments(output.batch_table):
         return
-    view = STREAM if pins.has_moments(output.batch_table) else BATCH
-    other = BATCH if view == STREAM else STREAM
+    rows = STREAM if pins.has_moments(output.batch_table) else BATCH
+    other = BATCH if rows == STREAM else STREAM
     same = " AND ".join(f"r.{ident(name)} IS NOT DISTINCT FROM o.{ident(name)}" for name in output.key)
-    pins.con.execute(
-        f"""
-        CREATE OR REPLACE VIEW {view} AS
-        SELECT r.* FROM ({by_first_delivery(pins, _delivered(view))}) r SEMI JOIN {other} o ON {same}
-        """
-    )
+    rows.fill(pins.con, f"SELECT r.* FROM ({by_first_delivery(pins, delivered(rows))}) r SEMI JOIN {other} o ON {same}")
 
 
-def archive_view(pins: Pins, view: str, side: str, snapshot_id: int | None, reach: TimeRange | None = None) -> None:
-    """Make `view` over one source's archive at a snapshot: ARCHIVE_COLUMNS of the records in `reach`.
+def archive_view(
+    pins: Pins, view: Relation, side: str, snapshot_id: int | None, reach: TimeRange | None = None
+) -> None:
+    """Fill `view` from one source's archive at a snapshot: ARCHIVE_COLUMNS of the records in `reach`.
 
     None stands for those that the rows that are read need.
     """
     source: Source = pins.contract.left if side == "left" else pins.contract.right
     times = pins.archived(side) if reach is None else reach
     if snapshot_id is None:
-        columns = "NULL::VARCHAR, NULL::INTEGER, NULL::BIGINT, NULL::TIMESTAMPTZ, NULL::TIMESTAMPTZ"
-        names = ", ".join(ident(name) for name in ARCHIVE_COLUMNS)
-        pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} ({names}) AS SELECT {columns} WHERE false")
+        view.fill(pins.con, view.nothing)
         return
     _scan(pins, source.archive, snapshot_id, view, times.iceberg("event_time"), ARCHIVE_COLUMNS)
-    pins.con.execute(
-        f"""
-        CREATE OR REPLACE VIEW {ident(view)} AS
-        SELECT * FROM {ident(_raw(view))}
-        WHERE topic = {text(source.topic)} AND {times.sql("event_time")}
-        """
-    )
+    wanted = f"topic = {text(source.topic)} AND {times.sql('event_time')}"
+    view.fill(pins.con, f"SELECT * FROM {view.pinned} WHERE {wanted}")
 
 
-def output_view(pins: Pins, view: str, table: str, times: Times) -> None:
+def output_view(pins: Pins, view: Relation, table: str, times: Times) -> None:
     """The output's rows with event times in `times`, events named by their first delivery.
 
     A team's own table may lack lineage columns: they read as NULL. Where one of the coordinates lacks, all four do: a
@@ -269,7 +260,7 @@ def output_view(pins: Pins, view: str, table: str, times: Times) -> None:
     zoned = told == EVENT_TIME or held[told] == "timestamptz"
     pruned = in_range.iceberg(told) if columns == (EVENT_TIME,) and zoned else None
     _scan(pins, table, pins.snapshots[table], view, pruned)
-    source = f"({under_our_names(_raw(view), theirs, held)})" if theirs else ident(_raw(view))
+    source = f"({under_our_names(view.pinned.name, theirs, held)})" if theirs else str(view.pinned)
     untold = has.intersection(COORDINATES) if not has.issuperset(COORDINATES) else set()
     derived = [] if columns == (EVENT_TIME,) else [f"{moment_sql(columns)} AS {EVENT_TIME}"]
     if columns != (EVENT_TIME,):
@@ -280,31 +271,25 @@ def output_view(pins: Pins, view: str, table: str, times: Times) -> None:
     selected = ", ".join([given, *derived, *filter(None, [absent])])
     rows = f"SELECT * FROM (SELECT {selected} FROM {source}) WHERE {in_range.sql(ident(EVENT_TIME))}"
     rows = with_whole_coordinates(pins.con, contract.join, rows)
-    pins.con.execute(f"CREATE OR REPLACE VIEW {ident(_delivered(view))} AS {rows}")
-    pins.con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {by_first_delivery(pins, _delivered(view))}")
+    view.fill(pins.con, by_first_delivery(pins, delivered(view).fill(pins.con, rows)))
 
 
 def _ledger_view(pins: Pins) -> None:
     """The epochs of this contract, each once; empty without a ledger."""
     if pins.snapshots[EPOCHS] is None:
-        kinds = (
-            "query_id VARCHAR, epoch BIGINT, source VARCHAR, partition INTEGER, start_offset BIGINT, "
-            "end_offset BIGINT, late_watermark_ms BIGINT, evict_watermark_ms BIGINT, planned_at TIMESTAMPTZ, "
-            "spark_version VARCHAR"
-        )
-        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {LEDGER} ({kinds})")
+        LEDGER.fill(pins.con, LEDGER.nothing)
         return
     _scan(pins, EPOCHS, pins.snapshots[EPOCHS], LEDGER, f"contract == '{pins.contract.contract}'")
-    columns = pins.con.sql(f"FROM {ident(_raw(LEDGER))} LIMIT 0").columns
+    columns = pins.con.sql(f"FROM {LEDGER.pinned} LIMIT 0").columns
     version = "spark_version" if "spark_version" in columns else "NULL::VARCHAR AS spark_version"
-    pins.con.execute(
+    LEDGER.fill(
+        pins.con,
         f"""
-        CREATE OR REPLACE TEMP TABLE {LEDGER} AS
         SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
             late_watermark_ms, evict_watermark_ms, planned_at, {version}
-        FROM {ident(_raw(LEDGER))}
+        FROM {LEDGER.pinned}
         WHERE ({rows_condition(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)}) AND {ledger_is_its(pins)}
-        """
+        """,
     )
 
 
@@ -323,20 +308,12 @@ def _scan(
     pins: Pins,
     table: str,
     snapshot_id: int | None,
-    view: str,
+    view: Relation,
     row_filter: str | None,
     columns: tuple[str, ...] | None = None,
 ) -> None:
-    pinned.scan(pins.con, pins.lake, table, snapshot_id, view=_raw(view), row_filter=row_filter, columns=columns)
-
-
-def _raw(view: str) -> str:
-    return f"{view}_pinned"
-
-
-def _delivered(view: str) -> str:
-    """The output view with the coordinates that its table has."""
-    return f"{view}_delivered"
+    name = view.pinned.name
+    pinned.scan(pins.con, pins.lake, table, snapshot_id, view=name, row_filter=row_filter, columns=columns)
 
 
 def current(lake: Lake, table: str) -> int | None:

@@ -11,69 +11,62 @@ from typing import TYPE_CHECKING
 from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.lineage import SIDES
+from plumbline.reconcile.relations.inputs import COPIES, DELIVERIES, TAKEN
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Source
     from plumbline.reconcile.inputs.pinned_views import Pins
+    from plumbline.reconcile.relations.relation import Relation
 
 ARCHIVED = ("topic", "partition", "offset", "event_time", "event_id", "quarantine_reason")
 
 
 def find_copies(pins: Pins) -> None:
-    """Fill the temp tables `left_copies` and `right_copies` (partition, offset, first_partition, first_offset).
-
-    One row per delivery, the first included, of events with several deliveries in the archive.
-    """
+    """Fill COPIES: the deliveries, the first included, of events with several ones in the archive."""
     for side, source in zip(SIDES, (pins.contract.left, pins.contract.right), strict=True):
-        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_copies AS {_copies(pins, side, source)}")
+        COPIES[side].fill(pins.con, _copies(pins, side, source))
 
 
-def note_taken(pins: Pins, stream: str) -> None:
-    """Fill `left_taken` and `right_taken`: of an event, by its first delivery, another one that the stream took."""
+def note_taken(pins: Pins, stream: Relation) -> None:
+    """Fill TAKEN: of an event, by its first delivery, another one that the stream took."""
     for side in SIDES:
         by_stream = f'SEMI JOIN {stream} s ON s._{side}_partition = partition AND s._{side}_offset = "offset"'
-        pins.con.execute(
+        TAKEN[side].fill(
+            pins.con,
             f"""
-            CREATE OR REPLACE TEMP TABLE {side}_taken AS
             SELECT first_partition, first_offset, max((partition, "offset")) AS other
-            FROM {side}_copies {by_stream if _any(pins, side) else ""}
+            FROM {COPIES[side]} {by_stream if COPIES[side].any(pins.con) else ""}
             WHERE (partition, "offset") <> (first_partition, first_offset) GROUP BY ALL
-            """
+            """,
         )
 
 
-def by_first_delivery(pins: Pins, view: str) -> str:
+def by_first_delivery(pins: Pins, view: Relation) -> str:
     """The rows of an output view with the coordinates of their events' first deliveries."""
-    if not any(_any(pins, side) for side in SIDES):
+    if not any(COPIES[side].any(pins.con) for side in SIDES):
         return f"SELECT * FROM {view}"
     columns = ", ".join(
-        f"coalesce({side}_copies.first_{part}, v._{side}_{part}) AS _{side}_{part}"
+        f"coalesce({side[0]}.first_{part}, v._{side}_{part}) AS _{side}_{part}"
         for side in SIDES
         for part in ("partition", "offset")
     )
     joins = "\n".join(
-        f"LEFT JOIN {side}_copies ON {side}_copies.partition = v._{side}_partition "
-        f'AND {side}_copies."offset" = v._{side}_offset'
+        f"LEFT JOIN {COPIES[side]} {side[0]} ON {side[0]}.partition = v._{side}_partition "
+        f'AND {side[0]}."offset" = v._{side}_offset'
         for side in SIDES
     )
     return f"SELECT v.* REPLACE ({columns}) FROM {view} v {joins}"
 
 
-def _any(pins: Pins, side: str) -> bool:
-    return bool(pins.con.execute(f"SELECT 1 FROM {side}_copies LIMIT 1").fetchall())
-
-
 def _copies(pins: Pins, side: str, source: Source) -> str:
     snapshot = pins.snapshots[source.archive]
-    none = 'SELECT NULL::INTEGER AS partition, NULL::BIGINT AS "offset", NULL::INTEGER AS first_partition, '
-    none += "NULL::BIGINT AS first_offset WHERE false"
     if source.event_id is None or snapshot is None:
-        return none
+        return COPIES[side].nothing
     if "event_id" not in pins.lake.load(source.archive).schema().column_names:
-        return none
-    view, reach = f"{side}_deliveries", pins.archived(side, around=True)
+        return COPIES[side].nothing
+    view, reach = DELIVERIES[side], pins.archived(side, around=True)
     row_filter = reach.iceberg("event_time")
-    pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=view, row_filter=row_filter, columns=ARCHIVED)
+    pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=view.name, row_filter=row_filter, columns=ARCHIVED)
     entered = (
         f"topic = {text(source.topic)} AND {reach.sql('event_time')} "
         "AND event_id IS NOT NULL AND quarantine_reason IS NULL"

@@ -9,26 +9,23 @@ from typing import TYPE_CHECKING
 from plumbline.connect.sql_quoting import text
 from plumbline.reconcile.causes import Cause, registry
 from plumbline.reconcile.evidence import archive_gaps, future_events, quarantine, schema_changes
-from plumbline.reconcile.evidence.gather import EVIDENCE
+from plumbline.reconcile.relations.judge import ATTRIBUTED
+from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
     import duckdb
 
     from plumbline.reconcile.inputs.pinned_views import Pins
 
-ATTRIBUTED = "attributed"
 OWN_JOB = "own_job"
 """What a cause needs that says what the job must have written: that it is this contract's join, run by us."""
 AT_ONCE = 10_000
 """Findings that are held outside DuckDB at a time: each carries a hundred pieces of evidence."""
-NOTES = (archive_gaps.GAPS, future_events.STAMPS, schema_changes.FORMS)
-"""Tables by id beside `evidence`: what few rows have, looked up only where some row may have it."""
 
 
-def note(pins: Pins) -> None:
-    """Look up all that the causes' proofs read beside `evidence`."""
-    for matter in (quarantine, archive_gaps, future_events, schema_changes):
-        matter.note(pins)
+def note(pins: Pins, evidence: Relation) -> tuple[Relation, ...]:
+    """What the causes' proofs read beside the evidence, by id: few rows have it, and it is looked up for those only."""
+    return tuple(matter.note(pins, evidence) for matter in (quarantine, archive_gaps, future_events, schema_changes))
 
 
 def causes_of(pins: Pins) -> tuple[Cause, ...]:
@@ -42,24 +39,22 @@ def causes_of(pins: Pins) -> tuple[Cause, ...]:
     return causes
 
 
-def attribute(con: duckdb.DuckDBPyConnection, causes: Sequence[Cause] | None = None) -> None:
-    """Fill the temp table `attributed`: the rows of `evidence` and its notes with `cause` and `is_drift`.
-
-    `fault` is NULL yet, see `reconcile/judge/three_way.py`.
-    """
-    causes = registry() if causes is None else causes
+def attribute(
+    con: duckdb.DuckDBPyConnection, evidence: Relation, notes: Sequence[Relation], causes: Sequence[Cause]
+) -> Relation:
+    """ATTRIBUTED: the rows of the evidence and its notes with `cause` and `is_drift`."""
     no_drift = ", ".join(text(cause.name) for cause in causes if not cause.is_drift) or "NULL"
-    known = " ".join(f"LEFT JOIN {notes} USING (id)" for notes in NOTES)
-    con.execute(
+    known = " ".join(f"LEFT JOIN {noted} USING (id)" for noted in notes)
+    return ATTRIBUTED.fill(
+        con,
         f"""
-        CREATE OR REPLACE TABLE {ATTRIBUTED} AS
-        SELECT *, coalesce(cause NOT IN ({no_drift}), true) AS is_drift, NULL::VARCHAR AS fault
-        FROM (SELECT *, {choice(causes)} AS cause FROM {EVIDENCE} {known})
-        """
+        SELECT *, coalesce(cause NOT IN ({no_drift}), true) AS is_drift
+        FROM (SELECT *, {choice(causes)} AS cause FROM {evidence} {known})
+        """,
     )
 
 
 def choice(causes: Sequence[Cause]) -> str:
-    """One SQL CASE over `evidence`, in order of precedence. NULL (evidence is missing) proves nothing."""
+    """One SQL CASE over evidence and notes, in order of precedence. NULL (evidence is missing) proves nothing."""
     arms = "\n".join(f"WHEN ({cause.proof}) THEN {text(cause.name)}" for cause in causes)
     return f"CASE {arms} END"

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.ranges import from_micros, spell_time
 from plumbline.reconcile.causes import registry
-from plumbline.reconcile.inputs.pinned_views import BATCH, STREAM, Pins
-from plumbline.reconcile.judge.attribution import ATTRIBUTED
 
 if TYPE_CHECKING:
-    import duckdb
+    from plumbline.reconcile.inputs.pinned_views import Pins
+    from plumbline.reconcile.relations.relation import Relation
 
 CLASSES = ("missing", "extra", "mismatch", "duplicate")
 PENDING = "pending"
@@ -92,14 +91,14 @@ class Books:
         return self.total.match == match and all(page.balanced for page in (*self.pages, self.total))
 
 
-def keep(pins: Pins) -> Books:
+def keep(pins: Pins, attributed: Relation) -> Books:
     """The books of a finished attribution. Rows are counted again in both pinned views."""
     pages: dict[datetime | None, Page] = {}
     timed = pins.timed
-    for day_us, batch, stream in _rows(pins.con, timed):
+    for day_us, batch, stream in _rows(pins, timed):
         window = _moment(day_us)
         pages[window] = Page(window, batch, stream)
-    for day_us, cause, kind, findings, batch, stream in _findings(pins.con, timed):
+    for day_us, cause, kind, findings, batch, stream in _findings(pins, attributed, timed):
         window = _moment(day_us)
         pages.setdefault(window, Page(window)).enter(cause, kind, findings, batch, stream)
     ordered = sorted(pages.values(), key=lambda page: (page.window is not None, page.window))
@@ -138,38 +137,40 @@ def _moment(us: int | None) -> datetime | None:
 _DAY, _NO_DAY = 'epoch_us("window")', "NULL::BIGINT"
 
 
-def _rows(con: duckdb.DuckDBPyConnection, timed: bool) -> list[tuple[int | None, int, int]]:
+def _rows(pins: Pins, timed: bool) -> list[tuple[int | None, int, int]]:
     """Rows of both tables per UTC day of left event time (its start in us); all on one page, without a day, where one
     table does not say its rows'."""
-    return con.execute(
+    return pins.con.execute(
         f"""
         SELECT {_DAY if timed else _NO_DAY}, sum(batch)::BIGINT, sum(stream)::BIGINT
         FROM (
-            SELECT date_trunc('day', _event_time) AS "window", count(*) AS batch, 0 AS stream FROM {BATCH} GROUP BY 1
+            SELECT date_trunc('day', _event_time) AS "window", count(*) AS batch, 0 AS stream
+            FROM {pins.batch} GROUP BY 1
             UNION ALL
-            SELECT date_trunc('day', _event_time) AS "window", 0 AS batch, count(*) AS stream FROM {STREAM} GROUP BY 1
+            SELECT date_trunc('day', _event_time) AS "window", 0 AS batch, count(*) AS stream
+            FROM {pins.stream} GROUP BY 1
         )
         GROUP BY ALL
         """
     ).fetchall()
 
 
-def _findings(con: duckdb.DuckDBPyConnection, timed: bool) -> list[tuple[int | None, str, str, int, int, int]]:
+def _findings(pins: Pins, attributed: Relation, timed: bool) -> list[tuple[int | None, str, str, int, int, int]]:
     """Findings, batch rows and stream rows per window, cause and class; each side in the window of its own row."""
-    return con.execute(
+    return pins.con.execute(
         f"""
         SELECT {_DAY if timed else _NO_DAY}, cause, class,
             sum(findings)::BIGINT, sum(batch)::BIGINT, sum(stream)::BIGINT
         FROM (
             SELECT date_trunc('day', event_time) AS "window", cause, class,
                 count(*) AS findings, 0 AS batch, 0 AS stream
-            FROM {ATTRIBUTED} GROUP BY ALL
+            FROM {attributed} GROUP BY ALL
             UNION ALL
             SELECT date_trunc('day', batch_event_time), cause, class, 0, sum(left_count), 0
-            FROM {ATTRIBUTED} WHERE left_count > 0 GROUP BY ALL
+            FROM {attributed} WHERE left_count > 0 GROUP BY ALL
             UNION ALL
             SELECT date_trunc('day', stream_event_time), cause, class, 0, 0, sum(right_count)
-            FROM {ATTRIBUTED} WHERE right_count > 0 GROUP BY ALL
+            FROM {attributed} WHERE right_count > 0 GROUP BY ALL
         )
         GROUP BY ALL
         """

@@ -8,12 +8,14 @@ from plumbline.contract.lineage import COORDINATES, SIDES
 from plumbline.reconcile.diff.engine import compare
 from plumbline.reconcile.evidence.gather import GRAIN_US
 from plumbline.reconcile.evidence.left_out import fill_left_out
-from plumbline.reconcile.inputs.epoch_spans import SPANS
-from plumbline.reconcile.inputs.pinned_views import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins
-from plumbline.reconcile.judge.attribution import ATTRIBUTED
+from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.relations.diff import DRIFT
+from plumbline.reconcile.relations.evidence import LEFT_OUT
+from plumbline.reconcile.relations.inputs import ARCHIVES, RIGHT_ARCHIVE, SPANS
+from plumbline.reconcile.relations.relation import Relation
 
 
-def count_edges(pins: Pins) -> dict[str, Any]:
+def count_edges(pins: Pins, findings: Relation) -> dict[str, Any]:
     """`{"tolerance": {column: rows}, "window": rows, "watermark": records}` of a finished attribution.
 
     `tolerance`: rows that are equal only by the tolerance of that column. `window`: batch rows whose two events lie
@@ -24,14 +26,15 @@ def count_edges(pins: Pins) -> dict[str, Any]:
     for side in SIDES:
         fill_left_out(pins, side)
     [(window,)] = con.execute(_at_a_bound(pins)).fetchall()
-    watermark = [con.execute(_at_the_watermark(side, view)).fetchall() for side, view in _ARCHIVES.items()]
-    return {"tolerance": _by_tolerance(pins), "window": window, "watermark": sum(rows[0][0] for rows in watermark)}
+    watermark = sum(con.execute(_at_the_watermark(side)).fetchall()[0][0] for side in SIDES)
+    return {
+        "tolerance": _by_tolerance(pins, findings),
+        "window": window,
+        "watermark": watermark,
+    }
 
 
-_ARCHIVES = {"left": LEFT_ARCHIVE, "right": RIGHT_ARCHIVE}
-
-
-def _by_tolerance(pins: Pins) -> dict[str, int]:
+def _by_tolerance(pins: Pins, findings: Relation) -> dict[str, int]:
     """Column to rows: what differs when nothing is forgiven, less what differs all the same."""
     rules = pins.contract.reconcile.as_tolerances()
     columns = [name for name in pins.contract.value_columns if name in rules and not rules[name].ignore]
@@ -39,18 +42,20 @@ def _by_tolerance(pins: Pins) -> dict[str, int]:
         return {}
     lineage = pins.batch_has_lineage and pins.stream_has_lineage
     key = (*pins.contract.output.key, *(COORDINATES if lineage else ()))
-    compare(pins.con, BATCH, STREAM, key, columns=columns, memory=pins.memory, temp_dir=pins.scratch)
-    strictly = _counted(pins, "drift", "true")
-    loosely = _counted(pins, ATTRIBUTED, "coalesce(same_lineage, true)")
+    compare(
+        pins.con, pins.batch.name, pins.stream.name, key, columns=columns, memory=pins.memory, temp_dir=pins.scratch
+    )
+    strictly = _counted(pins, DRIFT, "true")
+    loosely = _counted(pins, findings, "coalesce(same_lineage, true)")
     found = {name: strictly.get(name, 0) - loosely.get(name, 0) for name in columns}
     return {name: number for name, number in found.items() if number}
 
 
-def _counted(pins: Pins, table: str, condition: str) -> dict[str, int]:
+def _counted(pins: Pins, differing: Relation, condition: str) -> dict[str, int]:
     found = pins.con.execute(
         f"""
         SELECT name, count(*) FROM (
-            SELECT unnest(columns) AS name FROM {table} WHERE class = 'mismatch' AND {condition}
+            SELECT unnest(columns) AS name FROM {differing} WHERE class = 'mismatch' AND {condition}
         ) GROUP BY name
         """
     ).fetchall()
@@ -61,18 +66,18 @@ def _at_a_bound(pins: Pins) -> str:
     apart = "(epoch_us(r.event_time) - epoch_us(b._event_time))"
     near = " OR ".join(f"abs({apart} - {bound * 1_000}) <= {GRAIN_US}" for bound in pins.within_ms)
     return f"""
-        SELECT count(*) FROM {BATCH} b
+        SELECT count(*) FROM {pins.batch} b
         JOIN (SELECT DISTINCT partition, "offset", event_time FROM {RIGHT_ARCHIVE}) r
             ON r.partition = b._right_partition AND r."offset" = b._right_offset
         WHERE b._left_offset IS NOT NULL AND ({near})
     """
 
 
-def _at_the_watermark(side: str, archive: str) -> str:
+def _at_the_watermark(side: str) -> str:
     return f"""
         SELECT count(*) FROM (
-            SELECT DISTINCT partition, "offset", event_time FROM {archive}
-            ANTI JOIN {side}_left_out USING (partition, "offset")
+            SELECT DISTINCT partition, "offset", event_time FROM {ARCHIVES[side]}
+            ANTI JOIN {LEFT_OUT[side]} USING (partition, "offset")
         ) r
         ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
         WHERE r."offset" < s.end_offset AND abs(epoch_us(r.event_time) - s.late_watermark_ms * 1000) <= {GRAIN_US}

@@ -7,8 +7,9 @@ job's event time is the contract's.
 from __future__ import annotations
 
 from plumbline.contract.lineage import SIDES
-from plumbline.reconcile.inputs.epoch_spans import READ, SPANS
-from plumbline.reconcile.inputs.pinned_views import LEDGER, LEFT_ARCHIVE, RIGHT_ARCHIVE, STREAM, Pins
+from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.relations.inputs import ARCHIVES, LEDGER, READ, SPANS
+from plumbline.reconcile.relations.judge import FATE
 
 
 def unseen(pins: Pins) -> bool:
@@ -18,13 +19,13 @@ def unseen(pins: Pins) -> bool:
         return False
     found = (
         f"""
-        SELECT 1 FROM {archive} r
+        SELECT 1 FROM {ARCHIVES[side]} r
         ASOF LEFT JOIN (FROM {SPANS} WHERE side = '{side}') s
             ON r.partition = s.partition AND r."offset" >= s.start_offset
         JOIN {READ} n ON n.side = '{side}' AND n.partition = r.partition AND r."offset" < n.end_offset
         WHERE s.end_offset IS NULL OR r."offset" >= s.end_offset
         """
-        for side, archive in zip(SIDES, (LEFT_ARCHIVE, RIGHT_ARCHIVE), strict=True)
+        for side in SIDES
     )
     queries = pins.con.execute(f"SELECT count(DISTINCT query_id) FROM {LEDGER}").fetchone()
     several = queries is not None and queries[0] > 1
@@ -39,7 +40,7 @@ def contradicted(pins: Pins) -> bool:
     return any(
         pins.con.execute(
             f"""
-            SELECT 1 FROM {STREAM} s JOIN {side}_fate f
+            SELECT 1 FROM {pins.stream} s JOIN {FATE[side]} f
                 ON f.partition = s._{side}_partition AND f."offset" = s._{side}_offset
             WHERE f.late AND s._replay_id IS NULL LIMIT 1
             """

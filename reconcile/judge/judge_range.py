@@ -12,15 +12,16 @@ import pyarrow as pa
 from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.contract.ranges import from_micros, micros
 from plumbline.reconcile.evidence import quarantine
-from plumbline.reconcile.evidence.differing_rows import Differing, find
-from plumbline.reconcile.evidence.gather import gather
-from plumbline.reconcile.evidence.moved_rows import add_moved
+from plumbline.reconcile.evidence.differing_rows import Differing
 from plumbline.reconcile.evidence.quarantine import Intake, Taken
 from plumbline.reconcile.inputs.day_ranges import days_of
-from plumbline.reconcile.inputs.pinned_views import STREAM, Pins, show
-from plumbline.reconcile.judge.attribution import AT_ONCE, ATTRIBUTED, attribute, causes_of, note
+from plumbline.reconcile.inputs.pinned_views import Pins, show
+from plumbline.reconcile.judge.attribution import AT_ONCE
 from plumbline.reconcile.judge.books import Books, Page, keep, total
+from plumbline.reconcile.judge.judge_rows import judge_rows
 from plumbline.reconcile.judge.prediction import Prediction, predict, summed
+from plumbline.reconcile.relations.evidence import REFUSALS
+from plumbline.reconcile.relations.relation import Relation, Sided
 from plumbline.reconcile.reuse import eligibility, reuse, stored_days
 from plumbline.reconcile.reuse.digests import Inputs, apart, current_mark, inputs_of
 from plumbline.reconcile.reuse.stored_days import Verdict
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fresh:
-    """What came of the days that were read: pages of the books, and per day prediction, records and replayed rows."""
+    """What came of the days that were read: findings, pages of the books, and per day prediction, records and replayed
+    rows. `drifted` are the keys that differ."""
 
     differing: Differing
+    attributed: Relation
+    drifted: Relation
     pages: tuple[Page, ...]
     predicted: Mapping[datetime | None, Prediction] | None
     intake: Intake
@@ -42,12 +46,14 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the range came to. The temp table `attributed` of `pins` holds every finding.
+    """What the range came to. `findings` holds every finding, `refusals` the records that could not enter the join.
 
     `match` is how many batch rows were found equal; of `windows` days the verdicts of `reused` were kept.
     """
 
     pins: Pins
+    findings: Relation
+    refusals: Sided
     books: Books
     match: int
     schema: tuple[dict[str, str | None], ...]
@@ -67,40 +73,38 @@ def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bo
     while True:
         pins = show(pins, reuse.to_read(pins, standing) if inputs else None)
         fresh = _read(pins, progress)
-        reuse.bring_back(pins, standing)
-        again = reuse.entangled(pins, standing)
+        kept = reuse.bring_back(pins, fresh.attributed, standing)
+        again = reuse.entangled(pins, kept, fresh.drifted, standing)
         if standing and eligibility.needs_all(pins):
             standing = {}
         elif again:
             standing = {day: verdict for day, verdict in standing.items() if day not in again}
         else:
             break
-    judged = _together(pins, fresh, standing, windows=len(inputs) or len(fresh.pages))
     if before is not None and keep_verdicts:
         new = _verdicts(pins, progress, fresh, inputs, run_id)
         old = [replace(verdict, reused=verdict.reused + 1) for verdict in standing.values()]
         stored_days.save(pins.lake, stored_days.owner(pins.contract), before, [*old, *new], inputs)
-    reuse.add(pins, progress, standing)
-    return judged
-
-
-def judge_rows(pins: Pins, progress: Progress) -> Differing:
-    """Fill the temp table `attributed`: every differing row with its evidence and its cause."""
-    differing = find(pins)
-    differing = replace(differing, match=differing.match - add_moved(pins))
-    gather(pins, progress)
-    note(pins)
-    attribute(pins.con, causes_of(pins))
-    return differing
+    findings = reuse.all_findings(pins, progress, fresh.attributed, kept)
+    return _together(pins, fresh, standing, findings, windows=len(inputs) or len(fresh.pages))
 
 
 def _read(pins: Pins, progress: Progress) -> Fresh:
-    differing = judge_rows(pins, progress)
-    eligibility.fill_drifted(pins)
-    return Fresh(differing, keep(pins).pages, predict(pins, progress), quarantine.take_in(pins), _replayed(pins))
+    differing, attributed = judge_rows(pins, progress)
+    return Fresh(
+        differing,
+        attributed,
+        eligibility.drifted_keys(pins, differing),
+        keep(pins, attributed).pages,
+        predict(pins, progress),
+        quarantine.take_in(pins),
+        _replayed(pins),
+    )
 
 
-def _together(pins: Pins, fresh: Fresh, standing: Mapping[datetime, Verdict], windows: int) -> Judged:
+def _together(
+    pins: Pins, fresh: Fresh, standing: Mapping[datetime, Verdict], findings: Relation, windows: int
+) -> Judged:
     """The whole range: what was read, and what stands."""
     verdicts = standing.values()
     pages = [*fresh.pages, *(verdict.page for verdict in verdicts if verdict.page.batch or verdict.page.stream)]
@@ -111,6 +115,8 @@ def _together(pins: Pins, fresh: Fresh, standing: Mapping[datetime, Verdict], wi
     old: Intake = {(side, verdict.window): verdict.taken[side] for verdict in verdicts for side in SIDES}
     return Judged(
         pins=pins,
+        findings=findings,
+        refusals=reuse.all_refusals(pins, standing),
         books=Books(tuple(pages), total(pages)),
         match=fresh.differing.match + sum(verdict.page.match for verdict in verdicts),
         schema=fresh.differing.schema,
@@ -129,7 +135,9 @@ def _verdicts(
     if not pins.batch_has_lineage or pins.unproven_spark:
         return
     pages, ledger = {page.window: page for page in fresh.pages}, current_mark(pins, progress)
-    doubtful = eligibility.doubtful(pins) | {page.window for page in fresh.pages if not page.balanced}
+    doubtful = eligibility.doubtful(pins, fresh.attributed, fresh.drifted) | {
+        page.window for page in fresh.pages if not page.balanced
+    }
     for day, part in _days_read(pins, inputs):
         page = pages.get(day, Page(day))
         predicted = None if fresh.predicted is None else fresh.predicted.get(day, Prediction(0, 0, 0, 0))
@@ -146,7 +154,7 @@ def _verdicts(
             replayed=fresh.replayed.get(day, 0),
             taken={side: fresh.intake.get((side, day), Taken()) for side in SIDES},
             refused={side: _refused(pins, side, day) for side in SIDES},
-            findings=_findings(pins, day) if page.entries else None,
+            findings=_findings(pins, fresh.attributed, day) if page.entries else None,
         )
 
 
@@ -158,13 +166,13 @@ def _days_read(pins: Pins, days: Iterable[datetime]) -> Iterator[tuple[datetime,
 
 
 def _refused(pins: Pins, side: str, day: datetime) -> list[tuple[int, int]]:
-    sql = f'SELECT partition, "offset" FROM {side}_refusals WHERE epoch_us("window") = {micros(day)} ORDER BY ALL'
+    sql = f'SELECT partition, "offset" FROM {REFUSALS[side]} WHERE epoch_us("window") = {micros(day)} ORDER BY ALL'
     return [(int(partition), int(offset)) for partition, offset in pins.con.execute(sql).fetchall()]
 
 
-def _findings(pins: Pins, day: datetime) -> bytes:
+def _findings(pins: Pins, attributed: Relation, day: datetime) -> bytes:
     """The day's findings as an Arrow stream, written some at a time."""
-    rows = pins.con.sql(f"FROM {ATTRIBUTED} WHERE epoch_us(date_trunc('day', event_time)) = {micros(day)}")
+    rows = pins.con.sql(f"FROM {attributed} WHERE epoch_us(date_trunc('day', event_time)) = {micros(day)}")
     reader, sink = rows.to_arrow_reader(AT_ONCE), pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, reader.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
         for batch in reader:
@@ -175,6 +183,6 @@ def _findings(pins: Pins, day: datetime) -> bytes:
 def _replayed(pins: Pins) -> dict[datetime | None, int]:
     """Stream rows that a replay published, per day."""
     found = pins.con.execute(
-        f"SELECT epoch_us(date_trunc('day', {EVENT_TIME})), count({REPLAY_ID}) FROM {STREAM} GROUP BY 1"
+        f"SELECT epoch_us(date_trunc('day', {EVENT_TIME})), count({REPLAY_ID}) FROM {pins.stream} GROUP BY 1"
     ).fetchall()
     return {None if day_us is None else from_micros(day_us): int(count) for day_us, count in found}

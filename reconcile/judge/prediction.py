@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 
+from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros
 from plumbline.reconcile.document import ONE_SIDED
-from plumbline.reconcile.inputs.epoch_spans import READ, SPANS, Progress
-from plumbline.reconcile.inputs.pinned_views import BATCH, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
+from plumbline.reconcile.inputs.epoch_spans import Progress
+from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.judge.books import Page
 from plumbline.reconcile.judge.foreign_ledger import unseen
+from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, RIGHT_ARCHIVE, SPANS
+from plumbline.reconcile.relations.judge import FATE
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,9 @@ def predict(pins: Pins, progress: Progress) -> dict[datetime | None, Prediction]
 
 
 def tell_fates(pins: Pins) -> None:
-    """Fill the temp tables `left_fate` and `right_fate` (partition, offset, unread, late). The ledger is laid out."""
-    for side, archive in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
-        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE {side}_fate AS {_fate(side, archive)}")
+    """Fill FATE of both sides. The ledger must be laid out."""
+    for side in SIDES:
+        FATE[side].fill(pins.con, _fate(side))
 
 
 def summed(predictions: Iterable[Prediction]) -> Prediction:
@@ -57,7 +60,7 @@ def summed(predictions: Iterable[Prediction]) -> Prediction:
     return Prediction(*map(sum, zip((0, 0, 0, 0), *map(astuple, predictions), strict=True)))
 
 
-def _fate(side: str, archive: str) -> str:
+def _fate(side: str) -> str:
     """The events of one side that are not simply in the join: `late`, or `unread` yet. Few, as a rule.
 
     An event with several deliveries is in the join if one of them was read in time.
@@ -71,8 +74,8 @@ def _fate(side: str, archive: str) -> str:
                 r."offset" >= coalesce(read_until, 0) AS unread,
                 coalesce(r."offset" < s.end_offset AND epoch_us(r.event_time) <= s.late_watermark_ms * 1000, false)
                     AS late
-            FROM {archive} r
-            LEFT JOIN {side}_copies c ON c.partition = r.partition AND c."offset" = r."offset"
+            FROM {ARCHIVES[side]} r
+            LEFT JOIN {COPIES[side]} c ON c.partition = r.partition AND c."offset" = r."offset"
             ASOF LEFT JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
             LEFT JOIN newest n ON n.partition = r.partition
         )
@@ -134,9 +137,9 @@ def _rows(pins: Pins, progress: Progress) -> str:
             {pins.read.sql("_event_time")} AS in_range, _event_time AS row_time, ra.event_time AS right_time,
             epoch_us(_event_time) <= {progress.closed_until_us} AS left_closed,
             epoch_us(coalesce(ra.event_time, _event_time)) <= {progress.right_closed_until_us} AS right_closed
-        FROM {pins.around(BATCH)} b
-        LEFT JOIN left_fate l ON l.partition = b._left_partition AND l."offset" = b._left_offset
-        LEFT JOIN right_fate r ON r.partition = b._right_partition AND r."offset" = b._right_offset
+        FROM {pins.around(pins.batch)} b
+        LEFT JOIN {FATE["left"]} l ON l.partition = b._left_partition AND l."offset" = b._left_offset
+        LEFT JOIN {FATE["right"]} r ON r.partition = b._right_partition AND r."offset" = b._right_offset
         LEFT JOIN {_right_times(pins)} ra ON ra.partition = b._right_partition AND ra."offset" = b._right_offset
     """
 

@@ -14,14 +14,17 @@ from typing import Any
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import COORDINATES, LINEAGE
-from plumbline.reconcile.evidence.differing_rows import DIFFERING, compare_rows
-from plumbline.reconcile.inputs.pinned_views import BATCH, STREAM, Pins, current, output_view
-from plumbline.reconcile.judge.attribution import ATTRIBUTED
+from plumbline.reconcile.evidence.differing_rows import compare_rows
+from plumbline.reconcile.inputs.pinned_views import Pins, current, output_view
+from plumbline.reconcile.relations.diff import DRIFT
+from plumbline.reconcile.relations.evidence import DIFFERING
+from plumbline.reconcile.relations.inputs import BATCH, STREAM
+from plumbline.reconcile.relations.judge import FAULTED, FAULTS, REPLAY, UNLIKE
+from plumbline.reconcile.relations.relation import Relation
 
-REPLAY = "replay_rows"
 LATENESS = ("late_left", "late_right", "watermark_poisoned")
 INPUTS = ("arrived_after_batch", "archive_gap", "quarantined", "duplicate_input", "schema_change")
-FAULTS = ("lateness", "inputs", "logic", "engine", "unclear")
+KINDS = ("lateness", "inputs", "logic", "engine", "unclear")
 """`lateness`, `inputs` (what each side had to read) and `logic` (the implementations disagree): the replay is as the
 live table. `engine`: it is as the batch table. `unclear`: as neither."""
 
@@ -29,13 +32,14 @@ live table. `engine`: it is as the batch table. `unclear`: as neither."""
 @dataclass(frozen=True)
 class ThreeWay:
     """What the third table says: its name and snapshot, its rows in the range, how many rows it and the live table do
-    not share, and the findings per fault."""
+    not share, and the findings per fault. `findings` are all of them, those that are drift with their `fault`."""
 
     table: str
     snapshot_id: int | None
     rows: int
     unlike_live: int
     faults: dict[str, int]
+    findings: Relation
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -52,52 +56,49 @@ def with_third(pins: Pins, table: str) -> Pins:
     return replace(pins, snapshots={**pins.snapshots, table: current(pins.lake, table)})
 
 
-def judge_against(pins: Pins, table: str) -> ThreeWay:
-    """Set `fault` of each finding in `attributed` and count. Pending rows have none.
+def judge_against(pins: Pins, findings: Relation, table: str) -> ThreeWay:
+    """Name the fault of each finding and count. Pending rows have none.
 
     Raises UsageError where the rows of one table do not say what they were made from.
     """
-    for view in (BATCH, STREAM):
-        _refuse_without_lineage(pins, view)
+    for rows, name in (
+        (pins.batch, pins.contract.output.batch_table),
+        (pins.stream, pins.contract.output.stream_table),
+    ):
+        _refuse_without_lineage(pins, rows, name)
     output_view(pins, REPLAY, table, pins.time_range)
-    unlike_live = _note_unlike(pins, STREAM)
-    _note_unlike(pins, BATCH)
-    pins.con.execute(f"UPDATE {ATTRIBUTED} SET fault = judged.fault FROM ({_judged()}) judged WHERE {_SAME_ID}")
-    found = pins.con.execute(
-        f"SELECT fault, count(*) FROM {ATTRIBUTED} WHERE fault IS NOT NULL GROUP BY fault"
-    ).fetchall()
+    unlike_live = _note_unlike(pins, pins.stream, UNLIKE[STREAM])
+    _note_unlike(pins, pins.batch, UNLIKE[BATCH])
+    FAULTS.fill(pins.con, _judged(findings))
+    found = pins.con.execute(f"SELECT fault, count(*) FROM {FAULTS} GROUP BY fault").fetchall()
     counted = {str(fault): int(number) for fault, number in found}
-    [(rows,)] = pins.con.execute(f"SELECT count(*) FROM {REPLAY}").fetchall()
-    faults = {fault: counted.get(fault, 0) for fault in FAULTS}
-    return ThreeWay(table, pins.snapshots[table], int(rows), unlike_live, faults)
+    [(number,)] = pins.con.execute(f"SELECT count(*) FROM {REPLAY}").fetchall()
+    per_fault = {kind: counted.get(kind, 0) for kind in KINDS}
+    named = f"SELECT f.* REPLACE (n.fault AS fault) FROM {findings} f LEFT JOIN {FAULTS} n USING (id)"
+    judged = FAULTED.fill(pins.con, named)
+    return ThreeWay(table, pins.snapshots[table], int(number), unlike_live, per_fault, judged)
 
 
-_SAME_ID = f"judged.id = {ATTRIBUTED}.id"
-
-
-def _refuse_without_lineage(pins: Pins, view: str) -> None:
-    none = " AND ".join(f"{ident(name)} IS NULL" for name in COORDINATES)
-    if pins.con.execute(f"SELECT 1 FROM {view} WHERE {none} LIMIT 1").fetchone() is not None:
-        output = pins.contract.output
+def _refuse_without_lineage(pins: Pins, rows: Relation, table: str) -> None:
+    if rows.any(pins.con, " AND ".join(f"{ident(name)} IS NULL" for name in COORDINATES)):
         raise UsageError(
             "three tables can only be compared row by row where each row says what it was made from",
-            where=output.batch_table if view == BATCH else output.stream_table,
+            where=table,
             next_step=f"give its rows the columns {', '.join(COORDINATES)}, or reconcile without --against",
         )
 
 
-def _note_unlike(pins: Pins, view: str) -> int:
-    """Fill `unlike_<view>`: the lineages whose rows are not the same in a table and in the third one; how many rows."""
+def _note_unlike(pins: Pins, rows: Relation, unlike: Relation) -> int:
+    """Fill `unlike`: the lineages whose rows are not the same in a table and in the third one; how many rows."""
     key = (*pins.contract.output.key, *COORDINATES)
     carry = tuple(name for name in LINEAGE if name not in COORDINATES)
-    compare_rows(pins, view, REPLAY, key, carry)
-    names = ", ".join(map(ident, COORDINATES))
-    pins.con.execute(f"CREATE OR REPLACE TEMP TABLE unlike_{view} AS SELECT DISTINCT {names} FROM drift")
-    [(rows,)] = pins.con.execute("SELECT count(*) FROM drift").fetchall()
-    return int(rows)
+    compare_rows(pins, rows, REPLAY, key, carry)
+    unlike.fill(pins.con, f"SELECT DISTINCT {', '.join(map(ident, COORDINATES))} FROM {DRIFT}")
+    [(number,)] = pins.con.execute(f"SELECT count(*) FROM {DRIFT}").fetchall()
+    return int(number)
 
 
-def _judged() -> str:
+def _judged(findings: Relation) -> str:
     """The fault of each finding that is drift, by what the third table holds of its two rows."""
     lineages = " UNION ".join(
         f"SELECT id, {', '.join(f'{ident(table + name)} AS {ident(name)}' for name in COORDINATES)} "
@@ -106,12 +107,12 @@ def _judged() -> str:
     )
     same = " AND ".join(f"l.{ident(name)} IS NOT DISTINCT FROM u.{ident(name)}" for name in COORDINATES)
     as_live, as_batch = (
-        f"id NOT IN (SELECT id FROM lineages l SEMI JOIN unlike_{view} u ON {same})" for view in (STREAM, BATCH)
+        f"id NOT IN (SELECT id FROM lineages l SEMI JOIN {UNLIKE[rows]} u ON {same})" for rows in (STREAM, BATCH)
     )
     late, inputs = (", ".join(map(text, causes)) for causes in (LATENESS, INPUTS))
     return f"""
         WITH lineages AS ({lineages}),
-        alike AS (SELECT id, cause, {as_live} AS as_live, {as_batch} AS as_batch FROM {ATTRIBUTED} WHERE is_drift)
+        alike AS (SELECT id, cause, {as_live} AS as_live, {as_batch} AS as_batch FROM {findings} WHERE is_drift)
         SELECT id, CASE WHEN as_live = as_batch THEN 'unclear' WHEN as_batch THEN 'engine'
             WHEN cause IN ({late}) THEN 'lateness' WHEN cause IN ({inputs}) THEN 'inputs' ELSE 'logic' END AS fault
         FROM alike

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.contract.model import Contract
     from plumbline.reconcile.inputs.pinned_views import Pins
+    from plumbline.reconcile.relations.relation import Relation
 
 MOST_STEPS = 400
 
@@ -123,8 +124,9 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
     """
     from plumbline.contract.errors import IncompleteError
     from plumbline.reconcile.evidence.left_out import fill_left_out
-    from plumbline.reconcile.inputs.pinned_views import LEFT_ARCHIVE, RIGHT_ARCHIVE, archive_view
+    from plumbline.reconcile.inputs.pinned_views import archive_view
     from plumbline.reconcile.inputs.stream_commits import not_proven
+    from plumbline.reconcile.relations.inputs import ARCHIVES
 
     if pins.unproven_spark:
         raise IncompleteError(
@@ -133,49 +135,51 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
             next_step="compare with the batch table (`plumbline reconcile`), which needs no rule",
         )
     found, contract = [], pins.contract
-    for side, view in (("left", LEFT_ARCHIVE), ("right", RIGHT_ARCHIVE)):
+    for side, archive in ARCHIVES.items():
         source = getattr(contract, side)
-        archive_view(pins, view, side, snapshots.get(source.archive))
+        archive_view(pins, archive, side, snapshots.get(source.archive))
         name, delay_ms = getattr(contract.join, side), milliseconds(source.watermark)
         sure = fill_left_out(pins, side)
-        _count(pins.con, side, view)
-        behind, epochs = _behind(pins.con), _epochs(pins.con)
+        counted = _count(pins.con, side)
+        behind, epochs = _behind(pins.con, counted), _epochs(pins.con, counted)
         near = tuple((minute, n) for minute, n in behind if minute * MINUTE_MS >= -delay_ms)
         found.append(Lateness(name, delay_ms, sum(n for _, n in behind), near, epochs, not sure))
     return tuple(found)
 
 
-def _count(con: duckdb.DuckDBPyConnection, side: str, view: str) -> None:
-    """Fill `counted`: one source's records per late watermark and whole minutes behind it; each record counts once."""
-    from plumbline.reconcile.inputs.epoch_spans import SPANS
+def _count(con: duckdb.DuckDBPyConnection, side: str) -> Relation:
+    """COUNTED: one source's records per late watermark and whole minutes behind it; each record counts once."""
+    from plumbline.reconcile.relations.evidence import LEFT_OUT
+    from plumbline.reconcile.relations.inputs import ARCHIVES, SPANS
+    from plumbline.reconcile.relations.judge import COUNTED
 
-    con.execute(
+    return COUNTED.fill(
+        con,
         f"""
-        CREATE OR REPLACE TEMP TABLE counted AS
         WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
         records AS (
-            SELECT DISTINCT partition, "offset", event_time FROM {view}
-            ANTI JOIN {side}_left_out USING (partition, "offset")
+            SELECT DISTINCT partition, "offset", event_time FROM {ARCHIVES[side]}
+            ANTI JOIN {LEFT_OUT[side]} USING (partition, "offset")
         )
         SELECT s.late_watermark_ms AS watermark_ms,
             floor((s.late_watermark_ms * 1000 - epoch_us(r.event_time)) / 60e6)::BIGINT AS minute, count(*) AS records
         FROM records r ASOF JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
         WHERE r."offset" < s.end_offset AND r.event_time IS NOT NULL
         GROUP BY ALL
-        """
+        """,
     )
 
 
-def _behind(con: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
-    return con.execute("SELECT minute, sum(records)::BIGINT FROM counted GROUP BY minute ORDER BY minute").fetchall()
+def _behind(con: duckdb.DuckDBPyConnection, counted: Relation) -> list[tuple[int, int]]:
+    return con.execute(f"SELECT minute, sum(records)::BIGINT FROM {counted} GROUP BY minute ORDER BY minute").fetchall()
 
 
-def _epochs(con: duckdb.DuckDBPyConnection) -> tuple[Epoch, ...]:
+def _epochs(con: duckdb.DuckDBPyConnection, counted: Relation) -> tuple[Epoch, ...]:
     rows = con.execute(
-        """
+        f"""
         SELECT watermark_ms, sum(records)::BIGINT, coalesce(sum(records) FILTER (minute >= 0), 0)::BIGINT,
             min(minute), max(minute)
-        FROM counted WHERE watermark_ms > 0 GROUP BY watermark_ms ORDER BY watermark_ms
+        FROM {counted} WHERE watermark_ms > 0 GROUP BY watermark_ms ORDER BY watermark_ms
         """
     ).fetchall()
     return tuple(Epoch(*row) for row in rows)

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 from plumbline.contract.errors import SetupError
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange
-from plumbline.reconcile.inputs.epoch_spans import SPANS, TURNS, lay_out
-from plumbline.reconcile.inputs.pinned_views import LEDGER, LEFT_ARCHIVE, RIGHT_ARCHIVE, Pins
+from plumbline.reconcile.inputs.epoch_spans import lay_out
+from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.lateness.curve import Lateness, choices, curves, smallest
+from plumbline.reconcile.relations.evidence import LEFT_OUT
+from plumbline.reconcile.relations.inputs import ARCHIVES, LEDGER, SPANS, TURNS
+from plumbline.reconcile.relations.judge import DISORDER
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.contract.model import Contract
     from plumbline.reconcile.lateness.document_types import Choice, LatenessDocument, SourceLateness
-
-ARCHIVES = {"left": LEFT_ARCHIVE, "right": RIGHT_ARCHIVE}
 
 
 def what_if(
@@ -90,20 +91,20 @@ def _held(pins: Pins, changes: Sequence[int]) -> dict[tuple[str, int], int]:
     low, high = pins.within_ms
     held = {}
     for side, reach_ms in (("left", high + 1), ("right", 1 - low)):
-        pins.con.execute(f"CREATE OR REPLACE TEMP TABLE disorder AS {_disorder(side, ARCHIVES[side])}")
+        DISORDER.fill(pins.con, _disorder(side))
         for change_ms in changes:
             [(most,)] = pins.con.execute(_most_held(change_ms, reach_ms)).fetchall()
             held[side, change_ms] = int(most or 0)
     return held
 
 
-def _disorder(side: str, archive: str) -> str:
+def _disorder(side: str) -> str:
     """The records of one side that were read: in which epoch, and its late watermark."""
     return f"""
         SELECT s.turn, epoch_us(r.event_time) AS event_us, s.late_watermark_ms
         FROM (
-            SELECT DISTINCT partition, "offset", event_time FROM {archive}
-            ANTI JOIN {side}_left_out USING (partition, "offset")
+            SELECT DISTINCT partition, "offset", event_time FROM {ARCHIVES[side]}
+            ANTI JOIN {LEFT_OUT[side]} USING (partition, "offset")
         ) r
         ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
         WHERE r."offset" < s.end_offset
@@ -121,7 +122,7 @@ def _most_held(change_ms: int, reach_ms: int) -> str:
         held AS (
             SELECT d.turn, m.turn AS closed
             FROM (
-                SELECT turn, -(-event_us // 1000) + {reach_ms} AS until_ms FROM disorder
+                SELECT turn, -(-event_us // 1000) + {reach_ms} AS until_ms FROM {DISORDER}
                 WHERE event_us > (late_watermark_ms - {change_ms}) * 1000
             ) d
             ASOF LEFT JOIN marks m ON d.until_ms <= m.evict_ms

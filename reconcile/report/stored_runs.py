@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plumbline.contract.model import Contract
     from plumbline.reconcile.document import Document
     from plumbline.reconcile.inputs.pinned_views import Pins
+    from plumbline.reconcile.relations.relation import Relation
 
 LATEST = "latest"
 
@@ -70,18 +71,17 @@ def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[di
         con.close()
 
 
-def example(pins: Pins, document: Document) -> tuple[dict[str, Any], ...]:
+def example(pins: Pins, document: Document, attributed: Relation) -> tuple[dict[str, Any], ...]:
     """A finding, as `findings` gives them, of the cause that decides what to do, where that is to look at one key."""
     from plumbline.connect.sql_quoting import text
-    from plumbline.reconcile.judge.attribution import ATTRIBUTED
     from plumbline.reconcile.store import findings_sql
 
     cause = deciding(document)
     if cause is None or format.cause(cause.name).repair != "explain":
         return ()
     same = f"cause = {text(cause.name)}"
-    first = f"SELECT min(CAST(to_json(key) AS VARCHAR)) FROM {ATTRIBUTED} WHERE {same}"
-    sql = findings_sql(document["run_id"])
+    first = f"SELECT min(CAST(to_json(key) AS VARCHAR)) FROM {attributed} WHERE {same}"
+    sql = findings_sql(document["run_id"], attributed)
     found = pins.con.sql(f"{sql} WHERE {same} AND CAST(to_json(key) AS VARCHAR) = ({first}) LIMIT 1")
     return tuple(found.to_arrow_table().to_pylist())
 

@@ -17,7 +17,8 @@ from plumbline.reconcile.evidence.quarantine import piece
 from plumbline.reconcile.inputs.day_ranges import Untimed, days_of
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.event_times import moment_columns
-from plumbline.reconcile.inputs.pinned_views import LEDGER, Pins
+from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.relations.inputs import LEDGER
 
 if TYPE_CHECKING:
     from plumbline.reconcile.inputs.batch_runs import BatchRun

@@ -12,12 +12,15 @@ from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros
-from plumbline.reconcile.evidence.moved_rows import DAYS as UNEVEN
-from plumbline.reconcile.inputs.pinned_views import BATCH, STREAM, Pins
-from plumbline.reconcile.judge.attribution import ATTRIBUTED
+from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.relations.evidence import LIFTS, REFUSALS, UNEVEN_DAYS
+from plumbline.reconcile.relations.judge import DRIFTED
+from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
     import duckdb
+
+    from plumbline.reconcile.evidence.differing_rows import Differing
 
 LATE = ("late_left", "late_right")
 LASTING = (
@@ -33,15 +36,12 @@ may turn up under another event time, and a cause that is not named here is look
 
 MOST_FINDINGS = 100_000
 MOST_REFUSED = 10_000
-DRIFTED = "drifted_keys"
 
 
-def fill_drifted(pins: Pins) -> None:
-    """Fill the temp table `drifted_keys`: the keys in which the rows that were read differ, one lineage or several."""
+def drifted_keys(pins: Pins, found: Differing) -> Relation:
+    """DRIFTED: the keys in which the rows that were read differ, one lineage or several."""
     keys = ", ".join(f"key.{ident(name)}" for name in pins.contract.output.key)
-    pins.con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {DRIFTED} AS SELECT * FROM several UNION SELECT {keys} FROM differing"
-    )
+    return DRIFTED.fill(pins.con, f"SELECT * FROM {found.several} UNION SELECT {keys} FROM {found.rows}")
 
 
 def needs_all(pins: Pins) -> bool:
@@ -53,11 +53,10 @@ def needs_all(pins: Pins) -> bool:
     return not pins.batch_has_lineage or _any_ahead(pins)
 
 
-def doubtful(pins: Pins) -> set[datetime]:
+def doubtful(pins: Pins, attributed: Relation, drifted: Relation) -> set[datetime]:
     """The days that may not be kept, among those that were read."""
-    return (
-        _unlasting(pins) | _crowded(pins.con) | _uneven(pins) | (_crossed(pins) if _any(pins.con, DRIFTED) else set())
-    )
+    crossed = _crossed(pins, attributed, drifted) if drifted.any(pins.con) else set()
+    return _unlasting(pins, attributed) | _crowded(pins.con, attributed) | _uneven(pins) | crossed
 
 
 def same_key(pins: Pins, left: str, right: str) -> str:
@@ -73,7 +72,7 @@ def days(con: duckdb.DuckDBPyConnection, sql: str) -> set[datetime]:
     return {from_micros(day_us) for (day_us,) in found if day_us is not None}
 
 
-def _unlasting(pins: Pins) -> set[datetime]:
+def _unlasting(pins: Pins, attributed: Relation) -> set[datetime]:
     """Days with a finding whose cause may become another, or whose records are not all archived yet.
 
     A pair at a bound of `within` depends on what other days' rows the stream has of its records.
@@ -81,7 +80,7 @@ def _unlasting(pins: Pins) -> set[datetime]:
     unseen = " OR ".join(f"({side}_offset IS NOT NULL AND {side}_event_us IS NULL)" for side in SIDES)
     causes = [cause for cause in LASTING if not (cause in LATE and _any_ahead(pins))]
     lasting = ", ".join(map(text, causes))
-    found = f"SELECT date_trunc('day', event_time) FROM {ATTRIBUTED}"
+    found = f"SELECT date_trunc('day', event_time) FROM {attributed}"
     return days(pins.con, f"{found} WHERE cause NOT IN ({lasting}) OR {unseen} OR coalesce(at_bound, false)")
 
 
@@ -89,33 +88,33 @@ def _any_ahead(pins: Pins) -> bool:
     """Whether an event that could have made a record late is ahead of its delivery by more than its source's delay."""
     sources = zip(SIDES, (pins.contract.left, pins.contract.right), strict=True)
     found = " UNION ALL ".join(
-        f"SELECT 1 FROM {side}_lifts WHERE ahead_by_ms > {milliseconds(source.watermark)}" for side, source in sources
+        f"SELECT 1 FROM {LIFTS[side]} WHERE ahead_by_ms > {milliseconds(source.watermark)}" for side, source in sources
     )
     return bool(pins.con.execute(f"{found} LIMIT 1").fetchall())
 
 
-def _crowded(con: duckdb.DuckDBPyConnection) -> set[datetime]:
+def _crowded(con: duckdb.DuckDBPyConnection, attributed: Relation) -> set[datetime]:
     """Days with so much to keep that reading them again costs no more."""
-    found = f"SELECT date_trunc('day', event_time) AS d FROM {ATTRIBUTED} GROUP BY d HAVING count(*) > {MOST_FINDINGS}"
+    found = f"SELECT date_trunc('day', event_time) AS d FROM {attributed} GROUP BY d HAVING count(*) > {MOST_FINDINGS}"
     for side in SIDES:
-        found += f' UNION ALL SELECT "window" FROM {side}_refusals GROUP BY "window" HAVING count(*) > {MOST_REFUSED}'
+        found += f' UNION ALL SELECT "window" FROM {REFUSALS[side]} GROUP BY ALL HAVING count(*) > {MOST_REFUSED}'
     return days(con, found)
 
 
 def _uneven(pins: Pins) -> set[datetime]:
     """Days with rows whose equals stand on another day in the other table."""
-    return days(pins.con, f"FROM {UNEVEN}")
+    return days(pins.con, f"FROM {UNEVEN_DAYS}")
 
 
-def _crossed(pins: Pins) -> set[datetime]:
+def _crossed(pins: Pins, attributed: Relation, drifted: Relation) -> set[datetime]:
     """Days with a differing key that has rows on another day too, or that is not a finding by itself."""
     of_key = same_key(pins, "d", "r")
     placed = " UNION ".join(
-        f"SELECT d.*, date_trunc('day', _event_time) AS plumbline_day FROM {view} r JOIN {DRIFTED} d ON {of_key}"
-        for view in (BATCH, STREAM)
+        f"SELECT d.*, date_trunc('day', _event_time) AS plumbline_day FROM {rows} r JOIN {drifted} d ON {of_key}"
+        for rows in (pins.batch, pins.stream)
     )
     keys = ", ".join(ident(name) for name in pins.contract.output.key)
-    found = f"SELECT unnest(key) FROM {ATTRIBUTED}"
+    found = f"SELECT unnest(key) FROM {attributed}"
     return days(
         pins.con,
         f"""
@@ -125,7 +124,3 @@ def _crossed(pins: Pins) -> set[datetime]:
         SELECT plumbline_day FROM counted c ANTI JOIN ({found}) f ON {same_key(pins, "c", "f")}
         """,
     )
-
-
-def _any(con: duckdb.DuckDBPyConnection, table: str) -> bool:
-    return bool(con.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall())

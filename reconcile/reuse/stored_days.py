@@ -29,7 +29,7 @@ class Verdict:
     """What a day came to when it was last read, and by which inputs.
 
     `ledger` is the epoch ledger at that time (None: there was none). `taken` and `refused` are the counted records and
-    the coordinates of those that could not enter the join, per side. `findings` are the day's rows of `attributed` as
+    the coordinates of those that could not enter the join, per side. `findings` are the day's rows of ATTRIBUTED as
     an Arrow stream, None when it has none: to open a small Parquet file costs more than to read it. `reused` says how
     many runs in a row have taken it from here.
     """

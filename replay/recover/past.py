@@ -18,7 +18,8 @@ from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.inputs.day_ranges import Windows
 from plumbline.reconcile.inputs.epoch_spans import lay_out
-from plumbline.reconcile.inputs.pinned_views import LEDGER, Pins
+from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.relations.inputs import LEDGER
 from plumbline.stream_job.checkpoint_health import Exchange, last_sink_epoch
 from plumbline.stream_job.epochs import rows_of
 from plumbline.stream_job.ledger import Epoch, Ledger

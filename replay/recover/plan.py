@@ -14,7 +14,7 @@ from plumbline.contract.lateness import state_reach_us
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
-from plumbline.reconcile.inputs.pinned_views import LEDGER
+from plumbline.reconcile.relations.inputs import LEDGER
 from plumbline.replay import needs
 from plumbline.replay.pieces import Piece
 from plumbline.replay.recover.border import Border, Ends

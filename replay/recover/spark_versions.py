@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.model import Contract
-from plumbline.reconcile.inputs.pinned_views import LEDGER
 from plumbline.reconcile.inputs.stream_commits import engines, not_proven, unproven
+from plumbline.reconcile.relations.inputs import LEDGER
 from plumbline.replay.recover.border import Border
 from plumbline.replay.recover.past import Past
 from plumbline.replay.recover.plan import SourcePlan

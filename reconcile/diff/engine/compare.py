@@ -25,10 +25,11 @@ from plumbline.reconcile.diff.engine.canonical import Form
 from plumbline.reconcile.diff.engine.columns import Plan, drift_names, plan_columns
 from plumbline.reconcile.diff.engine.custom_equality import create_macros
 from plumbline.reconcile.diff.engine.exact_pass import Exact
-from plumbline.reconcile.diff.engine.exact_sql import DRIFT, distances, largest_sql
+from plumbline.reconcile.diff.engine.exact_sql import distances, largest_sql
 from plumbline.reconcile.diff.engine.hash_pass import spill_hashes
 from plumbline.reconcile.diff.engine.relation import describe, first_line
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
+from plumbline.reconcile.relations.diff import DRIFT
 
 _BYTES_PER_THREAD = 110 * 10**6  # to read a row group of wide Parquet and write one; less made reads fail
 _COLUMNS_AT_ONCE = 20

@@ -21,7 +21,6 @@ from plumbline.reconcile.diff.engine.candidates import Batch, Group
 from plumbline.reconcile.diff.engine.columns import Plan
 from plumbline.reconcile.diff.engine.exact_sql import (
     CANDIDATES,
-    DRIFT,
     DRIFT_ROWS,
     FETCHED,
     PAIRS,
@@ -38,6 +37,7 @@ from plumbline.reconcile.diff.engine.exact_sql import (
 from plumbline.reconcile.diff.engine.hash_pass import key_hash
 from plumbline.reconcile.diff.engine.relation import PLACE
 from plumbline.reconcile.diff.engine.spill import ROW_BITS, U64
+from plumbline.reconcile.relations.diff import DRIFT
 
 _BATCHES_AT_ONCE, _BATCHES_PER_SCAN = 24, 8
 """Each batch looks through all fetched rows: up to so many that costs less than one more scan of the side."""
@@ -129,7 +129,7 @@ class Exact:
 
     def finish(self) -> None:
         """Leave nothing but the drift, as a view."""
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {DRIFT} AS FROM {DRIFT_ROWS}")
+        DRIFT.fill(self.con, f"FROM {DRIFT_ROWS}")
         for table in (CANDIDATES, *PLACES.values(), *FETCHED.values(), PAIRS, REPEATED):
             self.con.execute(f"DROP TABLE {table}")
 

@@ -10,13 +10,14 @@ from plumbline.reconcile.diff.engine.columns import Plan, drift_names
 from plumbline.reconcile.diff.engine.compared_column import Compared, sort_key
 from plumbline.reconcile.diff.engine.hash_pass import key_hash
 from plumbline.reconcile.diff.engine.relation import PLACE
+from plumbline.reconcile.relations.diff import DRIFT
 
 SCRATCH = "plumbline_diff"
 CANDIDATES = f"{SCRATCH}.candidates"
 PLACES = {"left": f"{SCRATCH}.left_places", "right": f"{SCRATCH}.right_places"}
 FETCHED = {"left": f"{SCRATCH}.left_rows", "right": f"{SCRATCH}.right_rows"}
 PAIRS, REPEATED = f"{SCRATCH}.pairs", f"{SCRATCH}.repeated"
-DRIFT_ROWS, DRIFT = f"{SCRATCH}.drift", "drift"
+DRIFT_ROWS = f"{SCRATCH}.drift"
 WIDE = 50
 """Of more columns rows also carry a mark of each value. Every expression over a struct has room for 2,048 whole ones:
 one for each of its fields takes memory and time by the square of their number."""

@@ -13,9 +13,9 @@ from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import SetupError
 from plumbline.reconcile.diff.engine.columns import plan_columns
 from plumbline.reconcile.diff.engine.compare import Comparison
-from plumbline.reconcile.diff.engine.exact_sql import DRIFT
 from plumbline.reconcile.diff.engine.relation import describe, first_line
 from plumbline.reconcile.diff.spark.candidates import KEY_DIGEST, Candidates, find, key_digests, rows_of, settled
+from plumbline.reconcile.relations.diff import DRIFT
 
 if TYPE_CHECKING:
     import duckdb

@@ -16,8 +16,8 @@ import pytest
 from plumbline.cli import run
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME
 from plumbline.contract.ranges import TimeRange
-from plumbline.reconcile.evidence.differing_rows import DIFFERING
-from plumbline.reconcile.evidence.moved_rows import add_moved
+from plumbline.reconcile.evidence.moved_rows import with_moved
+from plumbline.reconcile.relations.evidence import DIFFERENCES
 from tests.reconcile.causes.test_causes import late_right, stream_of
 from tests.support.edits import BATCH, STREAM, rows_of_day, world_of_days, write
 from tests.support.world import CONTRACT, OUTPUT, START, World
@@ -211,15 +211,13 @@ def test_keys_that_change_days_are_seen_though_their_hashes_collide(kind: str, k
             f"CREATE TABLE {view} AS SELECT k, _event_time, 7 AS v, {lineage} "
             f"FROM (VALUES {', '.join(rows)}) r(k, _event_time, n)"
         )
-    row = "NULL::BIGINT AS {0}_left_offset, NULL::TIMESTAMPTZ AS {0}_event_time, NULL::VARCHAR AS {0}_replay_id, "
-    row += "NULL::INTEGER AS {0}_left_partition, NULL::INTEGER AS {0}_right_partition, "
-    row += "NULL::BIGINT AS {0}_right_offset, NULL::JSON AS {0}_row, 0::BIGINT AS {0}_count"
-    con.execute(
-        f"CREATE TABLE {DIFFERING} AS SELECT 0 AS id, '' AS class, struct_pack(k := k) AS key, 0 AS stream_copies, "
-        f"['']::VARCHAR[] AS columns, {row.format('batch')}, {row.format('stream')} FROM batch_rows LIMIT 0"
-    )
+    own = {"class": "''::VARCHAR", "key": "struct_pack(k := k)"}
+    columns = [f"{own.get(name, f'NULL::{kinds[0]}')} AS {name}" for name, kinds in DIFFERENCES.types.items()]
+    DIFFERENCES.fill(con, f"SELECT {', '.join(columns)} FROM batch_rows LIMIT 0")
     output = SimpleNamespace(key=["k"])
-    pins: Any = SimpleNamespace(con=con, timed=True, contract=SimpleNamespace(output=output, value_columns=["k", "v"]))
-    assert add_moved(pins) == 2
-    found = con.execute(f"SELECT batch_event_time <> stream_event_time, columns FROM {DIFFERING}").fetchall()
+    contract = SimpleNamespace(output=output, value_columns=["k", "v"])
+    pins: Any = SimpleNamespace(con=con, timed=True, contract=contract, batch="batch_rows", stream="stream_rows")
+    differing, moved = with_moved(pins, DIFFERENCES)
+    assert moved == 2
+    found = con.execute(f"SELECT batch_event_time <> stream_event_time, columns FROM {differing}").fetchall()
     assert found == [(True, [EVENT_TIME])] * 2

@@ -1,0 +1,99 @@
+"""What is pinned and read: rows of both outputs, archived records, epochs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from plumbline.reconcile.relations.relation import PLACE, TIME, Relation, per_side
+
+LINEAGE_COLUMNS = (
+    f"_event_time {TIME}|TIMESTAMP, _left_partition INTEGER|BIGINT, _left_offset BIGINT|INTEGER, "
+    "_right_partition INTEGER|BIGINT, _right_offset BIGINT|INTEGER, _replay_id VARCHAR"
+)
+ARCHIVE = f"topic VARCHAR, {PLACE}, kafka_timestamp {TIME}, event_time {TIME}"
+OUTPUT = "the other columns of the output table"
+_VIEWS, _SPANS, _COPIES = "inputs/pinned_views.py", "inputs/epoch_spans.py", "inputs/redeliveries.py"
+
+BATCH = Relation(
+    "batch_rows",
+    _VIEWS,
+    "the batch table's rows that are read; each record by the first delivery of its event",
+    LINEAGE_COLUMNS,
+    OUTPUT,
+    kind="VIEW",
+)
+STREAM = replace(BATCH, name="stream_rows", meaning=BATCH.meaning.replace("batch", "stream"))
+AROUND = {
+    rows: replace(rows, name=f"{rows.name}_around", meaning=f"{rows.meaning}; with those beside them")
+    for rows in (BATCH, STREAM)
+}
+"""Rows beside those that are read share a record with them, and so decide about them."""
+
+LEFT_ARCHIVE = Relation(
+    "left_archive", _VIEWS, "the left records that those rows can be made from", ARCHIVE, kind="VIEW"
+)
+RIGHT_ARCHIVE = replace(LEFT_ARCHIVE, name="right_archive", meaning=LEFT_ARCHIVE.meaning.replace("left", "right"))
+ARCHIVES = {"left": LEFT_ARCHIVE, "right": RIGHT_ARCHIVE}
+
+LEDGER = Relation(
+    "ledger_rows",
+    _VIEWS,
+    "the contract's epoch ledger up to the pinned stream, each row once; replay/recover/ fills one of its own",
+    "query_id VARCHAR, epoch BIGINT, source VARCHAR, partition INTEGER, start_offset BIGINT, end_offset BIGINT, "
+    f"late_watermark_ms BIGINT, evict_watermark_ms BIGINT, planned_at {TIME}, spark_version VARCHAR",
+)
+TURNS = Relation(
+    "epoch_turns",
+    _SPANS,
+    "each epoch's turn, its place among all of the contract, and the age of its query",
+    "query_id VARCHAR, epoch BIGINT, age BIGINT, turn BIGINT",
+)
+SPANS = Relation(
+    "epoch_spans",
+    _SPANS,
+    "the offsets that an epoch read and no later query read again, under its late watermark",
+    "side VARCHAR, partition INTEGER, start_offset BIGINT, end_offset BIGINT, epoch BIGINT, turn BIGINT, "
+    f"planned_at {TIME}, late_watermark_ms BIGINT",
+)
+EPOCHS_CUT = replace(
+    SPANS,
+    name="epochs_cut",
+    meaning="each epoch's offsets up to those that a later query read again, also where none are left",
+)
+READ = Relation(
+    "read_until",
+    _SPANS,
+    "per side and partition the first offset that was not read yet",
+    "side VARCHAR, partition INTEGER, end_offset BIGINT",
+)
+
+COPIES = per_side(
+    "{side}_copies",
+    _COPIES,
+    "{side} events with several deliveries: one row per delivery, the first included",
+    "partition INTEGER, offset BIGINT, first_partition INTEGER, first_offset BIGINT",
+)
+DELIVERIES = per_side(
+    "{side}_deliveries",
+    _COPIES,
+    "archived {side} records with event ids",
+    f"topic VARCHAR, {PLACE}, event_time {TIME}, event_id VARCHAR, quarantine_reason VARCHAR",
+    kind="VIEW",
+)
+CLAIMED = Relation(
+    "claimed_times",
+    "inputs/claimed_times.py",
+    "the event times of a sample of archived left records, of which a team's own job tells the times too",
+    f"offset BIGINT|INTEGER, event_time {TIME}",
+)
+TAKEN = per_side(
+    "{side}_taken",
+    _COPIES,
+    "{side} events, by first delivery, of which the stream took another one (`other`)",
+    "first_partition INTEGER, first_offset BIGINT, other TUPLE",
+)
+
+
+def delivered(rows: Relation) -> Relation:
+    """The same rows of an output table with the coordinates that the table has."""
+    return replace(rows, name=f"{rows.name}_delivered")
