@@ -156,19 +156,13 @@ def _differences(
     con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, plan: Plan, table: str
 ) -> ComparedTable | None:
     """Counts of the staging rows against another table's rows of the range; None when that table does not exist."""
-    from plumbline.reconcile.diff.engine import compare
+    from plumbline.reconcile.diff.engine import Rules, compare
 
     if not lake.exists(table):
         return None
     snapshot_id = _range_view(con, lake, plan, table, "other")
-    found = compare(
-        con,
-        "other",
-        "staging",
-        contract.output.key,
-        columns=contract.value_columns,
-        tolerances=contract.reconcile.as_tolerances(),
-    )
+    rules = Rules(contract.value_columns, tolerances=contract.reconcile.as_tolerances())
+    found = compare(con, "other", "staging", contract.output.key, rules)
     return {"table": table, "snapshot_id": snapshot_id, "counts": cast("Counts", dict(found.counts))}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from plumbline.contract.errors import SetupError
-from plumbline.reconcile.diff.engine.relation import first_line
+from plumbline.reconcile.diff.engine.side_view import first_line
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,8 +25,9 @@ from plumbline.reconcile.diff.engine.case_names import CaseNames
 from plumbline.reconcile.diff.engine.compare import CLASSES, Comparison, compare
 from plumbline.reconcile.diff.engine.frames import with_nan
 from plumbline.reconcile.diff.engine.masking import masks
-from plumbline.reconcile.diff.engine.relation import Relation, describe
-from plumbline.reconcile.diff.engine.side_options import Shape, check_names, shaped
+from plumbline.reconcile.diff.engine.rules import Rules
+from plumbline.reconcile.diff.engine.side_options import Side, check_names, shaped
+from plumbline.reconcile.diff.engine.side_view import SideView, describe
 from plumbline.reconcile.diff.engine.sources import in_digits, open_side, typed_like
 from plumbline.reconcile.diff.engine.spill_folder import spill_folder
 from plumbline.reconcile.diff.fail_if import FailIf, by_name, crossed, parse_fail_if
@@ -199,24 +201,22 @@ def diff(
     `plumbline.reconcile.diff.spark`.
     Raises UsageError and SetupError; see `plumbline.reconcile.diff.engine.compare` for the classes.
     """
-    keys, columns, ignore, forgiven = _listed(key), _listed(columns), _listed(ignore) or [], _read(tolerances or {})
-    ours = Shape(_both(where, where_left), {}, compute_left or {})
-    theirs = Shape(_both(where, where_right), {b: a for a, b in (names or {}).items()}, compute_right or {})
-    hidden = masks(_listed(hide) or [], _listed(hashed) or [])
+    keys, hidden = _listed(key), masks(_listed(hide) or [], _listed(hashed) or [])
+    rules = Rules(_listed(columns), _listed(ignore) or [], _read(tolerances or {}), masks=hidden)
+    ours = Side(_both(where, where_left), {}, compute_left or {})
+    theirs = Side(_both(where, where_right), {b: a for a, b in (names or {}).items()}, compute_right or {})
     con = connection(f"{Budget.of(memory).duckdb_bytes}B", (spill := spill_folder()).name)
     with _closed_on_failure(con, spill):
         chosen = choose(engine, (left, right), lambda: _lake(home))
-        _check_plain(chosen.name != "spark", keys, forgiven, ours, theirs)
-        frames = _frames(con, left, right, home, (keys, columns)) if chosen.name == "spark" else None
+        _check_plain(chosen.name != "spark", keys, rules, ours, theirs)
+        frames = _frames(con, left, right, home, (keys, rules.columns)) if chosen.name == "spark" else None
         sides, apart = _sides(con, (left, ours), (right, theirs), home, frames)
-        keys, columns, ignore = apart.listed(keys), apart.listed(columns), apart.listed(ignore) or []
-        forgiven, hidden, names = apart.keyed(forgiven), apart.keyed(hidden), apart.keyed(names or {})
+        keys, rules, names = apart.listed(keys), apart.rules(rules), apart.keyed(names or {})
         limits = parse_fail_if(by_name(fail_if), apart.outside(sides))
-        carried = [name for name in lineage_of(*sides) if name not in (*(keys or ()), *(columns or ()), *ignore)]
-        rules = {"columns": columns, "ignore": ignore, "tolerances": forgiven, "carry": carried}
-        within = {"masks": hidden, "memory": memory, "temp_dir": Path(spill.name)}
-        comparison = _compared(con, keys, frames, rules, within)
-    repairable = Repairable(names, tuple(compute_right or ()), forgiven, tuple(hidden), sides)
+        asked_for = (*(keys or ()), *(rules.columns or ()), *rules.ignore)
+        rules = replace(rules, carry=[name for name in lineage_of(*sides) if name not in asked_for])
+        comparison = _compared(con, keys, frames, rules, memory, Path(spill.name))
+    repairable = Repairable(names, tuple(compute_right or ()), rules.tolerances, tuple(rules.masks), sides)
     return Diff(con, comparison, spill, chosen, limits, repairable, apart)
 
 
@@ -234,23 +234,22 @@ def _compared(
     con: duckdb.DuckDBPyConnection,
     key: Sequence[str] | None,
     frames: tuple[DataFrame, DataFrame] | None,
-    rules: dict[str, Any],
-    within: dict[str, Any],
+    rules: Rules,
+    memory: str,
+    temp_dir: Path,
 ) -> Comparison:
     """The comparison of the views `left` and `right`; of `frames`, once Spark has narrowed them down to those."""
     narrowed = _narrow(con, frames, key or (), rules) if frames else None
-    comparison = compare(con, "left", "right", key, **rules, **within)
+    comparison = compare(con, "left", "right", key, rules, memory=memory, temp_dir=temp_dir)
     return narrowed.whole(con, comparison) if narrowed else comparison
 
 
-def _check_plain(
-    by_duckdb: bool, key: Sequence[str] | None, tolerances: Mapping[str, Tolerance], *shapes: Shape
-) -> None:
+def _check_plain(by_duckdb: bool, key: Sequence[str] | None, rules: Rules, *sides: Side) -> None:
     """Spark finds the keys that may differ by the tables as they are."""
     asked = {
         "compare without a key": key is None,
-        "overlook anything in a key": any(name in tolerances for name in key or ()),
-        "choose rows, map or compute columns": any(shape != Shape() for shape in shapes),
+        "overlook anything in a key": any(name in rules.tolerances for name in key or ()),
+        "choose rows, map or compute columns": any(side != Side() for side in sides),
     }
     for what, wanted in asked.items():
         if wanted and not by_duckdb:
@@ -278,20 +277,20 @@ def _frames(
 
 
 def _narrow(
-    con: duckdb.DuckDBPyConnection, frames: tuple[DataFrame, DataFrame], key: Sequence[str], rules: dict[str, Any]
+    con: duckdb.DuckDBPyConnection, frames: tuple[DataFrame, DataFrame], key: Sequence[str], rules: Rules
 ) -> Narrowed:
     from plumbline.reconcile.diff.spark.narrow import narrow
 
-    return narrow(con, *frames, key, **rules)
+    return narrow(con, *frames, key, rules)
 
 
 def _sides(
     con: duckdb.DuckDBPyConnection,
-    left: tuple[Source, Shape],
-    right: tuple[Source, Shape],
+    left: tuple[Source, Side],
+    right: tuple[Source, Side],
     home: Home | None,
     frames: object,
-) -> tuple[list[Relation], CaseNames]:
+) -> tuple[list[SideView], CaseNames]:
     """The views `left` and `right`, and their columns whose names differ in case only; with `frames` the views are
     there already, and empty."""
     if frames:
@@ -303,7 +302,7 @@ def _sides(
     asked = (*left[1].compute, *right[1].compute, *right[1].names.values())
     apart = CaseNames.of(sources, asked)
     sources = [apart.side(con, side) for side in sources]
-    ours, theirs = apart.shape(con, left[1]), apart.shape(con, right[1])
+    ours, theirs = apart.asked(con, left[1]), apart.asked(con, right[1])
     to_left = theirs.names
     to_right = {ours: theirs for theirs, ours in to_left.items()}
     sources[0] = with_nan(con, left[0], sources[0], sources[1], to_right)
@@ -320,7 +319,7 @@ def _both(*conditions: str | None) -> str | None:
     return " AND ".join(f"(\n{condition}\n)" for condition in given) if len(given) > 1 else "".join(given) or None
 
 
-def lineage_of(*sides: Relation) -> tuple[str, ...]:
+def lineage_of(*sides: SideView) -> tuple[str, ...]:
     """The lineage columns, if some side has them all: fewer are a stranger's columns of the same name."""
     return LINEAGE if any(set(LINEAGE) <= set(side.columns) for side in sides) else ()
 

@@ -11,7 +11,7 @@ import duckdb
 from plumbline.connect.sql_quoting import column, ident, text
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine import Comparison, Relation
+from plumbline.reconcile.diff.engine import Comparison, SideView
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.diff.sql_literals import DIALECTS, Dialect
 from plumbline.reconcile.relations.diff import DRIFT
@@ -52,7 +52,7 @@ class Repairable:
     computed: Sequence[str] = ()
     tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
     hidden: Sequence[str] = ()
-    sides: Sequence[Relation] = ()
+    sides: Sequence[SideView] = ()
 
     def target(self, found: Comparison, table: str, dialect: str) -> Target:
         """What to repair. Raises UsageError where the diff does not say what the table itself should hold."""

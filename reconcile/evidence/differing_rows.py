@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import COORDINATES, LINEAGE
-from plumbline.reconcile.diff.engine import compare
+from plumbline.reconcile.diff.engine import Rules, compare
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.inputs.pinned_views import Pins
@@ -67,10 +67,7 @@ def compare_rows(
         left.name,
         right.name,
         key,
-        columns=columns,
-        ignore=(),
-        tolerances={name: rule for name, rule in tolerances.items() if name in columns},
-        carry=carry,
+        Rules(columns, tolerances={name: rule for name, rule in tolerances.items() if name in columns}, carry=carry),
         memory=pins.memory,
         budget=Budget.of(pins.memory),
         temp_dir=pins.scratch,

@@ -18,8 +18,8 @@ from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA, QUAR
 from plumbline.contract.errors import ContractError, SetupError
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.diff.engine.budget import Budget
-from plumbline.reconcile.diff.engine.relation import first_line
 from plumbline.reconcile.diff.engine.schema_findings import nearest
+from plumbline.reconcile.diff.engine.side_view import first_line
 from plumbline.reconcile.diff.engine.spill_folder import spill_folder
 from plumbline.reconcile.inputs.pinned_views import Pins, pin, show
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plumbline.contract.lineage import COORDINATES, SIDES
-from plumbline.reconcile.diff.engine import compare
+from plumbline.reconcile.diff.engine import Rules, compare
 from plumbline.reconcile.evidence.gather import GRAIN_US
 from plumbline.reconcile.evidence.left_out import fill_left_out
 from plumbline.reconcile.inputs.pinned_views import Pins
@@ -42,9 +42,7 @@ def _by_tolerance(pins: Pins, findings: Relation) -> dict[str, int]:
         return {}
     lineage = pins.batch_has_lineage and pins.stream_has_lineage
     key = (*pins.contract.output.key, *(COORDINATES if lineage else ()))
-    compare(
-        pins.con, pins.batch.name, pins.stream.name, key, columns=columns, memory=pins.memory, temp_dir=pins.scratch
-    )
+    compare(pins.con, pins.batch.name, pins.stream.name, key, Rules(columns), memory=pins.memory, temp_dir=pins.scratch)
     strictly = _counted(pins, DRIFT, "true")
     loosely = _counted(pins, findings, "coalesce(same_lineage, true)")
     found = {name: strictly.get(name, 0) - loosely.get(name, 0) for name in columns}

@@ -12,7 +12,7 @@ import duckdb
 
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
-from plumbline.reconcile.diff.engine import Comparison, compare
+from plumbline.reconcile.diff.engine import Comparison, Rules, compare
 from plumbline.reconcile.diff.engine.budget import Budget
 
 ONE_PIECE = Budget.of("512MB")
@@ -33,7 +33,7 @@ def compare_values(left: str, right: str, tolerance: Tolerance | None = None) ->
     con = connection()
     con.execute(f"CREATE VIEW ours AS SELECT 1 AS k, {left} AS v")
     con.execute(f"CREATE VIEW theirs AS SELECT 1 AS k, {right} AS v")
-    return compare(con, "ours", "theirs", ["k"], tolerances={"v": tolerance} if tolerance else {})
+    return compare(con, "ours", "theirs", ["k"], Rules(tolerances={"v": tolerance} if tolerance else {}))
 
 
 IN_SPARK = """

@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine.relation import Relation, describe
-from plumbline.reconcile.diff.engine.side_options import Shape
+from plumbline.reconcile.diff.engine.rules import Rules
+from plumbline.reconcile.diff.engine.side_options import Side
+from plumbline.reconcile.diff.engine.side_view import SideView, describe
 
 _LOWER = str.maketrans({chr(n): chr(n + 32) for n in range(ord("A"), ord("Z") + 1)})  # as DuckDB folds: ASCII only
 
@@ -40,7 +41,7 @@ def inside(name: str, clashes: Collection[str]) -> str:
     return f"{name} [{''.join('1' if char != folded(char) else '0' for char in name)}]"
 
 
-def _is_inside(side: Relation, name: str) -> bool:
+def _is_inside(side: SideView, name: str) -> bool:
     spelled = name.rpartition(" [")[0]
     return bool(spelled) and inside(spelled, side.clashes) == name
 
@@ -62,7 +63,7 @@ class CaseNames:
     names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, sides: Sequence[Relation], asked: Iterable[str]) -> CaseNames:
+    def of(cls, sides: Sequence[SideView], asked: Iterable[str]) -> CaseNames:
         """The names of two sides, and others that are asked for: computed columns, names to compare under."""
         known = [
             [name.rpartition(" [")[0] if _is_inside(side, name) else name for name in side.columns] for side in sides
@@ -108,7 +109,7 @@ class CaseNames:
             )
         return self(name)
 
-    def side(self, con: duckdb.DuckDBPyConnection, side: Relation) -> Relation:
+    def side(self, con: duckdb.DuckDBPyConnection, side: SideView) -> SideView:
         """The side with these names inside, where the other side only has several spellings of one."""
         wanted = {name: self.names[name] for name in side.columns if name in self.names}
         if not wanted:
@@ -119,15 +120,24 @@ class CaseNames:
         digits = frozenset(map(self, side.digits))
         return replace(describe(con, view, side.files), untyped=side.untyped, digits=digits, clashes=side.clashes)
 
-    def shape(self, con: duckdb.DuckDBPyConnection, shape: Shape) -> Shape:
+    def asked(self, con: duckdb.DuckDBPyConnection, asked: Side) -> Side:
         """What is asked of a side, by the names inside."""
-        return Shape(
-            None if shape.where is None else self.sql(con, shape.where),
-            {self(old): self(new) for old, new in shape.names.items()},
-            {self(name): self.sql(con, sql) for name, sql in shape.compute.items()},
+        return Side(
+            None if asked.where is None else self.sql(con, asked.where),
+            {self(old): self(new) for old, new in asked.names.items()},
+            {self(name): self.sql(con, sql) for name, sql in asked.compute.items()},
         )
 
-    def outside(self, sides: Sequence[Relation]) -> set[str]:
+    def rules(self, rules: Rules) -> Rules:
+        """The rules by the names inside; nothing is carried yet."""
+        return Rules(
+            columns=self.listed(rules.columns),
+            ignore=self.listed(rules.ignore) or (),
+            tolerances=self.keyed(rules.tolerances),
+            masks=self.keyed(rules.masks),
+        )
+
+    def outside(self, sides: Sequence[SideView]) -> set[str]:
         """The columns of both sides as they are spelled."""
         return {self.spelled.get(name, name) for side in sides for name in side.columns}
 

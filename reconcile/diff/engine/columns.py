@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine.canonical import Form
 from plumbline.reconcile.diff.engine.compared_column import Compared, compared_column
-from plumbline.reconcile.diff.engine.relation import Relation
+from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.diff.engine.schema_findings import Finding, findings_of, nearest
+from plumbline.reconcile.diff.engine.side_view import SideView
 
 OWN_COLUMNS = frozenset(
     {"class", "left_count", "right_count", "columns", "left_row", "right_row", "left_rows", "right_rows"}
@@ -39,15 +39,15 @@ class Plan:
     Without a key whole rows are compared as multisets: every compared column is then part of the key.
     """
 
-    left: Relation
-    right: Relation
+    left: SideView
+    right: SideView
     keys: tuple[Compared, ...]
     values: tuple[Compared, ...]
     carry: tuple[str, ...]
     findings: tuple[Finding, ...]
     keyless: bool = False
 
-    def side(self, side: str) -> Relation:
+    def side(self, side: str) -> SideView:
         return self.left if side == "left" else self.right
 
     @property
@@ -62,24 +62,20 @@ class Plan:
 
 
 def plan_columns(
-    left: Relation,
-    right: Relation,
+    left: SideView,
+    right: SideView,
     key: Sequence[str] | None,
-    *,
-    columns: Sequence[str] | None = None,
-    ignore: Collection[str] = (),
-    tolerances: Mapping[str, Tolerance] | None = None,
-    carry: Sequence[str] = (),
-    masks: Mapping[str, Form] | None = None,
+    rules: Rules,
 ) -> Plan:
     """Decide what is compared, by `key` or, without one, as whole rows. Raises UsageError for what cannot be used."""
-    tolerances, masks, named = dict(tolerances or {}), masks or {}, tuple(key or ())
-    _check_known((*(columns or ()), *ignore, *tolerances, *masks), left, right)
+    tolerances, masks, named = rules.tolerances, rules.masks, tuple(key or ())
+    _check_known(rules.named, left, right)
     _check_common(left, right)
     _check_tolerances(tolerances)
     if key is not None:
         _check_key(named, left, right)
-    skipped = {*ignore, *carry, *(name for name, tolerance in tolerances.items() if tolerance.ignore)} - set(named)
+    ignored = {*rules.ignore, *rules.carry, *(name for name, rule in tolerances.items() if rule.ignore)}
+    skipped, columns = ignored - set(named), rules.columns
     chosen = _either(left, right) if columns is None else [n for n in _either(left, right) if n in columns]
     wanted = [name for name in chosen if name not in skipped and name not in named]
 
@@ -98,17 +94,17 @@ def plan_columns(
         right=right,
         keys=keys,
         values=values,
-        carry=tuple(name for name in carry if name in left.columns or name in right.columns),
+        carry=tuple(name for name in rules.carry if name in left.columns or name in right.columns),
         findings=findings_of(left.columns, right.columns, [*named, *wanted]),
         keyless=key is None,
     )
 
 
-def _either(left: Relation, right: Relation) -> list[str]:
+def _either(left: SideView, right: SideView) -> list[str]:
     return list(dict.fromkeys((*left.columns, *right.columns)))
 
 
-def _check_known(names: Collection[str], left: Relation, right: Relation) -> None:
+def _check_known(names: Collection[str], left: SideView, right: SideView) -> None:
     known = _either(left, right)
     for name in names:
         if name not in known:
@@ -119,7 +115,7 @@ def _check_known(names: Collection[str], left: Relation, right: Relation) -> Non
             )
 
 
-def _check_common(left: Relation, right: Relation) -> None:
+def _check_common(left: SideView, right: SideView) -> None:
     if not set(left.columns) & set(right.columns):
         raise UsageError(
             f"the two sides have no column in common: {', '.join(left.columns)} against {', '.join(right.columns)}",
@@ -127,7 +123,7 @@ def _check_common(left: Relation, right: Relation) -> None:
         )
 
 
-def _check_key(key: Sequence[str], left: Relation, right: Relation) -> None:
+def _check_key(key: Sequence[str], left: SideView, right: SideView) -> None:
     if not key:
         raise UsageError("no key column is named", next_step="name the columns that identify a row")
     for name in key:
@@ -142,7 +138,7 @@ def _check_key(key: Sequence[str], left: Relation, right: Relation) -> None:
         raise UsageError(f"a key column is named twice: {', '.join(key)}", next_step="name each once")
 
 
-def _check_identifying(keys: Sequence[Compared], named: Sequence[str], left: Relation, right: Relation) -> None:
+def _check_identifying(keys: Sequence[Compared], named: Sequence[str], left: SideView, right: SideView) -> None:
     """Rows are brought together by equal values: a key is equal or it is not."""
     known = {key.name: key for key in keys}
     for name in named:

@@ -17,18 +17,17 @@ from pathlib import Path
 import duckdb
 
 from plumbline.connect.sql_quoting import text
-from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.budget import Budget, held_beside
 from plumbline.reconcile.diff.engine.candidates import Batch, Batches, find_candidates
-from plumbline.reconcile.diff.engine.canonical import Form
 from plumbline.reconcile.diff.engine.columns import Plan, drift_names, plan_columns
 from plumbline.reconcile.diff.engine.custom_equality import create_macros
 from plumbline.reconcile.diff.engine.exact_pass import Exact
 from plumbline.reconcile.diff.engine.exact_sql import distances, largest_sql
 from plumbline.reconcile.diff.engine.hash_pass import spill_hashes
-from plumbline.reconcile.diff.engine.relation import describe, first_line
+from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
+from plumbline.reconcile.diff.engine.side_view import describe, first_line
 from plumbline.reconcile.relations.diff import DRIFT
 
 _BYTES_PER_THREAD = 110 * 10**6  # to read a row group of wide Parquet and write one; less made reads fail
@@ -103,25 +102,22 @@ def compare(
     left: str,
     right: str,
     key: Sequence[str] | None,
+    rules: Rules | None = None,
     *,
-    columns: Sequence[str] | None = None,
-    ignore: Collection[str] = (),
-    tolerances: Mapping[str, Tolerance] | None = None,
-    carry: Sequence[str] = (),
-    masks: Mapping[str, Form] | None = None,
     memory: str = "512MB",
     temp_dir: Path | None = None,
     budget: Budget | None = None,
 ) -> Comparison:
-    """Compare the views `left` (the reference) and `right` of `con` by `key`, as multisets of rows per key.
+    """Compare the views `left` (the reference) and `right` of `con` by `key`, as multisets of rows per key; without
+    `rules` all columns, exactly.
 
     Without a key (None) whole rows are compared as multisets: they are missing, extra or duplicate, never a mismatch.
 
     Leaves the temp view `drift` in `con`, one row per differing key: `class`, the key columns (see `drift_names`),
     `left_count`, `right_count`, `columns` (names of the differing columns of a mismatch), the structs `left_row` and
-    `right_row` (the compared columns, or the key where none is compared; NULL when absent). `carry` columns are not
-    compared but come along as `left_<column>` and `right_<column>`; with them, `left_rows` and `right_rows` list their
-    values for up to 100 rows of a key that occurs more than once. `masks` has the forms in which columns are shown.
+    `right_row` (the compared columns, or the key where none is compared; NULL when absent). Carried
+    columns come along as `left_<column>` and `right_<column>`; with them, `left_rows` and `right_rows` list their
+    values for up to 100 rows of a key that occurs more than once.
 
     `memory` bounds the whole process: DuckDB's limit on `con` is set from it. Spills go to `temp_dir`, which must
     stay while `drift` is read, else to the system's temporary folder. The views are read twice at most. A further
@@ -129,16 +125,7 @@ def compare(
     SetupError when a side cannot be read or memory or disk run out.
     """
     budget = budget or Budget.of(memory, held_beside(con))
-    plan = plan_columns(
-        describe(con, left),
-        describe(con, right),
-        key,
-        columns=columns,
-        ignore=ignore,
-        tolerances=tolerances,
-        carry=carry,
-        masks=masks,
-    )
+    plan = plan_columns(describe(con, left), describe(con, right), key, rules or Rules())
     create_macros(con, plan)
     with _foreseen(plan, memory):
         _settle(con, temp_dir, budget)

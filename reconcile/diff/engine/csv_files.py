@@ -22,7 +22,7 @@ from plumbline.reconcile.diff.engine.case_names import folded, of_files
 from plumbline.reconcile.diff.engine.folder_keys import FolderKey, key_columns, lacking_keys
 from plumbline.reconcile.diff.engine.number_text import is_double, of_plain
 from plumbline.reconcile.diff.engine.paths import Files
-from plumbline.reconcile.diff.engine.relation import Relation, describe
+from plumbline.reconcile.diff.engine.side_view import SideView, describe
 
 _DELIMITERS = ",;\t|"
 _QUOTE = '"'
@@ -56,7 +56,7 @@ class Form:
         )
 
 
-def open_csv(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relation:
+def open_csv(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> SideView:
     """The files as the view `view`. Raises what DuckDB says of a line that does not fit its file's header."""
     found = [_sniffed(con, path) for path in files.paths]
     named, clashes = of_files([form.names for form, _ in found])

@@ -9,7 +9,7 @@ import duckdb
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.diff.engine.columns import Plan
 from plumbline.reconcile.diff.engine.compared_column import Compared
-from plumbline.reconcile.diff.engine.relation import first_line
+from plumbline.reconcile.diff.engine.side_view import first_line
 
 
 def create_macros(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:

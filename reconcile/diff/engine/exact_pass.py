@@ -35,7 +35,7 @@ from plumbline.reconcile.diff.engine.exact_sql import (
     repeated_sql,
 )
 from plumbline.reconcile.diff.engine.hash_pass import key_hash
-from plumbline.reconcile.diff.engine.relation import PLACE
+from plumbline.reconcile.diff.engine.side_view import PLACE
 from plumbline.reconcile.diff.engine.spill import ROW_BITS, U64
 from plumbline.reconcile.relations.diff import DRIFT
 

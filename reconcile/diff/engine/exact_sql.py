@@ -9,7 +9,7 @@ from plumbline.reconcile.diff.engine.candidates import Batch
 from plumbline.reconcile.diff.engine.columns import Plan, drift_names
 from plumbline.reconcile.diff.engine.compared_column import Compared, sort_key
 from plumbline.reconcile.diff.engine.hash_pass import key_hash
-from plumbline.reconcile.diff.engine.relation import PLACE
+from plumbline.reconcile.diff.engine.side_view import PLACE
 from plumbline.reconcile.relations.diff import DRIFT
 
 SCRATCH = "plumbline_diff"

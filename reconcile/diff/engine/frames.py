@@ -13,7 +13,7 @@ from plumbline.connect.sql_quoting import column, ident
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL
 from plumbline.reconcile.diff.engine.case_names import of_files
-from plumbline.reconcile.diff.engine.relation import Relation, describe, first_line
+from plumbline.reconcile.diff.engine.side_view import SideView, describe, first_line
 
 
 def as_arrow(source: Any) -> pa.Table:
@@ -27,7 +27,7 @@ def as_arrow(source: Any) -> pa.Table:
         ) from error
 
 
-def open_frame(con: duckdb.DuckDBPyConnection, source: Any, view: str) -> Relation:
+def open_frame(con: duckdb.DuckDBPyConnection, source: Any, view: str) -> SideView:
     """Make the frame the view `view` of `con`. Raises UsageError for what has no columns, or one of a foreign type."""
     table = as_arrow(source)
     if not table.column_names:
@@ -41,8 +41,8 @@ def open_frame(con: duckdb.DuckDBPyConnection, source: Any, view: str) -> Relati
 
 
 def with_nan(
-    con: duckdb.DuckDBPyConnection, source: Any, side: Relation, other: Relation, others: Mapping[str, str]
-) -> Relation:
+    con: duckdb.DuckDBPyConnection, source: Any, side: SideView, other: SideView, others: Mapping[str, str]
+) -> SideView:
     """The view of a pandas frame, its NaN taken as the other side says. `others` maps its columns to the other's names.
 
     pandas has NaN for a missing number, so that NULL and NaN of a file look alike in its frame. NaN stands for NULL,

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from plumbline.reconcile.diff.engine.columns import Plan
 from plumbline.reconcile.diff.engine.compared_column import Compared
-from plumbline.reconcile.diff.engine.relation import PLACE
+from plumbline.reconcile.diff.engine.side_view import PLACE
 from plumbline.reconcile.diff.engine.spill import ROW_BITS, U64, Hashes, HashFile
 
 

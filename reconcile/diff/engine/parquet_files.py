@@ -24,7 +24,7 @@ from plumbline.reconcile.diff.engine.case_names import of_files
 from plumbline.reconcile.diff.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
 from plumbline.reconcile.diff.engine.number_text import of_plain
 from plumbline.reconcile.diff.engine.paths import Files
-from plumbline.reconcile.diff.engine.relation import PLACE, Relation, describe
+from plumbline.reconcile.diff.engine.side_view import PLACE, SideView, describe
 
 _WHERE_ROWS_LIE = (FILE_INDEX, "file_row_number")  # columns that DuckDB has beside those of the files
 DIGITS = "digits"
@@ -32,7 +32,7 @@ _EXACT_IN_DOUBLE = 15
 """Decimals of so many digits stay distinct as doubles, and each double says the digits of its decimal again."""
 
 
-def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Relation:
+def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> SideView:
     """Columns are matched by name: a file that lacks one gives NULL, and none is dropped without a word.
 
     A column of the files that has the name of one that says where rows lie hides it: such files go without places, and

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.diff.engine.folder_keys import FolderKey, folder_keys
-from plumbline.reconcile.diff.engine.relation import readable
+from plumbline.reconcile.diff.engine.side_view import readable
 
 _PARQUET, _CSV = "parquet", "csv"
 _ENDINGS = {

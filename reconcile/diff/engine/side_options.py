@@ -12,12 +12,12 @@ import duckdb
 
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine.relation import PLACE, Relation, describe, first_line, readable
 from plumbline.reconcile.diff.engine.schema_findings import nearest
+from plumbline.reconcile.diff.engine.side_view import PLACE, SideView, describe, first_line, readable
 
 
 @dataclass(frozen=True)
-class Shape:
+class Side:
     """`names` maps columns of the side to the names under which they are compared; `where` and the SQL of `compute`
     (column to expression) use those. `where` sees the columns before they are computed."""
 
@@ -26,22 +26,22 @@ class Shape:
     compute: Mapping[str, str] = field(default_factory=dict)
 
 
-def shaped(con: duckdb.DuckDBPyConnection, side: Relation, view: str, shape: Shape) -> Relation:
-    """The view `view`, made of `side` and `shape`. Raises UsageError for SQL and names that do not fit the side."""
-    if shape == Shape():
+def shaped(con: duckdb.DuckDBPyConnection, side: SideView, view: str, asked: Side) -> SideView:
+    """The view `view` of `side`, as asked for. Raises UsageError for SQL and names that do not fit the side."""
+    if asked == Side():
         sql = f"FROM {side.sql}"
     else:
-        named = _renamed(side, shape.names)
-        for what, condition in (("condition", shape.where), *((f"column {n}", e) for n, e in shape.compute.items())):
+        named = _renamed(side, asked.names)
+        for what, condition in (("condition", asked.where), *((f"column {n}", e) for n, e in asked.compute.items())):
             if condition is not None:
                 _check(con, side, named, what, condition)
-        sql = f"SELECT {_columns(side, shape)} FROM ({named}) WHERE {_whole(shape.where or 'true')}"
+        sql = f"SELECT {_columns(side, asked)} FROM ({named}) WHERE {_whole(asked.where or 'true')}"
     with readable(side.name, side.files):
         con.execute(f"CREATE OR REPLACE TEMP VIEW {ident(view)} AS {sql}")
     return describe(con, view, side.files)
 
 
-def check_names(names: Mapping[str, str], left: Relation) -> None:
+def check_names(names: Mapping[str, str], left: SideView) -> None:
     """Refuse a map from columns that the left side does not have."""
     for name in names:
         if name not in left.columns:
@@ -50,7 +50,7 @@ def check_names(names: Mapping[str, str], left: Relation) -> None:
             )
 
 
-def _renamed(side: Relation, names: Mapping[str, str]) -> str:
+def _renamed(side: SideView, names: Mapping[str, str]) -> str:
     for name in names:
         if name not in side.columns:
             raise UsageError(
@@ -70,19 +70,19 @@ def _renamed(side: Relation, names: Mapping[str, str]) -> str:
     return f"SELECT {', '.join((*columns, *_place(side)))} FROM {side.sql}"
 
 
-def _columns(side: Relation, shape: Shape) -> str:
+def _columns(side: SideView, asked: Side) -> str:
     """All columns in their order, the computed ones in their place or at the end."""
-    present = [shape.names.get(name, name) for name in side.columns]
-    names = dict.fromkeys((*present, *shape.compute))
-    computed = {name: f"{_whole(sql)} AS {ident(name)}" for name, sql in shape.compute.items()}
+    present = [asked.names.get(name, name) for name in side.columns]
+    names = dict.fromkeys((*present, *asked.compute))
+    computed = {name: f"{_whole(sql)} AS {ident(name)}" for name, sql in asked.compute.items()}
     return ", ".join([*(computed.get(name, ident(name)) for name in names), *_place(side)])
 
 
-def _place(side: Relation) -> tuple[str, ...]:
+def _place(side: SideView) -> tuple[str, ...]:
     return PLACE if side.placed else ()
 
 
-def _check(con: duckdb.DuckDBPyConnection, side: Relation, named: str, what: str, sql: str) -> None:
+def _check(con: duckdb.DuckDBPyConnection, side: SideView, named: str, what: str, sql: str) -> None:
     try:
         kind = con.sql(f"SELECT *, {_whole(sql)} FROM ({named})").types[-1]  # beside columns no aggregate can stand
     except duckdb.Error as error:

@@ -19,7 +19,7 @@ from plumbline.reconcile.diff.engine.csv_files import open_csv
 from plumbline.reconcile.diff.engine.frames import open_frame
 from plumbline.reconcile.diff.engine.parquet_files import open_parquet
 from plumbline.reconcile.diff.engine.paths import FORMS, files_of, has_ending
-from plumbline.reconcile.diff.engine.relation import Relation, describe, readable
+from plumbline.reconcile.diff.engine.side_view import SideView, describe, readable
 
 if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _IDENTIFIER = re.compile(r"(?P<table>[^/@.]+(?:\.[^/@.]+)+)(?:@(?P<snapshot>.+))?", re.DOTALL)
 
 
-def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Callable[[], Lake]) -> Relation:
+def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Callable[[], Lake]) -> SideView:
     """Make `source` the view `view` of `con`; `lake` is asked for only when it names an Iceberg table.
 
     `source` is a path, a glob, `namespace.table` or `namespace.table@snapshot` (an id, tag or branch), a pyarrow Table,
@@ -43,7 +43,7 @@ def open_side(con: duckdb.DuckDBPyConnection, source: Any, view: str, lake: Call
         return (open_parquet if files.kind == "parquet" else open_csv)(con, files, view)
 
 
-def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, names: Mapping[str, str]) -> Relation:
+def typed_like(con: duckdb.DuckDBPyConnection, side: SideView, other: SideView, names: Mapping[str, str]) -> SideView:
     """The side; where no value gave its types, with those of `other`, whose column `a` is `names[a]` in the side."""
     if not side.untyped:
         return side
@@ -53,7 +53,7 @@ def typed_like(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, 
     return describe(con, side.name)
 
 
-def in_digits(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, names: Mapping[str, str]) -> Relation:
+def in_digits(con: duckdb.DuckDBPyConnection, side: SideView, other: SideView, names: Mapping[str, str]) -> SideView:
     """The side with those numbers as text of their digits that the other side has so, whose column `a` is `names[a]`
     in the side."""
     wanted = {names.get(name, name) for name in other.digits} - side.digits
@@ -66,7 +66,7 @@ def in_digits(con: duckdb.DuckDBPyConnection, side: Relation, other: Relation, n
     return describe(con, view, side.files)
 
 
-def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: Callable[[], Lake]) -> Relation:
+def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: Callable[[], Lake]) -> SideView:
     from plumbline.connect.pinned import scan
 
     table, snapshot = named_snapshot(source, lake)

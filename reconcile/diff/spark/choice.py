@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.diff.engine.paths import files_of
-from plumbline.reconcile.diff.engine.relation import readable
+from plumbline.reconcile.diff.engine.side_view import readable
 from plumbline.reconcile.diff.engine.sources import named_snapshot
 from plumbline.reconcile.diff.spark.frames import is_frame
 

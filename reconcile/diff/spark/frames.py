@@ -14,7 +14,7 @@ from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.case_names import clashing, folded
 from plumbline.reconcile.diff.engine.frames import ambiguous, as_arrow, numpy_floats
 from plumbline.reconcile.diff.engine.paths import Files, files_of, hidden
-from plumbline.reconcile.diff.engine.relation import first_line
+from plumbline.reconcile.diff.engine.side_view import first_line
 from plumbline.reconcile.diff.engine.sources import named_snapshot
 from plumbline.reconcile.diff.spark.candidates import settled
 

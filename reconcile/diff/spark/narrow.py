@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident
-from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import SetupError
 from plumbline.reconcile.diff.engine.columns import plan_columns
 from plumbline.reconcile.diff.engine.compare import Comparison
-from plumbline.reconcile.diff.engine.relation import describe, first_line
+from plumbline.reconcile.diff.engine.rules import Rules
+from plumbline.reconcile.diff.engine.side_view import describe, first_line
 from plumbline.reconcile.diff.spark.candidates import KEY_DIGEST, Candidates, find, key_digests, rows_of, settled
 from plumbline.reconcile.relations.diff import DRIFT
 
@@ -50,11 +50,7 @@ def narrow(
     left: DataFrame,
     right: DataFrame,
     key: Sequence[str],
-    *,
-    columns: Sequence[str] | None = None,
-    ignore: Collection[str] = (),
-    tolerances: Mapping[str, Tolerance] | None = None,
-    carry: Sequence[str] = (),
+    rules: Rules,
 ) -> Narrowed:
     """Fill the empty tables `left` and `right` of `con` with the rows of the frames whose keys may differ.
 
@@ -63,11 +59,8 @@ def narrow(
     `compare` does, SetupError when Spark stops.
     """
     with settled(left.sparkSession), _foreseen():
-        plan = plan_columns(
-            describe(con, "left"), describe(con, "right"), key,
-            columns=columns, ignore=ignore, tolerances=tolerances, carry=carry,
-        )  # fmt: skip
-        candidates = find(left, right, key, [value.name for value in plan.values], tolerances or {})
+        plan = plan_columns(describe(con, "left"), describe(con, "right"), key, rules)
+        candidates = find(left, right, key, [value.name for value in plan.values], rules.tolerances)
         try:
             for side, frame in (("left", left), ("right", right)):
                 _bring(con, side, rows_of(candidates, frame, key_digests(left, right, side, key)), candidates)

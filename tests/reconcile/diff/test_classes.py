@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from plumbline.connect.pinned import connection
-from plumbline.reconcile.diff.engine import Comparison, compare
+from plumbline.reconcile.diff.engine import Comparison, Rules, compare
 from plumbline.reconcile.diff.engine.budget import Budget
 from tests.support.rows import ONE_PIECE, SMALL_PIECES, differing
 
@@ -147,7 +147,7 @@ def test_what_the_drift_tells(con: duckdb.DuckDBPyConnection, budget: Budget) ->
         "SELECT 1 AS k, 'a' AS v, 1.5 AS w, 10 AS at UNION ALL SELECT 2, 'b', 2.5, 11",
         "SELECT 1 AS k, 'A' AS v, 1.5 AS w, 20 AS at UNION ALL SELECT 2, 'b', 2.5, 22 UNION ALL SELECT 2, 'b', 2.5, 21",
     )
-    compare(con, "ours", "theirs", ["k"], carry=["at"], budget=budget)
+    compare(con, "ours", "theirs", ["k"], Rules(carry=["at"]), budget=budget)
     drift = con.sql("SELECT * FROM drift ORDER BY k").to_arrow_table().to_pylist()
     assert [(row["class"], row["left_count"], row["right_count"], row["columns"]) for row in drift] == [
         ("mismatch", 1, 1, ["v"]),
@@ -176,7 +176,7 @@ def test_of_a_duplicate_the_rows_that_do_not_pair_off_are_shown(con, budget, our
         con.execute(
             f"CREATE VIEW {table} AS SELECT NULL::INT AS k, unnest({rows}) AS v, unnest(range({len(rows)})) AS at"
         )
-    compare(con, "ours", "theirs", ["k"], carry=["at"], budget=budget)
+    compare(con, "ours", "theirs", ["k"], Rules(carry=["at"]), budget=budget)
     [(left, right, left_at, right_at)] = con.execute(
         "SELECT left_row.v, right_row.v, left_at, right_at FROM drift"
     ).fetchall()
@@ -186,7 +186,7 @@ def test_of_a_duplicate_the_rows_that_do_not_pair_off_are_shown(con, budget, our
 
 def test_a_carried_column_that_one_side_lacks(con: duckdb.DuckDBPyConnection, budget: Budget) -> None:
     tables(con, "SELECT 1 AS k, 'a' AS v", "SELECT 1 AS k, 'b' AS v, 7 AS at")
-    found = compare(con, "ours", "theirs", ["k"], carry=["at"], budget=budget)
+    found = compare(con, "ours", "theirs", ["k"], Rules(carry=["at"]), budget=budget)
     assert con.execute("SELECT left_at, right_at FROM drift").fetchall() == [(None, 7)]
     assert found.schema == ()
 
@@ -221,7 +221,7 @@ def test_a_heavy_key_among_light_ones(con: duckdb.DuckDBPyConnection, budget: Bu
 
 def test_lineage_of_a_repeated_key_is_capped(con: duckdb.DuckDBPyConnection, budget: Budget) -> None:
     tables(con, "SELECT 1 AS k, 2 AS v, 0 AS at", "SELECT 1 AS k, range AS v, range AS at FROM range(1000)")
-    compare(con, "ours", "theirs", ["k"], carry=["at"], budget=budget)
+    compare(con, "ours", "theirs", ["k"], Rules(carry=["at"]), budget=budget)
     [(right_count, rows)] = con.execute("SELECT right_count, right_rows FROM drift").fetchall()
     assert right_count == 1000
     assert rows == [{"at": at} for at in range(100)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine import compare
+from plumbline.reconcile.diff.engine import Rules, compare
 from plumbline.reconcile.diff.tolerances import parse_tolerances
 from tests.support.rows import compare_values, differing
 
@@ -85,7 +85,7 @@ def test_exact_numbers_are_held_to_a_tolerance_exactly(
     for name, kind, column in (("ours", ours, 0), ("theirs", theirs, 1)):
         rows = ", ".join(f"({key}, '{pair[column]}'::{kind})" for key, pair in enumerate(written))
         con.execute(f"CREATE TABLE {name} AS FROM (VALUES {rows}) t(k, v)")
-    compare(con, "ours", "theirs", ["k"], tolerances={"v": tolerance})
+    compare(con, "ours", "theirs", ["k"], Rules(tolerances={"v": tolerance}))
     found = differing(con)
     held = con.execute("SELECT k, o.v, t.v FROM ours o JOIN theirs t USING (k)").fetchall()
     values = {key: (meant(ours, a), meant(theirs, b)) for key, a, b in held}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
-from plumbline.reconcile.diff.engine import compare
+from plumbline.reconcile.diff.engine import Rules, compare
 from tests.support.compared import compared
 from tests.support.plain_model import compare_plainly, near
 from tests.support.random_pairs import KINDS, random_pair
@@ -64,7 +64,7 @@ def test_tolerance_is_the_models(pairs: list[tuple[float | None, float | None]],
     con = connection()
     for name, column in zip(("ours", "theirs"), zip(*moved, strict=True), strict=True):
         con.register(name, pa.table({"k": range(len(moved)), "v": pa.array(column, pa.float64())}))
-    compare(con, "ours", "theirs", ["k"], tolerances={"v": tolerance})
+    compare(con, "ours", "theirs", ["k"], Rules(tolerances={"v": tolerance}))
     expected = {i: "mismatch" for i, (a, b) in enumerate(moved) if not near(a, b, tolerance)}
     assert differing(con) == expected
     con.close()

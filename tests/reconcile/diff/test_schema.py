@@ -10,7 +10,7 @@ import pytest
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine import compare
+from plumbline.reconcile.diff.engine import Rules, compare
 from tests.support.rows import compare_values
 
 FINDINGS = {
@@ -70,8 +70,8 @@ def test_ignored_and_unasked_columns_have_no_finding() -> None:
     con = connection()
     con.execute("CREATE VIEW ours AS SELECT 1 AS k, 'a' AS v, 1 AS w, 1 AS old")
     con.execute("CREATE VIEW theirs AS SELECT 1 AS k, 'b' AS v, 1.5 AS w")
-    assert compare(con, "ours", "theirs", ["k"], ignore=["v", "w", "old"]).clean
-    found = compare(con, "ours", "theirs", ["k"], columns=["v"])
+    assert compare(con, "ours", "theirs", ["k"], Rules(ignore=["v", "w", "old"])).clean
+    found = compare(con, "ours", "theirs", ["k"], Rules(columns=["v"]))
     assert (found.compared, found.columns, found.schema) == (("v",), {"v": 1}, ())
 
 
@@ -97,12 +97,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("request_", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(request_: dict[str, Any], message: str) -> None:
+    request_ = dict(request_)
     con = connection()
     shared = "1 AS flight_id, 1.0::DOUBLE AS price, 'x' AS city, MAP {1: 1} AS tags, 1 AS class"
     con.execute(f"CREATE VIEW ours AS SELECT {shared}, 'a' AS code, 1 AS late")
     con.execute(f"CREATE VIEW theirs AS SELECT {shared}, 1 AS code")
+    memory, key = request_.pop("memory", "512MB"), request_.pop("key", ["flight_id"])
     with pytest.raises(UsageError) as raised:
-        compare(con, "ours", "theirs", **{"key": ["flight_id"], **request_})
+        compare(con, "ours", "theirs", key, Rules(**request_), memory=memory)
     assert message in str(raised.value)
     assert raised.value.next_step
 

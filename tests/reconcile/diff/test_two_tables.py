@@ -27,8 +27,8 @@ from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import PlumblineError, SetupError, UsageError
 from plumbline.contract.lineage import LINEAGE
 from plumbline.reconcile.diff.engine import compare
-from plumbline.reconcile.diff.engine.relation import first_line
-from plumbline.reconcile.diff.engine.side_options import Shape, shaped
+from plumbline.reconcile.diff.engine.side_options import Side, shaped
+from plumbline.reconcile.diff.engine.side_view import first_line
 from plumbline.reconcile.diff.engine.sources import open_side
 from plumbline.reconcile.diff.terminal import show
 from plumbline.reconcile.diff.tolerances import parse_tolerances
@@ -205,10 +205,10 @@ def test_a_file_that_vanishes(tmp_path: Path) -> None:
         pq.write_table(OURS, tmp_path / f"{name}.parquet")
     con = connection()
     side = open_side(con, tmp_path, "left source", lambda: Lake.open(Home.resolve(tmp_path)))
-    view = shaped(con, side, "left", Shape())
+    view = shaped(con, side, "left", Side())
     (tmp_path / "b.parquet").unlink()
     with pytest.raises(SetupError, match=r"cannot be read: .*b\.parquet"):
-        shaped(con, side, "left", Shape())
+        shaped(con, side, "left", Side())
     with pytest.raises(SetupError, match=r"cannot be read: .*b\.parquet"):
         compare(con, view.name, view.name, ["id"])
 

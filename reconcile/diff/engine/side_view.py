@@ -24,7 +24,7 @@ _INNER = re.compile(r'\{"exception_type".*\}')
 
 
 @dataclass(frozen=True)
-class Relation:
+class SideView:
     """A view or table of one DuckDB connection.
 
     `columns` maps each column to its DuckDB type, in the table's order. `files` are the Parquet files behind it,
@@ -52,13 +52,13 @@ class Relation:
         return int(counted)
 
 
-def describe(con: duckdb.DuckDBPyConnection, name: str, files: tuple[str, ...] = ()) -> Relation:
+def describe(con: duckdb.DuckDBPyConnection, name: str, files: tuple[str, ...] = ()) -> SideView:
     """The relation that the view or table `name` of `con` is. Raises SetupError when it cannot be read."""
     with readable(name, files):
         relation = con.sql(f"FROM {ident(name)}")
     columns = dict(zip(relation.columns, relation.types, strict=True))
     placed = columns.keys() >= set(PLACE)
-    return Relation(name, {n: kind for n, kind in columns.items() if n not in PLACE}, files, placed)
+    return SideView(name, {n: kind for n, kind in columns.items() if n not in PLACE}, files, placed)
 
 
 @contextmanager
