@@ -2,11 +2,12 @@
 
     .venv/bin/python -m benchmarks.reconcile.nightly --days 30 --rows 100000
 
-Makes both outputs (14 columns beside lineage, a file per day), both archives and a ledger; a thousandth of the rows is
-lost in the stream. Then: a full run; one with nothing changed; one after a value changed in the newest day; a full run
-again. Findings, counts and books of the last two must be the same. Figures are CPU seconds; imports and the making of
-the tables are outside, the recording of run, findings and verdicts is in. What a run costs that reads nothing (catalog,
-manifests, statements, recording) is `nothing changed`; `rows_alone` is the ratio with that taken from both sides.
+Makes both outputs (14 columns beside lineage, a file per day), both archives and a ledger; a thousandth of the rows has
+another value in the stream. Then: a full run; one with nothing changed; one after a value changed in the newest day; a
+full run again. Findings, counts and books of the last two must be the same. Figures are CPU seconds; imports and the
+making of the tables are outside, the recording of run, findings and verdicts is in. What a run costs that reads nothing
+(catalog, manifests, statements, recording) is `nothing changed`; `rows_alone` is the ratio with that taken from both
+sides. Rows that the stream lost would not do as drift: days with `lost_output` are read again every time.
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ def make(lake: Lake, days: int, rows: int) -> None:
     covers = {"plumbline.range.from": spell_time(START), "plumbline.range.to": spell_time(START + days * DAY)}
     for day in range(days):
         batch = rows_of(day, rows)
-        stream = batch.filter(pa.array(np.arange(rows) % 1000 != 7))
+        differs = pa.array(np.arange(rows) % 1000 == 7)
+        values = pc.if_else(differs, pc.add(batch["n1"], 1.0), batch["n1"])
+        stream = batch.set_column(batch.column_names.index("n1"), "n1", values)
         for table, part, properties in (
             ("joined.batch", batch, covers),
             ("joined.stream", stream, {}),
