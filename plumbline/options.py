@@ -52,6 +52,28 @@ def duration_value(_ctx: click.Context, _option: click.Parameter, value: str | N
     return None if value is None else parse_duration(value)
 
 
+once_option = click.option("--once", is_flag=True, help="Stop at the current end of the topics.")
+"""Of a service: passes `once: bool`."""
+
+retry_option = click.option(
+    "--retry-for",
+    metavar="DURATION",
+    callback=duration_value,
+    help="How long to retry while broker or catalog do not answer (default: for ever; with --once: not at all).",
+)
+"""Of a service: passes `retry_for: timedelta | None`; see `retrying`."""
+
+metrics_option = click.option(
+    "--metrics-port", metavar="PORT", type=click.IntRange(0, 65535), help="Serve Prometheus metrics on 127.0.0.1:PORT."
+)
+"""Of a service: passes `metrics_port: int | None`."""
+
+
+def retrying(retry_for: timedelta | None, *, once: bool) -> timedelta | None:
+    """How long a service retries: for ever (None) or, with --once, not at all, unless --retry-for says otherwise."""
+    return timedelta(0) if once and retry_for is None else retry_for
+
+
 def optional_duration(_ctx: click.Context, option: click.Parameter, value: str | None) -> timedelta | None:
     """A length of time as `7d` or '7 days'; None when the option is absent. Raises UsageError unless it is positive."""
     length = None if value is None else parse_duration(value)

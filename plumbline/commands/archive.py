@@ -10,7 +10,15 @@ import click
 
 from plumbline.connect.home import Home
 from plumbline.contract.generations import spelled
-from plumbline.options import contract_argument, duration_value, home_option, json_option
+from plumbline.options import (
+    contract_argument,
+    home_option,
+    json_option,
+    metrics_option,
+    once_option,
+    retry_option,
+    retrying,
+)
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
@@ -40,16 +48,9 @@ def archive() -> None:
 
 @archive.command(short_help="Archive both topics until Ctrl-C or SIGTERM, or to their end with --once.")
 @contract_argument
-@click.option("--once", is_flag=True, help="Stop at the current end of the topics.")
-@click.option(
-    "--retry-for",
-    metavar="DURATION",
-    callback=duration_value,
-    help="How long to retry while broker or catalog do not answer (default: for ever; with --once: not at all).",
-)
-@click.option(
-    "--metrics-port", metavar="PORT", type=click.IntRange(0, 65535), help="Serve Prometheus metrics on 127.0.0.1:PORT."
-)
+@once_option
+@retry_option
+@metrics_option
 @home_option
 @json_option
 def run(
@@ -71,15 +72,12 @@ def run(
       plumbline archive run flights.yaml --metrics-port 9464
       plumbline archive run flights.yaml --once --json
     """
-    from datetime import timedelta
-
     from plumbline.contract.loader import load
     from plumbline.stream_job import run as job
     from plumbline.stream_job.service import Life
 
-    patience = timedelta(0) if once and retry_for is None else retry_for
     contract = load(contract_path)
-    life = Life(retry_for=patience, metrics_port=metrics_port)
+    life = Life(retry_for=retrying(retry_for, once=once), metrics_port=metrics_port)
     result = job.archive(contract, home, once=once, say=say, life=life)
     emit(result, as_json, lambda console: _show_archives(contract, result, console))
 

@@ -11,7 +11,16 @@ from plumbline.commands.adopt_topic import adopt_topic
 from plumbline.commands.recover import recover
 from plumbline.commands.take_archive import take_archive
 from plumbline.connect.home import Home
-from plumbline.options import contract_argument, duration_value, home_option, json_option
+from plumbline.options import (
+    contract_argument,
+    duration_value,
+    home_option,
+    json_option,
+    metrics_option,
+    once_option,
+    retry_option,
+    retrying,
+)
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
@@ -45,13 +54,8 @@ stream.add_command(take_archive)
 
 @stream.command(short_help="Run until Ctrl-C or SIGTERM, or to the end of the topics with --once.")
 @contract_argument
-@click.option("--once", is_flag=True, help="Stop at the current end of the topics.")
-@click.option(
-    "--retry-for",
-    metavar="DURATION",
-    callback=duration_value,
-    help="How long to retry while broker or catalog do not answer (default: for ever; with --once: not at all).",
-)
+@once_option
+@retry_option
 @click.option(
     "--idle-after",
     metavar="DURATION",
@@ -60,9 +64,7 @@ stream.add_command(take_archive)
     callback=duration_value,
     help="Warn of a source without new events for this time while the other one continues.",
 )
-@click.option(
-    "--metrics-port", metavar="PORT", type=click.IntRange(0, 65535), help="Serve Prometheus metrics on 127.0.0.1:PORT."
-)
+@metrics_option
 @home_option
 @json_option
 def run(
@@ -85,14 +87,11 @@ def run(
       plumbline stream run flights.yaml --metrics-port 9464
       plumbline stream run flights.yaml --once --json
     """
-    from datetime import timedelta
-
     from plumbline.contract.loader import load
     from plumbline.stream_job import run as job
     from plumbline.stream_job.service import Life
 
-    patience = timedelta(0) if once and retry_for is None else retry_for
-    life = Life(retry_for=patience, idle_after=idle_after, metrics_port=metrics_port)
+    life = Life(retry_for=retrying(retry_for, once=once), idle_after=idle_after, metrics_port=metrics_port)
     contract = load(contract_path)
     result = job.run(contract, home, once=once, say=say, life=life)
     emit(result, as_json, lambda console: _show(contract, result, console))
