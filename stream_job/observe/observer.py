@@ -59,11 +59,13 @@ class Observer:
         Raises SetupError, UsageError or IncompleteError for a checkpoint that cannot be the job's, or not be read.
         """
         query_id = self.checkpoint.query_id()
-        self._refuse_other_query(query_id)
+        committed = self.checkpoint.committed()
+        if committed:
+            self._refuse_other_query(query_id)
         ledger = self.ledger(query_id)
         last, query = ledger.last_epoch(), None
         before: Batch | Epoch | None = ledger.valid(last) if last >= 0 else None
-        for number in self.checkpoint.committed():
+        for number in committed:
             if number <= last:
                 continue
             batch = self.checkpoint.batch(number)
@@ -131,7 +133,7 @@ class Observer:
         """Raise UsageError where the newest epoch of the stream table was committed by another query."""
         table = self.contract.output.stream_table
         written = last_sink_epoch(self.lake.load(table)) if self.lake.exists(table) else None
-        if written is not None and written[0] != query_id and self.checkpoint.committed():
+        if written is not None and written[0] != query_id:
             raise UsageError(
                 f"the checkpoint is of query {query_id}, the newest epoch of {table} of query {written[0]}",
                 where=self.checkpoint.place,
