@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from plumbline.connect.broker import BrokerInfo
 from plumbline.connect.home import Home
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 os.environ.update(class_archive.environment())
+settings.register_profile("drawn_once", derandomize=True)
+if "HYPOTHESIS_PROFILE" not in os.environ:  # HYPOTHESIS_PROFILE=default draws other examples at each run
+    settings.load_profile("drawn_once")
 documents.watch()
 hold_relations_to_their_declarations()
 

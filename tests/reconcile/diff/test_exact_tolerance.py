@@ -44,7 +44,7 @@ def spelled(kind: str, number: Fraction) -> str | None:
         return repr(float(number))
     width, scale = map(int, kind[8:-1].split(","))
     units = math.floor(number * 10**scale)
-    return str(Decimal(f"{units}e-{scale}")) if abs(units) < 10**width else None
+    return f"{Decimal(f'{units}e-{scale}'):f}" if abs(units) < 10**width else None
 
 
 def meant(kind: str, value: int | float | Decimal | str) -> Fraction:
