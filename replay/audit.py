@@ -10,6 +10,7 @@ from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
 from plumbline.contract.model import Contract
 from plumbline.replay.coverage import covered
+from plumbline.replay.opened import Replay
 from plumbline.replay.plan import Plan
 from plumbline.replay.store import ReplayFolder
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from plumbline.connect.home import Home
-    from plumbline.connect.lake import Lake
     from plumbline.reconcile.diff.document_types import Counts
     from plumbline.replay.document_types import AuditDocument, CheckName, ComparedTable, CoveredPartition, RunDocument
 
@@ -31,38 +31,42 @@ class Check:
     found: str
 
 
-def audit(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder) -> AuditDocument:
+def audit(contract: Contract, home: Home, plan: Plan, folder: ReplayFolder | None = None) -> AuditDocument:
     """Check the staging table of a finished run and say what publish would change.
 
+    `folder`: the replay's own below the home, unless another one is given.
     Returns `{"replay_id", "passed", "checks", "coverage", "order_kept", "against_batch", "against_live"}`; the counts
     are those of `plumbline.diff` with the staging table on the right. `coverage` has a page for each partition of each
     source, `order_kept` is the share of record pairs that were played in their live order. Raises UsageError before
     the replay has run.
     """
-    from plumbline.connect.lake import Lake
+    return check(Replay.of(contract, home, plan, folder))
+
+
+def check(replay: Replay) -> AuditDocument:
+    """Check the staging table of a finished run and say what publish would change; see `audit`."""
     from plumbline.connect.pinned import connection
 
+    contract, plan, folder = replay.contract, replay.plan, replay.folder
     ran = folder.read("run")
     if ran is None:
-        raise UsageError(
-            f"replay {plan.replay_id} has not run yet", next_step=f"plumbline replay run {plan.replay_id} --execute"
-        )
-    lake, con = Lake.open(home, contract.catalog), connection(temp_dir=folder.root / "scratch")
-    _range_view(con, lake, plan, plan.staging_table, "staging")
+        raise UsageError(f"replay {replay.id} has not run yet", next_step=f"plumbline replay run {replay.id} --execute")
+    con = connection(temp_dir=folder.scratch)
+    _range_view(con, replay, plan.staging_table, "staging")
     coverage = {name: covered(con, source, folder.tape / name) for name, source in plan.sources.items()}
-    against_batch = _differences(con, lake, contract, plan, contract.output.batch_table)
-    against_live = _differences(con, lake, contract, plan, contract.output.stream_table)
+    against_batch = _differences(con, replay, contract.output.batch_table)
+    against_live = _differences(con, replay, contract.output.stream_table)
     reference = _live_agrees(against_live) if plan.faithful else _batch_agrees(against_batch)
     checks = [
         _coverage(coverage),
         _late(plan, ran),
         _lineage(con),
-        _left_rows(con, contract, plan, ran),
-        _expected(contract, home, plan),
+        _left_rows(con, replay, ran),
+        _expected(replay),
         reference,
     ]
     document: AuditDocument = {
-        "replay_id": plan.replay_id,
+        "replay_id": replay.id,
         "passed": all(check.passed for check in checks),
         "checks": [{"name": check.name, "passed": check.passed, "found": check.found} for check in checks],
         "coverage": coverage,
@@ -112,24 +116,24 @@ def _lineage(con: duckdb.DuckDBPyConnection) -> Check:
     return Check("no-row-twice", rows == distinct, f"{rows:,} rows, {distinct:,} distinct lineages")
 
 
-def _left_rows(con: duckdb.DuckDBPyConnection, contract: Contract, plan: Plan, ran: RunDocument) -> Check:
+def _left_rows(con: duckdb.DuckDBPyConnection, replay: Replay, ran: RunDocument) -> Check:
     """A left outer join gives at least one row for each left row of the tape; no join gives more left rows."""
     found = con.execute(
         'SELECT count(*) FROM (SELECT DISTINCT "_left_partition", "_left_offset" FROM staging)'
     ).fetchall()[0][0]
+    contract, left = replay.contract, replay.contract.left
     wanted = ran["tape"][contract.join.left]
-    exact = (
-        not plan.faithful and contract.join.kind == "left_outer" and not (contract.left.where or contract.left.event_id)
-    )
+    exact = not replay.plan.faithful and contract.join.kind == "left_outer" and not (left.where or left.event_id)
     passed = found == wanted if exact else found <= wanted
     return Check("left-rows", passed, f"{found:,} of {wanted:,} left rows gave output")
 
 
-def _expected(contract: Contract, home: Home, plan: Plan) -> Check:
+def _expected(replay: Replay) -> Check:
     """The rows keep what the contract promises of each row."""
     from plumbline.expectations import check_staging
 
-    count, failed = check_staging(contract, home, plan.staging_table, plan.time_range)
+    plan = replay.plan
+    count, failed = check_staging(replay.contract, replay.home, plan.staging_table, plan.time_range)
     return Check("expectations", not failed, "; ".join(failed) or f"all {count} hold")
 
 
@@ -152,27 +156,27 @@ def _agreement(name: CheckName, against: ComparedTable) -> Check:
     return Check(name, differing == 0, ", ".join(f"{kind} {n:,}" for kind, n in counts.items()))
 
 
-def _differences(
-    con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, plan: Plan, table: str
-) -> ComparedTable | None:
+def _differences(con: duckdb.DuckDBPyConnection, replay: Replay, table: str) -> ComparedTable | None:
     """Counts of the staging rows against another table's rows of the range; None when that table does not exist."""
     from plumbline.reconcile.diff.engine import Rules, compare
 
-    if not lake.exists(table):
+    contract = replay.contract
+    if not replay.lake.exists(table):
         return None
-    snapshot_id = _range_view(con, lake, plan, table, "other")
+    snapshot_id = _range_view(con, replay, table, "other")
     rules = Rules(contract.value_columns, tolerances=contract.reconcile.as_tolerances())
     found = compare(con, "other", "staging", contract.output.key, rules)
     return {"table": table, "snapshot_id": snapshot_id, "counts": cast("Counts", dict(found.counts))}
 
 
-def _range_view(con: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan, table: str, view: str) -> int | None:
+def _range_view(con: duckdb.DuckDBPyConnection, replay: Replay, table: str, view: str) -> int | None:
     """Create `view` over the rows of the plan's range in the current snapshot of `table`; returns the snapshot."""
     from plumbline.connect.pinned import scan
 
-    pinned = scan(con, lake, table, view=f"{view}_files", row_filter=plan.time_range.iceberg(EVENT_TIME))
+    within = replay.plan.time_range
+    pinned = scan(con, replay.lake, table, view=f"{view}_files", row_filter=within.iceberg(EVENT_TIME))
     con.execute(
         f"CREATE OR REPLACE VIEW {view} AS "
-        f'SELECT * EXCLUDE ("{REPLAY_ID}") FROM {view}_files WHERE {plan.time_range.sql(EVENT_TIME)}'
+        f'SELECT * EXCLUDE ("{REPLAY_ID}") FROM {view}_files WHERE {within.sql(EVENT_TIME)}'
     )
     return pinned.snapshot_id

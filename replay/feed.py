@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.kafka import Record
@@ -14,13 +14,12 @@ from plumbline.connect.parquet import parquet_rows
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.errors import IncompleteError, UsageError
 from plumbline.contract.generations import APART
-from plumbline.contract.model import Contract
+from plumbline.replay.opened import Replay
 from plumbline.replay.plan import Plan
 from plumbline.replay.store import ReplayFolder
 from plumbline.replay.tape import epoch_file
 
 if TYPE_CHECKING:
-    from plumbline.connect.home import Home
     from plumbline.replay.document_types import FeedDocument
 
 REPLAY_HEADER, ROW_HEADER = "plumbline.replay-id", "plumbline.replay-row"
@@ -30,20 +29,10 @@ IDS = "topic ids"
 AT_ONCE = 1_000
 """Records of one transaction; a paced feed also commits before it waits."""
 
-Say = Callable[[str], None]
 Row = tuple[str, int, int, list[dict[str, Any]] | None, bytes | None, bytes | None]
 
 
-def feed(
-    contract: Contract,
-    home: Home,
-    plan: Plan,
-    folder: ReplayFolder,
-    topics: Mapping[str, str],
-    *,
-    speed: float | None = None,
-    say: Say = lambda message: None,
-) -> FeedDocument:
+def feed(replay: Replay, topics: Mapping[str, str], *, speed: float | None = None) -> FeedDocument:
     """Send the tape of a replay that was run into one topic per source, in the order of its epochs and record times.
 
     Each record keeps key, value, timestamp and headers, gets REPLAY_HEADER and ROW_HEADER, its number in the feed, and
@@ -56,8 +45,9 @@ def feed(
     from plumbline.connect.kafka import topic_partitions
     from plumbline.connect.kafka_transactions import Transactions
 
-    refuse(contract, plan, folder, topics)
-    kafka = kafka_properties(contract.kafka, home, say)
+    refuse(replay, topics)
+    plan, folder = replay.plan, replay.folder
+    kafka = kafka_properties(replay.contract.kafka, replay.home, replay.say)
     counts = {topic: topic_partitions(kafka, topic) for topic in topics.values()}
     name = f"feed-{hashlib.sha256(json.dumps(sorted(topics.items())).encode()).hexdigest()[:8]}"
     transactions = Transactions(kafka, f"plumbline-{plan.replay_id}-{name}")
@@ -68,7 +58,7 @@ def feed(
     for records in _together(left, _Pace(speed)):
         transactions.send(records)
         sent += len(records)
-        say(f"replay: {before + sent:,} records sent")
+        replay.say(f"replay: {before + sent:,} records sent")
     total = before + sent
     return {"replay_id": plan.replay_id, "topics": dict(topics), "records": total, "sent": sent, "before": before}
 
@@ -108,12 +98,11 @@ class _Pace:
             time.sleep(wait)
 
 
-def refuse(contract: Contract, plan: Plan, folder: ReplayFolder, topics: Mapping[str, str]) -> None:
+def refuse(replay: Replay, topics: Mapping[str, str]) -> None:
     """Raises UsageError for what `feed` would not send, or not there."""
-    if folder.read("tape/manifest") is None:
-        raise UsageError(
-            f"replay {plan.replay_id} has no tape", next_step=f"plumbline replay run {plan.replay_id} --execute"
-        )
+    contract = replay.contract
+    if replay.folder.read("tape/manifest") is None:
+        raise UsageError(f"replay {replay.id} has no tape", next_step=f"plumbline replay run {replay.id} --execute")
     read = {source.topic: name for name, source in contract.sources.items()}
     for name, topic in topics.items():
         if name not in contract.sources:

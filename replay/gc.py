@@ -9,18 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.errors import PlumblineError
-from plumbline.contract.model import Contract
 from plumbline.replay import staging
 from plumbline.replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, last_action
-from plumbline.replay.plan import Plan
+from plumbline.replay.opened import Replay
 from plumbline.replay.publish import tag_name
 from plumbline.replay.store import ReplayFolder
 
 if TYPE_CHECKING:
-    from pyiceberg.table import Table
-
     from plumbline.connect.home import Home
-    from plumbline.connect.lake import Lake
 
 FOLDER, TAPE, STAGING_TABLE, TAG = "folder", "tape", "staging table", "tag"
 
@@ -76,40 +72,37 @@ def collect(
 def _of_replay(
     home: Home, folder: ReplayFolder, older_than: timedelta, rollback_for: timedelta | None, *, execute: bool
 ) -> list[Leftover]:
-    from plumbline.connect.lake import Lake
     from plumbline.replay.steps import open_replay
 
-    contract, plan, _ = open_replay(home, folder.id)
-    lake = Lake.open(home, contract.catalog)
-    table = lake.load(contract.output.stream_table)
-    kinds = removable(last_action(lake, table, plan.replay_id), _age(folder), older_than, rollback_for)
-    found = list(_there(lake, contract, table, plan, folder, kinds))
+    replay = open_replay(home, folder.id)
+    table = replay.lake.load(replay.contract.output.stream_table)
+    kinds = removable(last_action(replay.lake, table, replay.id), _age(folder), older_than, rollback_for)
+    found = list(_there(replay, tag_name(replay.id) in table.metadata.refs, kinds))
     for one in found if execute else ():
-        _remove(lake, contract, plan, folder, one)
+        _remove(replay, one)
     return found
 
 
-def _there(
-    lake: Lake, contract: Contract, table: Table, plan: Plan, folder: ReplayFolder, kinds: dict[str, str]
-) -> Iterator[Leftover]:
+def _there(replay: Replay, tagged: bool, kinds: dict[str, str]) -> Iterator[Leftover]:
     """Of the kinds that may go, what is there. The folder comes last: it is what finds the rest again."""
-    tag, id = tag_name(plan.replay_id), plan.replay_id
-    if TAG in kinds and tag in table.metadata.refs:
-        yield Leftover(TAG, id, f"{contract.output.stream_table} {tag}", 0, kinds[TAG])
-    if STAGING_TABLE in kinds and staging.ours(lake, plan, folder):
-        yield Leftover(STAGING_TABLE, id, plan.staging_table, 0, kinds[STAGING_TABLE])
+    id, folder = replay.id, replay.folder
+    if TAG in kinds and tagged:
+        yield Leftover(TAG, id, f"{replay.contract.output.stream_table} {tag_name(id)}", 0, kinds[TAG])
+    if STAGING_TABLE in kinds and staging.ours(replay):
+        yield Leftover(STAGING_TABLE, id, replay.plan.staging_table, 0, kinds[STAGING_TABLE])
     if TAPE in kinds and folder.bulky:
         yield Leftover(TAPE, id, str(folder.root), _size(folder), kinds[TAPE])
     if FOLDER in kinds:
         yield Leftover(FOLDER, id, str(folder.root), _size(folder), kinds[FOLDER])
 
 
-def _remove(lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, one: Leftover) -> None:
+def _remove(replay: Replay, one: Leftover) -> None:
+    folder = replay.folder
     if one.kind == TAG:
-        table = lake.load(contract.output.stream_table)
+        table = replay.lake.load(replay.contract.output.stream_table)
         table.manage_snapshots().remove_tag(tag_name(one.replay_id)).commit()
     elif one.kind == STAGING_TABLE:
-        staging.drop(lake, plan, folder)
+        staging.drop(replay)
     elif one.kind == TAPE:
         folder.forget(*folder.bulky)
     else:

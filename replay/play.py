@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
 from plumbline.replay import fidelity, staging
+from plumbline.replay.opened import Replay, Say, silent
 from plumbline.replay.plan import Plan
 from plumbline.replay.recorded import read_recorded
 from plumbline.replay.store import ReplayFolder
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
     from plumbline.replay.document_types import Fidelity, Outcome, RunDocument, Seconds
 
-Say = Callable[[str], None]
-
 LARGE = 500_000
 """Events from which on the JVM takes the time to compile well. On two cores a complete replay took 7 s of CPU to begin
 and 30 s for each million of events with the quick compiler, 14 s and 13 s with the patient one
@@ -42,48 +41,48 @@ def run(
     contract: Contract,
     home: Home,
     plan: Plan,
-    folder: ReplayFolder,
+    folder: ReplayFolder | None = None,
     *,
-    say: Say = lambda message: None,
+    say: Say = silent,
     spark: SparkSession | None = None,
     among: Sequence[Plan] = (),
 ) -> RunDocument:
     """Cut the tape of `plan` and play it into its staging table. Resumes where a killed run stopped.
 
+    `folder`: the replay's own below the home, unless another one is given.
     `among`: the plans that this process runs one after the other, where it is not this one alone.
     Returns `{"replay_id", "staging", "rows", "tape", "late", "epochs", "seconds", "fidelity"}`.
     Raises IncompleteError when the two sides of a faithful tape ran apart, UnreachableError while another process
     runs this replay, SetupError for a table of somebody else's under the staging table's name.
     """
-    from plumbline.connect.lake import Lake
+    return cut_and_play(Replay.of(contract, home, plan, folder, say), spark=spark, among=among)
 
+
+def cut_and_play(replay: Replay, *, spark: SparkSession | None = None, among: Sequence[Plan] = ()) -> RunDocument:
+    """Cut the tape of a replay and play it into its staging table; see `run`."""
+    folder = replay.folder
     with folder.owned():
-        lake = Lake.open(home, contract.catalog)
         done: RunDocument | None = folder.read("run")
-        staging.refuse_other(lake, plan, folder)
-        if done and lake.exists(plan.staging_table):
+        staging.refuse_other(replay)
+        if done and replay.lake.exists(replay.plan.staging_table):
             return done
         # What was played and audited once is gone, by `replay gc` or a publish: neither says anything of this run.
         folder.forget("run", "audit")
-        document = _run(contract, home, plan, folder, say, spark or session_for(home, lake, among or [plan]), lake)
+        spark = spark or session_for(replay.home, replay.lake, among or [replay.plan])
+        document = _run(spark, replay.equipped())
         folder.write("run", document)
     return document
 
 
-def _run(
-    contract: Contract, home: Home, plan: Plan, folder: ReplayFolder, say: Say, spark: SparkSession, lake: Lake
-) -> RunDocument:
-    from plumbline.connect.registry import equipped, kept_by
-
-    contract = equipped(contract, kept_by(contract, home))
+def _run(spark: SparkSession, replay: Replay) -> RunDocument:
     began = time.monotonic()
-    manifest = cut(spark, lake, contract, home, plan, folder, say)
+    manifest = cut(spark, replay)
     ready = time.monotonic()
-    configure(spark, contract)
-    play = _play if plan.faithful else _join_whole
-    late = play(spark, lake, contract, plan, folder, say)
+    configure(spark, replay.contract)
+    play = _play if replay.plan.faithful else _join_whole
+    late = play(spark, replay)
     seconds: Seconds = {"cut": round(ready - began, 1), "play": round(time.monotonic() - ready, 1)}
-    outcome = _outcome(contract, lake, plan, folder, manifest)
+    outcome = _outcome(replay, manifest)
     return {**outcome, "late": late, "seconds": seconds}
 
 
@@ -95,25 +94,27 @@ def session_for(home: Home, lake: Lake, plans: Sequence[Plan]) -> SparkSession:
     return session(home, lake, app=f"plumbline-replay-{plans[0].replay_id}", long_lived=large)
 
 
-def _outcome(contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder, manifest: dict[str, Any]) -> Outcome:
+def _outcome(replay: Replay, manifest: dict[str, Any]) -> Outcome:
     """What a run has to show once its tape is played."""
+    staged = replay.plan.staging_table
     return {
-        "replay_id": plan.replay_id,
-        "staging": plan.staging_table,
-        "rows": lake.load(plan.staging_table).scan().count(),
+        "replay_id": replay.id,
+        "staging": staged,
+        "rows": replay.lake.load(staged).scan().count(),
         "tape": {name: sum(file["rows"] for file in files) for name, files in manifest["sources"].items()},
         "epochs": manifest["epochs"],
-        "fidelity": _fidelity(contract, lake, plan, folder),
+        "fidelity": _fidelity(replay),
     }
 
 
-def _fidelity(contract: Contract, lake: Lake, plan: Plan, folder: ReplayFolder) -> Fidelity:
+def _fidelity(replay: Replay) -> Fidelity:
     """How like the original the run was: `order` is the share of record pairs in their live order; of a faithful run
     also the watermarks, and the rows of the range that were dropped, here and by the ledger's watermarks."""
+    plan, folder = replay.plan, replay.folder
     names = list(plan.sources)
-    found: Fidelity = {"order": fidelity.order_kept(folder.tape, read_recorded(lake, contract), names)}
+    found: Fidelity = {"order": fidelity.order_kept(folder.tape, read_recorded(replay.lake, replay.contract), names)}
     if plan.faithful:
-        since = fidelity.since_us(contract, plan)
+        since = fidelity.since_us(replay.contract, plan)
         live, played = fidelity.recorded_watermarks(plan.epochs), fidelity.played_watermarks(folder.checkpoint)
         found["watermarks"] = fidelity.watermarks(live, played, since)
         found["dropped"] = fidelity.dropped(folder.tape, names, played, since)
@@ -131,50 +132,53 @@ def segments(plan: Plan) -> list[int]:
     return [*starts, len(plan.epochs)]
 
 
-def _join_whole(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, say: Say) -> int:
+def _join_whole(spark: SparkSession, replay: Replay) -> int:
     """Join a complete tape at once, in one commit; returns 0, since none of it can be late.
 
     So no watermark and no state is needed. The plan is the live job's. What a killed run has staged is not of this one.
     """
-    say(f"replay: joining the tape into {plan.staging_table}")
-    staging.drop(lake, plan, folder)
-    left, right = (whole_tape(spark, folder.tape / name) for name in (contract.join.left, contract.join.right))
+    contract, plan = replay.contract, replay.plan
+    replay.say(f"replay: joining the tape into {plan.staging_table}")
+    staging.drop(replay)
+    left, right = (whole_tape(spark, replay.folder.tape / name) for name in (contract.join.left, contract.join.right))
     rows = join(contract, left, right, plan.replay_id).where(plan.time_range.sql(EVENT_TIME))
     made = {staging.MADE_BY: plan.replay_id}
-    fitted = ensure_output(lake, contract, plan.staging_table, rows, made)
+    fitted = ensure_output(replay.lake, contract, plan.staging_table, rows, made)
     with _set(spark, _of_joining(contract)):
         writer = fitted.writeTo(f"lake.{plan.staging_table}").option("fanout-enabled", "true")
         writer.options(**AS_PARQUET).append()
     return 0
 
 
-def _play(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder, say: Say) -> int:
+def _play(spark: SparkSession, replay: Replay) -> int:
     """Play a faithful tape to its end; returns how many rows the join dropped in this process."""
-    say(f"replay: playing {plan.tape_epochs} epochs into {plan.staging_table}")
-    _forget_earlier_run(lake, plan, folder)
+    plan, folder = replay.plan, replay.folder
+    replay.say(f"replay: playing {plan.tape_epochs} epochs into {plan.staging_table}")
+    _forget_earlier_run(replay)
     late, ends = 0, segments(plan)
     planned, played = (reached(folder.checkpoint / log) for log in ("offsets", "commits"))
     if planned != played or played not in (0, *ends):
         # A kill between two restarts of the live job is a restart that the live job did not have: begin again.
         folder.forget("checkpoint", "playing")
-        _forget_earlier_run(lake, plan, folder)
+        _forget_earlier_run(replay)
         played = 0
     with _set(spark, _of_playing(plan)):
         for end in ends:
             if played < end or end == ends[-1]:
-                _show(plan, folder, end)
-                late += _play_shown(spark, lake, contract, plan, folder)
-                say(f"replay: {end:,} of {plan.tape_epochs:,} epochs played")
+                _show(replay, end)
+                late += _play_shown(spark, replay)
+                replay.say(f"replay: {end:,} of {plan.tape_epochs:,} epochs played")
     return late
 
 
-def _play_shown(spark: SparkSession, lake: Lake, contract: Contract, plan: Plan, folder: ReplayFolder) -> int:
+def _play_shown(spark: SparkSession, replay: Replay) -> int:
     """Play the epochs that are shown to the query, in one run of it."""
+    contract, plan, folder = replay.contract, replay.plan, replay.folder
     left, right = (tape_stream(spark, folder.playing / name) for name in (contract.join.left, contract.join.right))
     rows = join(contract, left, right, plan.replay_id)
     # By event time only: Spark pushes any other condition below the watermark, which what it drops then does not move.
     kept = rows.where(plan.time_range.sql(EVENT_TIME))
-    ensure_output(lake, contract, plan.staging_table, kept, {staging.MADE_BY: plan.replay_id})
+    ensure_output(replay.lake, contract, plan.staging_table, kept, {staging.MADE_BY: plan.replay_id})
     forget_unplanned(folder.checkpoint)
     query = write_stream(kept, plan.staging_table, str(folder.checkpoint), {"availableNow": True})
     _await(query)
@@ -225,9 +229,10 @@ def _set(spark: SparkSession, wanted: dict[str, str]) -> Iterator[None]:
             spark.conf.set(name, str(value))
 
 
-def _show(plan: Plan, folder: ReplayFolder, end: int) -> None:
+def _show(replay: Replay, end: int) -> None:
     """Let the query see the first `end` epochs of the tape: links to its files, with their times."""
-    for name in plan.sources:
+    folder = replay.folder
+    for name in replay.plan.sources:
         shown = folder.playing / name
         shown.mkdir(parents=True, exist_ok=True)
         for number in range(end):
@@ -236,16 +241,17 @@ def _show(plan: Plan, folder: ReplayFolder, end: int) -> None:
                 os.link(epoch_file(folder.tape / name, number), link)
 
 
-def _forget_earlier_run(lake: Lake, plan: Plan, folder: ReplayFolder) -> None:
+def _forget_earlier_run(replay: Replay) -> None:
     """Start again where staging table and checkpoint are not from one run: either may have been removed alone.
 
     The same plan has the same id, and rows would add up, or be missing.
     """
-    begun, staged = (folder.checkpoint / "metadata").exists(), lake.exists(plan.staging_table)
+    begun = (replay.folder.checkpoint / "metadata").exists()
+    staged = replay.lake.exists(replay.plan.staging_table)
     if staged and not begun:
-        staging.drop(lake, plan, folder)
+        staging.drop(replay)
     if begun and not staged:
-        folder.forget("checkpoint", "playing")
+        replay.folder.forget("checkpoint", "playing")
 
 
 def _await(query: StreamingQuery) -> None:

@@ -12,6 +12,7 @@ from plumbline.contract.errors import IncompleteError, PlumblineError, Unreachab
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
 from plumbline.contract.model import Contract
 from plumbline.replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, begin, done, last_action
+from plumbline.replay.opened import Replay
 from plumbline.replay.plan import Plan
 from plumbline.replay.store import ReplayFolder
 
@@ -35,20 +36,24 @@ class AuditFailed(PlumblineError):
 
 
 def publish(
-    contract: Contract, home: Home, plan: Plan, folder: ReplayFolder, *, accept: Collection[str] = ()
+    contract: Contract, home: Home, plan: Plan, folder: ReplayFolder | None = None, *, accept: Collection[str] = ()
 ) -> CommitDocument:
     """Replace the plan's range of the stream table by the staging rows, in one commit that names the replay.
 
+    `folder`: the replay's own below the home, unless another one is given.
     Returns `{"replay_id", "table", "changed", "rows", "replaced", "snapshot_id"}`; publishing twice changes nothing.
     Rows outside the range, also those appended meanwhile, stay as they are. `accept` names checks that may have failed.
     Raises AuditFailed, UsageError before the audit or for a perturbed order, IncompleteError when the range holds other
     rows than at the audit: what nobody looked at is not replaced.
     """
-    from plumbline.connect.lake import Lake
+    return replace_range(Replay.of(contract, home, plan, folder), accept=accept)
 
-    refuse_other_names(contract)
-    audited = _require_audit(plan, folder, accept)
-    lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
+
+def replace_range(replay: Replay, *, accept: Collection[str] = ()) -> CommitDocument:
+    """Replace the replay's range of the stream table by the staging rows, in one commit; see `publish`."""
+    plan, name = replay.plan, replay.contract.output.stream_table
+    refuse_other_names(replay.contract)
+    audited, lake = _require_audit(replay, accept), replay.lake
     table = lake.load(name)
     if _last(lake, table, plan) == PUBLISHED:
         return _result(plan, table, PUBLISHED, changed=False)
@@ -81,14 +86,12 @@ def refuse_other_names(contract: Contract) -> None:
         )
 
 
-def rollback(contract: Contract, home: Home, plan: Plan) -> CommitDocument:
+def rollback(replay: Replay) -> CommitDocument:
     """Bring back what the range held before the replay was published; rows appended since stay.
 
     Returns as `publish`. Raises UsageError when the replay is not published or a later replay replaced part of it.
     """
-    from plumbline.connect.lake import Lake
-
-    lake, name = Lake.open(home, contract.catalog), contract.output.stream_table
+    lake, plan, name = replay.lake, replay.plan, replay.contract.output.stream_table
     table = lake.load(name)
     if not is_published(lake, table, plan):
         return _result(plan, table, ROLLED_BACK, changed=False)
@@ -126,12 +129,10 @@ def _last(lake: Lake, table: Table, plan: Plan) -> str | None:
     return action
 
 
-def rollback_shown(contract: Contract, home: Home, plan: Plan) -> str:
+def rollback_shown(replay: Replay) -> str:
     """What a rollback would do, in words. Raises as `rollback`."""
-    from plumbline.connect.lake import Lake
-
-    lake = Lake.open(home, contract.catalog)
-    if not is_published(lake, lake.load(contract.output.stream_table), plan):
+    table = replay.lake.load(replay.contract.output.stream_table)
+    if not is_published(replay.lake, table, replay.plan):
         return "is rolled back already: nothing to do"
     return "would bring back the rows from before the replay"
 
@@ -244,9 +245,9 @@ def _appended_since(table: Table, plan: Plan) -> pa.Table:
     return others
 
 
-def _require_audit(plan: Plan, folder: ReplayFolder, accept: Collection[str]) -> int | None:
+def _require_audit(replay: Replay, accept: Collection[str]) -> int | None:
     """The snapshot of the stream table that the audit looked at; each check has passed or is accepted by name."""
-    audit = folder.read("audit")
+    plan, audit = replay.plan, replay.folder.read("audit")
     if audit is None:
         raise UsageError(
             f"replay {plan.replay_id} has not been audited", next_step=f"plumbline replay audit {plan.replay_id}"

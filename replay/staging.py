@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import SetupError
-from plumbline.replay.plan import STAGING, Plan, staging_table
-from plumbline.replay.store import ReplayFolder
+from plumbline.replay.opened import Replay
+from plumbline.replay.plan import STAGING, staging_table
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -23,33 +23,35 @@ def made_by(table: Table) -> str | None:
     return maker
 
 
-def ours(lake: Lake, plan: Plan, folder: ReplayFolder) -> bool:
-    """Whether there is a staging table of this plan that its replay made.
+def ours(replay: Replay) -> bool:
+    """Whether the replay has a staging table, and made it.
 
     Earlier versions wrote no property: there the documents of the run in the replay's folder say it.
     """
-    if not lake.exists(plan.staging_table):
+    lake, table, folder = replay.lake, replay.plan.staging_table, replay.folder
+    if not lake.exists(table):
         return False
-    maker = made_by(lake.load(plan.staging_table))
+    maker = made_by(lake.load(table))
     ran = folder.read("run") is not None or folder.tape.exists() or folder.checkpoint.exists()
-    return maker == plan.replay_id or (maker is None and ran)
+    return maker == replay.id or (maker is None and ran)
 
 
-def drop(lake: Lake, plan: Plan, folder: ReplayFolder) -> None:
-    """Drop the plan's staging table with its files, if there is one.
+def drop(replay: Replay) -> None:
+    """Drop the replay's staging table with its files, if there is one.
 
     Raises SetupError for a table of that name that the replay did not make.
     """
-    refuse_other(lake, plan, folder)
-    if lake.exists(plan.staging_table):
-        lake.catalog().purge_table(plan.staging_table)
+    refuse_other(replay)
+    if replay.lake.exists(replay.plan.staging_table):
+        replay.lake.catalog().purge_table(replay.plan.staging_table)
 
 
-def refuse_other(lake: Lake, plan: Plan, folder: ReplayFolder) -> None:
+def refuse_other(replay: Replay) -> None:
     """Raise SetupError where a table that the replay did not make has the name of its staging table."""
-    if lake.exists(plan.staging_table) and not ours(lake, plan, folder):
+    table = replay.plan.staging_table
+    if replay.lake.exists(table) and not ours(replay):
         raise SetupError(
-            f"table {plan.staging_table} is there, and replay {plan.replay_id} did not make it",
+            f"table {table} exists, and replay {replay.id} did not make it",
             next_step=f"give it a name outside {STAGING}, or drop it if nobody needs it; it was left as it is",
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import PlumblineError, UsageError
 from plumbline.contract.loader import load
-from plumbline.contract.model import Contract
+from plumbline.replay.opened import Replay, Say, silent
 from plumbline.replay.plan import Plan, read_plan
 from plumbline.replay.series import members
 from plumbline.replay.store import LATEST, ReplayFolder
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from plumbline.replay.document_types import Listed, State, StatusDocument
 
 
-def open_replay(home: Home, name: str) -> tuple[Contract, Plan, ReplayFolder]:
-    """Contract, plan and folder of the replay with this id (or plan file).
+def open_replay(home: Home, name: str, say: Say = silent) -> Replay:
+    """The replay with this id (or plan file), under the contract that its plan names.
 
     Raises UsageError when there is none, when `latest` is a series, or when the contract changed its meaning since the
     plan was made.
@@ -35,7 +35,7 @@ def open_replay(home: Home, name: str) -> tuple[Contract, Plan, ReplayFolder]:
             where=plan.contract_file,
             next_step="plan the range again",
         )
-    return contract, plan, folder
+    return Replay(contract, home, plan, folder, say)
 
 
 def _refuse_series(home: Home, name: str) -> None:
@@ -48,17 +48,16 @@ def _refuse_series(home: Home, name: str) -> None:
         )
 
 
-def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> StatusDocument:
+def status(replay: Replay) -> StatusDocument:
     """How far a replay has come: `{"replay_id", "range", "state", "next"}`.
 
     States in order: planned, ran, audited (or failed), published, rolled back. `unknown`: a publish or a rollback was
     broken off, and the snapshots that would tell whether it was committed are gone.
     """
-    from plumbline.connect.lake import Lake
     from plumbline.replay.history import DONE, UNKNOWN, last_action
 
-    lake = Lake.open(home, contract.catalog)
-    action = last_action(lake, lake.load(contract.output.stream_table), plan.replay_id)
+    plan, folder, lake = replay.plan, replay.folder, replay.lake
+    action = last_action(lake, lake.load(replay.contract.output.stream_table), replay.id)
     audit = folder.read("audit")
     state: State
     if action:
@@ -69,7 +68,8 @@ def status(home: Home, contract: Contract, plan: Plan, folder: ReplayFolder) -> 
         state = "ran" if folder.read("run") else "planned"
     played = folder.read("run") is not None and lake.exists(plan.staging_table)
     step = "planned" if state == "rolled back" and not played else state
-    return {"replay_id": plan.replay_id, "range": plan.range, "state": state, "next": next_command(plan, step, home)}
+    command = next_command(plan, step, replay.home)
+    return {"replay_id": replay.id, "range": plan.range, "state": state, "next": command}
 
 
 def listed(home: Home) -> list[Listed | StatusDocument]:
@@ -77,7 +77,7 @@ def listed(home: Home) -> list[Listed | StatusDocument]:
     found: list[Listed | StatusDocument] = []
     for folder in ReplayFolder.all(home):
         try:
-            found.append(status(home, *open_replay(home, folder.id)))
+            found.append(status(open_replay(home, folder.id)))
         except PlumblineError as error:
             found.append(
                 {"replay_id": folder.id, "range": _range_of(folder), "state": f"stale: {error.what}", "next": None}

@@ -12,7 +12,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 from plumbline.connect.home import on_this_disk
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.errors import IncompleteError
-from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
+from plumbline.replay.opened import Replay
 from plumbline.replay.pieces import ARCHIVE, KAFKA, READ
 from plumbline.replay.plan import Plan
 from plumbline.replay.sourcing import SourcePlan
-from plumbline.replay.store import ReplayFolder, write_json
+from plumbline.replay.store import write_json
 from plumbline.replay.tape_rows import RAW_TYPES, Archived, refuse_expired, topic_rows, view_rows
 from plumbline.stream_job import isolation
 from plumbline.stream_job.archive import RENAMED
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
-
-    from plumbline.connect.home import Home
-    from plumbline.connect.lake import Lake
 
 FIRST_MTIME = 1_600_000_000
 """Spark's file source orders files by modification time alone, so epoch n gets FIRST_MTIME + n seconds."""
@@ -49,22 +46,15 @@ PERTURBED_BY = 4.0
 """How many places an epoch may move in another order."""
 
 
-def cut(
-    spark: SparkSession,
-    lake: Lake,
-    contract: Contract,
-    home: Home,
-    plan: Plan,
-    folder: ReplayFolder,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
-    """Cut the tape of `plan` unless it is there already; returns its manifest.
+def cut(spark: SparkSession, replay: Replay) -> dict[str, Any]:
+    """Cut the tape of the replay unless it is there already; returns its manifest.
 
     The manifest is written last: a tape without one is cut afresh. Raises IncompleteError when the tape holds fewer
     or more rows than the plan counted, or when an archive's snapshot was expired.
     """
     from plumbline.connect.pinned import connection
 
+    plan, folder = replay.plan, replay.folder
     path = folder.tape / "manifest.json"
     if path.is_file():
         return dict(json.loads(path.read_text()))
@@ -72,12 +62,12 @@ def cut(
     files = {}
     with connection(temp_dir=folder.scratch) as con:
         for name, source_plan in plan.sources.items():
-            refuse_expired(lake, name, source_plan)
-            say(f"replay: cutting {name} from {source_plan.door}")
-            _view_needed(con, spark, lake, contract, home, name, source_plan, folder.scratch / f"{name}-kafka")
+            refuse_expired(replay.lake, name, source_plan)
+            replay.say(f"replay: cutting {name} from {source_plan.door}")
+            _view_needed(con, spark, replay, name)
             files[name] = _write_epochs(con, plan, name, folder.tape / name)
             _refuse_other_count(name, source_plan, files[name])
-    manifest = {"replay_id": plan.replay_id, "epochs": plan.tape_epochs, "sources": files}
+    manifest = {"replay_id": replay.id, "epochs": plan.tape_epochs, "sources": files}
     write_json(path, manifest)
     return manifest
 
@@ -105,27 +95,20 @@ def tape_stream(spark: SparkSession, folder: Path) -> DataFrame:
     return spark.readStream.schema(RAW_TYPES).option("maxFilesPerTrigger", 1).parquet(on_this_disk(folder))
 
 
-def _view_needed(
-    con: duckdb.DuckDBPyConnection,
-    spark: SparkSession,
-    lake: Lake,
-    contract: Contract,
-    home: Home,
-    name: str,
-    planned: SourcePlan,
-    scratch: Path,
-) -> None:
+def _view_needed(con: duckdb.DuckDBPyConnection, spark: SparkSession, replay: Replay, name: str) -> None:
     """Create the view `needed`: the rows that the plan needs of one source, each offset of its pieces once."""
     from plumbline.connect.embedded import kafka_properties
 
+    contract, lake, planned = replay.contract, replay.lake, replay.plan.sources[name]
     by_door = {door: [piece for piece in planned.read if piece.door == door] for door in READ}
     topic = None
     if by_door[KAFKA]:
-        kafka, ids = kafka_properties(contract.kafka, home), tuple(planned.topic_ids)
-        kafka = isolation.reading(kafka, lake, contract, JobFolder.of(contract, home))
+        kafka, ids = kafka_properties(contract.kafka, replay.home), tuple(planned.topic_ids)
+        kafka = isolation.reading(kafka, lake, contract, JobFolder.of(contract, replay.home))
         _refuse_other_topic(kafka, planned)
         topic = topic_rows(spark, contract, kafka, name, by_door[KAFKA], ids)
     archive = Archived(planned.table, planned.snapshot_id, by_door[ARCHIVE])
+    scratch = replay.folder.scratch / f"{name}-kafka"
     view_rows(con, lake, "needed", archive, topic, TimeRange.of_json(planned.needed), scratch)
 
 

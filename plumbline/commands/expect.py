@@ -111,9 +111,10 @@ def _of_replay(on: tuple[str, ...], replay_id: str | None, home: Home) -> Outcom
             "--on staging cannot be combined and needs a replay",
             next_step="--on staging --replay latest, without a range",
         )
-    contract, plan, _ = open_replay(home, replay_id)
+    replay = open_replay(home, replay_id)
+    plan = replay.plan
     return expectations.run(
-        contract, home, plan.time_range, on=["staging"], staging=plan.staging_table, record=True, say=say
+        replay.contract, home, plan.time_range, on=["staging"], staging=plan.staging_table, record=True, say=say
     )
 
 

@@ -118,16 +118,17 @@ def run(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
       plumbline replay run 20130708-7d-1a2b3c4d
       plumbline replay run 20130708-7d-1a2b3c4d --execute --json
     """
-    from plumbline.replay.play import run as play
+    from plumbline.replay.play import cut_and_play
     from plumbline.replay.steps import open_replay
 
-    contract, made, folder = open_replay(home, replay_id)
+    opened = open_replay(home, replay_id, say)
+    made = opened.plan
     if not execute:
         pages.only_shown(
             f"would cut {made.estimate['rows']:,} rows and play them into {made.staging_table}", made, as_json
         )
         return
-    result = play(contract, home, made, folder, say=say)
+    result = cut_and_play(opened)
     emit(result, as_json, lambda console: pages.show_run(result, home, console))
 
 
@@ -143,11 +144,10 @@ def audit(replay_id: str, home: Home, as_json: bool) -> None:
       plumbline replay audit 20130708-7d-1a2b3c4d
       plumbline replay audit 20130708-7d-1a2b3c4d --json
     """
-    from plumbline.replay.audit import audit as check
+    from plumbline.replay.audit import check
     from plumbline.replay.steps import open_replay
 
-    contract, made, folder = open_replay(home, replay_id)
-    result = check(contract, home, made, folder)
+    result = check(open_replay(home, replay_id))
     emit(result, as_json, lambda console: pages.show_audit(result, home, console))
     if not result["passed"]:
         raise SystemExit(1)
@@ -170,19 +170,20 @@ def publish(replay_id: str, accept: tuple[str, ...], execute: bool, home: Home, 
       plumbline replay publish 20130708-7d-1a2b3c4d --accept agrees-with-batch --execute
     """
     from plumbline.contract.foreign_job import written_into
-    from plumbline.replay.audit import audit as check
-    from plumbline.replay.publish import publish as replace
+    from plumbline.replay.audit import check
+    from plumbline.replay.publish import replace_range
     from plumbline.replay.steps import open_replay
 
-    contract, made, folder = open_replay(home, replay_id)
-    if folder.read("audit") is None:
-        check(contract, home, made, folder)
-    if theirs := written_into(contract):
+    opened = open_replay(home, replay_id)
+    made = opened.plan
+    if opened.folder.read("audit") is None:
+        check(opened)
+    if theirs := written_into(opened.contract):
         say(f"replay: {theirs}")
     if not execute:
         pages.only_shown(f"would replace {made.replaces['rows']:,} rows of {made.replaces['table']}", made, as_json)
         return
-    result = replace(contract, home, made, folder, accept=accept)
+    result = replace_range(opened, accept=accept)
     emit(result, as_json, lambda console: pages.show_publish(result, made, home, console))
 
 
@@ -204,13 +205,13 @@ def rollback(replay_id: str, execute: bool, home: Home, as_json: bool) -> None:
     from plumbline.replay.publish import rollback_shown
     from plumbline.replay.steps import open_replay
 
-    contract, made, _folder = open_replay(home, replay_id)
-    if theirs := written_into(contract):
+    opened = open_replay(home, replay_id)
+    if theirs := written_into(opened.contract):
         say(f"replay: {theirs}")
     if not execute:
-        pages.only_shown(rollback_shown(contract, home, made), made, as_json)
+        pages.only_shown(rollback_shown(opened), opened.plan, as_json)
         return
-    result = restore(contract, home, made)
+    result = restore(opened)
     emit(result, as_json, lambda console: pages.show_rollback(result, console))
 
 
@@ -229,7 +230,7 @@ def status(replay_id: str, home: Home, as_json: bool) -> None:
     from plumbline.replay.steps import open_replay
     from plumbline.replay.steps import status as look
 
-    result = look(home, *open_replay(home, replay_id))
+    result = look(open_replay(home, replay_id))
     emit(result, as_json, lambda console: pages.show_status(result, console))
 
 

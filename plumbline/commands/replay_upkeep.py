@@ -72,14 +72,14 @@ def feed(replay_id: str, topics: tuple[str, ...], speed: str, execute: bool, hom
     from plumbline.replay.steps import open_replay
 
     named, factor = dict(map(_named, topics)), _factor(speed)
-    contract, plan, folder = open_replay(home, replay_id)
+    replay = open_replay(home, replay_id, say)
     if not execute:
-        refuse(contract, plan, folder, named)
-        document = {"replay_id": plan.replay_id, "topics": named, "executed": False}
+        refuse(replay, named)
+        document = {"replay_id": replay.id, "topics": named, "executed": False}
         there = ", ".join(f"{name} to {topic}" for name, topic in named.items())
         emit(document, as_json, lambda console: console.print(f"would send {there}. Add --execute to do it."))
         return
-    result = send(contract, home, plan, folder, named, speed=factor, say=say)
+    result = send(replay, named, speed=factor)
     emit(result, as_json, lambda console: console.print(f"{result['sent']:,} sent, {result['before']:,} before"))
 
 

@@ -176,20 +176,20 @@ def _say_books(stage: Stage, year: Document) -> None:
 
 def _repair(stage: Stage, run_id: str) -> Document:
     """Plan what repairs the reconcile run of a week, which is one range; run, audit and publish it."""
-    from plumbline.replay.audit import audit
-    from plumbline.replay.play import run
-    from plumbline.replay.publish import publish
+    from plumbline.replay.audit import check
+    from plumbline.replay.play import cut_and_play
+    from plumbline.replay.publish import replace_range
     from plumbline.replay.series import Several, plan_several
     from plumbline.replay.steps import open_replay
 
     planned = plan_several(stage.contract, stage.contract_path, stage.home, Several(TimeRange(), run_id))
     published: Document = {}
     for body in planned["replays"]:
-        contract, plan, folder = open_replay(stage.home, body["replay_id"])
-        stage.say(f"     {plan.time_range} holds them: played again, with nothing late")
-        run(contract, stage.home, plan, folder, spark=stage.spark)
-        checked = audit(contract, stage.home, plan, folder)
+        replay = open_replay(stage.home, body["replay_id"])
+        stage.say(f"     {replay.plan.time_range} holds them: played again, with nothing late")
+        cut_and_play(replay, spark=stage.spark)
+        checked = check(replay)
         stage.say(f"     audit {'passed' if checked['passed'] else 'failed'}: {checked['checks'][0]['found']}")
-        published = dict(publish(contract, stage.home, plan, folder))
-        stage.say(f"     published {published['rows']:,} rows as {plan.replay_id}")
+        published = dict(replace_range(replay))
+        stage.say(f"     published {published['rows']:,} rows as {replay.id}")
     return published

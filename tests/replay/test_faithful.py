@@ -124,8 +124,8 @@ def test_the_tape_is_the_same_from_the_topic_and_across_the_seam(lively: Scenari
         job = copy_of(lively, f"tape-{source}")
         if source == "auto":
             without_the_end(job)
-        contract, plan, folder = open_replay(job.home, planned(job, PLAYED, source, late="faithful").id)
-        cuts.append(cut(job.spark, job.lake, contract, job.home, plan, folder, print)["sources"])
+        replay = open_replay(job.home, planned(job, PLAYED, source, late="faithful").id)
+        cuts.append(cut(job.spark, replay)["sources"])
     for name, files in cuts[0].items():
         assert [file["sha256"] for file in files] == [file["sha256"] for file in cuts[1][name]][-len(files) :]
         assert sum(file["rows"] for file in files) > 10

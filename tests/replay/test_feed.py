@@ -35,8 +35,7 @@ def topics(day: Replay) -> dict[str, str]:
 
 
 def fed(day: Replay, topics: Mapping[str, str], speed: float | None = None) -> dict[str, Any]:
-    contract, plan, folder = open_replay(day.job.home, day.id)
-    return feeding.feed(contract, day.job.home, plan, folder, topics, speed=speed)
+    return feeding.feed(open_replay(day.job.home, day.id), topics, speed=speed)
 
 
 def committed(day: Replay, topic: str) -> list[Any]:

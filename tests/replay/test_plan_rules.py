@@ -19,6 +19,7 @@ from plumbline.contract.errors import UnreachableError, UsageError
 from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay import play
+from plumbline.replay.opened import Replay
 from plumbline.replay.plan import Plan, body_hash, read_plan
 from plumbline.replay.play import forget_unplanned, sides_apart
 from plumbline.replay.publish import PUBLISHED, ROLLED_BACK, rollback, rollback_shown, tag_name
@@ -161,10 +162,10 @@ def test_a_rollback_that_has_nothing_to_bring_back_is_refused_before_it_is_shown
     contract: Any = SimpleNamespace(output=SimpleNamespace(stream_table="joined.s"), catalog=None)
     made: Any = SimpleNamespace(replay_id="one")
     with pytest.raises(UsageError, match=r"replay one is not published in joined\.s"):
-        rollback_shown(contract, home, made)
+        rollback_shown(Replay.of(contract, home, made))
     for action, told in ((PUBLISHED, "would bring back"), (ROLLED_BACK, "is rolled back already")):
         lake.load("joined.s").append(rows, snapshot_properties={action: "one"})
-        assert rollback_shown(contract, home, made).startswith(told)
+        assert rollback_shown(Replay.of(contract, home, made)).startswith(told)
 
 
 def test_two_rollbacks_at_once_bring_the_rows_back_once(
@@ -187,11 +188,11 @@ def test_two_rollbacks_at_once_bring_the_rows_back_once(
 
     def raced(self: Table, *args: Any, **kwargs: Any) -> None:
         monkeypatch.setattr(Table, "overwrite", overwrite)
-        first.append(rollback(contract, home, made))
+        first.append(rollback(Replay.of(contract, home, made)))
         overwrite(self, *args, **kwargs)
 
     monkeypatch.setattr(Table, "overwrite", raced)
-    second = rollback(contract, home, made)
+    second = rollback(Replay.of(contract, home, made))
     assert ([done["changed"] for done in (*first, second)], second["rows"]) == ([True, False], 2)
     assert lake.load("joined.s").scan().to_arrow()[REPLAY_ID].null_count == 2
 

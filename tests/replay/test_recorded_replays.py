@@ -18,6 +18,7 @@ from plumbline.contract.errors import IncompleteError, SetupError
 from plumbline.pins import recorded_snapshots
 from plumbline.replay import gc, history, staging
 from plumbline.replay.history import BEGUN, DONE, NOTHING, PUBLISHED, ROLLED_BACK, UNKNOWN, Note, decide, last_action
+from plumbline.replay.opened import Replay
 from plumbline.replay.plan import staging_table
 from plumbline.replay.publish import is_published
 from plumbline.replay.store import ReplayFolder
@@ -161,6 +162,12 @@ def plan() -> Any:
     return SimpleNamespace(contract_file="c.yaml", replay_id=ID, staging_table=staging_table(ID))
 
 
+def of(plan: Any, home: Path) -> tuple[Replay, Lake]:
+    contract: Any = SimpleNamespace(catalog=None)
+    replay = Replay.of(contract, Home.resolve(home), plan)
+    return replay, replay.lake
+
+
 def test_gc_leaves_every_table_that_no_replay_made(tmp_path: Path) -> None:
     """A live stream table that a contract keeps in the namespace of staging tables."""
     home = Home.resolve(tmp_path)
@@ -173,24 +180,24 @@ def test_gc_leaves_every_table_that_no_replay_made(tmp_path: Path) -> None:
 
 
 def test_a_table_of_anothers_under_a_staging_name_is_neither_dropped_nor_used(tmp_path: Path, plan: Any) -> None:
-    lake, folder = Lake.open(Home.resolve(tmp_path)), ReplayFolder(tmp_path / "replays" / ID)
-    folder.root.mkdir(parents=True)
+    replay, lake = of(plan, tmp_path)
+    replay.folder.root.mkdir(parents=True)
     lake.ensure_table(plan.staging_table, ROWS.schema)
-    assert not staging.ours(lake, plan, folder)
+    assert not staging.ours(replay)
     for touch in (staging.drop, staging.refuse_other):
         with pytest.raises(SetupError, match=r"did not make it.*left as it is"):
-            touch(lake, plan, folder)
+            touch(replay)
     assert lake.exists(plan.staging_table)
 
 
 @pytest.mark.parametrize("recorded", ["in the table", "by a run of an earlier version"])
 def test_a_staging_table_of_the_replay_goes(tmp_path: Path, plan: Any, recorded: str) -> None:
-    lake, folder = Lake.open(Home.resolve(tmp_path)), ReplayFolder(tmp_path / "replays" / ID)
+    replay, lake = of(plan, tmp_path)
     properties = {staging.MADE_BY: ID} if recorded == "in the table" else {}
     lake.ensure_table(plan.staging_table, ROWS.schema, properties=properties)
     if not properties:
-        folder.write("run", {})
-    staging.drop(lake, plan, folder)
+        replay.folder.write("run", {})
+    staging.drop(replay)
     assert not lake.exists(plan.staging_table)
 
 

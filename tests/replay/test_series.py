@@ -10,7 +10,7 @@ from plumbline.contract.errors import UsageError
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay.finish import finish
 from plumbline.replay.gc import collect
-from plumbline.replay.publish import publish, rollback
+from plumbline.replay.publish import replace_range, rollback
 from plumbline.replay.series import Several, members, plan_several
 from plumbline.replay.steps import listed, open_replay
 from plumbline.replay.store import ReplayFolder
@@ -45,14 +45,13 @@ def test_drift_is_planned_in_windows_finished_cleared_and_rolled_back(shop: Scen
     # Nothing of what a rollback needs goes, however old.
     assert collect(shop.home, older_than=NONE, execute=True)["removed"] == []
     for replay_id in reversed(ids):
-        contract, plan, _ = open_replay(shop.home, replay_id)
-        assert rollback(contract, shop.home, plan)["changed"]
+        assert rollback(open_replay(shop.home, replay_id))["changed"]
     assert shop.rows() == live
     assert [one["state"] for one in listed(shop.home)] == ["rolled back", "rolled back"]
     assert all("replay run" in one["next"] for one in listed(shop.home)), "its tape and staging table are gone"
-    contract, plan, folder = open_replay(shop.home, ids[0])
+    replay = open_replay(shop.home, ids[0])
     with pytest.raises(UsageError, match=r"staging table of replay .* is gone.*plumbline replay run"):
-        publish(contract, shop.home, plan, folder)
+        replace_range(replay)
     assert [one["kind"] for one in collect(shop.home, older_than=NONE, execute=True)["removed"]] == ["tag", "tag"]
     assert collect(shop.home, older_than=NONE)["removed"] == []
 

@@ -54,9 +54,8 @@ def replayed(job: Scenario) -> list[Row]:
     """The first hour's rows, from a tape that is cut from the archive."""
     hour = TimeRange(START, START + timedelta(minutes=60))
     made = make_plan(job.contract, job.contract_path, job.home, hour, source="iceberg", late="complete")
-    contract, plan, folder = open_replay(job.home, made.replay_id)
-    play.run(contract, job.home, plan, folder, spark=job.spark)
-    return job.rows(plan.staging_table)
+    play.cut_and_play(open_replay(job.home, made.replay_id), spark=job.spark)
+    return job.rows(made.staging_table)
 
 
 def test_five_changes_of_the_writers_schema_in_the_middle_of_a_run(new_scenario: Callable[..., Scenario]) -> None:

@@ -66,12 +66,11 @@ def test_reconcile_knows_a_late_copy_from_a_late_event(doubled: Scenario) -> Non
 def test_a_tape_takes_each_event_once(doubled: Scenario) -> None:
     from plumbline.replay.plan import make_plan
     from plumbline.replay.play import run
-    from plumbline.replay.store import ReplayFolder
 
     window = TimeRange(START - timedelta(hours=1), START + timedelta(hours=3))
     contract, home = doubled.contract, doubled.home
     plan = make_plan(contract, doubled.contract_path, home, window, source="iceberg", late="complete")
-    run(contract, home, plan, ReplayFolder.of(home, plan.replay_id), spark=doubled.spark)
+    run(contract, home, plan, spark=doubled.spark)
     rows = joined(contract, doubled.placed["left"], doubled.placed["right"], None)
     wanted = [row for row in rows if window.contains(row.at)]
     assert doubled.rows(plan.staging_table) == wanted

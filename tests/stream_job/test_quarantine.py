@@ -11,9 +11,9 @@ import pytest
 
 from plumbline.contract.admission import OF_AVRO, REASONS
 from plumbline.contract.ranges import TimeRange
-from plumbline.replay.audit import audit
+from plumbline.replay.audit import check
 from plumbline.replay.plan import make_plan
-from plumbline.replay.play import run as play
+from plumbline.replay.play import cut_and_play
 from plumbline.replay.steps import open_replay
 from plumbline.stream_job import quarantine
 from tests.support.model import START, Event, joined, named
@@ -106,10 +106,10 @@ def test_batch_and_replay_judge_as_the_stream_did(poisoned: Scenario) -> None:
     assert (document["causes"], document["balanced"], document["agrees"]) == ({}, True, True)
     closed = TimeRange(START, START + timedelta(hours=5))
     made = make_plan(poisoned.contract, poisoned.contract_path, poisoned.home, closed, source="kafka", late="complete")
-    contract, plan, folder = open_replay(poisoned.home, made.replay_id)
-    play(contract, poisoned.home, plan, folder, spark=poisoned.spark)
-    assert poisoned.rows(plan.staging_table) == [row for row in expected if row.at < START + timedelta(hours=5)]
-    assert audit(contract, poisoned.home, plan, folder)["passed"]
+    replay = open_replay(poisoned.home, made.replay_id)
+    cut_and_play(replay, spark=poisoned.spark)
+    assert poisoned.rows(made.staging_table) == [row for row in expected if row.at < START + timedelta(hours=5)]
+    assert check(replay)["passed"]
 
 
 def test_the_books_hold_every_record(poisoned: Scenario) -> None:

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from plumbline.contract.ranges import TimeRange
-from plumbline.replay.audit import audit
+from plumbline.replay.audit import check
 from plumbline.replay.plan import Plan, make_plan
-from plumbline.replay.play import run
-from plumbline.replay.publish import publish, rollback
+from plumbline.replay.play import cut_and_play
+from plumbline.replay.publish import replace_range, rollback
 from plumbline.replay.steps import open_replay, status
 from plumbline.replay.store import ReplayFolder
 from tests.support.model import START, Row
@@ -29,7 +29,7 @@ class Replay:
 
     @property
     def plan(self) -> Plan:
-        return open_replay(self.job.home, self.id)[1]
+        return open_replay(self.job.home, self.id).plan
 
     @property
     def folder(self) -> ReplayFolder:
@@ -37,23 +37,19 @@ class Replay:
 
     @property
     def state(self) -> str:
-        return str(status(self.job.home, *open_replay(self.job.home, self.id))["state"])
+        return str(status(open_replay(self.job.home, self.id))["state"])
 
     def run(self) -> dict[str, Any]:
-        contract, plan, folder = open_replay(self.job.home, self.id)
-        return run(contract, self.job.home, plan, folder, spark=self.job.spark)
+        return cut_and_play(open_replay(self.job.home, self.id), spark=self.job.spark)
 
     def audit(self) -> dict[str, Any]:
-        contract, plan, folder = open_replay(self.job.home, self.id)
-        return audit(contract, self.job.home, plan, folder)
+        return check(open_replay(self.job.home, self.id))
 
     def publish(self) -> dict[str, Any]:
-        contract, plan, folder = open_replay(self.job.home, self.id)
-        return publish(contract, self.job.home, plan, folder)
+        return replace_range(open_replay(self.job.home, self.id))
 
     def rollback(self) -> dict[str, Any]:
-        contract, plan, _ = open_replay(self.job.home, self.id)
-        return rollback(contract, self.job.home, plan)
+        return rollback(open_replay(self.job.home, self.id))
 
     def staged(self) -> list[Row]:
         return self.job.rows(self.plan.staging_table)
