@@ -29,23 +29,16 @@ RUN = "latest"  # or a run id
 
 # %%
 import pandas as pd
-from IPython.display import HTML
 
 import plumbline
-from plumbline.connect.home import Home
-from plumbline.connect.lake import Lake
-from plumbline.reconcile.report import notebook_card, plots, stored_runs, stories, watermark
-from plumbline.reconcile.lateness.curve import measure
-from plumbline.reconcile import document as reading
-from plumbline.reconcile.report.page import fragment
 
 contract = plumbline.load(CONTRACT)
-home = Home.resolve(HOME)
-lake = Lake.open(home, contract.catalog)
-[document] = stored_runs.documents(contract, lake, [RUN])
-print(document["run_id"], document["verdict"], document["range"])
-print(reading.verdict_sentence(document, contract))
-HTML(notebook_card.of_run(document))
+home = plumbline.Home.resolve(HOME)
+run = plumbline.open_run(contract, home, RUN)
+document = run.document
+print(run.run_id, document["verdict"], document["range"])
+print(run)
+run
 
 # %% [markdown]
 # ## The books
@@ -54,9 +47,9 @@ HTML(notebook_card.of_run(document))
 # batch table's rows to the stream table's. If they did not balance, nothing further down could be trusted.
 
 # %%
-books = pd.DataFrame(reading.book_lines(document), columns=["cause", "rows", "what"])
+books = pd.DataFrame(run.books(), columns=["cause", "rows", "what"])
 assert document["counts"]["batch"] + books["rows"].sum() == document["counts"]["stream"]
-assert reading.balanced(document)
+assert run.balanced
 print(f"batch {document['counts']['batch']:,} -> stream {document['counts']['stream']:,}")
 books
 
@@ -68,7 +61,7 @@ books
 # stream table.
 
 # %%
-causes = pd.DataFrame({line.name: dict(line.classes) for line in reading.cause_lines(document)}).T
+causes = pd.DataFrame(run.causes()).T
 print("unexplained:", document["unexplained"], " predicted:", document["predicted"], " agrees:", document["agrees"])
 causes.fillna(0).astype(int)
 
@@ -79,14 +72,10 @@ causes.fillna(0).astype(int)
 # watermark: see the curve below. Days without drift are left out of the table.
 
 # %%
-bars, unit = reading.merged(reading.windows(document))
-HTML(fragment(plots.drift_per_window(bars, unit)))
+run.drift_plot()
 
 # %%
-days = pd.DataFrame(
-    [(w.start, w.batch, w.stream, w.drift, w.drift / max(w.batch, 1)) for w in reading.windows(document)],
-    columns=["day", "batch", "stream", "drift", "share"],
-)
+days = pd.DataFrame(run.days(), columns=["day", "batch", "stream", "drift", "share"])
 days[days.drift > 0].sort_values("drift", ascending=False).head(10)
 
 # %% [markdown]
@@ -96,24 +85,16 @@ days[days.drift > 0].sort_values("drift", ascending=False).head(10)
 # at least *d* are still lost; the price is that unmatched rows wait *d* longer.
 
 # %%
-curves = measure(contract, home, document)
-HTML(fragment(plots.lateness_curve(curves)) if curves else "<p>No epoch ledger, no curve.</p>")
+run.lateness_plot() or "No epoch ledger, no curve."
 
 # %% [markdown]
 # The same along the watermark's own way: how far before it the records came, and how far behind it the dropped ones.
 
 # %%
-chart = watermark.against_event_time(curves)
-HTML(fragment(chart) if chart else "<p>No watermark moved.</p>")
+run.watermark_plot() or "No watermark moved."
 
 # %%
-from plumbline.reconcile.lateness import curve as lateness
-from plumbline.reconcile import format
-
-pd.DataFrame(
-    [(format.delay(change), *lost) for change, lost in lateness.choices(curves)],
-    columns=["both delays", *(f"lost {curve.source}" for curve in curves)],
-)
+pd.DataFrame(run.delays())
 
 # %% [markdown]
 # ## The rows
@@ -123,11 +104,11 @@ pd.DataFrame(
 
 # %%
 pd.set_option("display.max_colwidth", None)
-told = stories.worst(stored_runs.findings(lake, document["run_id"]), 10, contract)
-pd.DataFrame([(s.key, s.cause, s.kind, s.sentence) for s in told], columns=["key", "cause", "class", "story"])
+stories = run.stories(10)
+pd.DataFrame([(s.key, s.cause, s.kind, s.sentence) for s in stories], columns=["key", "cause", "class", "story"])
 
 # %%
-findings = pd.DataFrame(stored_runs.flat(lake, document["run_id"]))
+findings = pd.DataFrame(run.findings())
 findings.head()
 
 # %%

@@ -27,33 +27,22 @@ LONGER = "2 hours"  # by how much both delays grow; "-30 minutes" for shorter on
 
 # %%
 import pandas as pd
-from IPython.display import HTML
 
 import plumbline
-from plumbline.connect.lake import Lake
-from plumbline.contract.durations import milliseconds, parse_duration
-from plumbline.reconcile.lateness import curve as lateness
-from plumbline.reconcile.report import plots, stored_runs, watermark
-from plumbline.reconcile import format
-from plumbline.reconcile.report.page import fragment
 
 contract = plumbline.load(CONTRACT)
-home = plumbline.Home.resolve(HOME)
-lake = Lake.open(home, contract.catalog)
-[document] = stored_runs.documents(contract, lake, [RUN])
-curves = lateness.measure(contract, home, document)
-assert curves, "there is no epoch ledger to play again"
-longer = milliseconds(parse_duration(LONGER))
+run = plumbline.open_run(contract, plumbline.Home.resolve(HOME), RUN)
+sources = run.with_longer_delays(LONGER)
+assert sources, "there is no epoch ledger to play again"
 
 # %% [markdown]
 # ## As it ran
 
 # %%
-HTML(fragment(plots.lateness_curve(curves)))
+run.lateness_plot()
 
 # %%
-chart = watermark.against_event_time(curves)
-HTML(fragment(chart) if chart else "<p>No watermark moved.</p>")
+run.watermark_plot() or "No watermark moved."
 
 # %% [markdown]
 # ## With the other delay
@@ -61,22 +50,13 @@ HTML(fragment(chart) if chart else "<p>No watermark moved.</p>")
 # `saved` are records that would not have been dropped; a negative number is lost in addition.
 
 # %%
-pd.DataFrame(
-    [
-        (c.source, c.records, format.delay(c.delay_ms), format.delay(c.delay_ms + longer), c.lost(0), c.lost(longer), c.lost(0) - c.lost(longer))
-        for c in curves
-    ],
-    columns=["source", "records", "delay", "would be", "lost", "would be lost", "saved"],
-)
+pd.DataFrame(sources)
 
 # %% [markdown]
 # ## Which delay loses how much
 
 # %%
-pd.DataFrame(
-    [(format.delay(change), *lost) for change, lost in lateness.choices(curves)],
-    columns=["both delays", *(f"lost {curve.source}" for curve in curves)],
-)
+pd.DataFrame(run.delays())
 
 # %% [markdown]
 # ## Which rows it would have saved
@@ -84,10 +64,9 @@ pd.DataFrame(
 # Late findings of the run whose record was less late than the delay would have grown.
 
 # %%
-late = pd.DataFrame([row for row in stored_runs.flat(lake, document["run_id"]) if row["late_by_ms"] is not None])
-saved = late[late["late_by_ms"] < longer] if len(late) else late
+late, saved = run.late_findings(), run.late_findings(less_than=LONGER)
 print(f"{len(saved):,} of {len(late):,} late rows")
-saved.head(20).map(format.plain)
+pd.DataFrame(saved).head(20).map(plumbline.as_text)
 
 # %% [markdown]
 # ## What next

@@ -28,20 +28,12 @@ REPLAY = "latest"  # or a replay id
 import pandas as pd
 
 import plumbline
-from plumbline.connect.home import Home
-from plumbline.connect.lake import Lake
-from plumbline.reconcile import document as reading, format
-from plumbline.reconcile.report import stored_runs
-from plumbline.replay.plan import read_plan
-from plumbline.replay.store import ReplayFolder
 
 contract = plumbline.load(CONTRACT)
-home = Home.resolve(HOME)
-lake = Lake.open(home, contract.catalog)
-[document] = stored_runs.documents(contract, lake, [RUN])
-folder = ReplayFolder.find(home, REPLAY)
-plan = read_plan(folder)
-plan
+home = plumbline.Home.resolve(HOME)
+run = plumbline.open_run(contract, home, RUN)
+replay = plumbline.open_replay(home, REPLAY)
+replay.plan
 
 # %% [markdown]
 # ## What it wrote, and what the audit found
@@ -49,7 +41,7 @@ plan
 # Publish refuses while a check fails.
 
 # %%
-ran, audited = folder.read("run"), folder.read("audit")
+ran, audited = replay.ran, replay.audited
 print(f"{ran['rows']:,} rows in {ran['staging']}" if ran else "it has not run yet")
 checks = audited["checks"] if audited else []
 pd.DataFrame([(c["name"], "yes" if c["passed"] else "NO", c["found"]) for c in checks], columns=["check", "holds", "found"])
@@ -67,15 +59,16 @@ pd.DataFrame({side: found["counts"] for side, found in sides.items() if found}).
 # ## The range in the chosen run
 
 # %%
-pd.Series(reading.within(document, plan.time_range), name=document["run_id"]).to_frame().T
+time_range = replay.plan.time_range
+pd.Series(run.within(time_range), name=run.run_id).to_frame().T
 
 # %% [markdown]
 # ## Rows of the range that differ there
 
 # %%
-inside = [row for row in stored_runs.flat(lake, document["run_id"]) if row["window"] and plan.time_range.contains(row["window"])]
+inside = [row for row in run.findings() if row["window"] and time_range.contains(row["window"])]
 print(f"{len(inside):,} findings")
-pd.DataFrame(inside).head(20).map(format.plain)
+pd.DataFrame(inside).head(20).map(plumbline.as_text)
 
 # %% [markdown]
 # ## What next

@@ -32,21 +32,14 @@ KEY = None  # a value, or several with commas in the order of output.key; None: 
 import pandas as pd
 
 import plumbline
-from plumbline.connect.home import Home
-from plumbline.connect.lake import Lake
-from plumbline.contract.errors import UsageError
-from plumbline.reconcile.explain.explain import explain
-from plumbline.reconcile.report import stored_runs, stories
-from plumbline.reconcile import format
 
 contract = plumbline.load(CONTRACT)
-home = Home.resolve(HOME)
-lake = Lake.open(home, contract.catalog)
-[document] = stored_runs.documents(contract, lake, [RUN])
-told = stories.worst(stored_runs.findings(lake, document["run_id"]), 10, contract)
-if KEY is None and not told:
-    raise UsageError("this run has no finding to take a key from", next_step="set KEY, or another RUN")
-key = KEY if KEY is not None else dict(told[0].parts)
+home = plumbline.Home.resolve(HOME)
+run = plumbline.open_run(contract, home, RUN)
+stories = run.stories()
+if KEY is None and not stories:
+    raise plumbline.PlumblineError("this run has no finding to take a key from", next_step="set KEY, or another RUN")
+key = KEY if KEY is not None else dict(stories[0].parts)
 
 # %% [markdown]
 # ## In order of time
@@ -54,7 +47,7 @@ key = KEY if KEY is not None else dict(told[0].parts)
 # A record is dropped when its event time is at or before the watermark of the epoch that read it.
 
 # %%
-story = explain(contract, home, key)
+story = plumbline.explain(contract, home, key)
 story
 
 # %% [markdown]
@@ -63,7 +56,7 @@ story
 # Where each lies in Kafka, and what became of it: admitted, dropped, or not read yet.
 
 # %%
-pd.DataFrame([record.as_json() for record in story.records]).map(format.plain).T
+pd.DataFrame([record.as_json() for record in story.records]).map(plumbline.as_text).T
 
 # %% [markdown]
 # ## Others like it
@@ -71,9 +64,9 @@ pd.DataFrame([record.as_json() for record in story.records]).map(format.plain).T
 # Keys of the same run with the same cause: one incident, or one habit?
 
 # %%
-findings = pd.DataFrame(stored_runs.flat(lake, document["run_id"]))
+findings = pd.DataFrame(run.findings())
 causes = story.document["causes"]
-findings[findings["cause"].isin(causes)].head(20).map(format.plain) if len(findings) else "this run has no finding"
+findings[findings["cause"].isin(causes)].head(20).map(plumbline.as_text) if len(findings) else "this run has no finding"
 
 # %% [markdown]
 # ## What next

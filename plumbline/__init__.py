@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from plumbline.contract.ranges import TimeRange
     from plumbline.reconcile.diff.diff import Diff, diff
     from plumbline.reconcile.explain.explain import explain
+    from plumbline.reconcile.format import plain as as_text
+    from plumbline.reconcile.report.recorded_run import RecordedRun, open_run
     from plumbline.reconcile.run import Run
     from plumbline.reconcile.run import reconcile as run_reconcile
     from plumbline.replay.audit import audit as audit_replay
+    from plumbline.replay.opened import Replay
     from plumbline.replay.plan import make_plan as plan_replay
     from plumbline.replay.play import run as run_replay
     from plumbline.replay.publish import publish as publish_replay
+    from plumbline.replay.steps import open_replay
     from plumbline.stream_job.run import run as run_stream
 
 PUBLIC = {
@@ -30,13 +34,18 @@ PUBLIC = {
     "Diff": ("plumbline.reconcile.diff.diff", "Diff"),
     "Home": ("plumbline.connect.home", "Home"),
     "PlumblineError": ("plumbline.contract.errors", "PlumblineError"),
+    "RecordedRun": ("plumbline.reconcile.report.recorded_run", "RecordedRun"),
+    "Replay": ("plumbline.replay.opened", "Replay"),
     "Run": ("plumbline.reconcile.run", "Run"),
     "TimeRange": ("plumbline.contract.ranges", "TimeRange"),
     "Tolerance": ("plumbline.contract.equality", "Tolerance"),
+    "as_text": ("plumbline.reconcile.format", "plain"),
     "audit_replay": ("plumbline.replay.audit", "audit"),
     "diff": ("plumbline.reconcile.diff.diff", "diff"),
     "explain": ("plumbline.reconcile.explain.explain", "explain"),
     "load": ("plumbline.contract.loader", "load"),
+    "open_replay": ("plumbline.replay.steps", "open_replay"),
+    "open_run": ("plumbline.reconcile.report.recorded_run", "open_run"),
     "plan_replay": ("plumbline.replay.plan", "make_plan"),
     "publish_replay": ("plumbline.replay.publish", "publish"),
     "run_batch": ("plumbline.batch_reference.run", "run"),
@@ -51,13 +60,18 @@ __all__ = [
     "Diff",
     "Home",
     "PlumblineError",
+    "RecordedRun",
+    "Replay",
     "Run",
     "TimeRange",
     "Tolerance",
+    "as_text",
     "audit_replay",
     "diff",
     "explain",
     "load",
+    "open_replay",
+    "open_run",
     "plan_replay",
     "publish_replay",
     "run_batch",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from plumbline.replay.store import ReplayFolder
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+    from plumbline.replay.document_types import AuditDocument, RunDocument
 
 Say = Callable[[str], None]
 
@@ -30,7 +31,7 @@ class Replay:
     home: Home
     plan: Plan
     folder: ReplayFolder
-    say: Say = silent
+    say: Say = field(default_factory=lambda: silent)
 
     @classmethod
     def of(
@@ -47,14 +48,27 @@ class Replay:
         return Lake.open(self.home, self.contract.catalog)
 
     @property
+    def ran(self) -> RunDocument | None:
+        """The document that its run ended with; None before."""
+        document: RunDocument | None = self.folder.read("run")
+        return document
+
+    @property
+    def audited(self) -> AuditDocument | None:
+        """The document of its newest audit; None before."""
+        document: AuditDocument | None = self.folder.read("audit")
+        return document
+
+    @property
     def id(self) -> str:
         """The id of the replay."""
         return self.plan.replay_id
 
-    def equipped(self) -> Replay:
-        """The same, its contract with the schemas that the job keeps; Avro and Protobuf are decoded by them."""
-        from plumbline.connect.registry import equipped, kept_by
 
-        made = replace(self, contract=equipped(self.contract, kept_by(self.contract, self.home)))
-        vars(made)["lake"] = self.lake  # as it is: opened once
-        return made
+def equipped(replay: Replay) -> Replay:
+    """The same, its contract with the schemas that the job keeps; Avro and Protobuf are decoded by them."""
+    from plumbline.connect.registry import equipped, kept_by
+
+    made = replace(replay, contract=equipped(replay.contract, kept_by(replay.contract, replay.home)))
+    vars(made)["lake"] = replay.lake  # as it is: opened once
+    return made

@@ -15,7 +15,7 @@ from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
 from plumbline.replay import fidelity, staging
-from plumbline.replay.opened import Replay, Say, silent
+from plumbline.replay.opened import Replay, Say, equipped, silent
 from plumbline.replay.plan import Plan
 from plumbline.replay.recorded import read_recorded
 from plumbline.replay.store import ReplayFolder
@@ -69,7 +69,7 @@ def cut_and_play(replay: Replay, *, spark: SparkSession | None = None, among: Se
         # What was played and audited once is gone, by `replay gc` or a publish: neither says anything of this run.
         folder.forget("run", "audit")
         spark = spark or session_for(replay.home, replay.lake, among or [replay.plan])
-        document = _run(spark, replay.equipped())
+        document = _run(spark, equipped(replay))
         folder.write("run", document)
     return document
 
