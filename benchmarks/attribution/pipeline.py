@@ -19,6 +19,7 @@ from plumbline.connect.home import Home
 from plumbline.contract.loader import load
 from plumbline.contract.ranges import TimeRange
 from plumbline.stream_job.job_folder import JobFolder
+from tests.support.join_model import is_late, next_watermark
 from tests.support.world import OUTPUT, Record, Row, World
 from tests.support.world_rows import MINUTE_MS, START, join
 
@@ -100,8 +101,7 @@ class Pipeline(World):
         marks, late_ms, evict_ms, run = [], 0, 0, None
         for epoch in JobFolder.of(self.contract, self.home).ledger.epochs():
             late_ms = evict_ms
-            if None not in newest.values():
-                evict_ms = max(evict_ms, min(newest.values()) - 10 * MINUTE_MS)
+            evict_ms = next_watermark(evict_ms, newest.values(), [10 * MINUTE_MS] * 2)
             newest = newest if run in (None, epoch.run_id) else dict.fromkeys(newest)
             run = epoch.run_id
             for record in self._read(epoch):
@@ -115,7 +115,7 @@ class Pipeline(World):
         return {
             record.name: record.side
             for record in self.records
-            if record.name not in self.refused and record.us <= marks[self.read_in[record.name]] * 1000
+            if record.name not in self.refused and is_late(record.us, marks[self.read_in[record.name]])
         }
 
     def _read(self, epoch: Epoch) -> list[Record]:

@@ -1,7 +1,6 @@
-"""A plain PySpark join as a team writes it, and what it must have done, in plain Python.
+"""A plain PySpark join as a team writes it, and what it must have done by the rules in `join_model.py`.
 
-The job shares nothing with ours. The model takes from its checkpoint which offsets each batch read, by topic, and works
-out watermarks, late events and rows by itself.
+The job shares nothing with ours. Which offsets each batch read, by topic, is taken from its checkpoint.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.kafka import Record, produce
+from tests.support.join_model import is_closed, is_late, next_watermark
 from tests.support.model import Event, Placed
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ def play(s: Scenario, read: Sequence[Sequence[Mapping[str, int]]], restarts: Seq
     late_ms = evict_ms = 0
     for number, ends in enumerate(read):
         late_ms = evict_ms
-        if None not in newest.values():
-            evict_ms = max(evict_ms, min(ms for ms in newest.values() if ms is not None) - DELAY_MS)
+        evict_ms = next_watermark(evict_ms, newest.values(), [DELAY_MS] * 2)
         if number in restarts:
             newest = {"left": None, "right": None}
         for side, end in zip(late, ends, strict=True):
@@ -133,7 +132,7 @@ def play(s: Scenario, read: Sequence[Sequence[Mapping[str, int]]], restarts: Seq
                 for at in range(reached[side].get(partition, 0), offset):
                     us = places[side][int(partition), at]
                     newest[side] = max(newest[side] or 0, us // 1000)
-                    if us <= late_ms * 1000:
+                    if is_late(us, late_ms):
                         late[side].add((int(partition), at))
             reached[side] |= end
     return Played(late, evict_ms)
@@ -149,7 +148,7 @@ def expected(s: Scenario, played: Played) -> tuple[set[tuple[Place, Place | None
     causes: dict[tuple[str, Any, Any], str] = {}
     for order in s.placed["left"]:
         us, left = order.event.us or 0, (order.partition, order.offset)
-        gone, closed = left in played.late["left"], us <= (played.closed_ms - HOUR_MS - 1) * 1000
+        gone, closed = left in played.late["left"], is_closed(us, played.closed_ms, HOUR_MS)
         mine = [one for one in payments[order.event.id] if 0 <= (one.event.us or 0) - us <= HOUR_MS * 1000]
         admitted = []
         for one in mine:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from tests.support.join_model import next_watermark
+
 
 def logged_watermarks(epochs: Mapping[str, Sequence[Sequence[int]]], delays: Mapping[str, int]) -> list[int]:
     """The watermark logged for each epoch. `epochs` holds per source each epoch's event times; one unit throughout."""
@@ -17,7 +19,7 @@ def logged_watermarks(epochs: Mapping[str, Sequence[Sequence[int]]], delays: Map
     for epoch in range(_count(epochs) - 1):
         for source, batches in epochs.items():
             newest[source] = max([newest[source], *_batch(batches, epoch)])
-        logged.append(max(logged[-1], min(newest[source] - delays[source] for source in epochs)))
+        logged.append(next_watermark(logged[-1], newest.values(), [delays[source] for source in epochs]))
     return logged
 
 

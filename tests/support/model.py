@@ -1,7 +1,6 @@
-"""The streaming join in plain Python: who is late, what is joined, what comes out unmatched.
+"""The events of a job, and what the streaming join makes of them by the rules in `join_model.py`.
 
-It shares nothing with the jobs but the ledger's numbers. A row of an epoch is dropped when its event time is at or
-before the epoch's late watermark; an unmatched row comes out once no event of the other side can still match it.
+It shares nothing with the jobs but the ledger's numbers.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 
 from plumbline.contract.model import Contract
 from plumbline.stream_job.ledger import Epoch
+from tests.support.join_model import Join, is_closed, is_late, next_watermark
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -132,7 +132,7 @@ def ledger_outcome(contract: Contract, placed: Mapping[str, Sequence[Placed]], e
                 us = one.event.us if one.event.enters else None
                 if us is None or not start.get(partition, 0) <= one.offset < end.get(partition, 0):
                     continue
-                if us <= epoch.late_watermark_ms * 1000:
+                if is_late(us, epoch.late_watermark_ms):
                     late.append(one.event.called)
                 else:
                     admitted[side].append(one)
@@ -166,7 +166,7 @@ def simulated(
         for side, one in came:
             us = one.event.us or 0
             newest[side] = max(newest[side] or 0, us // 1000)
-            if us > late_ms * 1000:
+            if not is_late(us, late_ms):
                 admitted[side].append(one)
     return joined(contract, admitted["left"], admitted["right"], evict_ms)
 
@@ -193,31 +193,26 @@ def _read(
 
 def _moved(contract: Contract, watermark_ms: int, newest: Mapping[str, int | None]) -> int:
     """The watermark after an epoch, by the newest event time (ms) of each side since the start of the job."""
-    seen = zip(newest.values(), (contract.left, contract.right), strict=True)
-    marks = [None if ms is None else ms - source.watermark // timedelta(milliseconds=1) for ms, source in seen]
-    known = [ms for ms in marks if ms is not None]
-    return max(watermark_ms, min(known)) if len(known) == len(marks) else watermark_ms
+    delays = [source.watermark // timedelta(milliseconds=1) for source in (contract.left, contract.right)]
+    return next_watermark(watermark_ms, newest.values(), delays)
 
 
 def joined(contract: Contract, lefts: Sequence[Placed], rights: Sequence[Placed], closed_ms: int | None) -> list[Row]:
     """The join of these events; unmatched rows only of windows closed at `closed_ms` (None: all of them)."""
     low, high = (bound // timedelta(microseconds=1) for bound in contract.join.within)
     by_shop = len(contract.join.pairs) == 2
-    lefts, rights = (_once(contract, side, them) for side, them in (("left", lefts), ("right", rights)))
-    pairs = [
-        (left, right)
-        for left in lefts
-        for right in rights
-        if low <= (right.event.us or 0) - (left.event.us or 0) <= high and _same(left, right, by_shop)
-    ]
-    rows = [_row(left, right) for left, right in pairs]
-    if contract.join.kind in ("left_outer", "full_outer"):
-        alone = _without(lefts, [left for left, _ in pairs])
-        rows += [_row(left, None) for left in alone if _closed(left, closed_ms, -high // 1000)]
-    if contract.join.kind in ("right_outer", "full_outer"):
-        alone = _without(rights, [right for _, right in pairs])
-        rows += [_row(None, right) for right in alone if _closed(right, closed_ms, low // 1000)]
-    return sorted(rows, key=Row.place)
+    kind = contract.join.kind
+
+    def matches(left: Placed, right: Placed) -> bool:
+        return low <= (right.event.us or 0) - (left.event.us or 0) <= high and _same(left, right, by_shop)
+
+    def alone(one: Placed, outer: str, reach_us: int) -> bool:
+        closed = closed_ms is None or is_closed(one.event.us or 0, closed_ms, -(-reach_us // 1000))
+        return kind in (outer, "full_outer") and closed
+
+    rule = Join(matches, lambda left: alone(left, "left_outer", high), lambda right: alone(right, "right_outer", -low))
+    rows = rule.of(_once(contract, "left", lefts), _once(contract, "right", rights))
+    return sorted((_row(left, right) for left, right in rows), key=Row.place)
 
 
 def first_deliveries(contract: Contract, side: str, placed: Sequence[Placed]) -> dict[tuple[int, int], Placed]:
@@ -245,15 +240,6 @@ def _identity(contract: Contract, side: str, one: Placed) -> object:
     if source.event_id is None:
         return one.partition, one.offset
     return (one.event.id if source.event_id == "id" else one.event.called), one.event.us
-
-
-def _without(placed: Sequence[Placed], matched: Sequence[Placed]) -> list[Placed]:
-    gone = {(one.partition, one.offset) for one in matched}
-    return [one for one in placed if (one.partition, one.offset) not in gone]
-
-
-def _closed(one: Placed, closed_ms: int | None, by_ms: int) -> bool:
-    return closed_ms is None or (one.event.us or 0) <= (closed_ms + by_ms - 1) * 1000
 
 
 def _same(left: Placed, right: Placed, by_shop: bool) -> bool:

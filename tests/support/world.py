@@ -1,7 +1,7 @@
 """A small world for reconcile's tests: real Iceberg tables, filled by a plain Python model of both jobs.
 
-`World.play` plays epochs of records through the late rule and the window rule in integers, apart from the SQL under
-test; a test then spoils the rows that the model gives and writes them with `World.write`.
+`World.play` plays epochs of records through the rules in `join_model.py`, apart from the SQL under test; a test then
+spoils the rows that the model gives and writes them with `World.write`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import spell_time
 from plumbline.reconcile.run import Run, reconcile
+from tests.support.join_model import is_closed, is_late, next_watermark
 from tests.support.world_rows import MINUTE_MS, OUTPUT, START, WITHIN, Record, Row, archive_rows, join
 from tests.support.world_rows import play as play
 from tests.support.world_rows import show as show
@@ -99,14 +100,13 @@ class World:
                 self.read_in[record.name] = number
                 if record.name in self.refused:
                     continue
-                if record.us <= late_ms * 1_000:
+                if is_late(record.us, late_ms):
                     self.late[record.name] = record.side
                 elif record.event not in {other.event for other in admitted}:
                     admitted.append(replace(record, name=record.event))
                 newest[record.side] = max(newest[record.side] or 0, record.us // 1_000)
             late_ms = closed_ms
-            if None not in newest.values():
-                closed_ms = max(closed_ms, min(newest.values()) - 10 * MINUTE_MS)
+            closed_ms = next_watermark(closed_ms, newest.values(), [10 * MINUTE_MS] * 2)
         self.watermark_ms = self.ledger[-1]["evict_watermark_ms"]
         for record in archived_only:
             self._place(record)
@@ -117,7 +117,7 @@ class World:
         return self
 
     def is_closed(self, left: Record) -> bool:
-        return left.us <= (self.watermark_ms - WITHIN * MINUTE_MS - 1) * 1_000
+        return is_closed(left.us, self.watermark_ms, WITHIN * MINUTE_MS)
 
     @property
     def _outer(self) -> bool:

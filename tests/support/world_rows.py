@@ -1,4 +1,4 @@
-"""The records, rows and plain join of the small world in world.py."""
+"""The records and rows of the small world in world.py, and its join by the rules in join_model.py."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from plumbline.connect.tables import ARCHIVE_SCHEMA
 from plumbline.contract.lineage import LINEAGE
+from tests.support.join_model import Join
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 MINUTE_MS = 60_000
@@ -102,15 +103,14 @@ class Row:
 
 
 def join(records: Sequence[Record], emits_unmatched: Any, outer: bool) -> list[Row]:
-    """The join of the contract, in plain Python. Of an event with copies it takes the first delivery."""
-    rows: list[Row] = []
-    rights = [record for record in records if record.side == "right" and not record.is_copy]
-    for left in (record for record in records if record.side == "left" and not record.is_copy):
-        matches = [r for r in rights if r.show == left.show and 0 <= r.us - left.us <= WITHIN * MINUTE_MS * 1_000]
-        rows += [Row(left, right) for right in matches]
-        if not matches and outer and emits_unmatched(left):
-            rows.append(Row(left))
-    return rows
+    """The join of the contract. Of an event with copies it takes the first delivery."""
+    lefts, rights = ([r for r in records if r.side == side and not r.is_copy] for side in ("left", "right"))
+
+    def matches(left: Record, right: Record) -> bool:
+        return right.show == left.show and 0 <= right.us - left.us <= WITHIN * MINUTE_MS * 1_000
+
+    joined = Join(matches, lambda left: outer and emits_unmatched(left)).of(lefts, rights)
+    return [Row(left, right) for left, right in joined if left]
 
 
 def archive_rows(records: Sequence[Record], source: str) -> pa.Table:
