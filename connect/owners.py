@@ -161,7 +161,7 @@ def _topics(lake: Lake, table: str) -> set[str]:
 
     con = connection()
     try:
-        if scan(con, lake, table, view="archived", columns=["topic"]).snapshot_id is None:
+        if scan(con, lake, table, view="archived", columns=["topic"], schema="archive").snapshot_id is None:
             return set()
         return {str(topic) for (topic,) in con.execute("SELECT DISTINCT topic FROM archived").fetchall()}
     finally:

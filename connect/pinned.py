@@ -13,12 +13,15 @@ from plumbline.connect.iceberg_files import IcebergFiles
 from plumbline.connect.iceberg_types import duckdb_type, is_shape
 from plumbline.connect.lake import Lake
 from plumbline.connect.sql_quoting import ident
+from plumbline.connect.table_growth import refuse_retyped
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     import duckdb
     from pyiceberg.schema import Schema
     from pyiceberg.table import DataScan, FileScanTask, Table
+
+    from plumbline.connect.tables import OwnTable
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,22 @@ def scan(
     view: str,
     row_filter: str | None = None,
     columns: Sequence[str] | None = None,
+    schema: OwnTable | None,
     as_then: bool = False,
 ) -> Pinned:
     """Create (or replace) `view` in `con` over the table at `snapshot_id` (None: the current one).
 
     The current snapshot is read in the table's schema of now, an older one in its own; `as_then` reads any that is
     given in its own, as time travel in Spark does. `row_filter` is a PyIceberg expression that only skips files: rows
-    outside it may be in the view, so filter again in SQL. The view can be read any number of times. Raises SetupError
-    for a missing table, snapshot or column, and for files that cannot be read.
+    outside it may be in the view, so filter again in SQL. The view can be read any number of times.
+
+    `schema` says which of the jobs' own tables it is, None for any other: if another tool gave one of its columns
+    another type, that is refused by name. Raises SetupError for a missing table, snapshot or column, for a retyped
+    column, and for files that cannot be read.
     """
     table = lake.load(identifier)
+    if schema is not None:
+        refuse_retyped(table, schema)
     pin = _snapshot(table, identifier, snapshot_id)
     asked = pin if as_then and snapshot_id is not None else unless_current(table, pin)
     plan = _plan(table, identifier, asked, row_filter, columns)

@@ -9,10 +9,9 @@ from plumbline.connect.table_schema import NOTHING, Growth, Lost, growth
 from plumbline.contract.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyiceberg.table import Table
 
-    from plumbline.connect.lake import Lake
+    from plumbline.connect.tables import OwnTable
 
 
 def grown(table: Table, needed: Growth) -> Table:
@@ -35,11 +34,12 @@ def grown(table: Table, needed: Growth) -> Table:
     return table
 
 
-def refuse_retyped(lake: Lake, identifier: str, schema: pa.Schema) -> None:
-    """Raise SetupError when a table of the jobs, if it exists, has a column of another type than their `schema`."""
-    if not lake.exists(identifier):
-        return
-    for column in growth(lake.load(identifier).schema(), schema).refused:
+def refuse_retyped(table: Table, own: OwnTable) -> None:
+    """Raise SetupError when a table of the jobs has a column of another type than they give it."""
+    from plumbline.connect.tables import SCHEMAS
+
+    identifier = ".".join(table.name())
+    for column in growth(table.schema(), SCHEMAS[own]).refused:
         if column.wanted != NOTHING:
             raise SetupError(
                 f"column {column.column} of {identifier} is {column.held}, where the jobs keep {column.wanted}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pyarrow as pa
 
 EPOCHS = "plumbline.epochs"
@@ -78,3 +80,11 @@ QUARANTINE_SCHEMA = pa.schema(
     ]
 )
 """One row per record that cannot enter the join, once, with the record as it arrived."""
+
+OwnTable = Literal["archive", "epochs", "quarantine"]
+SCHEMAS: dict[OwnTable, pa.Schema] = {
+    "archive": ARCHIVE_SCHEMA,
+    "epochs": EPOCHS_SCHEMA,
+    "quarantine": QUARANTINE_SCHEMA,
+}
+"""The tables whose columns the jobs themselves lay down."""

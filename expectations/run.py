@@ -160,11 +160,7 @@ def _counting(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, sp
 def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, subject: Subject, span: TimeRange) -> _Pin:
     """Make a view, named as the subject, over its rows of the range in the table's newest snapshot."""
     from plumbline.connect import pinned
-    from plumbline.connect.table_growth import refuse_retyped
-    from plumbline.connect.tables import ARCHIVE_SCHEMA
 
-    if subject.topic is not None:
-        refuse_retyped(lake, subject.table, ARCHIVE_SCHEMA)
     table = lake.load(subject.table)
     snapshot = table.current_snapshot()
     types = {field.name: str(field.field_type) for field in table.schema().fields}
@@ -181,7 +177,16 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, subject
     skipping = f"({span.iceberg(time)}) or {time} is null" if bounded and held[time] != "timestamp" else None
     raw, columns = f"{subject.name}_pinned", {theirs.get(name, name) for name in subject.columns if name in types}
     snapshot_id = int(snapshot.snapshot_id) if snapshot else None
-    pinned.scan(con, lake, subject.table, snapshot_id, view=raw, row_filter=skipping, columns=sorted(columns))
+    pinned.scan(
+        con,
+        lake,
+        subject.table,
+        snapshot_id,
+        view=raw,
+        row_filter=skipping,
+        columns=sorted(columns),
+        schema=None if subject.topic is None else "archive",
+    )
     read = {ours: name for ours, name in theirs.items() if name in columns}
     source = f"({under_our_names(raw, read, {name: held[name] for name in columns})})" if read else ident(raw)
     con.execute(f"CREATE OR REPLACE VIEW {ident(subject.name)} AS SELECT * FROM {source} WHERE {subject.rows(span)}")

@@ -174,7 +174,7 @@ def _range_view(con: duckdb.DuckDBPyConnection, replay: Replay, table: str, view
     from plumbline.connect.pinned import scan
 
     within = replay.plan.time_range
-    pinned = scan(con, replay.lake, table, view=f"{view}_files", row_filter=within.iceberg(EVENT_TIME))
+    pinned = scan(con, replay.lake, table, view=f"{view}_files", row_filter=within.iceberg(EVENT_TIME), schema=None)
     con.execute(
         f"CREATE OR REPLACE VIEW {view} AS "
         f'SELECT * EXCLUDE ("{REPLAY_ID}") FROM {view}_files WHERE {within.sql(EVENT_TIME)}'

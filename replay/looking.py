@@ -72,15 +72,12 @@ def look(con: duckdb.DuckDBPyConnection, lake: Lake, home: Home, contract: Contr
     Raises SetupError without the archive that `door` asks for, IncompleteError for a topic that was recreated.
     """
     from plumbline.connect.pinned import scan
-    from plumbline.connect.table_growth import refuse_retyped
-    from plumbline.connect.tables import ARCHIVE_SCHEMA
 
     source, view, snapshot_id = contract.sources[name], f"archive of {name}", None
     quoted = f'"{view}"'
     if lake.exists(source.archive):
-        refuse_retyped(lake, source.archive, ARCHIVE_SCHEMA)
         columns = ["partition", "offset", "kafka_timestamp", "event_time", "quarantine_reason"]
-        snapshot_id = scan(con, lake, source.archive, view=view, columns=columns).snapshot_id
+        snapshot_id = scan(con, lake, source.archive, view=view, columns=columns, schema="archive").snapshot_id
     if snapshot_id is None:
         if door == ARCHIVE:
             raise SetupError(f"source {name!r} has no archive: {source.archive}", next_step="use --source kafka")

@@ -86,7 +86,16 @@ def _view_archive(con: duckdb.DuckDBPyConnection, lake: Lake, view: str, archive
     absent = "".join(f", NULL AS {ident(name)}" for name in ARCHIVE_SCHEMA.names if name not in held)
     files = f"{view} files"
     moments_filter = moments.iceberg("event_time")
-    scan(con, lake, archive.table, archive.snapshot_id, view=files, row_filter=moments_filter, columns=columns)
+    scan(
+        con,
+        lake,
+        archive.table,
+        archive.snapshot_id,
+        view=files,
+        row_filter=moments_filter,
+        columns=columns,
+        schema="archive",
+    )
     once = 'QUALIFY row_number() OVER (PARTITION BY partition, "offset") = 1' if archive.once else ""
     con.execute(
         f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *{absent} FROM {ident(files)} "

@@ -37,8 +37,8 @@ def counts(lake: Lake, contract: Contract) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {name: {} for name in contract.sources}
     if not lake.exists(QUARANTINE):
         return found
-    refuse_retyped(lake, QUARANTINE, QUARANTINE_SCHEMA)
     table = lake.load(QUARANTINE)
+    refuse_retyped(table, "quarantine")
     rows = table.scan(_mine(table, contract), selected_fields=("source", "reason")).to_arrow()
     grouped = rows.group_by(["source", "reason"]).aggregate([([], "count_all")]).to_pylist()
     for row in sorted(grouped, key=lambda row: (-row["count_all"], row["reason"])):

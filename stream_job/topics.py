@@ -191,7 +191,7 @@ def newest_archived(lake: Lake, source: Source) -> dict[int, tuple[int, int]]:
     con = connection()
     try:
         columns = ["topic", "partition", "offset", "kafka_timestamp"]
-        if scan(con, lake, source.archive, view="archived", columns=columns).snapshot_id is None:
+        if scan(con, lake, source.archive, view="archived", columns=columns, schema="archive").snapshot_id is None:
             return {}
         found = con.execute(
             f"""

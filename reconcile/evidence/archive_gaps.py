@@ -50,7 +50,9 @@ def _look_for(pins: Pins, side: str, evidence: Relation) -> None:
         GAPS[side].fill(con, GAPS[side].nothing)
         return
     columns = ("topic", "partition", "offset")
-    pinned.scan(con, pins.lake, source.archive, snapshot, view=ARCHIVED_PLACES[side].name, columns=columns)
+    pinned.scan(
+        con, pins.lake, source.archive, snapshot, view=ARCHIVED_PLACES[side].name, columns=columns, schema="archive"
+    )
     GAPS[side].fill(con, _between_neighbours(side, source.topic))
 
 

@@ -28,7 +28,7 @@ def fill_left_out(pins: Pins, side: str) -> bool:
     refused = f'SELECT partition, "offset" FROM {reasons}'
     if passes is not None and passes != "true" and snapshot is not None:
         view, columns = CONDITIONS[side], ("topic", "partition", "offset", "value")
-        pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=view.name, columns=columns)
+        pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=view.name, columns=columns, schema="archive")
         refused += f"""
             UNION SELECT partition, "offset" FROM {view}
             WHERE topic = {text(source.topic)} AND NOT coalesce({passes}, false)

@@ -246,7 +246,9 @@ def _archive(pins: Pins, side: str, view: Relation, row_filter: str | None, more
         return view.fill(pins.con, f"SELECT *{values} FROM ({view.nothing})")
     held = (*columns, "quarantine_reason") if judging else columns
     kept = row_filter if judging or row_filter is None or "quarantine_reason" not in row_filter else None
-    pinned.scan(pins.con, pins.lake, table, snapshot, view=view.pinned.name, row_filter=kept, columns=held)
+    pinned.scan(
+        pins.con, pins.lake, table, snapshot, view=view.pinned.name, row_filter=kept, columns=held, schema="archive"
+    )
     verdict = "" if judging else ", NULL::VARCHAR AS quarantine_reason"
     return view.fill(pins.con, f"SELECT *{verdict} FROM {view.pinned}")
 
@@ -260,7 +262,16 @@ def _copies(pins: Pins, side: str, name: str) -> Relation:
     mine = f"({rows_condition(pins.contract, held)}) and source == '{name}'"
     whose = ("stream_table",) if "stream_table" in held else ()
     columns = ("contract", "source", *whose, *_PLACE, *_TIMES, "reason")
-    pinned.scan(pins.con, pins.lake, QUARANTINE, snapshot, view=view.pinned.name, row_filter=mine, columns=columns)
+    pinned.scan(
+        pins.con,
+        pins.lake,
+        QUARANTINE,
+        snapshot,
+        view=view.pinned.name,
+        row_filter=mine,
+        columns=columns,
+        schema="quarantine",
+    )
     return view.fill(pins.con, f"SELECT * FROM {view.pinned} WHERE {mine}")
 
 

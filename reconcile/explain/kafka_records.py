@@ -99,7 +99,7 @@ def _archive(pins: Pins, side: str, source: Source) -> Relation:
     if snapshot is None:
         return archive.fill(pins.con, archive.nothing)
     columns = (*ARCHIVE_COLUMNS, "value")
-    pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=archive.name, columns=columns)
+    pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=archive.name, columns=columns, schema="archive")
     return archive
 
 

@@ -65,6 +65,7 @@ def _sample(pins: Pins, partition: int, low: int) -> None:
         view=CLAIMED.pinned.name,
         row_filter=f"partition == {partition} and offset >= {low} and offset <= {high}",
         columns=("topic", "partition", "offset", "event_time"),
+        schema="archive",
     )
     CLAIMED.fill(
         pins.con,

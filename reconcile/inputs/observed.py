@@ -4,9 +4,10 @@ ledger of this table at all. What it does not say is unknown here, and never tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from plumbline.connect.table_growth import refuse_retyped
 from plumbline.connect.tables import EPOCHS
 from plumbline.contract.identity import rows_condition
 from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
@@ -19,38 +20,37 @@ if TYPE_CHECKING:
     from plumbline.reconcile.inputs.pinned_views import Pins
 
 
-def seen_until(lake: Lake, contract: Contract, stream_id: int | None, epochs_id: int | None) -> int | None:
+def seen_until(stream: Table, stream_id: int | None, known: Mapping[str, int]) -> int | None:
     """The newest snapshot of the stream table whose epoch the ledger has: what the job wrote since is not judged yet.
 
-    The snapshot `stream_id` itself where the ledger knows none of its epochs.
+    `known`: as `newest_epochs` gives it. The snapshot `stream_id` itself where that has none of its epochs.
     """
-
-    known, beyond = _newest_epochs(lake, contract, epochs_id), False
-    for snapshot, query_id, epoch in _epochs(lake.load(contract.output.stream_table), stream_id):
+    beyond = False
+    for snapshot, query_id, epoch in _epochs(stream, stream_id):
         if epoch <= known.get(query_id, -1):
             return snapshot if beyond else stream_id
         beyond = True
     return stream_id
 
 
-def ledger_is_its(pins: Pins) -> str:
+def ledger_is_its(pins: Pins, known: Mapping[str, int]) -> str:
     """SQL: whether the ledger is that of the pinned stream table, as far as the table's commits name their epochs.
 
-    Always so for a job of ours, which keeps its ledger itself.
+    `known`: as `newest_epochs` gives it. Always so for a job of ours, which keeps its ledger itself.
     """
     if pins.contract.job is None:
         return "true"
     table = pins.contract.output.stream_table
-    known = _newest_epochs(pins.lake, pins.contract, pins.snapshots[EPOCHS])
     newest = next(_epochs(pins.lake.load(table), pins.snapshots[table]), None)
     return "true" if newest is not None and newest[2] <= known.get(newest[1], -1) else "false"
 
 
-def _newest_epochs(lake: Lake, contract: Contract, epochs_id: int | None) -> dict[str, int]:
+def newest_epochs(lake: Lake, contract: Contract, epochs_id: int | None) -> dict[str, int]:
     """The newest epoch of each query that the ledger knows of this contract."""
     if epochs_id is None:
         return {}
     table = lake.load(EPOCHS)
+    refuse_retyped(table, "epochs")
     mine = rows_condition(contract, table.schema().column_names)
     fields = ("query_id", "epoch", "contract", "topic", *(("stream_table",) if "stream_table" in mine else ()))
     rows = table.scan(mine, snapshot_id=epochs_id, selected_fields=fields).to_arrow().select(["query_id", "epoch"])

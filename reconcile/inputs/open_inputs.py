@@ -13,8 +13,6 @@ from plumbline.connect.disk import is_full, no_space
 from plumbline.connect.lake import Lake
 from plumbline.connect.pinned import connection
 from plumbline.connect.sql_quoting import text
-from plumbline.connect.table_growth import refuse_retyped
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
 from plumbline.contract.errors import ContractError, SetupError
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.diff.engine.budget import Budget
@@ -47,7 +45,6 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
         con.execute(f"ATTACH {text(f'{folder}/rows.duckdb')} AS kept (RECOVERY_MODE no_wal_writes)")
         con.execute("USE kept")
         try:
-            _check_types(lake, contract)
             pins = pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
             _check_key(pins)
             yield pins
@@ -61,14 +58,6 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
         finally:
             con.close()
             lake.dispose()
-
-
-def _check_types(lake: Lake, contract: Contract) -> None:
-    """Raise SetupError for a column of an archive, the ledger or the quarantine that another tool gave another type."""
-    for source in (contract.left, contract.right):
-        refuse_retyped(lake, source.archive, ARCHIVE_SCHEMA)
-    refuse_retyped(lake, EPOCHS, EPOCHS_SCHEMA)
-    refuse_retyped(lake, QUARANTINE, QUARANTINE_SCHEMA)
 
 
 def _check_key(pins: Pins) -> None:

@@ -23,7 +23,7 @@ from plumbline.reconcile.inputs.claimed_times import refuse_other_times
 from plumbline.reconcile.inputs.day_ranges import Elsewhere, Untimed, Windows
 from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.lineage_types import LINEAGE_TYPES, column_types, refuse_other_lineage
-from plumbline.reconcile.inputs.observed import ledger_is_its, seen_until
+from plumbline.reconcile.inputs.observed import ledger_is_its, newest_epochs, seen_until
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch, unproven
 from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
@@ -33,6 +33,7 @@ from plumbline.reconcile.relations.relation import Relation
 if TYPE_CHECKING:
     import duckdb
 
+    from plumbline.connect.tables import OwnTable
     from plumbline.contract.model import Contract, Source
 
 Times = Windows | TimeRange | Untimed | Elsewhere
@@ -176,11 +177,12 @@ def pin(
     wanted = time_range or hull(runs)
     for table in (EPOCHS, QUARANTINE, contract.left.archive, contract.right.archive):
         snapshots[table] = current(lake, table) if lake.exists(table) else None
+    known = {} if contract.job is None else newest_epochs(lake, contract, snapshots[EPOCHS])
     if contract.job is not None:
-        snapshots[output.stream_table] = seen_until(lake, contract, stream_id, snapshots[EPOCHS])
+        snapshots[output.stream_table] = seen_until(lake.load(output.stream_table), stream_id, known)
     pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch, Windows((wanted,)))
     _refuse_unknown_moment(pins)
-    _ledger_view(pins)
+    _ledger_view(pins, known)
     return pins
 
 
@@ -237,7 +239,7 @@ def archive_view(
     if snapshot_id is None:
         view.fill(pins.con, view.nothing)
         return
-    _scan(pins, source.archive, snapshot_id, view, times.iceberg("event_time"), ARCHIVE_COLUMNS)
+    _scan(pins, source.archive, snapshot_id, view, times.iceberg("event_time"), ARCHIVE_COLUMNS, schema="archive")
     wanted = f"topic = {text(source.topic)} AND {times.sql('event_time')}"
     view.fill(pins.con, f"SELECT * FROM {view.pinned} WHERE {wanted}")
 
@@ -259,7 +261,7 @@ def output_view(pins: Pins, view: Relation, table: str, times: Times) -> None:
     told = theirs.get(EVENT_TIME, EVENT_TIME)
     zoned = told == EVENT_TIME or held[told] == "timestamptz"
     pruned = in_range.iceberg(told) if columns == (EVENT_TIME,) and zoned else None
-    _scan(pins, table, pins.snapshots[table], view, pruned)
+    _scan(pins, table, pins.snapshots[table], view, pruned, schema=None)
     source = f"({under_our_names(view.pinned.name, theirs, held)})" if theirs else str(view.pinned)
     untold = has.intersection(COORDINATES) if not has.issuperset(COORDINATES) else set()
     derived = [] if columns == (EVENT_TIME,) else [f"{moment_sql(columns)} AS {EVENT_TIME}"]
@@ -274,12 +276,12 @@ def output_view(pins: Pins, view: Relation, table: str, times: Times) -> None:
     view.fill(pins.con, by_first_delivery(pins, delivered(view).fill(pins.con, rows)))
 
 
-def _ledger_view(pins: Pins) -> None:
-    """The epochs of this contract, each once; empty without a ledger."""
+def _ledger_view(pins: Pins, known: Mapping[str, int]) -> None:
+    """The epochs of this contract, each once; empty without a ledger. `known`: as `newest_epochs` gives it."""
     if pins.snapshots[EPOCHS] is None:
         LEDGER.fill(pins.con, LEDGER.nothing)
         return
-    _scan(pins, EPOCHS, pins.snapshots[EPOCHS], LEDGER, f"contract == '{pins.contract.contract}'")
+    _scan(pins, EPOCHS, pins.snapshots[EPOCHS], LEDGER, f"contract == '{pins.contract.contract}'", schema="epochs")
     columns = pins.con.sql(f"FROM {LEDGER.pinned} LIMIT 0").columns
     version = "spark_version" if "spark_version" in columns else "NULL::VARCHAR AS spark_version"
     LEDGER.fill(
@@ -288,7 +290,8 @@ def _ledger_view(pins: Pins) -> None:
         SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
             late_watermark_ms, evict_watermark_ms, planned_at, {version}
         FROM {LEDGER.pinned}
-        WHERE ({rows_condition(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)}) AND {ledger_is_its(pins)}
+        WHERE ({rows_condition(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)})
+            AND {ledger_is_its(pins, known)}
         """,
     )
 
@@ -311,9 +314,13 @@ def _scan(
     view: Relation,
     row_filter: str | None,
     columns: tuple[str, ...] | None = None,
+    *,
+    schema: OwnTable | None,
 ) -> None:
     name = view.pinned.name
-    pinned.scan(pins.con, pins.lake, table, snapshot_id, view=name, row_filter=row_filter, columns=columns)
+    pinned.scan(
+        pins.con, pins.lake, table, snapshot_id, view=name, row_filter=row_filter, columns=columns, schema=schema
+    )
 
 
 def current(lake: Lake, table: str) -> int | None:

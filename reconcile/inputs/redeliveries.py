@@ -66,7 +66,16 @@ def _copies(pins: Pins, side: str, source: Source) -> str:
         return COPIES[side].nothing
     view, reach = DELIVERIES[side], pins.archived(side, around=True)
     row_filter = reach.iceberg("event_time")
-    pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=view.name, row_filter=row_filter, columns=ARCHIVED)
+    pinned.scan(
+        pins.con,
+        pins.lake,
+        source.archive,
+        snapshot,
+        view=view.name,
+        row_filter=row_filter,
+        columns=ARCHIVED,
+        schema="archive",
+    )
     entered = (
         f"topic = {text(source.topic)} AND {reach.sql('event_time')} "
         "AND event_id IS NOT NULL AND quarantine_reason IS NULL"

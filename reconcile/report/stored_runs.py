@@ -55,7 +55,7 @@ def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[di
 
     con = pinned.connection()
     try:
-        pinned.scan(con, lake, FINDINGS, view="findings", row_filter=f"run_id == {text(run_id)}")
+        pinned.scan(con, lake, FINDINGS, view="findings", row_filter=f"run_id == {text(run_id)}", schema=None)
         late_by = "coalesce((evidence->>'$.{}_late_by_ms')::BIGINT, 0)"
         found: Any = con.sql(
             f"""

@@ -147,6 +147,7 @@ def _keys_not_read(pins: Pins, drifted: Relation, times: Windows) -> set[datetim
         view=BATCH_KEYS.name,
         row_filter=times.iceberg(EVENT_TIME),
         columns=(*output.key, EVENT_TIME),
+        schema=None,
     )
     held = f"FROM {BATCH_KEYS} k SEMI JOIN {drifted} d ON {same_key(pins, 'k', 'd')}"
     if not pins.con.execute(f"SELECT 1 {held} LIMIT 1").fetchall():  # mostly so, and then no time of a row was read

@@ -123,7 +123,9 @@ def _view_written(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract
         empty = ", ".join(f"NULL::{kind} AS {name}" for kind, name in zip(kinds, columns, strict=True))
         con.execute(f"CREATE OR REPLACE VIEW lineage_of_all AS SELECT {empty} WHERE false")
     else:
-        scan(con, lake, table, view="lineage_of_all", row_filter=since.iceberg(EVENT_TIME), columns=columns)
+        scan(
+            con, lake, table, view="lineage_of_all", row_filter=since.iceberg(EVENT_TIME), columns=columns, schema=None
+        )
     con.execute(f"CREATE OR REPLACE VIEW {LINEAGE_NEAR} AS SELECT * FROM lineage_of_all WHERE {REPLAY_ID} IS NULL")
     con.execute(f"CREATE OR REPLACE VIEW {WRITTEN} AS SELECT * FROM {LINEAGE_NEAR} WHERE {is_open(*closed)}")
 

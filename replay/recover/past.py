@@ -104,11 +104,9 @@ def _load_published(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contra
     import pyarrow as pa
 
     from plumbline.connect.pinned import scan
-    from plumbline.connect.table_growth import refuse_retyped
 
     if lake.exists(EPOCHS):
-        refuse_retyped(lake, EPOCHS, EPOCHS_SCHEMA)
-        scan(con, lake, EPOCHS, view="published", row_filter=f"contract == '{contract.contract}'")
+        scan(con, lake, EPOCHS, view="published", row_filter=f"contract == '{contract.contract}'", schema="epochs")
     else:
         con.register("no_epochs", pa.Table.from_pylist([], schema=EPOCHS_SCHEMA))
         con.execute("CREATE OR REPLACE VIEW published AS SELECT * FROM no_epochs")

@@ -196,13 +196,10 @@ def _way_on(door: str) -> str:
 def _index(past: Past, lake: Lake, table: str, side: str) -> int | None:
     """Make the view `<side>_index` (partition, offset, event_time) over an archive; its snapshot."""
     from plumbline.connect.pinned import scan
-    from plumbline.connect.table_growth import refuse_retyped
-    from plumbline.connect.tables import ARCHIVE_SCHEMA
 
     columns = ["partition", "offset", "event_time"]
     if lake.exists(table):
-        refuse_retyped(lake, table, ARCHIVE_SCHEMA)
-        return scan(past.con, lake, table, view=f"{side}_index", columns=columns).snapshot_id
+        return scan(past.con, lake, table, view=f"{side}_index", columns=columns, schema="archive").snapshot_id
     past.con.execute(
         f"""
         CREATE OR REPLACE VIEW {side}_index AS

@@ -116,7 +116,7 @@ def _duplicates(past: Past, lake: Lake, contract: Contract) -> tuple[int, int]:
     table = contract.output.stream_table
     if not lake.exists(table):
         return 0, 0
-    scan(past.con, lake, table, view="whole_stream", columns=(*COORDINATES, REPLAY_ID))
+    scan(past.con, lake, table, view="whole_stream", columns=(*COORDINATES, REPLAY_ID), schema=None)
     found = past.con.execute(
         f"""
         SELECT coalesce(sum(n), 0), coalesce(sum(n - 1), 0) FROM (

@@ -14,6 +14,7 @@ from pyiceberg.types import LongType
 from plumbline.connect import pinned
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
+from plumbline.connect.tables import SCHEMAS, OwnTable
 from plumbline.contract.errors import SetupError
 
 T = "joined.t"
@@ -57,7 +58,7 @@ def types(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def test_an_empty_table_is_an_empty_view_with_its_types(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
-    assert pinned.scan(con, lake, T, view="v") == pinned.Pinned(T, None, 0, 0)
+    assert pinned.scan(con, lake, T, view="v", schema=None) == pinned.Pinned(T, None, 0, 0)
     assert rows(con, "SELECT * FROM v") == []
     assert types(con) == {
         "id": "INTEGER",
@@ -69,20 +70,20 @@ def test_an_empty_table_is_an_empty_view_with_its_types(con: duckdb.DuckDBPyConn
 
 def test_the_snapshot_stays_when_the_table_moves_on(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     lake.append(T, row(1))
-    first = pinned.scan(con, lake, T, view="v")
+    first = pinned.scan(con, lake, T, view="v", schema=None)
     lake.append(T, row(2))
     assert first.rows == first.files == 1
     assert rows(con, "SELECT id, seen, headers FROM v") == [(1, at(1), [{"key": "h", "value": b"v"}])]
-    again = pinned.scan(con, lake, T, first.snapshot_id, view="v")
+    again = pinned.scan(con, lake, T, first.snapshot_id, view="v", schema=None)
     assert again == first
-    assert pinned.scan(con, lake, T, view="v").rows == 2
+    assert pinned.scan(con, lake, T, view="v", schema=None).rows == 2
 
 
 def test_times_are_utc_whatever_the_machines_zone(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Pacific/Auckland")
     con = pinned.connection()
     lake.append(T, row(1))
-    pinned.scan(con, lake, T, view="v")
+    pinned.scan(con, lake, T, view="v", schema=None)
     assert con.execute("SELECT date_part('hour', seen), CAST(seen AS DATE)::VARCHAR FROM v").fetchall() == [
         (23, "2013-01-01")
     ]
@@ -91,7 +92,9 @@ def test_times_are_utc_whatever_the_machines_zone(lake: Lake, monkeypatch: pytes
 def test_a_filter_skips_files(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     for key in (1, 2, 3):
         lake.append(T, row(key))
-    pin = pinned.scan(con, lake, T, view="v", row_filter="seen >= '2013-01-03T00:00:00+00:00'", columns=["name", "id"])
+    pin = pinned.scan(
+        con, lake, T, view="v", schema=None, row_filter="seen >= '2013-01-03T00:00:00+00:00'", columns=["name", "id"]
+    )
     assert (pin.rows, pin.files) == (1, 1)
     assert set(types(con)) == {"name", "id"}
     assert rows(con, "SELECT id, name FROM v") == [(3, "n3")]
@@ -120,7 +123,7 @@ def test_a_renamed_column_keeps_its_values(
     con: duckdb.DuckDBPyConnection, lake: Lake, columns: list[str] | None
 ) -> None:
     evolved(lake)
-    assert pinned.scan(con, lake, T, view="v", columns=columns).rows == 2
+    assert pinned.scan(con, lake, T, view="v", schema=None, columns=columns).rows == 2
     expected = [(1, "n1", None, at(1)), (2**40, "n2", 77, at(2))]
     assert rows(con, "SELECT id, title, name, seen FROM v ORDER BY id") == expected
     assert rows(con, "SELECT count(*) FROM v") == [(2,)]
@@ -128,19 +131,19 @@ def test_a_renamed_column_keeps_its_values(
 
 def test_an_old_snapshot_is_read_in_its_own_schema(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     before = evolved(lake)
-    pinned.scan(con, lake, T, before, view="v", columns=["id", "name"])
+    pinned.scan(con, lake, T, before, view="v", schema=None, columns=["id", "name"])
     assert rows(con, "SELECT * FROM v") == [(1, "n1")]
     assert types(con)["id"] == "INTEGER"
 
 
 def test_a_missing_snapshot_is_named(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     with pytest.raises(SetupError, match=r"snapshot 42 of joined\.t does not exist: it may have been expired"):
-        pinned.scan(con, lake, T, 42, view="v")
+        pinned.scan(con, lake, T, 42, view="v", schema=None)
 
 
 def test_a_missing_column_is_named(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     with pytest.raises(SetupError, match=r"joined\.t has no column nmae"):
-        pinned.scan(con, lake, T, view="v", columns=["id", "nmae"])
+        pinned.scan(con, lake, T, view="v", schema=None, columns=["id", "nmae"])
 
 
 @pytest.mark.parametrize("vanished", ["*-m0.avro", "*.parquet"])
@@ -149,7 +152,7 @@ def test_a_vanished_file_is_one_error(con: duckdb.DuckDBPyConnection, lake: Lake
     for path in home.lake.rglob(vanished):
         path.unlink()
     with pytest.raises(SetupError, match=r"joined\.t is unreadable"):
-        pinned.scan(con, lake, T, view="v")
+        pinned.scan(con, lake, T, view="v", schema=None)
 
 
 def test_the_temporary_folder_takes_what_memory_cannot(tmp_path: Path) -> None:
@@ -162,3 +165,19 @@ def test_the_temporary_folder_takes_what_memory_cannot(tmp_path: Path) -> None:
 def test_a_long_query_draws_nothing_on_stdout() -> None:
     """DuckDB's bar appears after two seconds, in the middle of a document."""
     assert pinned.connection().execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
+
+
+@pytest.mark.parametrize("own", SCHEMAS)
+def test_a_retyped_column_of_a_table_of_the_jobs_is_refused_by_name(
+    own: OwnTable, con: duckdb.DuckDBPyConnection, lake: Lake
+) -> None:
+    """Whoever reads it, and whichever columns: what another tool did to one of them is not known of the others."""
+    name = next(field.name for field in SCHEMAS[own] if field.type == pa.string())
+    other = pa.schema([field.with_type(pa.int64()) if field.name == name else field for field in SCHEMAS[own]])
+    lake.ensure_table(f"raw.{own}", SCHEMAS[own])
+    lake.ensure_table("raw.other", other)
+    columns = [next(field.name for field in SCHEMAS[own] if field.name != name)]
+    assert pinned.scan(con, lake, f"raw.{own}", view="v", columns=columns, schema=own).rows == 0
+    assert pinned.scan(con, lake, "raw.other", view="v", columns=columns, schema=None).rows == 0
+    with pytest.raises(SetupError, match=f"column {name} of raw.other is long, where the jobs keep string"):
+        pinned.scan(con, lake, "raw.other", view="v", columns=columns, schema=own)

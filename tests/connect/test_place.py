@@ -235,7 +235,7 @@ def test_any_legal_path_is_a_home_of_its_own(tmp_path: Path, name: str) -> None:
     assert len(contents(filled(home.root) if name != "a b" else home)) == len(contents(Home.resolve(tmp_path / "axb")))
     con = connection()
     try:
-        scan(con, Lake.open(home), "raw.t", view="t")
+        scan(con, Lake.open(home), "raw.t", view="t", schema=None)
         found = con.sql("SELECT id, name FROM t ORDER BY ALL").fetchall()
         assert sorted(found, key=str) == sorted(contents(home), key=str)
     finally:

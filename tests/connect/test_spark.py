@@ -84,10 +84,10 @@ def test_rows_deleted_by_spark_are_gone_in_a_pinned_read(spark: SparkSession, la
     spark.sql(f"ALTER TABLE lake.{table} SET TBLPROPERTIES ('write.delete.mode' = 'merge-on-read')")
     spark.sql(f"DELETE FROM lake.{table} WHERE id = 2")
     con = pinned.connection()
-    assert pinned.scan(con, lake, table, view="v").rows == 2
+    assert pinned.scan(con, lake, table, view="v", schema=None).rows == 2
     assert con.execute("SELECT id FROM v ORDER BY id").fetchall() == [(1,), (3,)]
     assert con.execute("SELECT count(*) FROM v").fetchall() == [(2,)]
-    assert pinned.scan(con, lake, table, whole, view="v").rows == 3
+    assert pinned.scan(con, lake, table, whole, view="v", schema=None).rows == 3
     assert con.execute("SELECT id FROM v ORDER BY id").fetchall() == [(1,), (2,), (3,)]
 
 
@@ -96,7 +96,7 @@ def test_a_column_renamed_by_spark_keeps_its_values(spark: SparkSession, lake: L
     spark.sql(f"ALTER TABLE lake.{table} RENAME COLUMN name TO title")
     spark.sql(f"INSERT INTO lake.{table} VALUES (2, TIMESTAMP '2013-01-02 06:00:00', 'n2')")
     con = pinned.connection()
-    pinned.scan(con, lake, table, view="v")
+    pinned.scan(con, lake, table, view="v", schema=None)
     assert con.execute("SELECT id, title FROM v ORDER BY id").fetchall() == [(1, "n1"), (2, "n2")]
 
 

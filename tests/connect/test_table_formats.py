@@ -59,7 +59,7 @@ def create(lake: Lake, name: str, *columns: tuple[str, IcebergType], **options: 
 def read(
     con: duckdb.DuckDBPyConnection, lake: Lake, table: str, where: str = "true", **how: Any
 ) -> list[dict[str, Any]]:
-    pinned.scan(con, lake, table, view="v", **how)
+    pinned.scan(con, lake, table, view="v", schema=None, **how)
     found = con.sql(f"FROM v WHERE {where} ORDER BY id").to_arrow_table().to_pylist()
     return [dict(row) for row in found]
 
@@ -294,7 +294,7 @@ def test_a_changed_table_with_a_file_without_field_ids_is_refused(con: duckdb.Du
     with lake.load("joined.foreign").update_schema() as change:
         change.rename_column("a", "b")
     with pytest.raises(SetupError, match="has no field ids"):
-        pinned.scan(con, lake, "joined.foreign", view="v")
+        pinned.scan(con, lake, "joined.foreign", view="v", schema=None)
 
 
 def test_nanoseconds_keep_their_zone(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
@@ -304,5 +304,5 @@ def test_nanoseconds_keep_their_zone(con: duckdb.DuckDBPyConnection, lake: Lake)
         for field in fields(metadata, "t"):
             field["type"] = "timestamptz_ns"
 
-    pinned.scan(con, lake, edited(lake, table, "ns", nanoseconds), view="v")
+    pinned.scan(con, lake, edited(lake, table, "ns", nanoseconds), view="v", schema=None)
     assert str(con.sql("FROM v").types[1]) == "TIMESTAMPTZ_NS"

@@ -23,6 +23,7 @@ CASES = [
     (ARCHIVE, "topic", "timestamp_ns", RECONCILE),
     *((EPOCHS, "late_watermark_ms", "geometry", line) for line in (RECONCILE, EXPLAIN, LATENESS)),
     *((QUARANTINE, "reason", "geometry", line) for line in (RECONCILE, LIST)),
+    (QUARANTINE, "headers", "timestamp_ns", RECONCILE),
 ]
 
 

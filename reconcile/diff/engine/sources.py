@@ -70,7 +70,7 @@ def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: 
     from plumbline.connect.pinned import scan
 
     table, snapshot = named_snapshot(source, lake)
-    scan(con, lake(), table, snapshot, view=view, as_then=True)
+    scan(con, lake(), table, snapshot, view=view, schema=None, as_then=True)
     plan = lake().load(table).scan(snapshot_id=snapshot)
     if not clashing([field.name for field in plan.projection().fields]):
         return describe(con, view)

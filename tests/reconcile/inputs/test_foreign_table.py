@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.table import Table
 
 from plumbline.contract.errors import ContractError
 from plumbline.contract.loader import parse
@@ -118,6 +120,19 @@ def test_a_ledger_of_another_query_is_none(make_world: MakeWorld) -> None:
     document = theirs(world).reconcile().document
     assert {kind.split()[1] for _, kind in world.told()} == {"unexplained"}
     assert "ledger" in document["unknown"]["lacking"]
+
+
+def test_the_newest_epochs_are_read_once(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, scan, read = theirs(late_and_lost(make_world)), Table.scan, []
+
+    def counted(self: Table, *args: Any, **kwargs: Any) -> Any:
+        if self.name()[-1] == "epochs" and "query_id" in kwargs.get("selected_fields", ()):
+            read.append(self.name())
+        return scan(self, *args, **kwargs)
+
+    monkeypatch.setattr(Table, "scan", counted)
+    world.reconcile()
+    assert len(read) == 1
 
 
 def test_rows_of_epochs_that_were_not_seen_yet_are_not_judged(make_world: MakeWorld) -> None:
