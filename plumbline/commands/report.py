@@ -82,6 +82,11 @@ def report(
       plumbline report flights.yaml --format md | gh pr comment --body-file -
       plumbline report flights.yaml --notebook why_this_key --set KEY=2013-02-19/DL2319/LGA
     """
+    if form == "md" and as_json and out is None and notebook is None:
+        raise UsageError(
+            "--format md prints Markdown, where --json asks for one JSON document",
+            next_step="--format json for the answers as JSON, or name a file for the Markdown with --out",
+        )
     if notebook is not None:
         result = make_notebook(contract_path, home, notebook, runs[0], _settings(settings), out)
     elif settings:

@@ -126,6 +126,16 @@ def test_markdown_goes_to_stdout_or_to_a_file(world: World, capsys: pytest.Captu
     assert target.read_text() == out
 
 
+def test_markdown_on_stdout_is_no_json_document(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = report(world, capsys, "--format", "md", "--json")
+    assert (code, out) == (2, "")
+    assert "--format md prints Markdown, where --json asks for one JSON document. Next: --format json" in err
+    target = world.home.root / "message.md"
+    code, out, _ = report(world, capsys, "--format", "md", "--json", "--out", str(target))
+    assert (code, json.loads(out)["file"]) == (0, str(target))
+    assert target.read_text().startswith("### ")
+
+
 def test_json_holds_answers_runs_and_keys(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = report(world, capsys, "--format", "json")
     assert (code, err) == (0, "")
