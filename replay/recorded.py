@@ -52,12 +52,14 @@ def read_recorded(lake: Lake, contract: Contract) -> list[Recorded]:
 
     Of one checkpoint that is the order of their numbers: the job's clock may have been set back.
     """
+    from plumbline.connect.table_growth import refuse_retyped
     from plumbline.connect.tables import EPOCHS
     from plumbline.contract.identity import rows_condition
 
     if not lake.exists(EPOCHS):
         return []
     table = lake.load(EPOCHS)
+    refuse_retyped(table, "epochs")
     rows = table.scan(row_filter=rows_condition(contract, table.schema().column_names)).to_arrow().to_pylist()
     ended: dict[Any, datetime] = {}
     for row in rows:

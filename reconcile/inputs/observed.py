@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from plumbline.connect.table_growth import refuse_retyped
 from plumbline.connect.tables import EPOCHS
 from plumbline.contract.identity import rows_condition
 from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
@@ -50,7 +49,6 @@ def newest_epochs(lake: Lake, contract: Contract, epochs_id: int | None) -> dict
     if epochs_id is None:
         return {}
     table = lake.load(EPOCHS)
-    refuse_retyped(table, "epochs")
     mine = rows_condition(contract, table.schema().column_names)
     fields = ("query_id", "epoch", "contract", "topic", *(("stream_table",) if "stream_table" in mine else ()))
     rows = table.scan(mine, snapshot_id=epochs_id, selected_fields=fields).to_arrow().select(["query_id", "epoch"])

@@ -13,6 +13,8 @@ from plumbline.connect.disk import is_full, no_space
 from plumbline.connect.lake import Lake
 from plumbline.connect.pinned import connection
 from plumbline.connect.sql_quoting import text
+from plumbline.connect.table_growth import refuse_retyped
+from plumbline.connect.tables import EPOCHS, QUARANTINE, OwnTable
 from plumbline.contract.errors import ContractError, SetupError
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.diff.engine.budget import Budget
@@ -45,6 +47,7 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
         con.execute(f"ATTACH {text(f'{folder}/rows.duckdb')} AS kept (RECOVERY_MODE no_wal_writes)")
         con.execute("USE kept")
         try:
+            _refuse_retyped(lake, contract)
             pins = pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
             _check_key(pins)
             yield pins
@@ -58,6 +61,14 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
         finally:
             con.close()
             lake.dispose()
+
+
+def _refuse_retyped(lake: Lake, contract: Contract) -> None:
+    """`scan` refuses them too, but only once it comes to a table, and some of what is read first is no rows."""
+    own: dict[str, OwnTable] = {EPOCHS: "epochs", QUARANTINE: "quarantine"}
+    for table, kind in (own | dict.fromkeys((contract.left.archive, contract.right.archive), "archive")).items():
+        if lake.exists(table):
+            refuse_retyped(lake.load(table), kind)
 
 
 def _check_key(pins: Pins) -> None:

@@ -22,6 +22,7 @@ CASES = [
     (ARCHIVE, "kafka_timestamp", "geography", RECONCILE),
     (ARCHIVE, "topic", "timestamp_ns", RECONCILE),
     *((EPOCHS, "late_watermark_ms", "geometry", line) for line in (RECONCILE, EXPLAIN, LATENESS)),
+    (EPOCHS, "end_offset", "geometry", [*PLAN, "--late", "faithful"]),
     *((QUARANTINE, "reason", "geometry", line) for line in (RECONCILE, LIST)),
     (QUARANTINE, "headers", "timestamp_ns", RECONCILE),
 ]
