@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from plumbline.contract.errors import UsageError
-from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
+from plumbline.contract.lineage import COORDINATES
 from plumbline.contract.model import Contract
 from plumbline.replay.coverage import covered
 from plumbline.replay.opened import Replay
 from plumbline.replay.plan import Plan
+from plumbline.replay.range_rows import range_view
 from plumbline.replay.store import ReplayFolder
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def check(replay: Replay) -> AuditDocument:
     if ran is None:
         raise UsageError(f"replay {replay.id} has not run yet", next_step=f"plumbline replay run {replay.id} --execute")
     con = connection(temp_dir=folder.scratch)
-    _range_view(con, replay, plan.staging_table, "staging")
+    range_view(con, replay.lake, contract, plan.staging_table, plan.time_range, "staging")
     coverage = {name: covered(con, source, folder.tape / name) for name, source in plan.sources.items()}
     against_batch = _differences(con, replay, contract.output.batch_table)
     against_live = _differences(con, replay, contract.output.stream_table)
@@ -163,20 +164,7 @@ def _differences(con: duckdb.DuckDBPyConnection, replay: Replay, table: str) -> 
     contract = replay.contract
     if not replay.lake.exists(table):
         return None
-    snapshot_id = _range_view(con, replay, table, "other")
+    snapshot_id = range_view(con, replay.lake, contract, table, replay.plan.time_range, "other")
     rules = Rules(contract.value_columns, tolerances=contract.reconcile.as_tolerances())
     found = compare(con, "other", "staging", contract.output.key, rules)
     return {"table": table, "snapshot_id": snapshot_id, "counts": cast("Counts", dict(found.counts))}
-
-
-def _range_view(con: duckdb.DuckDBPyConnection, replay: Replay, table: str, view: str) -> int | None:
-    """Create `view` over the rows of the plan's range in the current snapshot of `table`; returns the snapshot."""
-    from plumbline.connect.pinned import scan
-
-    within = replay.plan.time_range
-    pinned = scan(con, replay.lake, table, view=f"{view}_files", row_filter=within.iceberg(EVENT_TIME), schema=None)
-    con.execute(
-        f"CREATE OR REPLACE VIEW {view} AS "
-        f'SELECT * EXCLUDE ("{REPLAY_ID}") FROM {view}_files WHERE {within.sql(EVENT_TIME)}'
-    )
-    return pinned.snapshot_id

@@ -11,12 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.file_formats import refuse_unread_files, refuse_unwritable
+from plumbline.connect.file_formats import refuse_unwritable
 from plumbline.contract.errors import UsageError
-from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.replay import looking, needs, recorded, sourcing
+from plumbline.replay.range_rows import range_view, refuse_without_event_time
 from plumbline.replay.settled import refuse_unsettled, settled_us
 from plumbline.replay.sourcing import SourcePlan
 from plumbline.replay.store import ReplayFolder
@@ -120,6 +120,7 @@ def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_ra
     lake = Lake.open(home, contract.catalog)
     if asked.perturb is None:
         refuse_unwritable(lake.load(contract.output.stream_table), "the publication of a replay")
+        refuse_without_event_time(lake, contract)
     refuse_unsettled(lake, contract, time_range)
     decided, rows = _decided(lake, home, contract, time_range, asked)
     made = Plan(
@@ -227,11 +228,12 @@ def body_hash(body: dict[str, Any]) -> str:
 
 def _replaced(lake: Lake, contract: Contract, time_range: TimeRange) -> dict[str, Any]:
     """What publish would replace in the stream table as it is now."""
-    table = contract.output.stream_table
-    found = lake.load(table).scan(row_filter=time_range.iceberg(EVENT_TIME) or "true")
-    refuse_unread_files(found.plan_files(), table)
-    rows = found.count()
-    return {"table": table, "rows": rows}
+    from plumbline.connect.pinned import connection
+
+    con, table = connection(), contract.output.stream_table
+    range_view(con, lake, contract, table, time_range, "replaced")
+    [(rows,)] = con.execute("SELECT count(*) FROM replaced").fetchall()
+    return {"table": table, "rows": int(rows)}
 
 
 def _replay_id(time_range: TimeRange, decided: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from plumbline.contract.model import Contract
 from plumbline.replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, begin, done, last_action
 from plumbline.replay.opened import Replay
 from plumbline.replay.plan import Plan
+from plumbline.replay.range_rows import refuse_without_event_time
 from plumbline.replay.store import ReplayFolder
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def replace_range(replay: Replay, *, accept: Collection[str] = ()) -> CommitDocu
     refuse_other_names(replay.contract)
     audited, lake = _require_audit(replay, accept), replay.lake
     table = lake.load(name)
+    refuse_without_event_time(lake, replay.contract)
     if _last(lake, table, plan) == PUBLISHED:
         return _result(plan, table, PUBLISHED, changed=False)
     if not lake.exists(plan.staging_table):
@@ -93,6 +95,7 @@ def rollback(replay: Replay) -> CommitDocument:
     """
     lake, plan, name = replay.lake, replay.plan, replay.contract.output.stream_table
     table = lake.load(name)
+    refuse_without_event_time(lake, replay.contract)
     if not is_published(lake, table, plan):
         return _result(plan, table, ROLLED_BACK, changed=False)
 
