@@ -10,7 +10,7 @@ CAUSE = Cause(
     precedence=40,
     title="the left record was late and dropped",
     proof="""
-        (batch_has_left AND other_lineage AND left_late
+        (batch_has_left AND other_lineage AND left_late AND NOT stream_holds_row
             AND (NOT batch_has_right OR coalesce(right_decided, true)) AND NOT coalesce(right_vanished, false))
         OR (class = 'extra' AND NOT stream_has_left AND right_alone AND right_admitted)
     """,

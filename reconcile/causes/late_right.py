@@ -11,9 +11,9 @@ CAUSE = Cause(
     precedence=50,
     title="the right record was late and dropped",
     proof="""
-        (batch_has_right AND other_lineage AND right_late AND left_admitted AND left_final
-            AND NOT coalesce(left_vanished, false))
-        OR (batch_has_right AND NOT batch_has_left AND other_lineage AND right_late)
+        (batch_has_right AND other_lineage AND right_late AND NOT stream_holds_row
+            AND left_admitted AND left_final AND NOT coalesce(left_vanished, false))
+        OR (batch_has_right AND NOT batch_has_left AND other_lineage AND right_late AND NOT stream_holds_row)
         OR (class = 'extra' AND NOT stream_has_right AND left_alone AND left_admitted)
     """,
     evidence=("right_topic", "right_partition", "right_offset", "right_event_time", "right_epoch",

@@ -7,7 +7,7 @@ CAUSE = Cause(
     precedence=60,
     title="the stream's window is still open",
     proof="""
-        (batch_present AND other_lineage
+        (batch_present AND other_lineage AND NOT stream_holds_row
         AND (NOT left_read
              OR (batch_has_right AND NOT right_read)
              OR (left_admitted AND NOT coalesce(left_final, false) AND (NOT batch_has_right OR right_late))
@@ -20,7 +20,8 @@ CAUSE = Cause(
     is_drift=False,
     needs=("lineage", "archive", "ledger", "rule"),
     without_rule="""
-        (batch_present AND other_lineage AND (NOT left_read OR (batch_has_right AND NOT right_read))) OR beyond_batch
+        (batch_present AND other_lineage AND NOT stream_holds_row
+            AND (NOT left_read OR (batch_has_right AND NOT right_read))) OR beyond_batch
     """,
     remedy="Nothing: compare again when the stream has closed these windows.",
     repair="wait",

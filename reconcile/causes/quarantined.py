@@ -10,7 +10,7 @@ CAUSE = Cause(
     precedence=35,
     title="an input record is in quarantine",
     proof="""
-        (batch_present AND other_lineage
+        (batch_present AND other_lineage AND NOT stream_holds_row
             AND ((batch_has_left AND left_quarantine IS NOT NULL)
                 OR (batch_has_right AND right_quarantine IS NOT NULL)))
         OR (class = 'extra' AND (left_partners_quarantined OR right_partners_quarantined))

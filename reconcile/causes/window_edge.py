@@ -12,7 +12,8 @@ CAUSE = Cause(
     proof="""
         at_bound AND other_lineage AND (
             (stream_has_left AND stream_has_right AND NOT coalesce(batch_has_left AND batch_has_right, false))
-            OR (left_admitted AND right_admitted AND (stream_knows_left OR stream_knows_right)))
+            OR (left_admitted AND right_admitted AND NOT stream_holds_row
+                AND (stream_knows_left OR stream_knows_right)))
     """,
     evidence=("left_topic", "left_partition", "left_offset", "left_event_time", "right_topic", "right_partition",
               "right_offset", "right_event_time"),

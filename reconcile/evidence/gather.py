@@ -9,7 +9,7 @@ from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_int
 from plumbline.reconcile.evidence.stream_known import stream_known
 from plumbline.reconcile.inputs.epoch_spans import Progress, may_come
 from plumbline.reconcile.inputs.pinned_views import Pins
-from plumbline.reconcile.relations.evidence import EVIDENCE, INPUTS, PAIRS, RECORDS
+from plumbline.reconcile.relations.evidence import EVIDENCE, INPUTS, MAYBE_HELD, PAIRS, RECORDS
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, SPANS, TAKEN
 from plumbline.reconcile.relations.relation import Relation
 
@@ -37,8 +37,9 @@ def gather(pins: Pins, progress: Progress, differing: Relation) -> Relation:
     if the stream took that. `right_decided` says that no row of a left record's partner will take its place,
     `stream_copies` counts the stream rows of one key and lineage, `beyond_batch` says that no batch run covers
     all partners of a right record. `outside_within` says that the two records lie further apart than the contract
-    joins, `at_bound` that they lie within a millisecond of a bound of `within`. NULL is unknown: no lineage, not
-    archived, no ledger.
+    joins, `at_bound` that they lie within a millisecond of a bound of `within`. `stream_holds_row` says that the stream
+    table holds the batch's row after all, under another event time or key, or may hold it there: what is not NULL.
+    Else NULL is unknown: no lineage, not archived, no ledger.
     """
     INPUTS.fill(pins.con, _inputs(differing))
     known = stream_known(pins, INPUTS)
@@ -183,6 +184,7 @@ def _found(pins: Pins, progress: Progress, known: Relation, seen: Relation) -> s
         WITH {_matched("left", known)}, {_matched("right", known)}, nameless AS ({_nameless(known)})
         SELECT i.id, i.class, i.key, i.columns,
             CASE WHEN p.partition IS NOT NULL THEN true WHEN n.event_time IS NULL THEN false END AS stream_has_pair,
+            {_ROW_IS_HELD} AS stream_holds_row,
             i.batch_count AS left_count, i.stream_count AS right_count,
             i.batch_row, i.stream_row, i.event_time, i.batch_event_time, i.stream_event_time,
             i.batch_present, i.stream_present, i.batch_has_left, i.stream_has_left, i.batch_has_right,
@@ -207,7 +209,15 @@ def _found(pins: Pins, progress: Progress, known: Relation, seen: Relation) -> s
         LEFT JOIN {PAIRS["stream", "left"]} p ON p.partition = i.left_partition AND p."offset" = i.left_offset
             AND p.other_partition = i.right_partition AND p.other_offset = i.right_offset
         LEFT JOIN nameless n ON n.event_time = i.event_time
+        LEFT JOIN {MAYBE_HELD} h USING (id)
     """
+
+
+_ROW_IS_HELD = """
+    coalesce(CASE WHEN i.batch_has_left AND i.batch_has_right THEN p.partition IS NOT NULL
+        WHEN i.batch_has_left THEN ml."offset" IS NOT NULL WHEN i.batch_has_right THEN mr."offset" IS NOT NULL END,
+        false) OR h.id IS NOT NULL"""
+"""Whether the stream table holds the batch's row somewhere: its pair, or a row of its only record."""
 
 
 def _nameless(known: Relation) -> str:

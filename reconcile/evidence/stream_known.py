@@ -8,29 +8,35 @@ from __future__ import annotations
 
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, RIGHT_OFFSET, SIDES
-from plumbline.reconcile.inputs.day_ranges import Elsewhere
+from plumbline.reconcile.inputs.day_ranges import Elsewhere, Windows
 from plumbline.reconcile.inputs.pinned_views import Pins, output_view
-from plumbline.reconcile.relations.evidence import ELSEWHERE, HELD_ELSEWHERE, STREAM_KNOWN
+from plumbline.reconcile.relations.evidence import ELSEWHERE, HELD_ELSEWHERE, MAYBE_HELD, STREAM_KNOWN
 from plumbline.reconcile.relations.relation import Relation
 
-_MISSING = "class = 'missing'"
+_LACKING = "(class = 'missing' OR (class = 'mismatch' AND NOT same_lineage))"
+"""The stream lacks the batch's row, as far as was read."""
+_SOUGHT = f"({_LACKING} OR (class = 'extra' AND (left_offset IS NULL OR right_offset IS NULL)))"
+"""And where it has an unmatched row instead of one that the batch has."""
 _UNTOLD = f"s.{LEFT_OFFSET} IS NULL AND s.{RIGHT_OFFSET} IS NULL"
 
 
 def stream_known(pins: Pins, inputs: Relation) -> Relation:
-    """The view of the stream's rows that decide about those that are read.
+    """The view of the stream's rows that decide about those that are read. Fills MAYBE_HELD.
 
     Where the stream lacks rows of the batch's, those are looked for among all rows of the pinned snapshot, by their
     records, and a row that does not name its records by its key. Only these few are kept.
     """
     around, table = pins.around(pins.stream), pins.contract.output.stream_table
+    MAYBE_HELD.fill(pins.con, MAYBE_HELD.nothing)
     everything = pins.read_around.iceberg(EVENT_TIME) is None
-    if everything or not inputs.any(pins.con, _MISSING) or not pins.has_moments(table):
+    if everything or not inputs.any(pins.con, _SOUGHT) or not pins.has_moments(table):
         return around
     output_view(pins, ELSEWHERE, table, Elsewhere(pins.read_around, _places(pins, table, inputs)))
     held = HELD_ELSEWHERE.fill(pins.con, _held(pins, inputs))
     if not held.any(pins.con):
         return around
+    if held.any(pins.con, f"{LEFT_OFFSET} IS NULL AND {RIGHT_OFFSET} IS NULL") and pins.stream_has_lineage:
+        MAYBE_HELD.fill(pins.con, f"SELECT DISTINCT i.id FROM {_untold_of_key(pins, inputs)}")
     return STREAM_KNOWN.fill(pins.con, f"FROM {around} UNION ALL BY NAME FROM {held}")
 
 
@@ -41,7 +47,7 @@ def _places(pins: Pins, table: str, inputs: Relation) -> str | None:
     found = []
     for side in SIDES:
         column = f"_{side}_offset"
-        span = f"SELECT min({side}_offset), max({side}_offset) FROM {inputs} WHERE {_MISSING}"
+        span = f"SELECT min({side}_offset), max({side}_offset) FROM {inputs} WHERE {_SOUGHT}"
         [(least, most)] = pins.con.execute(span).fetchall()
         if least is not None:
             found.append(f"({column} >= {least} and {column} <= {most})")
@@ -53,18 +59,36 @@ def _held(pins: Pins, inputs: Relation) -> str:
 
     A row that does not name its records, and has a missing row's key, may be that row: it stands for its event time.
     """
-    missing = f"(SELECT * FROM {inputs} WHERE {_MISSING})"
+    sought = f"(SELECT * FROM {inputs} WHERE {_SOUGHT})"
     places = ", ".join(f"s.{name}" for name in COORDINATES)
-    same = " AND ".join(
-        f"i.key.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in pins.contract.output.key
-    )
     of_records = [
-        f"SELECT s.{EVENT_TIME}, {places} FROM {ELSEWHERE} s SEMI JOIN {missing} i"
+        f"SELECT s.{EVENT_TIME}, {places} FROM {ELSEWHERE} s SEMI JOIN {sought} i"
         f" ON i.{side}_partition = s._{side}_partition AND i.{side}_offset = s._{side}_offset"
         for side in SIDES
     ]
     untold = [
         f"SELECT s.{EVENT_TIME}, {places} FROM {ELSEWHERE} s WHERE {_UNTOLD} AND s.{EVENT_TIME} IS NULL",
-        f"SELECT i.event_time, {places} FROM {ELSEWHERE} s JOIN {missing} i ON {same} WHERE {_UNTOLD}",
+        f"SELECT i.event_time, {places} FROM {_untold_of_key(pins, inputs)}",
     ]
     return " UNION ".join([*of_records, *untold])
+
+
+def _untold_of_key(pins: Pins, inputs: Relation) -> str:
+    """Rows elsewhere that do not name their records (s), beside the missing rows of their key (i)."""
+    same = " AND ".join(
+        f"i.key.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in pins.contract.output.key
+    )
+    return f"{ELSEWHERE} s JOIN (SELECT * FROM {inputs} WHERE {_LACKING}) i ON {same} WHERE {_UNTOLD}"
+
+
+def days_of_rows_outside(pins: Pins, findings: Relation) -> str:
+    """SQL: the days of findings whose batch row the stream table holds outside of the range, or may hold there."""
+    table = pins.contract.output.stream_table
+    output_view(pins, ELSEWHERE, table, Elsewhere(Windows((pins.time_range,)), _places(pins, table, findings)))
+    row = " AND ".join(
+        f"s._{side}_{part} IS NOT DISTINCT FROM CASE WHEN i.batch_has_{side} THEN i.{side}_{part} END"
+        for side in SIDES
+        for part in ("partition", "offset")
+    )
+    day, lacking = "SELECT date_trunc('day', i.event_time)", f"(SELECT * FROM {findings} WHERE {_LACKING})"
+    return f"{day} FROM {ELSEWHERE} s JOIN {lacking} i ON {row} UNION {day} FROM {_untold_of_key(pins, findings)}"

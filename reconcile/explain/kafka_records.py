@@ -13,7 +13,7 @@ from plumbline.reconcile.explain.story import Delivered
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import ARCHIVE_COLUMNS, Pins
 from plumbline.reconcile.inputs.row_commits import commit_of
-from plumbline.reconcile.relations.inputs import LEDGER, READ, SPANS
+from plumbline.reconcile.relations.inputs import COPIES, LEDGER, READ, SPANS
 from plumbline.reconcile.relations.judge import RECORDS_OF_KEY, VALUES
 from plumbline.reconcile.relations.relation import Relation
 
@@ -113,8 +113,8 @@ def _delivered(pins: Pins, side: str, ledger: bool) -> Iterable[Delivered]:
     """The collected records of one side with the epoch that read them and the commit that archived them."""
     contract = pins.contract
     name, source = (contract.join.left, contract.left) if side == "left" else (contract.join.right, contract.right)
-    found = pins.con.execute(_read_in(side, name)).fetchall()
-    for partition, offset, event_us, kafka_us, epoch, watermark_ms, planned_us, read in found:
+    found = pins.con.execute(_read_in(pins, side, name)).fetchall()
+    for partition, offset, event_us, kafka_us, epoch, watermark_ms, planned_us, read, written in found:
         event_time = _moment(event_us)
         archived = None
         if event_time is not None:
@@ -134,28 +134,38 @@ def _delivered(pins: Pins, side: str, ledger: bool) -> Iterable[Delivered]:
             late_watermark_ms=watermark_ms,
             read=read if ledger else None,
             proven=not pins.unproven_spark and not pins.contradicted,
+            written=written,
             archived_at=archived.at if archived else None,
             archive_snapshot=archived.snapshot_id if archived else None,
         )
 
 
-def _read_in(side: str, source: str) -> str:
-    """The collected records of one side beside the epoch that read them: its number, late watermark and planning."""
+def _read_in(pins: Pins, side: str, source: str) -> str:
+    """The collected records of one side beside the epoch that read them: its number, late watermark and planning.
+
+    Whether the stream holds a row of it is told of events with one delivery: rows name each event's first.
+    """
     return f"""
         WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
         planned AS (
             SELECT epoch, start_offset, partition, any_value(planned_at) AS planned_at
             FROM {LEDGER} WHERE source = {text(source)} GROUP BY ALL
+        ),
+        written AS (
+            SELECT DISTINCT _{side}_partition AS partition, _{side}_offset AS "offset"
+            FROM {pins.stream} WHERE _replay_id IS NULL
         )
         SELECT r.partition, r."offset", epoch_us(r.event_time), epoch_us(r.kafka_timestamp),
             CASE WHEN r."offset" < s.end_offset THEN s.epoch END,
             CASE WHEN r."offset" < s.end_offset THEN s.late_watermark_ms END,
             CASE WHEN r."offset" < s.end_offset THEN epoch_us(p.planned_at) END,
-            r."offset" < coalesce(n.end_offset, 0)
+            r."offset" < coalesce(n.end_offset, 0), w."offset" IS NOT NULL AND c."offset" IS NULL
         FROM {RECORDS_OF_KEY[side]} r
         ASOF LEFT JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
         LEFT JOIN planned p ON p.epoch = s.epoch AND p.partition = s.partition AND p.start_offset = s.start_offset
         LEFT JOIN {READ} n ON n.side = '{side}' AND n.partition = r.partition
+        LEFT JOIN written w ON w.partition = r.partition AND w."offset" = r."offset"
+        LEFT JOIN {COPIES[side]} c ON c.partition = r.partition AND c."offset" = r."offset"
         ORDER BY r.kafka_timestamp, r.partition, r."offset"
     """
 

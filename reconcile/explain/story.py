@@ -28,7 +28,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class Delivered:
-    """One Kafka record of the key and what became of it. Times are UTC, watermarks ms, event time us."""
+    """One Kafka record of the key and what became of it. Times are UTC, watermarks ms, event time us.
+
+    `written`: the stream table holds a row of it that no replay brought.
+    """
 
     source: str
     topic: str
@@ -44,23 +47,28 @@ class Delivered:
     archived_at: datetime | None
     archive_snapshot: int | None
     proven: bool = True
+    written: bool = False
 
     @property
     def fate(self) -> str:
-        """`admitted`, `dropped`, `not read`, or `not in the ledger`; `read` where nobody knows which of the first two,
-        for Spark's rule of lateness is not proven."""
+        """`admitted`, `dropped`, `not read`, or `not in the ledger`; `read` where nobody knows which of the first two:
+        Spark's rule of lateness is not proven, or the table holds a row of a record that was late by it."""
         if self.epoch is None or self.late_watermark_ms is None or self.event_us is None:
             return UNREAD if self.read is False else UNKNOWN
-        if not self.proven:
+        late = is_late(self.event_us, self.late_watermark_ms)
+        if not self.proven or (late and self.written):
             return READ
-        return DROPPED if is_late(self.event_us, self.late_watermark_ms) else ADMITTED
+        return DROPPED if late else ADMITTED
 
     @property
     def late_by_ms(self) -> int | None:
         """By how many ms the event time was behind the watermark; None unless dropped."""
-        if self.fate != DROPPED or self.late_watermark_ms is None or self.event_us is None:
-            return None
-        return (self.late_watermark_ms * 1000 - self.event_us) // 1000
+        return self.behind_ms if self.fate == DROPPED else None
+
+    @property
+    def behind_ms(self) -> int:
+        """By how many ms its event time was behind the watermark of its epoch."""
+        return ((self.late_watermark_ms or 0) * 1000 - (self.event_us or 0)) // 1000
 
     @property
     def place(self) -> str:
@@ -119,6 +127,8 @@ def _fate(record: Delivered) -> str:
 
     watermark = format.moment(from_micros(record.late_watermark_ms * 1000)) if record.late_watermark_ms else "none yet"
     where = f"{record.place} read in epoch {record.epoch}, late watermark {watermark}"
+    if record.fate == READ and record.proven:
+        return f"{where}: late by {format.delay(record.behind_ms)}, and yet the stream holds a row of it"
     if record.fate == READ:
         return f"{where}: in time or dropped, which is not known of this Spark, whose rule of lateness is not proven"
     if record.late_by_ms is not None:

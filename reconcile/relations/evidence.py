@@ -116,6 +116,12 @@ HELD_ELSEWHERE = Relation(
     "those of them that may be rows that the stream seems to lack",
     LINEAGE_COLUMNS.removesuffix(", _replay_id VARCHAR"),
 )
+MAYBE_HELD = Relation(
+    "maybe_held",
+    _KNOWN,
+    "differences whose batch row may be a stream row elsewhere that does not name its records: it has the key",
+    "id BIGINT",
+)
 STREAM_KNOWN = Relation(
     "stream_rows_known",
     _KNOWN,
@@ -153,6 +159,7 @@ EVIDENCE = Relation(
     f"id BIGINT, class VARCHAR, key STRUCT, columns VARCHAR[], event_time {TIME}, batch_row JSON, stream_row JSON, "
     f"batch_event_time {TIME}, stream_event_time {TIME}, batch_present BOOLEAN, stream_present BOOLEAN, "
     "same_lineage BOOLEAN, other_lineage BOOLEAN, of_two_rows BOOLEAN, replay_id VARCHAR, stream_has_pair BOOLEAN, "
+    "stream_holds_row BOOLEAN, "
     "stream_copies BIGINT, batch_snapshot_id BIGINT, evict_watermark_ms BIGINT, closed_until_us BIGINT, "
     "right_closed_until_us BIGINT, outside_within BOOLEAN, at_bound BOOLEAN, right_decided BOOLEAN, "
     f"beyond_batch BOOLEAN, {_sides_of(_OF_SIDE)}",

@@ -35,6 +35,7 @@ KEPT = replace(
     kind="TEMP TABLE",
     meaning="the findings of days whose verdict is kept",
 )
+KEPT_LACKING = replace(KEPT, name="kept_lacking", meaning="those of them whose cause says that the stream lacks a row")
 FINDINGS = replace(
     ATTRIBUTED,
     name="findings",

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from plumbline.reconcile.evidence.differing_rows import Differing
 
 LATE = ("late_left", "late_right")
+LACKING = ("quarantined", *LATE)
+"""Causes that say of a row that the stream never wrote it. Reuse looks whether it is there after all."""
 LASTING = (
     "duplicate_input",
     "double_commit",
     "value_divergence",
     "arrived_after_batch",
-    "quarantined",
-    *LATE,
+    *LACKING,
 )
 """Causes whose proof stands as long as the inputs do. `pending` settles, `unexplained` may find its cause, a lost row
 may turn up under another event time, and a cause that is not named here is looked at again every time."""

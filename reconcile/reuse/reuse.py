@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from plumbline.connect import pinned
-from plumbline.connect.sql_quoting import ident
+from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import EVENT_TIME
+from plumbline.reconcile.evidence.stream_known import days_of_rows_outside
 from plumbline.reconcile.inputs.day_ranges import Windows, days_of
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.evidence import REFUSALS
-from plumbline.reconcile.relations.judge import ALL_REFUSALS, BATCH_KEYS, FINDINGS, KEPT, KEPT_REFUSALS
+from plumbline.reconcile.relations.judge import ALL_REFUSALS, BATCH_KEYS, FINDINGS, KEPT, KEPT_LACKING, KEPT_REFUSALS
 from plumbline.reconcile.relations.relation import Relation, Sided
 from plumbline.reconcile.reuse.digests import Inputs, Mark, mark
-from plumbline.reconcile.reuse.eligibility import days, same_key
+from plumbline.reconcile.reuse.eligibility import LACKING, days, same_key
 from plumbline.reconcile.reuse.stored_days import Verdict
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ def bring_back(pins: Pins, attributed: Relation, verdicts: Mapping[datetime, Ver
 def entangled(pins: Pins, kept: Relation, drifted: Relation, verdicts: Mapping[datetime, Verdict]) -> set[datetime]:
     """The kept days that have rows of a key that differs on a day that was read, or the reverse.
 
-    Such a key can only be judged by all its rows; one that differs nowhere is equal as a whole.
+    Such a key can only be judged by all its rows; one that differs nowhere is equal as a whole. And those with a row
+    that the stream lacked and that stands outside of the range now.
     """
     if not verdicts:
         return set()
     unread = Windows.of(part for day, part in days_of(pins.time_range).items() if day in verdicts)
-    return _keys_read_now(pins, kept) | _keys_not_read(pins, drifted, unread)
+    return _keys_read_now(pins, kept) | _keys_not_read(pins, drifted, unread) | _held_outside(pins, kept)
 
 
 def all_findings(pins: Pins, progress: Progress, attributed: Relation, kept: Relation) -> Relation:
@@ -115,6 +117,12 @@ def _stands(pins: Pins, progress: Progress, ledger: Mark | None) -> bool:
     if ledger is None:
         return progress.query_id is None
     return progress.query_id == ledger.query_id and mark(pins, ledger.query_id, ledger.epoch) == ledger
+
+
+def _held_outside(pins: Pins, kept: Relation) -> set[datetime]:
+    """Kept days of rows that lateness or a quarantine took from the stream, and that its table holds now."""
+    lacking = KEPT_LACKING.fill(pins.con, f"FROM {kept} WHERE cause IN ({', '.join(map(text, LACKING))})")
+    return days(pins.con, days_of_rows_outside(pins, lacking)) if lacking.any(pins.con) else set()
 
 
 def _keys_read_now(pins: Pins, kept: Relation) -> set[datetime]:

@@ -259,3 +259,13 @@ def test_the_command_takes_the_contract_from_the_environment(
 def test_a_wrongly_spelled_key_is_a_usage_error(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         command.main(arguments, standalone_mode=False)
+
+
+def test_a_late_record_of_which_the_stream_holds_a_row_is_not_called_dropped(make_world: MakeWorld) -> None:
+    world = make_world()
+    stream_of(world, [show("x", 3)])
+    world.stream.append(Row(world.record("x")))
+    story = told(world.write(), "x")
+    assert [(record["fate"], record["late_by_ms"]) for record in story["records"]] == [("read", None)]
+    [read] = [moment["text"] for moment in story["story"] if moment["what"] == "read"]
+    assert read.endswith(": late by 1 h 27 min, and yet the stream holds a row of it")
