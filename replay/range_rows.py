@@ -70,7 +70,7 @@ def range_view(
             where=f"table {table}",
             next_step="name the column that has them as output.event_time",
         )
-    skips = time_range.iceberg(columns[0]) if [held[name] for name in columns] == [ZONED] else None
+    skips = time_range.iceberg(ident(columns[0])) if [held[name] for name in columns] == [ZONED] else None
     pinned = scan(con, lake, table, view=f"{view}_files", row_filter=skips, schema=None)
     shown = f"* EXCLUDE ({ident(REPLAY_ID)})" if REPLAY_ID in held else "*"
     con.execute(

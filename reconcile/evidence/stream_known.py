@@ -7,15 +7,17 @@ is written: what it was made from is not lost.
 from __future__ import annotations
 
 from plumbline.connect.sql_quoting import ident
+from plumbline.connect.their_columns import their_columns
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, RIGHT_OFFSET, SIDES
 from plumbline.reconcile.inputs.day_ranges import Elsewhere, Windows
+from plumbline.reconcile.inputs.lineage_types import column_types
 from plumbline.reconcile.inputs.pinned_views import Pins, output_view
 from plumbline.reconcile.relations.evidence import ELSEWHERE, HELD_ELSEWHERE, MAYBE_HELD, STREAM_KNOWN
 from plumbline.reconcile.relations.relation import Relation
 
 _LACKING = "(class = 'missing' OR (class = 'mismatch' AND NOT same_lineage))"
 """The stream lacks the batch's row, as far as was read."""
-_SOUGHT = f"({_LACKING} OR (class = 'extra' AND (left_offset IS NULL OR right_offset IS NULL)))"
+_SOUGHT = f"({_LACKING} OR (class = 'extra' AND (left_offset IS NULL) <> (right_offset IS NULL)))"
 """And where it has an unmatched row instead of one that the batch has."""
 _UNTOLD = f"s.{LEFT_OFFSET} IS NULL AND s.{RIGHT_OFFSET} IS NULL"
 
@@ -42,16 +44,18 @@ def stream_known(pins: Pins, inputs: Relation) -> Relation:
 
 def _places(pins: Pins, table: str, inputs: Relation) -> str | None:
     """A PyIceberg filter that skips files without any of the missing rows' records; None where nothing skips them."""
-    if not set(COORDINATES) <= set(pins.lake.load(table).schema().column_names):
+    held = column_types(pins.lake, table)
+    names = {name: name for name in held} | their_columns(pins.contract, table, held)
+    if not set(COORDINATES) <= names.keys():
         return None
     found = []
     for side in SIDES:
-        column = f"_{side}_offset"
+        column = ident(names[f"_{side}_offset"])
         span = f"SELECT min({side}_offset), max({side}_offset) FROM {inputs} WHERE {_SOUGHT}"
         [(least, most)] = pins.con.execute(span).fetchall()
         if least is not None:
             found.append(f"({column} >= {least} and {column} <= {most})")
-    return " or ".join([*found, f"({LEFT_OFFSET} is null and {RIGHT_OFFSET} is null)"])
+    return " or ".join([*found, f"({ident(names[LEFT_OFFSET])} is null and {ident(names[RIGHT_OFFSET])} is null)"])
 
 
 def _held(pins: Pins, inputs: Relation) -> str:

@@ -260,7 +260,7 @@ def output_view(pins: Pins, view: Relation, table: str, times: Times) -> None:
     in_range = times if columns else TimeRange()
     told = theirs.get(EVENT_TIME, EVENT_TIME)
     zoned = told == EVENT_TIME or held[told] == "timestamptz"
-    pruned = in_range.iceberg(told) if columns == (EVENT_TIME,) and zoned else None
+    pruned = in_range.iceberg(ident(told)) if columns == (EVENT_TIME,) and zoned else None
     _scan(pins, table, pins.snapshots[table], view, pruned, schema=None)
     source = f"({under_our_names(view.pinned.name, theirs, held)})" if theirs else str(view.pinned)
     untold = has.intersection(COORDINATES) if not has.issuperset(COORDINATES) else set()

@@ -66,6 +66,21 @@ def late_and_lost(make_world: MakeWorld) -> World:
     return world
 
 
+def test_its_columns_may_be_called_as_words_of_a_filter(make_world: MakeWorld) -> None:
+    world = theirs(late_and_lost(make_world))
+    names = {"shown": "not", "show_o": "null", "play_o": "and"}
+    with world.lake.load(STREAM).update_schema() as change:
+        for name, now in names.items():
+            change.rename_column(name, now)
+    job = JOB.replace("TIME", "shown")
+    for name, now in names.items():
+        job = job.replace(f": {name}", f": '{now}'")
+    text = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer")
+    world.contract = parse(text + job, "plays.yaml")
+    document = world.reconcile(time_range=TimeRange(START, START.replace(day=2))).document
+    assert document["causes"] == {"late_left": 1, "late_right": 1, "unexplained": 1}
+
+
 def test_causes_are_told_under_the_names_that_the_job_uses(make_world: MakeWorld) -> None:
     """What the job must have written is not claimed: it may join otherwise than the contract says."""
     world = theirs(late_and_lost(make_world))
