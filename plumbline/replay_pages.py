@@ -12,7 +12,16 @@ from plumbline.output import emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from plumbline.replay.document_types import AuditDocument, CommitDocument, Listed, RunDocument, StatusDocument
+    from plumbline.replay.document_types import (
+        AuditDocument,
+        CommitDocument,
+        Listed,
+        PlanDocument,
+        PlannedSource,
+        RunDocument,
+        SeriesDocument,
+        StatusDocument,
+    )
 
 
 def only_shown(what: str, made: Any, as_json: bool) -> None:
@@ -21,7 +30,7 @@ def only_shown(what: str, made: Any, as_json: bool) -> None:
     emit(document, as_json, lambda console: console.print(f"{what}, range {made.time_range}. Add --execute to do it."))
 
 
-def show_plan(body: dict[str, Any], home: Home, console: Console) -> None:
+def show_plan(body: PlanDocument, home: Home, console: Console) -> None:
     """One plan: what is read through which door, how long it may take, what publish would replace."""
     kind = "late rows included" if body["late"] == "complete" else "the recorded epochs, late rows dropped as they were"
     order = "" if body["perturb"] is None else f", in another order (seed {body['perturb']})"
@@ -39,7 +48,7 @@ def show_plan(body: dict[str, Any], home: Home, console: Console) -> None:
     console.print(f"next: plumbline replay run {body['replay_id']}{home.option} --execute")
 
 
-def _show_source(name: str, source: dict[str, Any], console: Console) -> None:
+def _show_source(name: str, source: PlannedSource, console: Console) -> None:
     places = {
         "iceberg": f"from {source['table']} at snapshot {source['snapshot_id']}",
         "kafka": f"from topic {source['topic']}",
@@ -56,7 +65,7 @@ def _show_source(name: str, source: dict[str, Any], console: Console) -> None:
         console.print(f"    partition {piece['partition']} offsets {span}{rows} {places[piece['door']]}")
 
 
-def show_series(several: dict[str, Any], home: Home, console: Console) -> None:
+def show_series(several: SeriesDocument, home: Home, console: Console) -> None:
     """The plans of one series, a line each."""
     for body in several["replays"]:
         rows = body["replaces"]["rows"]

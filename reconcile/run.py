@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.ranges import TimeRange, spell_time
@@ -26,7 +26,10 @@ from plumbline.reconcile.judge.unknown_causes import lacking, unknown
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
+    from plumbline.contract.findings import Cause
     from plumbline.contract.model import Contract
+    from plumbline.reconcile.diff.document_types import SchemaFinding
+    from plumbline.reconcile.judge.document_types import ReconcileDocument, Stream
     from plumbline.reconcile.relations.relation import Relation
 
 
@@ -35,7 +38,7 @@ class Run:
     """A finished reconcile: the document of `plumbline reconcile --json`, the books behind its ledger, and a finding
     of the cause that decides what to do, where that is to look at one key."""
 
-    document: dict[str, Any]
+    document: ReconcileDocument
     books: Books
     examples: tuple[dict[str, Any], ...] = ()
 
@@ -90,8 +93,8 @@ def reconcile(
             judged = replace(judged, predicted=said)
         third = None if against is None else three_way.judge_against(judged.pins, judged.findings, against)
         findings = judged.findings if third is None else third.findings
-        document = {"run_id": question, **_document(judged, progress, require_settled)}
-        document["against"] = third and third.as_json()
+        document = _document(judged, progress, require_settled, question)
+        document["against"] = None if third is None else third.as_json()
         document["edges"] = count_edges(judged.pins, findings) if edges else None
         if out is not None:
             export(pins, findings, document["run_id"], out)
@@ -115,7 +118,7 @@ def _refuse_uncovered(pins: Pins) -> None:
         )
 
 
-def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict[str, Any]:
+def _document(judged: Judged, progress: Progress, require_settled: bool, question: str) -> ReconcileDocument:
     pins, total = judged.pins, judged.books.total
     settled = progress.has_closed(_last_us(pins)) and total.count("pending") == 0
     uncompared = any(finding["finding"] in UNCOMPARED for finding in judged.schema)
@@ -127,6 +130,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
     causes = {name: sum(kinds.values()) for name, kinds in total.causes().items()}
     predicted = None if pins.unproven_spark else judged.predicted  # days that stand have theirs from before
     return {
+        "run_id": question,
         "contract": pins.contract.contract,
         "range": pins.time_range.as_json(),
         "snapshots": dict(pins.snapshots),
@@ -135,25 +139,22 @@ def _document(judged: Judged, progress: Progress, require_settled: bool) -> dict
         "verdict": judge.verdict(drift=drift, complete=balanced and told),
         "balanced": balanced,
         "archive_lacks": quarantine.lacking(records) if judged.books.balance(judged.match) else {},
-        "counts": {
-            "batch": total.batch,
-            "stream": total.stream,
-            "match": total.match,
-            **{kind: total.count(kind) for kind in ("mismatch", "missing", "extra", "duplicate", "pending")},
-        },
-        "causes": {name: count for name, count in causes.items() if name != "pending"},
+        "counts": total.counts(),
+        "causes": cast("dict[Cause, int]", {name: count for name, count in causes.items() if name != "pending"}),
         "unexplained": causes.get("unexplained", 0),
         "unknown": unknown(lacking(pins, progress), causes),
         "columns": _columns(pins, judged.findings),
-        "schema": list(judged.schema),
+        "schema": cast("list[SchemaFinding]", list(judged.schema)),
         "ledger": [page.as_json() for page in judged.books.pages],
         "records": records,
-        "predicted": predicted and predicted.as_json(),
+        "predicted": None if predicted is None else predicted.as_json(),
         "agrees": agrees(predicted, total, judged.replayed) if _asked(pins) else None,
         "unproven_spark": list(pins.unproven_spark),
         "replayed": judged.replayed,
         "reused": {"partitions": judged.reused, "of": judged.windows},
         "alerts": judge.alerts(pins.contract.reconcile.fail_when, total),
+        "against": None,
+        "edges": None,
     }
 
 
@@ -187,7 +188,7 @@ def run_id(pins: Pins, progress: Progress, require_settled: bool, edges: bool = 
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _stream(progress: Progress) -> dict[str, Any]:
+def _stream(progress: Progress) -> Stream:
     """How far the stream had come, as the ledger says it."""
     from plumbline.contract.ranges import from_micros
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from plumbline.connect.lake import Lake
     from plumbline.contract.model import Contract
+    from plumbline.reconcile.judge.document_types import ReconcileDocument
 
 RUNS, FINDINGS = "plumbline.runs", "plumbline.findings"
 
@@ -68,7 +69,7 @@ def findings_schema() -> pa.Schema:
     )
 
 
-def keep_record(pins: Pins, document: dict[str, Any], findings: Relation) -> bool:
+def keep_record(pins: Pins, document: ReconcileDocument, findings: Relation) -> bool:
     """Append the findings, then the run; each once per run id, however many reconciles do it at once. Returns whether
     the run was new.
 
@@ -188,7 +189,7 @@ def _append_findings(pins: Pins, table: Table, findings: Relation, run_id: str) 
     return True
 
 
-def _run_row(pins: Pins, document: dict[str, Any], order: int) -> pa.Table:
+def _run_row(pins: Pins, document: ReconcileDocument, order: int) -> pa.Table:
     import pyarrow as pa
 
     from plumbline.connect.onto import ORDER

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.file_formats import refuse_unwritable
 from plumbline.contract.errors import UsageError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
     from plumbline.contract.document_types import ClosedRange
+    from plumbline.replay.document_types import PlanDocument
 
 COMPLETE, FAITHFUL = "complete", "faithful"
 STAGING = "plumbline_staging"
@@ -71,10 +72,10 @@ class Plan:
         """The table that the replay writes before it is published."""
         return staging_table(self.replay_id)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> PlanDocument:
         """The plan file: all of the plan and its hash."""
         body = asdict(self)
-        return body | {"hash": body_hash(body)}
+        return cast("PlanDocument", body | {"hash": body_hash(body)})
 
     def _repr_html_(self) -> str:
         from plumbline.reconcile.report.next_commands import word

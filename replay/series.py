@@ -21,6 +21,7 @@ from plumbline.replay.time_basis import EVENT, touched
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
+    from plumbline.replay.document_types import SeriesDocument
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Several:
 
 def plan_several(
     contract: Contract, contract_path: Path, home: Home, several: Several, **wanted: Any
-) -> dict[str, Any]:
+) -> SeriesDocument:
     """Plan each range and keep the series: `{"series", "run_id", "replays": [plan]}`; no series without any drift.
 
     Raises as `make_plan`, and UsageError for a range beside a run.

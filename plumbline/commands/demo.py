@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,8 @@ from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plumbline.demo.document_types import DemoDocument
 
 
 @click.command(short_help="The whole story with a year of real flights: stream, batch, drift, replay, report.")
@@ -68,12 +70,12 @@ def demo(folder: Path, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _show(result: dict[str, Any], folder: Path, console: Console) -> None:
+def _show(result: DemoDocument, folder: Path, console: Console) -> None:
     year, contract = result["year"], folder / "flights.yaml"
     counts = year["counts"]
     console.print(f"\nA year of flights: {counts['batch']:,} rows in batch, {counts['stream']:,} in the stream")
-    for name in ("match", *sorted(year["causes"]), "unexplained"):
-        number = counts["match"] if name == "match" else year["causes"].get(name, 0)
+    found = sorted(year["causes"].items())
+    for name, number in (("match", counts["match"]), *found, ("unexplained", year["causes"].get("unexplained", 0))):
         console.print(f"  {name:<12} {number:>9,}")
     for promise, held in result["holds"].items():
         if not held:
@@ -93,7 +95,7 @@ def _show(result: dict[str, Any], folder: Path, console: Console) -> None:
         console.print(f"  plumbline {command}  # {why}")
 
 
-def _outcome(result: dict[str, Any]) -> str:
+def _outcome(result: DemoDocument) -> str:
     """What was found, what of it was repaired, what is left."""
     found = sum(result["year"]["causes"].values())
     repaired = sum(result["before"]["causes"].values()) - sum(result["after"]["causes"].values())

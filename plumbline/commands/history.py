@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from plumbline.contract.findings import Cause
-    from plumbline.reconcile.report.document_types import HistoryDocument, RecordedRun, Trend
+    from plumbline.reconcile.report.document_types import HistoryDocument, HistoryLine, Trend
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -66,7 +66,7 @@ def show(document: HistoryDocument, console: Console) -> None:
         console.print(_line(cause, trend))
 
 
-def _cells(run: RecordedRun, causes: Sequence[Cause]) -> list[str]:
+def _cells(run: HistoryLine, causes: Sequence[Cause]) -> list[str]:
     from plumbline.reconcile import format
 
     figures = [run["batch"], run["findings"], *(run["causes"].get(cause, 0) for cause in causes)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.home import Home
 from plumbline.contract.errors import IncompleteError
@@ -18,13 +18,17 @@ from plumbline.demo.feed import deliver
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from plumbline.contract.document_types import ClosedRange
+    from plumbline.contract.findings import Cause
+    from plumbline.demo.document_types import DemoDocument, Holds
     from plumbline.demo.flights.loader import Flights
+    from plumbline.reconcile.judge.document_types import ReconcileDocument
+    from plumbline.replay.document_types import CommitDocument
 
 Say = Callable[[str], None]
-Document = dict[str, Any]
 
 TOPIC_PARTITIONS = 2
-LATE = ("late_left", "late_right")
+LATE: tuple[Cause, Cause] = ("late_left", "late_right")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Stage:
     say: Say
 
 
-def tell(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> Document:
+def tell(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> DemoDocument:
     """Play all acts; returns `{"year", "before", "after", "week", "replay", "report", "holds"}`.
 
     `year`, `before` and `after` are reconcile documents: the year, its worst week, and that week once repaired.
@@ -62,7 +66,7 @@ def tell(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> Document:
     page = report(stage.contract_path, stage.home, [year["run_id"], after["run_id"]], stage.home.root / "report.html")
     stage.say(f"7/7  report: {page['file']}")
     return {
-        "week": week.as_json(),
+        "week": cast("ClosedRange", week.as_json()),
         "year": year,
         "before": before,
         "after": after,
@@ -73,7 +77,7 @@ def tell(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> Document:
     }
 
 
-def holds(year: Document, before: Document, after: Document) -> dict[str, bool]:
+def holds(year: ReconcileDocument, before: ReconcileDocument, after: ReconcileDocument) -> Holds:
     """What the demo promises, one by one."""
     return {
         "every difference explained": year["unexplained"] == 0,
@@ -85,7 +89,7 @@ def holds(year: Document, before: Document, after: Document) -> dict[str, bool]:
     }
 
 
-def worst_key(stage: Stage, year: Document) -> str:
+def worst_key(stage: Stage, year: ReconcileDocument) -> str:
     """The key of the row that was latest."""
     from plumbline.connect.lake import Lake
     from plumbline.reconcile.report import stored_runs, stories
@@ -94,12 +98,12 @@ def worst_key(stage: Stage, year: Document) -> str:
     return stories.worst(stored_runs.findings(lake, year["run_id"]), 1, stage.contract)[0].key
 
 
-def late_rows(document: Document) -> int:
+def late_rows(document: ReconcileDocument) -> int:
     """Findings of both late causes."""
     return sum(document["causes"].get(cause, 0) for cause in LATE)
 
 
-def worst_week(stage: Stage, year: Document) -> TimeRange:
+def worst_week(stage: Stage, year: ReconcileDocument) -> TimeRange:
     """The week from Monday to Monday (UTC) with most drift among those that the stream has closed."""
     from plumbline.connect.lake import Lake
     from plumbline.reconcile.document import windows
@@ -167,14 +171,14 @@ def _batch(stage: Stage) -> None:
     stage.say(f"     {result['rows']:,} rows in {result['table']}")
 
 
-def _say_books(stage: Stage, year: Document) -> None:
+def _say_books(stage: Stage, year: ReconcileDocument) -> None:
     counts, causes = year["counts"], year["causes"]
     found = ", ".join(f"{cause} {n:,}" for cause, n in sorted(causes.items())) or "no differences"
     stage.say(f"     batch {counts['batch']:,} = match {counts['match']:,} + the rest: {found}")
     stage.say(f"     unexplained {year['unexplained']}, {'as' if year['agrees'] else 'NOT as'} the exact rule predicts")
 
 
-def _repair(stage: Stage, run_id: str) -> Document:
+def _repair(stage: Stage, run_id: str) -> CommitDocument:
     """Plan what repairs the reconcile run of a week, which is one range; run, audit and publish it."""
     from plumbline.replay.audit import check
     from plumbline.replay.play import cut_and_play
@@ -183,13 +187,14 @@ def _repair(stage: Stage, run_id: str) -> Document:
     from plumbline.replay.steps import open_replay
 
     planned = plan_several(stage.contract, stage.contract_path, stage.home, Several(TimeRange(), run_id))
-    published: Document = {}
+    published: CommitDocument | None = None
     for body in planned["replays"]:
         replay = open_replay(stage.home, body["replay_id"])
         stage.say(f"     {replay.plan.time_range} holds them: played again, with nothing late")
         cut_and_play(replay, spark=stage.spark)
         checked = check(replay)
         stage.say(f"     audit {'passed' if checked['passed'] else 'failed'}: {checked['checks'][0]['found']}")
-        published = dict(replace_range(replay))
+        published = replace_range(replay)
         stage.say(f"     published {published['rows']:,} rows as {replay.id}")
+    assert published is not None, "the worst week has late rows"
     return published

@@ -81,7 +81,7 @@ def _reconcile(job: Job, span: TimeRange, batch_snapshot: int) -> Document:
 
     job.say(f"reconcile: {span}")
     known = record.recorded_run(job.lake, job.contract, span, batch_snapshot)
-    return known or reconcile(job.contract, job.home, span).document
+    return known or dict(reconcile(job.contract, job.home, span).document)
 
 
 def _night(job: Job, day: date, batch: Document, checked: Document, run: Document) -> Document:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from plumbline.contract.ranges import from_micros, spell_time
 from plumbline.reconcile.causes import registry
 
 if TYPE_CHECKING:
+    from plumbline.contract.findings import Cause, Class
     from plumbline.reconcile.inputs.pinned_views import Pins
+    from plumbline.reconcile.judge.document_types import LedgerPage, TotalCounts
     from plumbline.reconcile.relations.relation import Relation
 
 CLASSES = ("missing", "extra", "mismatch", "duplicate")
@@ -64,18 +66,23 @@ class Page:
                     found.setdefault(cause.name, {})[kind] = self.entries[cause.name, kind][0]
         return found
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> LedgerPage:
         """One entry of the document's `ledger`."""
         window = None if self.window is None else spell_time(self.window)
-        counts = {kind: self.count(kind) for kind in (*CLASSES, PENDING)}
+        causes = cast("dict[Cause, dict[Class, int]]", self.causes())
+        return {"window": window, **self.counts(), "causes": causes, "balanced": self.balanced}
+
+    def counts(self) -> TotalCounts:
+        """The rows of both tables, those that match, and the findings of each class."""
         return {
-            "window": window,
             "batch": self.batch,
             "stream": self.stream,
             "match": self.match,
-            **counts,
-            "causes": self.causes(),
-            "balanced": self.balanced,
+            "mismatch": self.count("mismatch"),
+            "missing": self.count("missing"),
+            "extra": self.count("extra"),
+            "duplicate": self.count("duplicate"),
+            "pending": self.count(PENDING),
         }
 
 

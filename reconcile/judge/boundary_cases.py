@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from plumbline.contract.lineage import COORDINATES, SIDES
 from plumbline.reconcile.diff.engine import Rules, compare
@@ -14,8 +14,11 @@ from plumbline.reconcile.relations.evidence import LEFT_OUT
 from plumbline.reconcile.relations.inputs import ARCHIVES, RIGHT_ARCHIVE, SPANS
 from plumbline.reconcile.relations.relation import Relation
 
+if TYPE_CHECKING:
+    from plumbline.reconcile.judge.document_types import Edges
 
-def count_edges(pins: Pins, findings: Relation) -> dict[str, Any]:
+
+def count_edges(pins: Pins, findings: Relation) -> Edges:
     """`{"tolerance": {column: rows}, "window": rows, "watermark": records}` of a finished attribution.
 
     `tolerance`: rows that are equal only by the tolerance of that column. `window`: batch rows whose two events lie

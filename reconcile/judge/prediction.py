@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros
@@ -15,6 +16,9 @@ from plumbline.reconcile.judge.books import Page
 from plumbline.reconcile.judge.foreign_ledger import unseen
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, RIGHT_ARCHIVE, SPANS
 from plumbline.reconcile.relations.judge import FATE
+
+if TYPE_CHECKING:
+    from plumbline.reconcile.judge.document_types import Predicted
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,14 @@ class Prediction:
     late_right: int
     pending: int
 
-    def as_json(self) -> dict[str, int]:
-        return asdict(self)
+    def as_json(self) -> Predicted:
+        """The document's `predicted`."""
+        return {
+            "stream_rows": self.stream_rows,
+            "late_left": self.late_left,
+            "late_right": self.late_right,
+            "pending": self.pending,
+        }
 
 
 def predict(pins: Pins, progress: Progress) -> dict[datetime | None, Prediction] | None:

@@ -9,7 +9,7 @@ run went wrong on the way.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.errors import UsageError
@@ -21,6 +21,9 @@ from plumbline.reconcile.relations.evidence import DIFFERING
 from plumbline.reconcile.relations.inputs import BATCH, STREAM
 from plumbline.reconcile.relations.judge import FAULTED, FAULTS, REPLAY, UNLIKE
 from plumbline.reconcile.relations.relation import Relation
+
+if TYPE_CHECKING:
+    from plumbline.reconcile.judge.document_types import Against, Faults
 
 LATENESS = ("late_left", "late_right", "watermark_poisoned")
 INPUTS = ("arrived_after_batch", "archive_gap", "quarantined", "duplicate_input", "schema_change")
@@ -41,13 +44,13 @@ class ThreeWay:
     faults: dict[str, int]
     findings: Relation
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Against:
         return {
             "table": self.table,
             "snapshot_id": self.snapshot_id,
             "rows": self.rows,
             "unlike_live": self.unlike_live,
-            "faults": self.faults,
+            "faults": cast("Faults", self.faults),
         }
 
 

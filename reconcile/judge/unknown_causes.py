@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from plumbline.reconcile.causes import registry
 from plumbline.reconcile.inputs.batch_runs import BatchRun, in_force
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.judge.foreign_ledger import unseen
+
+if TYPE_CHECKING:
+    from plumbline.contract.findings import Cause
+    from plumbline.reconcile.judge.document_types import Unknown
 
 SOURCES = {
     "lineage": "the coordinates of the records that each row was made from",
@@ -36,14 +40,14 @@ def lacking(pins: Pins, progress: Progress) -> list[str]:
     return [source for source in SOURCES if not known[source]]
 
 
-def unknown(lacked: Collection[str], named: Collection[str] = ()) -> dict[str, Any]:
+def unknown(lacked: Collection[str], named: Collection[str] = ()) -> Unknown:
     """`{"lacking": {source: what it is}, "causes": [...]}`: the causes that need one of them, in order of precedence.
 
     A row of such a cause is then `unexplained`. What lacks of some rows only may still prove a cause of others: causes
     that are `named` in the same run are known, and not listed.
     """
     causes = [cause.name for cause in registry() if set(cause.needs) & set(lacked) and cause.name not in named]
-    return {"lacking": {source: SOURCES[source] for source in lacked}, "causes": causes}
+    return {"lacking": {source: SOURCES[source] for source in lacked}, "causes": cast("list[Cause]", causes)}
 
 
 def _blind(pins: Pins, run: BatchRun) -> bool:

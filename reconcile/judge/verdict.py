@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
 from plumbline.contract.errors import UsageError
 from plumbline.contract.findings import LATE
 from plumbline.reconcile.diff.limits import Limit
 from plumbline.reconcile.judge.books import CLASSES, Page
 
-CLEAN, DRIFT, INCOMPLETE = "clean", "drift", "incomplete"
-EXIT = {CLEAN: 0, DRIFT: 1, INCOMPLETE: 3}
+if TYPE_CHECKING:
+    from plumbline.contract.document_types import Alert
+    from plumbline.contract.findings import Verdict
+
+CLEAN: Final = "clean"
+DRIFT: Final = "drift"
+INCOMPLETE: Final = "incomplete"
+EXIT: dict[Verdict, int] = {CLEAN: 0, DRIFT: 1, INCOMPLETE: 3}
 
 
-def verdict(*, drift: bool, complete: bool) -> str:
+def verdict(*, drift: bool, complete: bool) -> Verdict:
     """`incomplete` beats `drift`: what is not known for certain is not claimed."""
     return INCOMPLETE if not complete else DRIFT if drift else CLEAN
 
@@ -32,10 +38,10 @@ def limits(fail_when: Mapping[str, str]) -> dict[str, Limit]:
     return read
 
 
-def alerts(fail_when: Mapping[str, str], total: Page) -> list[dict[str, Any]]:
+def alerts(fail_when: Mapping[str, str], total: Page) -> list[Alert]:
     """The crossed limits: `{"name", "limit", "count", "of"}`. Percentages are of the batch rows (of an empty table: any
     finding is 100%)."""
-    crossed = []
+    crossed: list[Alert] = []
     for name, limit in limits(fail_when).items():
         count = findings_of(name, total)
         if limit.crossed(count, total.batch):

@@ -11,7 +11,7 @@ from plumbline.contract.findings import Cause, Verdict
 from plumbline.reconcile.judge.document_types import ReconcileDocument
 
 
-class RecordedRun(TypedDict):
+class HistoryLine(TypedDict):
     """One recorded reconcile. `causes`: findings, `batch` and `stream`: rows, `snapshots`: table to what was read."""
 
     run_id: str
@@ -46,7 +46,7 @@ class HistoryDocument(TypedDict):
     """What `plumbline history --json` prints."""
 
     contract: str
-    runs: list[RecordedRun]
+    runs: list[HistoryLine]
     trend: dict[Cause, Trend]
 
 

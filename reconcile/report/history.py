@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from plumbline.contract.document_types import Range
     from plumbline.contract.findings import Cause
-    from plumbline.reconcile.report.document_types import Direction, HistoryDocument, RecordedRun, Trend
+    from plumbline.reconcile.report.document_types import Direction, HistoryDocument, HistoryLine, Trend
 
 RISEN: Final = "risen"
 FALLEN: Final = "fallen"
@@ -34,7 +34,7 @@ def history(contract: str, recorded: Iterable[Mapping[str, Any]], last: int | No
     return {"contract": contract, "runs": runs, "trend": {cause: _trend(cause, runs) for cause in causes}}
 
 
-def _run(row: Mapping[str, Any]) -> RecordedRun:
+def _run(row: Mapping[str, Any]) -> HistoryLine:
     document = json.loads(row["document"])
     counts = document["counts"]
     return {
@@ -54,7 +54,7 @@ def _run(row: Mapping[str, Any]) -> RecordedRun:
     }
 
 
-def _trend(cause: Cause, runs: Sequence[RecordedRun]) -> Trend:
+def _trend(cause: Cause, runs: Sequence[HistoryLine]) -> Trend:
     shares = [100 * run["causes"].get(cause, 0) / run["batch"] if run["batch"] else None for run in runs]
     length = _length(runs[-1]["range"])
     before = [
