@@ -9,7 +9,7 @@ from typing import Any
 from plumbline.connect.kafka_config import ISOLATION, client_config, isolation_level, made
 from plumbline.contract.errors import UnreachableError
 
-PATIENCE_SECONDS = 30.0
+SILENCE_SECONDS = 30.0
 AT_ONCE = 1_000
 
 
@@ -58,9 +58,9 @@ class Reader:
                     ends.pop(message.partition(), None)
                 elif message.partition() in ends:
                     yield message
-            if time.monotonic() - heard > PATIENCE_SECONDS:
+            if time.monotonic() - heard > SILENCE_SECONDS:
                 raise UnreachableError(
-                    f"{topic} sent no record for {PATIENCE_SECONDS:.0f} s",
+                    f"{topic} sent no record for {SILENCE_SECONDS:.0f} s",
                     where=f"bootstrap.servers={self._servers}",
                     next_step="check the broker, then try again",
                 )

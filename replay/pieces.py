@@ -66,7 +66,7 @@ def tiled(partition: int, start: int, end: int, held: Held, door: str) -> list[P
     return joined(pieces)
 
 
-def shown(piece: Piece, offsets: Iterable[int]) -> list[Piece]:
+def as_the_topic_shows(piece: Piece, offsets: Iterable[int]) -> list[Piece]:
     """A piece of a topic that shows these offsets of it, in order: what lies between them is gone."""
 
     def parts() -> Iterator[Piece]:

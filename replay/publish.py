@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
     from plumbline.replay.document_types import Action, CommitDocument
 
-PATIENCE_SECONDS = 60
+RETRY_SECONDS = 60
 
 
 class AuditFailed(PlumblineError):
@@ -157,7 +157,7 @@ def _replace(
     """
     from pyiceberg.exceptions import CommitFailedException, ValidationException
 
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + RETRY_SECONDS
     while True:
         table = lake.load(name)
         if _last(lake, table, plan) == action:
@@ -175,7 +175,7 @@ def _replace(
             pass
         if time.monotonic() > deadline:
             raise IncompleteError(
-                f"{name} kept changing under the commit for {PATIENCE_SECONDS} s",
+                f"{name} kept changing under the commit for {RETRY_SECONDS} s",
                 next_step="nothing was changed; repeat the command once the range is quiet",
             )
 

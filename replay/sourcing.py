@@ -12,7 +12,7 @@ from plumbline.contract.generations import in_topic
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay import needs
 from plumbline.replay.looking import Look, Spans
-from plumbline.replay.pieces import ARCHIVE, DOUBLED, GONE, KAFKA, READ, Piece, Run, shown, tiled
+from plumbline.replay.pieces import ARCHIVE, DOUBLED, GONE, KAFKA, READ, Piece, Run, as_the_topic_shows, tiled
 
 if TYPE_CHECKING:
     from plumbline.contract.document_types import Range
@@ -94,7 +94,7 @@ def _without_removed(found: Look, pieces: Sequence[Piece]) -> list[Piece]:
                 continue
             there = in_topic(piece.partition, max(0, len(found.ids) - 1)) or 0
             records = reader.records(topic, {there: (piece.start, piece.end)})
-            whole += shown(piece, (int(record.offset()) for record in records))
+            whole += as_the_topic_shows(piece, (int(record.offset()) for record in records))
     return whole
 
 

@@ -114,7 +114,7 @@ def audit(
     """Find Kafka offsets that an Iceberg table holds more than once, lacks, or cannot have from its topic, and name the
     commits that did it. Any table with columns for partition and offset will do, whoever writes it.
 
-    With --topic each missing offset is told apart: a record that the topic still holds, a transaction marker, a record
+    With --topic each missing offset is classified: a record that the topic still holds, a transaction marker, a record
     of an aborted transaction, or older than the topic's beginning. Exit code 0 when all is well, 1 for doubled or lost
     offsets, 3 when missing offsets may be lost records and nothing can tell.
 

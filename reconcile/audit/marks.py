@@ -36,7 +36,7 @@ HARMLESS = {
     "marker": "missing, and never held a record (transaction markers)",
     "aborted": "missing, and hold records of aborted transactions",
 }
-"""What is no loss."""
+"""What is not a loss."""
 KINDS = {**DRIFT, **UNKNOWN, **HARMLESS}
 
 AT_ONCE = 1 << 16

@@ -15,7 +15,7 @@ from plumbline.connect.kafka_read import Reader
 AT_ONCE = 50_000
 """Holes in memory at once."""
 NEAR = 10_000
-"""Holes so many offsets apart are read in one go: that costs less than to begin anew."""
+"""Holes so many offsets apart are read in one go: that costs less than to begin again."""
 
 HELD, ABORTED, MARKER = "held", "aborted", "marker"
 EXPIRED, OPEN, COMPACTED = "expired", "open", "compacted"

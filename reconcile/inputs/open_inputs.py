@@ -64,7 +64,7 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
 
 
 def _refuse_retyped(lake: Lake, contract: Contract) -> None:
-    """`scan` refuses them too, but only once it comes to a table, and some of what is read first is no rows."""
+    """Raise SetupError before anything is read: `scan` refuses them too, but file statistics are read first."""
     own: dict[str, OwnTable] = {EPOCHS: "epochs", QUARANTINE: "quarantine"}
     for table, kind in (own | dict.fromkeys((contract.left.archive, contract.right.archive), "archive")).items():
         if lake.exists(table):

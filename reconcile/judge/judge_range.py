@@ -74,7 +74,7 @@ def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bo
         pins = show(pins, reuse.to_read(pins, standing) if inputs else None)
         fresh = _read(pins, progress)
         kept = reuse.bring_back(pins, fresh.attributed, standing)
-        again = reuse.entangled(pins, kept, fresh.drifted, standing)
+        again = reuse.days_to_read_again(pins, kept, fresh.drifted, standing)
         if standing and eligibility.needs_all(pins):
             standing = {}
         elif again:

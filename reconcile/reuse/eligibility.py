@@ -57,7 +57,12 @@ def needs_all(pins: Pins) -> bool:
 def doubtful(pins: Pins, attributed: Relation, drifted: Relation) -> set[datetime]:
     """The days that may not be kept, among those that were read."""
     crossed = _crossed(pins, attributed, drifted) if drifted.any(pins.con) else set()
-    return _unlasting(pins, attributed) | _crowded(pins.con, attributed) | _uneven(pins) | crossed
+    return (
+        _days_with_passing_causes(pins, attributed)
+        | _days_with_many_findings(pins.con, attributed)
+        | _uneven(pins)
+        | crossed
+    )
 
 
 def same_key(pins: Pins, left: str, right: str) -> str:
@@ -73,7 +78,7 @@ def days(con: duckdb.DuckDBPyConnection, sql: str) -> set[datetime]:
     return {from_micros(day_us) for (day_us,) in found if day_us is not None}
 
 
-def _unlasting(pins: Pins, attributed: Relation) -> set[datetime]:
+def _days_with_passing_causes(pins: Pins, attributed: Relation) -> set[datetime]:
     """Days with a finding whose cause may become another, or whose records are not all archived yet.
 
     A pair at a bound of `within` depends on what other days' rows the stream has of its records.
@@ -94,7 +99,7 @@ def _any_ahead(pins: Pins) -> bool:
     return bool(pins.con.execute(f"{found} LIMIT 1").fetchall())
 
 
-def _crowded(con: duckdb.DuckDBPyConnection, attributed: Relation) -> set[datetime]:
+def _days_with_many_findings(con: duckdb.DuckDBPyConnection, attributed: Relation) -> set[datetime]:
     """Days with so much to keep that reading them again costs no more."""
     found = f"SELECT date_trunc('day', event_time) AS d FROM {attributed} GROUP BY d HAVING count(*) > {MOST_FINDINGS}"
     for side in SIDES:

@@ -64,7 +64,9 @@ def bring_back(pins: Pins, attributed: Relation, verdicts: Mapping[datetime, Ver
     return KEPT
 
 
-def entangled(pins: Pins, kept: Relation, drifted: Relation, verdicts: Mapping[datetime, Verdict]) -> set[datetime]:
+def days_to_read_again(
+    pins: Pins, kept: Relation, drifted: Relation, verdicts: Mapping[datetime, Verdict]
+) -> set[datetime]:
     """The kept days that have rows of a key that differs on a day that was read, or the reverse.
 
     Such a key can only be judged by all its rows; one that differs nowhere is equal as a whole. And those with a row
@@ -141,8 +143,9 @@ def _keys_read_now(pins: Pins, kept: Relation) -> set[datetime]:
 def _keys_not_read(pins: Pins, drifted: Relation, times: Windows) -> set[datetime]:
     """Kept days with rows of the keys that differ where rows were read: of the batch's files the keys are looked at.
 
-    On a kept day the equal rows of both sides have the same keys (see `lasting`), and the keys of the others are those
-    of its findings: what the stream has of a key there, either the batch has too or `_keys_read_now` has found.
+    On a kept day the equal rows of both sides have the same keys (see `plumbline.reconcile.reuse.eligibility`), and the
+    keys of the others are those of its findings: what the stream has of a key there, either the batch
+    has too or `_keys_read_now` has found.
     """
     if not drifted.any(pins.con):
         return set()

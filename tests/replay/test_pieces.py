@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.replay.pieces import Held, Piece, Run, shown, tiled, uncovered
+from plumbline.replay.pieces import Held, Piece, Run, as_the_topic_shows, tiled, uncovered
 
 ARCHIVED = (10, 50)
 
@@ -106,4 +106,4 @@ def test_what_is_not_covered_once_is_named(pieces: list[tuple[int, int]], wrong:
     ],
 )
 def test_a_compacted_topic_shows_what_is_gone(offsets: list[int], found: list[tuple[str, int, int]]) -> None:
-    assert doors(shown(Piece("kafka", 0, 3, 6), offsets)) == found
+    assert doors(as_the_topic_shows(Piece("kafka", 0, 3, 6), offsets)) == found

@@ -159,7 +159,7 @@ def test_a_rollback_that_has_nothing_to_bring_back_is_refused_before_it_is_shown
     home = Home.resolve(tmp_path)
     lake, rows = Lake.open(home), pa.table({"id": [1]})
     lake.ensure_table("joined.s", rows.schema)
-    contract: Any = SimpleNamespace(output=SimpleNamespace(stream_table="joined.s"), catalog=None)
+    contract: Any = SimpleNamespace(output=SimpleNamespace(stream_table="joined.s"), catalog=None, job=None)
     made: Any = SimpleNamespace(replay_id="one")
     with pytest.raises(UsageError, match=r"replay one is not published in joined\.s"):
         rollback_shown(Replay.of(contract, home, made))
@@ -173,7 +173,7 @@ def test_two_rollbacks_at_once_bring_the_rows_back_once(
 ) -> None:
     """What the first brought back must not be taken by the second for rows that came since the publish."""
     home, made = Home.resolve(tmp_path), read_plan(folder)
-    contract: Any = SimpleNamespace(output=SimpleNamespace(stream_table="joined.s"), catalog=None)
+    contract: Any = SimpleNamespace(output=SimpleNamespace(stream_table="joined.s"), catalog=None, job=None)
     stamped = {EVENT_TIME: pa.array([T0, T0], pa.timestamp("us", "UTC")), "id": [1, 2]}
     live = pa.table({**stamped, REPLAY_ID: pa.nulls(2, pa.string())})
     lake = Lake.open(home)
