@@ -79,6 +79,7 @@ def _bound(bounds: dict[int, bytes] | None, field: NestedField) -> int | None:
     from pyiceberg.conversions import from_bytes
     from pyiceberg.types import TimestampType, TimestamptzType
 
-    found = (bounds or {}).get(field.field_id)
-    known = found is not None and isinstance(field.field_type, (TimestampType, TimestamptzType))
-    return int(from_bytes(field.field_type, found)) if known else None
+    found, kind = (bounds or {}).get(field.field_id), field.field_type
+    if found is None or not isinstance(kind, (TimestampType, TimestamptzType)):
+        return None
+    return int(from_bytes(kind, found))

@@ -52,13 +52,13 @@ def _foreign_columns(load: Callable[[], object]) -> list[str]:
                 found[f"column {named.get('name')!r} of a type that holds others"] = None
             raise
 
-    NestedField.__init__ = noting
+    NestedField.__init__ = noting  # type: ignore[method-assign, assignment]
     try:
         load()
     except Exception:  # the same as before
         return list(found)
     finally:
-        NestedField.__init__ = build
+        NestedField.__init__ = build  # type: ignore[method-assign]
     return []
 
 

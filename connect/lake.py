@@ -76,7 +76,8 @@ class Lake:
         """
         if "catalog" not in self._opened:
             self._opened["catalog"] = self.patiently(lambda: _open_catalog(self.block))
-        return self._opened["catalog"]
+        opened: Catalog = self._opened["catalog"]
+        return opened
 
     def describe(self) -> LakeDocument:
         """What other tools need to open the tables: PyIceberg's and Spark's settings, tables with their metadata files.

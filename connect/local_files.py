@@ -8,7 +8,7 @@ from pyiceberg.typedef import EMPTY_DICT, Properties
 from plumbline.connect.place import plain
 
 
-class PlainFileIO(PyArrowFileIO):  # type: ignore[misc]
+class PlainFileIO(PyArrowFileIO):
     """As PyArrow's, but a `file:` location is plain text, as Iceberg's Java library and Hadoop's Path take it."""
 
     @staticmethod

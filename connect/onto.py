@@ -81,4 +81,5 @@ def columns_of(table: Table, *names: str) -> tuple[str, ...]:
 
 def next_order(table: Table) -> int:
     """The sequence number that the next commit onto this state of the table has."""
-    return int(table.metadata.last_sequence_number) + 1
+    # Format version 1 numbers no commit.
+    return int(getattr(table.metadata, "last_sequence_number", 0)) + 1

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from requests import Session
 
 
-class PunctualCatalog(RestCatalog):  # type: ignore[misc]
+class PunctualCatalog(RestCatalog):
     """A REST catalog whose every question ends after `catalog_answers.ANSWER_SECONDS` without a byte of the answer."""
 
     def _create_session(self) -> Session:

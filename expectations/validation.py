@@ -25,7 +25,10 @@ RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": SAMPLE}
 def suite(name: str, rules: Sequence[Rule], meta: Mapping[str, Any]) -> ExpectationSuite:
     """The rules, in order, as a suite over the table's real columns: any GX engine can run it."""
     gx = _great_expectations()
-    return gx.ExpectationSuite(name=name, expectations=[expectation(rule) for rule in rules], meta=dict(meta))
+    made: ExpectationSuite = gx.ExpectationSuite(
+        name=name, expectations=[expectation(rule) for rule in rules], meta=dict(meta)
+    )
+    return made
 
 
 def expectation(rule: Rule) -> Expectation:

@@ -220,8 +220,8 @@ def _of_joining(contract: Contract) -> dict[str, str]:
 def _set(spark: SparkSession, wanted: dict[str, str]) -> Iterator[None]:
     """Spark's settings as wanted, and as they were afterwards."""
     before = {name: spark.conf.get(name) for name in wanted}
-    for name, value in wanted.items():
-        spark.conf.set(name, value)
+    for name, wish in wanted.items():
+        spark.conf.set(name, wish)
     try:
         yield
     finally:

@@ -163,7 +163,8 @@ def _replace(
         if _last(lake, table, plan) == action:
             return _result(plan, table, action, changed=False)
         try:
-            rows, properties = replacement(table), {action: plan.replay_id}
+            rows = replacement(table)
+            properties: dict[str, str] = {action: plan.replay_id}
             begin(lake, table, plan.replay_id, action)
             table.overwrite(rows, overwrite_filter=_in_range(plan), snapshot_properties=properties)
             table = lake.load(name)

@@ -118,7 +118,8 @@ def _stopped_between(execution: Any) -> bool:
     try:
         if _in_flight(execution):
             return False
-        states = SparkContext._active_spark_context._jvm.org.apache.spark.sql.execution.streaming.runtime
+        jvm: Any = SparkContext._active_spark_context and SparkContext._active_spark_context._jvm
+        states = jvm.org.apache.spark.sql.execution.streaming.runtime
         execution.state().set(getattr(getattr(states, "TERMINATED$"), "MODULE$"))
         # The interrupt must be there when the lock is free: a query that waits for it would plan one more epoch.
         execution.queryExecutionThread().interrupt()

@@ -185,7 +185,10 @@ def _batch(spark: SparkSession, contract: Contract, exchange: Exchange, playing:
             raise IncompleteError(f"the rebuild failed: {first}", next_step="run it again") from None
         finally:
             query.stop()
-    progress: dict[str, Any] = json.loads(query.lastProgress.json)
+    last = query.lastProgress
+    if last is None:
+        raise IncompleteError(f"the rebuild came to no batch {number}", next_step="run it again")
+    progress: dict[str, Any] = json.loads(last.json)
     dropped = sum(int(state["numRowsDroppedByWatermark"]) for state in progress["stateOperators"])
     if progress["batchId"] != number or dropped:
         raise IncompleteError(
