@@ -91,13 +91,16 @@ def started(scenario: Scenario, *, once: bool) -> Iterator[Job]:
 def _at(job: Job, stands: _Stands, point: str) -> str | None:
     """Stop the job whenever something new shows, and look: it stays stopped when it stands at `point`."""
     planned, deadline = stands.planned(), time.monotonic() + PATIENCE_SECONDS
+    begun, close = stands.logs(), False
     while job.runs() and time.monotonic() < deadline:
         if stands.planned() > planned:
             planned, deadline = stands.planned(), time.monotonic() + IDLE_SECONDS
         # A record of the ledger is written within milliseconds, by the job itself and not by its JVM.
         quick = point == "during-ledger-write"
         if not stands.at(point):
-            time.sleep(0 if quick else 0.001)
+            # While Spark starts, looking closely would take half of the machine from it.
+            close = close or stands.logs() != begun
+            time.sleep(0.01 if not close else 0 if quick else 0.001)
             continue
         stopped = job.process.pid if quick else job.worker()
         os.kill(stopped, signal.SIGSTOP)
@@ -111,12 +114,12 @@ def _random(job: Job, stands: _Stands, seconds: float) -> str | None:
     """Kill so many seconds after the join's first new plan."""
     begun, deadline = stands.planned(), time.monotonic() + PATIENCE_SECONDS
     while job.runs() and stands.planned() == begun and time.monotonic() < deadline:
-        time.sleep(0.001)
+        time.sleep(0.01)
     if stands.planned() == begun:
         return None
     moment = time.monotonic() + seconds
     while job.runs() and time.monotonic() < moment:
-        time.sleep(0.001)
+        time.sleep(0.005)
     return f"{seconds:.2f} s after the first plan, epoch {stands.planned()} {stands.where()}"
 
 
@@ -168,6 +171,10 @@ class _Stands:
 
     def planned(self) -> int:
         return self.join.planned()
+
+    def logs(self) -> tuple[int, ...]:
+        """The newest epoch planned and committed by the join, and by the archiver."""
+        return tuple(number for one in (self.join, self.archiver) for number in (one.planned(), one.committed()))
 
     def _writes_state(self, version: int) -> bool:
         """Whether a file of the state's `version` is there or being written, in any partition."""
