@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -54,7 +55,13 @@ def check_writer(relation: Relation, caller: FrameType) -> None:
     frame: FrameType | None = caller
     files = []
     while frame is not None:
-        files.append(Path(frame.f_code.co_filename).resolve())
+        files.append(_file(frame.f_code.co_filename))
         frame = frame.f_back
     allowed = files[0].is_relative_to(TESTS) or RECONCILE / relation.writer in files
     assert allowed, f"{relation} is filled by {files[0]}, declared {relation.writer}"
+
+
+@cache
+def _file(named: str) -> Path:
+    """The file of some code, links followed: a hundred relations are filled in a run, each from twenty frames down."""
+    return Path(named).resolve()
