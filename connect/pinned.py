@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     import duckdb
+    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.schema import Schema
     from pyiceberg.table import DataScan, FileScanTask, Table
 
@@ -136,7 +138,7 @@ def _plan(
     table: Table, identifier: str, pin: int | None, row_filter: str | None, columns: Sequence[str] | None
 ) -> DataScan:
     plan = table.scan(
-        row_filter=row_filter or "true",
+        row_filter=_parsed(row_filter or "true"),
         snapshot_id=pin,
         selected_fields=tuple(columns) if columns is not None else ("*",),
     )
@@ -147,6 +149,14 @@ def _plan(
         missing = sorted(set(columns or ()) - known)
         raise SetupError(f"{identifier} has no column {', '.join(missing)}", where=identifier) from None
     return plan
+
+
+@lru_cache(maxsize=64)
+def _parsed(row_filter: str) -> BooleanExpression:
+    """What PyIceberg makes of a filter, in some 4 ms: a reconcile scans fifteen times with the same few."""
+    from pyiceberg.expressions.parser import parse
+
+    return parse(row_filter)
 
 
 def _tasks(plan: DataScan, identifier: str) -> list[FileScanTask]:
