@@ -26,9 +26,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from plays import FIELDS, MINUTE_US, PARTITIONS, contract_text, impression, play
-
 from benchmarks.stream import cpu
+from benchmarks.stream.plays import FIELDS, MINUTE_US, PARTITIONS, contract_text, impression, play
 from plumbline.connect.broker import start, stop
 from plumbline.connect.home import Home
 from plumbline.connect.kafka import Record, create_topics, produce
