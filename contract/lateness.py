@@ -7,10 +7,43 @@ one that batch N logged (`batchWatermarkMs` in the checkpoint's `offsets/N`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+PROVEN = ("4.1.3", "4.1.4")
+"""Versions of Spark whose rule of lateness was held to the exact one row by row. SPARK-58904 moves the place of the
+watermark for left outer joins in a later one: what such a job drops must be proven again before it is predicted."""
+
+
+def unproven(versions: Iterable[str | None]) -> tuple[str, ...]:
+    """Those that are not of PROVEN.
+
+    None, which a ledger row has that an earlier version of Plumbline wrote and whose commit has expired, is taken for
+    proven: every version that did not note it ran on one of PROVEN.
+    """
+    return tuple(sorted({version for version in versions if version is not None} - set(PROVEN)))
+
+
+def not_proven(versions: Sequence[str]) -> str:
+    """The reason why nothing is said of what these versions drop and close."""
+    return (
+        f"the stream ran on Spark {' and '.join(versions)}, whose rule of lateness is not proven; "
+        f"proven are {' and '.join(PROVEN)}"
+    )
+
 
 def is_late(event_time_us: int, late_watermark_ms: int) -> bool:
     """Whether a row is dropped on arrival: its event time (us) is at or before the late watermark (ms)."""
     return event_time_us <= late_watermark_ms * 1_000
+
+
+def late_sql(event_us: str, late_watermark_ms: str) -> str:
+    """`is_late` as SQL over two expressions; NULL where one of them is."""
+    return f"{event_us} <= {late_watermark_ms} * 1000"
+
+
+def late_by_sql(event_us: str, late_watermark_ms: str) -> str:
+    """SQL for how many whole ms the event time of a late row lies behind the watermark."""
+    return f"({late_watermark_ms} * 1000 - {event_us}) // 1000"
 
 
 def is_closed(left_time_us: int, evict_watermark_ms: int, upper_ms: int) -> bool:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.lateness import not_proven
 from plumbline.contract.ranges import TimeRange, parse_time
 from plumbline.reconcile import format
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
-from plumbline.reconcile.inputs.stream_commits import not_proven
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Contract

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def refuse_unproven(lake: Lake, contract: Contract) -> None:
     """Raise IncompleteError when nobody knows what the live stream has closed: its Spark's rule is not proven."""
-    from plumbline.reconcile.inputs.stream_commits import not_proven
+    from plumbline.contract.lateness import not_proven
 
     version = unproven_closing(lake, contract)
     if version is not None:
@@ -46,7 +46,8 @@ def unproven_closing(lake: Lake, contract: Contract) -> str | None:
 
 def refuse_unproven_epochs(lake: Lake, contract: Contract, epochs: Sequence[Recorded], asked: TimeRange) -> None:
     """Raise IncompleteError when a Spark that is not proven ran one of these epochs: what they closed is not known."""
-    from plumbline.reconcile.inputs.stream_commits import engines, not_proven, unproven
+    from plumbline.contract.lateness import not_proven, unproven
+    from plumbline.reconcile.inputs.stream_commits import engines
 
     name = contract.output.stream_table
     table = lake.load(name) if lake.exists(name) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract.lateness import late_by_sql, late_sql
 from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.diff.engine.threads import one_thread
 from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_into_batch_snapshots
@@ -150,7 +151,7 @@ def _records(side: str, progress: Progress) -> str:
         ),
         taken AS (
             SELECT DISTINCT ON (partition, "offset") * FROM delivered WHERE copied
-            ORDER BY event_us > late_watermark_ms * 1000 DESC NULLS LAST, epoch NULLS LAST, place
+            ORDER BY NOT ({late_sql("event_us", "late_watermark_ms")}) DESC NULLS LAST, epoch NULLS LAST, place
         )
         SELECT * EXCLUDE (copied, place) FROM (FROM delivered WHERE NOT copied UNION ALL FROM taken)
     """
@@ -254,7 +255,7 @@ def _matched(side: str, known: Relation) -> str:
         ),
         partners_{side} AS (
             SELECT p.partition, p."offset", 
-                bool_and(coalesce(o.event_us <= o.late_watermark_ms * 1000, false)) AS all_late
+                bool_and(coalesce({late_sql("o.event_us", "o.late_watermark_ms")}, false)) AS all_late
             FROM {PAIRS["batch", side]} p LEFT JOIN {RECORDS[other]} o
                 ON o.partition = p.other_partition AND o."offset" = p.other_offset
             GROUP BY ALL
@@ -301,11 +302,11 @@ def _apart(pins: Pins) -> str:
 
 
 def _fate(side: str) -> str:
+    times = f"{side}_event_us", f"{side}_late_watermark_ms"
     return f"""
-        {side}_event_us <= {side}_late_watermark_ms * 1000 AS {side}_late,
-        {side}_event_us > {side}_late_watermark_ms * 1000 AS {side}_admitted,
-        CASE WHEN {side}_late THEN ({side}_late_watermark_ms * 1000 - {side}_event_us) // 1000 END
-            AS {side}_late_by_ms"""
+        {late_sql(*times)} AS {side}_late,
+        NOT ({late_sql(*times)}) AS {side}_admitted,
+        CASE WHEN {side}_late THEN {late_by_sql(*times)} END AS {side}_late_by_ms"""
 
 
 def _final(side: str, *, keeps: bool) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
+from plumbline.connect.where_conditions import condition
 from plumbline.reconcile.evidence.quarantine import judge
-from plumbline.reconcile.inputs.where_conditions import condition
 from plumbline.reconcile.relations.evidence import CONDITIONS, LEFT_OUT
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import Any
 from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
 from plumbline.connect.tables import QUARANTINE
+from plumbline.connect.where_conditions import condition
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 from plumbline.reconcile.evidence.gather import OTHER
 from plumbline.reconcile.inputs.day_ranges import Windows
 from plumbline.reconcile.inputs.pinned_views import Pins
-from plumbline.reconcile.inputs.where_conditions import condition
 from plumbline.reconcile.relations.evidence import (
     HELD_NOW,
     QUARANTINE_NOTES,

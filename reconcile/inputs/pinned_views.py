@@ -15,6 +15,7 @@ from plumbline.connect.tables import EPOCHS, QUARANTINE
 from plumbline.connect.their_columns import their_columns, under_our_names
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.identity import rows_condition
+from plumbline.contract.lateness import unproven
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, SIDES
 from plumbline.contract.ranges import TimeRange
 from plumbline.contract.reach import input_range
@@ -25,7 +26,7 @@ from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.lineage_types import LINEAGE_TYPES, column_types, refuse_other_lineage
 from plumbline.reconcile.inputs.observed import ledger_is_its, newest_epochs, seen_until
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
-from plumbline.reconcile.inputs.stream_commits import engines, last_epoch, unproven
+from plumbline.reconcile.inputs.stream_commits import engines, last_epoch
 from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
 from plumbline.reconcile.relations.inputs import ARCHIVES, AROUND, BATCH, LEDGER, STREAM, delivered
 from plumbline.reconcile.relations.relation import Relation

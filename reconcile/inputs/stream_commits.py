@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.lateness import unproven
 from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
 
 if TYPE_CHECKING:
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 VERSION = "engine-version"
 UNNAMED = "of a version that its commits do not name"
 """Iceberg writes the version into each commit of Spark's; a commit that lost it proves nothing."""
-PROVEN = ("4.1.3", "4.1.4")
-"""Versions of Spark whose rule of lateness was held to the exact one row by row. SPARK-58904 moves the place of the
-watermark for left outer joins in a later one: what such a job drops must be proven again before it is predicted."""
 
 
 def last_epoch(table: Table, snapshot_id: int | None) -> tuple[str, int] | None:
@@ -34,15 +31,6 @@ def engines(table: Table, snapshot_id: int | None) -> dict[tuple[str, int], str]
     return {(said.get(QUERY, ""), int(said[EPOCH])): said.get(VERSION, UNNAMED) for said in commits}
 
 
-def unproven(versions: Iterable[str | None]) -> tuple[str, ...]:
-    """Those that are not of PROVEN.
-
-    None, which a ledger row has that an earlier version of Plumbline wrote and whose commit has expired, is taken for
-    proven: every version that did not note it ran on one of PROVEN.
-    """
-    return tuple(sorted({version for version in versions if version is not None} - set(PROVEN)))
-
-
 def closing(table: Table, snapshot_id: int | None, noted: str | None) -> str | None:
     """The version of Spark, if not one of PROVEN, that made the newest epoch: it closes what earlier ones left open.
 
@@ -50,14 +38,6 @@ def closing(table: Table, snapshot_id: int | None, noted: str | None) -> str | N
     """
     said = next(iter(engines(table, snapshot_id).values()), None)
     return next(iter(unproven([said, noted])), None)
-
-
-def not_proven(versions: Sequence[str]) -> str:
-    """The reason why nothing is said of what these versions drop and close."""
-    return (
-        f"the stream ran on Spark {' and '.join(versions)}, whose rule of lateness is not proven; "
-        f"proven are {' and '.join(PROVEN)}"
-    )
 
 
 def _said(snapshot: Any) -> dict[str, str]:

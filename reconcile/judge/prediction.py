@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from plumbline.contract.lateness import late_sql
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros
 from plumbline.reconcile.document import ONE_SIDED
@@ -82,8 +83,8 @@ def _fate(side: str) -> str:
             SELECT coalesce(first_partition, r.partition) AS partition, coalesce(first_offset, r."offset") AS "offset",
                 first_offset IS NOT NULL AS copied,
                 r."offset" >= coalesce(read_until, 0) AS unread,
-                coalesce(r."offset" < s.end_offset AND epoch_us(r.event_time) <= s.late_watermark_ms * 1000, false)
-                    AS late
+                coalesce(r."offset" < s.end_offset AND {late_sql("epoch_us(r.event_time)", "s.late_watermark_ms")},
+                    false) AS late
             FROM {ARCHIVES[side]} r
             LEFT JOIN {COPIES[side]} c ON c.partition = r.partition AND c."offset" = r."offset"
             ASOF LEFT JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset

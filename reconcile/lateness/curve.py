@@ -123,9 +123,9 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
     the stream ran on a Spark whose rule of lateness is not proven: nobody knows then which of them it dropped.
     """
     from plumbline.contract.errors import IncompleteError
+    from plumbline.contract.lateness import not_proven
     from plumbline.reconcile.evidence.left_out import fill_left_out
     from plumbline.reconcile.inputs.pinned_views import archive_view
-    from plumbline.reconcile.inputs.stream_commits import not_proven
     from plumbline.reconcile.relations.inputs import ARCHIVES
 
     if pins.unproven_spark:

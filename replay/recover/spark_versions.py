@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import IncompleteError
+from plumbline.contract.lateness import not_proven, unproven
 from plumbline.contract.model import Contract
-from plumbline.reconcile.inputs.stream_commits import engines, not_proven, unproven
+from plumbline.reconcile.inputs.stream_commits import engines
 from plumbline.reconcile.relations.inputs import LEDGER
 from plumbline.replay.recover.border import Border
 from plumbline.replay.recover.past import Past

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from plumbline.cli import run as plumbline
+from plumbline.contract import lateness
 from plumbline.contract.errors import IncompleteError, SetupError, UsageError
-from plumbline.reconcile.inputs import stream_commits
 from plumbline.replay.recover import spark_versions
 from plumbline.stream_job.checkpoint_health import damage
 from tests.support.model import Event
@@ -128,13 +128,13 @@ def test_records_that_a_spark_not_proven_read(
 ) -> None:
     """The ledger knows which Spark it was, also when the commits that name it have expired."""
     moved("join")
-    monkeypatch.setattr(stream_commits, "PROVEN", ("3.5.0",))
+    monkeypatch.setattr(lateness, "PROVEN", ("3.5.0",))
     monkeypatch.setattr(spark_versions, "engines", lambda table, snapshot_id: {})
     with pytest.raises(IncompleteError, match=rf"the stream ran on Spark {job.spark.version}.*--accept-differences"):
         recovered(job)
     assert recovered(job, execute=False, accept_differences=True)["executed"] is False
     assert not (job.job.root / "recover").exists()
-    monkeypatch.setattr(stream_commits, "PROVEN", (job.spark.version,))
+    monkeypatch.setattr(lateness, "PROVEN", (job.spark.version,))
     assert recovered(job, execute=False)["executed"] is False
 
 

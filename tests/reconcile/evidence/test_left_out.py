@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from plumbline.connect.where_conditions import condition
 from plumbline.contract.loader import parse
 from plumbline.reconcile.document import record_lines
-from plumbline.reconcile.inputs.where_conditions import condition
 from plumbline.reconcile.lateness.curve import measure
 from tests.support.world import CONTRACT, World, play, show
 
