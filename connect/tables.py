@@ -8,6 +8,7 @@ import pyarrow as pa
 
 EPOCHS = "plumbline.epochs"
 QUARANTINE = "plumbline.quarantine"
+LATE = "plumbline.late"
 
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 
@@ -81,10 +82,33 @@ QUARANTINE_SCHEMA = pa.schema(
 )
 """One row per record that cannot enter the join, once, with the record as it arrived."""
 
-OwnTable = Literal["archive", "epochs", "quarantine"]
+LATE_SCHEMA = pa.schema(
+    [
+        _field("contract", pa.string(), "name of the contract"),
+        _field("source", pa.string(), "name of the source in the contract"),
+        _field("side", pa.string(), "left or right: its side of the join"),
+        *(field for field in ARCHIVE_SCHEMA if field.name not in ("event_time", "quarantine_reason")),
+        _field("event_time", UTC_MICROS, "decoded event time"),
+        _field("query_id", pa.string(), "id of the checkpoint of the query that dropped it"),
+        _field("run_id", pa.string(), "the start of the job whose epoch dropped it"),
+        _field("epoch", pa.int64(), "number of the micro-batch that dropped it"),
+        _field(
+            "late_watermark_ms", pa.int64(), "the watermark in force, ms since 1970: the event time is not after it"
+        ),
+        _field("late_by_ms", pa.int64(), "how far the event time lies behind the watermark, whole ms"),
+        _field("dropped_at", UTC_MICROS, "when that epoch was planned, by the job's clock"),
+        _field("passes_where", pa.bool_(), "true; null where only Spark can tell whether the source's `where` holds"),
+        _field("noted_at", UTC_MICROS, "when it was copied from the archive"),
+        _field("stream_table", pa.string(), "the table that the job writes"),
+    ]
+)
+"""One row per event that the stream dropped as late, once for each query that did, with the record as it came."""
+
+OwnTable = Literal["archive", "epochs", "quarantine", "late"]
 SCHEMAS: dict[OwnTable, pa.Schema] = {
     "archive": ARCHIVE_SCHEMA,
     "epochs": EPOCHS_SCHEMA,
     "quarantine": QUARANTINE_SCHEMA,
+    "late": LATE_SCHEMA,
 }
 """The tables whose columns the jobs themselves lay down."""

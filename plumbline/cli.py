@@ -58,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "plumbline.commands.history:history",
         "Show the recorded reconciles in order of time: verdicts, causes, trend.",
     ),
+    "late": ("plumbline.commands.late:late", "Show the rows that the stream dropped as late, as soon as it did."),
     "lateness": (
         "plumbline.commands.lateness:lateness",
         "Show what other watermark delays would have lost, and the state they cost.",

@@ -14,6 +14,7 @@ from plumbline.replay.pieces import KAFKA, Piece
 from plumbline.replay.tape_rows import topic_rows
 from plumbline.stream_job import fingerprint
 from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.late.rows import look_again
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -70,7 +71,10 @@ def fill(
 
                     spark = session(home, lake, app=f"plumbline-fill-{contract.contract}")
                 say(f"archive: filling {sum(hole.end - hole.start for hole in holes):,} offsets of {source.archive}")
+                # Before and after: an observer may look between the two, or this may be killed there.
+                look_again(lake, contract)
                 found[name]["filled"] = _filled(spark, lake, contract, name, seen, holes)
+                look_again(lake, contract)
     return {"contract": contract.contract, "executed": execute, "sources": found}
 
 

@@ -1,10 +1,12 @@
-"""The documents of `plumbline stream run`, `status`, `adopt-topic`, `take-archive` and of `plumbline maintain`."""
+"""The documents of `plumbline stream`, `archive run`, `observe`, `late` and `maintain`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from typing_extensions import TypedDict
+
+from plumbline.contract.document_types import Range
 
 
 class StreamRunDocument(TypedDict):
@@ -29,7 +31,8 @@ class ArchiveRunDocument(TypedDict):
 class ObserveDocument(TypedDict):
     """What `plumbline observe --json` prints. `gaps`: first and last number of epochs that were purged unseen.
 
-    `published`: how many epochs plumbline.epochs lacked; `other_topics`: what the query reads beside the contract's.
+    `published`: how many epochs plumbline.epochs lacked, `late`: how many rows plumbline.late; `other_topics`: what the
+    query reads beside the contract's.
     """
 
     contract: str
@@ -42,6 +45,69 @@ class ObserveDocument(TypedDict):
     other_topics: list[str]
     watermark_policy: str | None
     published: int
+    late: int
+
+
+By = Literal["dropped", "event"]
+"""What a range selects late rows by: the time of the epoch that dropped them, or their event time."""
+
+
+class LateSource(TypedDict):
+    """The late rows of one source in the range. `unsure`: those of them that the source's `where` may leave out, which
+    only Spark can tell. `worst_ms`: by how much the latest of them came behind the watermark."""
+
+    side: Literal["left", "right"]
+    records: int
+    unsure: int
+    worst_ms: int | None
+    first_dropped_at: str | None
+    last_dropped_at: str | None
+
+
+class LateRecord(TypedDict):
+    """One late row. `value` shows its first bytes, escaped; null where the record has none."""
+
+    source: str
+    side: Literal["left", "right"]
+    topic: str
+    partition: int
+    offset: int
+    event_time: str
+    late_watermark: str
+    late_by_ms: int
+    query_id: str
+    epoch: int
+    dropped_at: str
+    unsure: bool
+    bytes: int | None
+    value: str | None
+
+
+class LateKnown(TypedDict):
+    """How far late rows are known. `looked_at`: the epoch of the newest query up to which all are in plumbline.late.
+
+    `waiting`: offsets, by source, that the stream has read since, or that an archive lacks yet; `unseen`: offsets that
+    a team's own job has read in epochs that were purged before they were observed. Of epochs that ran on one of
+    `unproven_spark` nobody knows what they dropped.
+    """
+
+    query_id: str
+    last_epoch: int
+    looked_at: int
+    waiting: dict[str, int]
+    unseen: dict[str, int]
+    unproven_spark: list[str]
+
+
+class LateDocument(TypedDict):
+    """What `plumbline late --json` prints: the late rows in `range`, by the time in `by`, and the newest of them."""
+
+    contract: str
+    range: Range
+    by: By
+    sources: dict[str, LateSource]
+    newest: list[LateRecord]
+    known: LateKnown
 
 
 Phase = Literal["starting", "running", "retrying", "ending", "ended"]

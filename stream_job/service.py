@@ -12,10 +12,11 @@ from datetime import timedelta
 
 from plumbline.connect import owners
 from plumbline.contract.durations import milliseconds
-from plumbline.contract.errors import UnreachableError
+from plumbline.contract.errors import PlumblineError, UnreachableError
 from plumbline.contract.generations import in_topic
 from plumbline.stream_job import epochs, heartbeat, quarantine, topics
 from plumbline.stream_job.heartbeat import Pulse
+from plumbline.stream_job.late.rows import LateRows, next_look
 from plumbline.stream_job.progress import Progress, Telling
 from plumbline.stream_job.queries import JOIN, Parts, starts
 from plumbline.stream_job.spark_internals import SourceWatermarks
@@ -71,6 +72,7 @@ class Service:
         self._asked = time.monotonic()
         self._published = self.ledger.last_epoch()
         self._publish_at = 0.0
+        self.late, self._late_at = LateRows(parts.lake, parts.contract), 0.0
 
     def run(self, stop: threading.Event, *, once: bool) -> None:
         """Run until the topics' end (`once`) or until `stop`; then bring the archive up to where the join stands.
@@ -90,6 +92,7 @@ class Service:
             keeper.stop()
             self.ledger.sync()
             self.publish()
+            self.note_late(at_end=True)
             self._write(replace(self.pulse, state="ended"))
 
     def publish(self) -> None:
@@ -103,6 +106,17 @@ class Service:
         self._published, now = self.ledger.last_epoch(), time.monotonic()
         self._publish_at = now + max(PUBLISH_AFTER_SECONDS, (now - begun) / SHARE_OF_PUBLISHING)
 
+    def note_late(self, *, at_end: bool = False) -> None:
+        """Write the rows that were dropped as late since the last look; whatever hinders that does not end the job."""
+        if not self.parts.joins:
+            return
+        begun, found = time.monotonic(), 0
+        try:
+            found = self.late.note(self.ledger, at_end=at_end)
+        except PlumblineError as error:
+            self.say(f"stream: late rows are noted later: {error.what}")
+        self._late_at = next_look(begun, found)
+
     def _watch(self, keeper: Keeper, stop: threading.Event) -> None:
         """Until all queries have ended, one fails for good, or `stop` is set."""
         while not stop.is_set():
@@ -112,6 +126,8 @@ class Service:
             many = self.ledger.last_epoch() >= self._published + PUBLISH_EVERY
             if keeper.trouble is None and (many or time.monotonic() >= self._publish_at):
                 self.publish()
+            if keeper.trouble is None and time.monotonic() >= self._late_at:
+                self.note_late()
             if keeper.ended:
                 return
             stop.wait(LOOK_EVERY_SECONDS)

@@ -101,15 +101,34 @@ def test_each_differing_row_of_a_plain_job_has_its_true_cause(
     assert foreign_job.digest(checkpoint) == before[0]
     assert s.lake.load(s.contract.output.stream_table).metadata_location == before[1]
     topics = [s.contract.left.topic, s.contract.right.topic]
-    rows, causes = foreign_job.expected(s, foreign_job.play(s, foreign_job.batches(checkpoint, topics), [restart]))
+    played = foreign_job.play(s, foreign_job.batches(checkpoint, topics), [restart])
+    rows, causes = foreign_job.expected(s, played)
     assert held(s) == Counter(rows)
     assert len(causes) > 200
     assert told(s) == causes
+    late = s.late_rows()
+    assert late == sorted((side, *place) for side, places in played.late.items() for place in places)
+    named = {(f"late_{side}", *place) for side, *place in late}
+    assert named >= lost_to_late_records(s)
+    assert documents["late"]["known"]["waiting"] == {}
+    assert {source["side"]: source["records"] for source in documents["late"]["sources"].values()} == {
+        side: len(places) for side, places in played.late.items()
+    }
     document = documents["reconcile"]
     assert (document["unexplained"], document["balanced"], document["agrees"]) == (0, True, True)
     assert document["predicted"]["stream_rows"] == len(rows)
     runs = s.lake.load(EPOCHS).scan().to_arrow().to_pylist()
     assert {row["epoch"] for row in runs} == set(range(len(foreign_job.batches(checkpoint, ()))))
+
+
+def lost_to_late_records(s: Scenario) -> set[tuple[str, int, int]]:
+    """The records that the recorded findings name as late, as (cause, partition, offset)."""
+    found = set()
+    for row in s.lake.load("plumbline.findings").scan().to_arrow().to_pylist():
+        if row["cause"] in ("late_left", "late_right"):
+            side, evidence = row["cause"].removeprefix("late_"), json.loads(row["evidence"])
+            found.add((row["cause"], evidence[f"{side}_partition"], evidence[f"{side}_offset"]))
+    return found
 
 
 def follow_the_page(

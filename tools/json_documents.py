@@ -29,6 +29,7 @@ DOCUMENTS = {
     "kafka stop": "plumbline.document_types:StoppedDocument",
     "kafka topics": "plumbline.document_types:TopicsDocument",
     "lake": "plumbline.connect.document_types:LakeDocument",
+    "late": "plumbline.stream_job.document_types:LateDocument",
     "lateness": "plumbline.reconcile.lateness.document_types:LatenessDocument",
     "maintain": "plumbline.stream_job.document_types:MaintainDocument",
     "nightly": "plumbline.nightly.document_types:NightlyDocument",

@@ -54,6 +54,7 @@ def _show(result: ObserveDocument, contract_path: Path, home: Home, console: Con
         f"watermark {watermark}"
     )
     console.print(f"  {result['published']:,} of them new in plumbline.epochs")
+    console.print(f"  {result['late']:,} late rows new in plumbline.late")
     for first, last in result["gaps"]:
         console.print(f"  epochs {first} to {last} were purged unseen: what they read stays unknown")
     console.print(f"next: plumbline reconcile {shlex.quote(str(contract_path))}{home.option}")

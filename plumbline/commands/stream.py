@@ -135,9 +135,8 @@ def _final(contract: Contract, evict_ms: int | None) -> str:
     from importlib.metadata import version
 
     from plumbline.contract.durations import milliseconds
-    from plumbline.contract.lateness import settled_until_us
+    from plumbline.contract.lateness import PROVEN, settled_until_us
     from plumbline.contract.ranges import from_micros, spell_time
-    from plumbline.reconcile.inputs.stream_commits import PROVEN
 
     if not evict_ms:
         return "no watermark yet"

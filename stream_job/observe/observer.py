@@ -20,6 +20,7 @@ from plumbline.stream_job import epochs, fingerprint, topics
 from plumbline.stream_job.backoff import Backoff
 from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID, last_sink_epoch
 from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.late.rows import LateRows, next_look
 from plumbline.stream_job.ledger import Epoch, Ledger
 from plumbline.stream_job.observe.checkpoint import Batch, Checkpoint
 from plumbline.stream_job.observe.epochs_of import Query, epoch_of, gaps, ignored, refuse_other_sources
@@ -47,6 +48,9 @@ class Observer:
     checkpoint: Checkpoint
     seen: set[str] = field(default_factory=set)
     newest: Batch | None = None
+
+    def __post_init__(self) -> None:
+        self.late = LateRows(self.lake, self.contract)
 
     def ledger(self, query_id: str) -> Ledger:
         """The records of one query."""
@@ -84,11 +88,13 @@ class Observer:
 
     def publish(self) -> int:
         """Bring `plumbline.epochs` up to date with the records of all queries; returns how many epochs it lacked."""
-        folder = observed(self.job)
-        queries = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-        return sum(epochs.publish_missing(self.lake, self.contract, self.ledger(query)) for query in queries)
+        return sum(epochs.publish_missing(self.lake, self.contract, self.ledger(query)) for query in self._queries())
 
-    def document(self, ledger: Ledger, published: int) -> ObserveDocument:
+    def note_late(self, *, at_end: bool = False) -> int:
+        """Write the rows that the queries dropped as late to `plumbline.late`; returns how many it lacked."""
+        return sum(self.late.note(self.ledger(query), at_end=at_end) for query in self._queries())
+
+    def document(self, ledger: Ledger, published: int, late: int) -> ObserveDocument:
         """What is known of the query by now."""
         last, numbers = ledger.last_epoch(), ledger.numbers()
         newest = ledger.valid(last) if last >= 0 else None
@@ -103,7 +109,13 @@ class Observer:
             "other_topics": ignored(self.contract, self.newest) if self.newest else [],
             "watermark_policy": self.newest.policy if self.newest else None,
             "published": published,
+            "late": late,
         }
+
+    def _queries(self) -> list[str]:
+        """The ids of all queries that were observed."""
+        folder = observed(self.job)
+        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
     def _query(self, query_id: str) -> Query:
         ids = [topics.noted(self.lake, source) or (None,) for source in (self.contract.left, self.contract.right)]
@@ -180,7 +192,8 @@ def observe(
     """Copy the epochs of the contract's own Spark job into the ledger; with `once` those of now, else until a signal.
 
     Returns `{"contract", "checkpoint", "query_id", "epochs", "last_epoch", "evict_watermark_ms", "gaps",
-    "other_topics", "watermark_policy", "published"}`; `gaps` are first and last number of what was purged unseen.
+    "other_topics", "watermark_policy", "published", "late"}`; `gaps` are first and last number of what was purged
+    unseen.
     Raises UsageError without a job whose checkpoint can be read, or with another query's; SetupError for one that is
     not there or half deleted, IncompleteError for a damaged file.
     """
@@ -194,7 +207,7 @@ def observe(
         if not once:
             _watch(observer, stopping)
         ledger = observer.look()
-        return observer.document(ledger, observer.publish())
+        return observer.document(ledger, observer.publish(), observer.note_late(at_end=True))
 
 
 def observed(job: JobFolder) -> Path:
@@ -204,7 +217,7 @@ def observed(job: JobFolder) -> Path:
 
 def _watch(observer: Observer, stop: threading.Event) -> None:
     """Look until `stop` is set. What does not answer is asked again, after a growing wait."""
-    backoff, published, due = Backoff(), -1, 0.0
+    backoff, published, due, look_at = Backoff(), -1, 0.0, 0.0
     while not stop.is_set():
         try:
             last = observer.look().last_epoch()
@@ -213,6 +226,11 @@ def _watch(observer: Observer, stop: threading.Event) -> None:
                 published, due = last, time.monotonic() + PUBLISH_AFTER_SECONDS
                 if new:
                     observer.say(f"observe: epoch {last}, {new:,} epochs published")
+            if time.monotonic() >= look_at:
+                begun, found = time.monotonic(), observer.note_late()
+                look_at = next_look(begun, found)
+                if found:
+                    observer.say(f"observe: {found:,} more late rows in plumbline.late")
             backoff.reset()
             stop.wait(LOOK_EVERY_SECONDS)
         except UnreachableError as error:

@@ -74,6 +74,8 @@ def test_a_job_killed_again_and_again_ends_with_the_rows_of_one_never_killed(
     late = job.outcome().late
     assert len([name for name in late if name.startswith("o")]) >= 10
     assert len([name for name in late if name.startswith("p")]) >= 10
+    assert job.noted_as_late() == late, "each late event is in plumbline.late, once, and nothing else is"
+    assert calm.noted_as_late() == late
     assert job.archived() == job.delivered()
     ledger = list(job.ledger.epochs())
     assert [epoch.epoch for epoch in ledger] == list(range(len(ledger)))

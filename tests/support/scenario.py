@@ -21,7 +21,7 @@ import yaml
 from plumbline.connect.home import Home
 from plumbline.connect.kafka import Record, create_topics, end_offsets, produce
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import QUARANTINE
+from plumbline.connect.tables import LATE, QUARANTINE
 from plumbline.contract.loader import load
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
@@ -248,6 +248,18 @@ class Scenario:
         """(source, partition, offset, reason) of every row in quarantine, sorted."""
         table = self.lake.load(QUARANTINE).scan().to_arrow()
         return sorted(zip(*(table[c].to_pylist() for c in ("source", "partition", "offset", "reason")), strict=True))
+
+    def late_rows(self) -> list[tuple[str, int, int]]:
+        """(side, partition, offset) of every row in plumbline.late, sorted."""
+        if not self.lake.exists(LATE):
+            return []
+        table = self.lake.load(LATE).scan().to_arrow()
+        return sorted(zip(*(table[c].to_pylist() for c in ("side", "partition", "offset")), strict=True))
+
+    def noted_as_late(self) -> list[str]:
+        """The names of the events in plumbline.late, sorted as `Outcome.late` is."""
+        called = {(side, p.partition, p.offset): p.event.called for side, placed in self.placed.items() for p in placed}
+        return sorted(called[place] for place in self.late_rows())
 
     def poisoned(self) -> list[tuple[str, int, int, str]]:
         """The same of what was fed and cannot enter the join."""
