@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from plumbline.replay.play import run as run_replay
     from plumbline.replay.publish import publish as publish_replay
     from plumbline.replay.steps import open_replay
+    from plumbline.stream_job.observe.coordinates import lineage
+    from plumbline.stream_job.observe.listener import Listener
     from plumbline.stream_job.run import run as run_stream
 
 PUBLIC = {
     "Contract": ("plumbline.contract.model", "Contract"),
     "Diff": ("plumbline.reconcile.diff.diff", "Diff"),
     "Home": ("plumbline.connect.home", "Home"),
+    "Listener": ("plumbline.stream_job.observe.listener", "Listener"),
     "PlumblineError": ("plumbline.contract.errors", "PlumblineError"),
     "RecordedRun": ("plumbline.reconcile.report.recorded_run", "RecordedRun"),
     "Replay": ("plumbline.replay.opened", "Replay"),
@@ -43,6 +46,7 @@ PUBLIC = {
     "audit_replay": ("plumbline.replay.audit", "audit"),
     "diff": ("plumbline.reconcile.diff.diff", "diff"),
     "explain": ("plumbline.reconcile.explain.explain", "explain"),
+    "lineage": ("plumbline.stream_job.observe.coordinates", "lineage"),
     "load": ("plumbline.contract.loader", "load"),
     "open_replay": ("plumbline.replay.steps", "open_replay"),
     "open_run": ("plumbline.reconcile.report.recorded_run", "open_run"),
@@ -59,6 +63,7 @@ __all__ = [
     "Contract",
     "Diff",
     "Home",
+    "Listener",
     "PlumblineError",
     "RecordedRun",
     "Replay",
@@ -69,6 +74,7 @@ __all__ = [
     "audit_replay",
     "diff",
     "explain",
+    "lineage",
     "load",
     "open_replay",
     "open_run",

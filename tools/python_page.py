@@ -15,6 +15,7 @@ GROUPS = {
     "Reconcile": ("run_reconcile", "Run", "open_run", "RecordedRun", "explain", "as_text"),
     "Replay": ("plan_replay", "run_replay", "audit_replay", "publish_replay", "open_replay", "Replay"),
     "Jobs": ("run_stream", "run_batch"),
+    "A Spark job of your own": ("Listener", "lineage"),
 }
 INTRODUCTION = """# Python
 

@@ -23,6 +23,8 @@ Ends = Mapping[str, Mapping[str, int]]
 
 POLICY = "spark.sql.streaming.multipleWatermarkPolicy"
 ONE_WATERMARK = "spark.sql.streaming.statefulOperator.allowMultiple"
+RUNS = "runs"
+"""Folder in which a `Listener` notes the runs of the query; no checkpoint of Spark's has it."""
 HADOOP_SCHEMES = {"s3a://": "s3://", "s3n://": "s3://"}
 
 
@@ -41,6 +43,17 @@ class Batch:
     twice: tuple[str, ...]
     waiting: bool
     policy: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the query: the first batch that was seen of it, and the newest of those that were copied `after` which
+    it began. Which run the batches between the two are of is not known."""
+
+    first: int
+    after: int
+    run_id: str
+    spark_version: str
 
 
 class Checkpoint:
@@ -97,6 +110,17 @@ class Checkpoint:
             try:
                 found |= _topics((text or "").lstrip("\0").partition("\n")[2])
             except ValueError:
+                continue
+        return found
+
+    def runs(self) -> list[Run]:
+        """The runs of the query in order, where a `Listener` has noted them beside its copy."""
+        found = []
+        for first in self._numbers(RUNS):
+            try:
+                body = json.loads(self._text(f"{RUNS}/{first}") or "")
+                found.append(Run(first, int(body["after"]), str(body["run_id"]), str(body["spark_version"])))
+            except (ValueError, KeyError, TypeError):
                 continue
         return found
 

@@ -6,14 +6,15 @@ predecessor Spark has purged neither is known, so it is no epoch of the ledger, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.contract.generations import Ids
 from plumbline.contract.model import Contract
 from plumbline.stream_job.ledger import Epoch, Offsets
-from plumbline.stream_job.observe.checkpoint import Batch, Ends
+from plumbline.stream_job.observe.checkpoint import Batch, Ends, Run
 
 UNKNOWN_RUN = "unknown"
 UNNAMED = "of a version that its commits do not name"
@@ -41,6 +42,17 @@ class Query:
         if earlier is None or later is None or self.versions[earlier] != self.versions[later]:
             return UNNAMED
         return self.versions[earlier]
+
+
+def by_runs(noted: Sequence[Run], committed: Iterable[int]) -> tuple[dict[int, str], dict[int, str]]:
+    """Batch to run, and to version of Spark, as far as runs that were noted tell them."""
+    runs: dict[int, str] = {}
+    versions: dict[int, str] = {}
+    for run, following in zip_longest(noted, noted[1:]):
+        last = following.after if following else None
+        runs |= {n: run.run_id for n in committed if run.first <= n and (last is None or n <= last)}
+        versions |= {n: run.spark_version for n in (run.first, last) if n is not None and n >= run.first}
+    return runs, versions
 
 
 def epoch_of(contract: Contract, query: Query, batch: Batch, before: Batch | Epoch | None) -> Epoch | None:

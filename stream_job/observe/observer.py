@@ -23,7 +23,7 @@ from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.late.rows import LateRows, next_look
 from plumbline.stream_job.ledger import Epoch, Ledger
 from plumbline.stream_job.observe.checkpoint import Batch, Checkpoint
-from plumbline.stream_job.observe.epochs_of import Query, epoch_of, gaps, ignored, refuse_other_sources
+from plumbline.stream_job.observe.epochs_of import Query, by_runs, epoch_of, gaps, ignored, refuse_other_sources
 from plumbline.stream_job.service import PUBLISH_AFTER_SECONDS, PUBLISH_EVERY, stop_on_signal
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Observer:
             if batch is None:
                 continue
             refuse_other_sources(self.contract, batch, self.checkpoint.place)
-            query = query or self._query(query_id)
+            query = query or self._query(query_id, committed)
             known = before is not None and _number(before) == number - 1
             before = before if known else self.checkpoint.batch(number - 1) if number else None
             record = epoch_of(self.contract, query, batch, before)
@@ -117,7 +117,7 @@ class Observer:
         folder = observed(self.job)
         return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
-    def _query(self, query_id: str) -> Query:
+    def _query(self, query_id: str, committed: list[int]) -> Query:
         ids = [topics.noted(self.lake, source) or (None,) for source in (self.contract.left, self.contract.right)]
         for source, known in zip((self.contract.left, self.contract.right), ids, strict=True):
             if len(known) > 1:
@@ -127,7 +127,8 @@ class Observer:
                     where=source.archive,
                     next_step="begin with new archives and another contract name",
                 )
-        runs, versions = (self._said(query_id, what) for what in (APP, VERSION))
+        runs, versions = by_runs(self.checkpoint.runs(), committed)
+        runs, versions = self._said(query_id, APP) | runs, versions | self._said(query_id, VERSION)
         return Query(query_id, self.checkpoint.begins(), (ids[0], ids[1]), runs, versions)
 
     def _said(self, query_id: str, what: str) -> dict[int, str]:
