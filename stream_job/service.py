@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from plumbline.connect import owners
 from plumbline.contract.durations import milliseconds
@@ -16,12 +17,16 @@ from plumbline.contract.errors import PlumblineError, UnreachableError
 from plumbline.contract.generations import in_topic
 from plumbline.stream_job import epochs, heartbeat, quarantine, topics
 from plumbline.stream_job.heartbeat import Pulse
+from plumbline.stream_job.late.judging import Place, by_spark
 from plumbline.stream_job.late.rows import LateRows, next_look
 from plumbline.stream_job.progress import Progress, Telling
 from plumbline.stream_job.queries import JOIN, Parts, starts
 from plumbline.stream_job.spark_internals import SourceWatermarks
 from plumbline.stream_job.status_text import idle_line, progress_line
 from plumbline.stream_job.supervisor import Keeper
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Say = Callable[[str], None]
 
@@ -72,7 +77,7 @@ class Service:
         self._asked = time.monotonic()
         self._published = self.ledger.last_epoch()
         self._publish_at = 0.0
-        self.late, self._late_at = LateRows(parts.lake, parts.contract), 0.0
+        self.late, self._late_at = LateRows(parts.lake, parts.contract, self._judge), 0.0
 
     def run(self, stop: threading.Event, *, once: bool) -> None:
         """Run until the topics' end (`once`) or until `stop`; then bring the archive up to where the join stands.
@@ -116,6 +121,9 @@ class Service:
         except PlumblineError as error:
             self.say(f"stream: late rows are noted later: {error.what}")
         self._late_at = next_look(begun, found)
+
+    def _judge(self, name: str, rows: pa.Table) -> set[Place] | None:
+        return by_spark(self.parts.spark, self.parts.equipped)(name, rows)
 
     def _watch(self, keeper: Keeper, stop: threading.Event) -> None:
         """Until all queries have ended, one fails for good, or `stop` is set."""

@@ -59,7 +59,8 @@ def _section(name: str, thing: Any) -> Iterator[str]:
 
 def _is_called(thing: Any) -> bool:
     """Whether users call it: functions, plain values and errors; not what a function of this page returns."""
-    return not inspect.isclass(thing) or thing.__name__ in ("Home", "TimeRange", "Tolerance", "PlumblineError")
+    called = ("Home", "Listener", "TimeRange", "Tolerance", "PlumblineError")
+    return not inspect.isclass(thing) or thing.__name__ in called
 
 
 def _signature(name: str, thing: Any) -> str:

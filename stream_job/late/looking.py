@@ -13,6 +13,7 @@ from plumbline.connect.tables import LATE, LATE_SCHEMA
 from plumbline.connect.where_conditions import condition
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.lateness import late_by_sql, late_sql
+from plumbline.stream_job.late.judging import Judge
 from plumbline.stream_job.late.spans import Places, hull, places_table, spans_table
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Looking:
     name: str
     con: duckdb.DuckDBPyConnection
     query_id: str
+    judge: Judge | None = None
     has: frozenset[str] = frozenset()
 
     @property
@@ -96,11 +98,23 @@ class Looking:
         numbered = f'(row_number() OVER (ORDER BY partition, "offset") - 1) // {ROWS_AT_ONCE}'
         self.con.execute(f"CREATE TABLE due AS SELECT *, {numbered} AS part FROM late")
         for (part,) in self.con.execute("SELECT DISTINCT part FROM due ORDER BY part").fetchall():
-            rows = self._made(self._raw(part, passes), side)
+            rows = self._made(self._sure(self._raw(part, passes), passes), side)
             if rows.num_rows:
                 lake.append(LATE, rows, {"plumbline.contract": self.contract.contract})
             written += rows.num_rows
         return written
+
+    def _sure(self, rows: pa.Table, passes: str | None) -> pa.Table:
+        """The rows without those that `where` leaves out where only Spark can tell them, if there is one to ask."""
+        import pyarrow as pa
+
+        entering = self.judge(self.name, rows) if passes is None and self.judge and rows.num_rows else None
+        if entering is None:
+            return rows
+        places = zip(rows["partition"].to_pylist(), rows["offset"].to_pylist(), strict=True)
+        sure = rows.filter(pa.array([place in entering for place in places], pa.bool_()))
+        told = pa.array([True] * sure.num_rows, pa.bool_())
+        return sure.set_column(sure.column_names.index("passes_where"), "passes_where", told)
 
     def _raw(self, part: int, passes: str | None) -> pa.Table:
         """The archived records of one part that the source's `where` lets in, as far as that is known here."""

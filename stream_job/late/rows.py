@@ -20,6 +20,7 @@ from plumbline.connect.sql_quoting import text
 from plumbline.connect.tables import LATE, LATE_SCHEMA
 from plumbline.contract.identity import identity
 from plumbline.contract.lineage import SIDES
+from plumbline.stream_job.late.judging import Judge
 from plumbline.stream_job.late.looking import Looking
 from plumbline.stream_job.late.spans import Places, begun, parts, queries, spans, spans_table, whole
 from plumbline.stream_job.ledger import Epoch, Ledger
@@ -45,12 +46,14 @@ MEMORY = "256MB"
 class LateRows:
     """The late rows of one contract's stream. One process at a time writes them, as it does the ledger.
 
+    `judge` says what only Spark can tell of a source's `where`; without it such rows are written as unsure.
     `through` is what was looked at, `persisted` what of it the table says. `seen` is up to where archives were looked
     at, by query and source: Spark and every archiver append a partition in the order of its offsets.
     """
 
     lake: Lake
     contract: Contract
+    judge: Judge | None = None
     through: dict[str, int] = field(default_factory=dict)
     persisted: dict[str, int] | None = None
     seen: dict[tuple[str, str], Places] = field(default_factory=dict)
@@ -123,7 +126,7 @@ class LateRows:
         con = pinned.connection(MEMORY, threads=1)
         try:
             con.register("spans", spans_table(unseen))
-            looking = Looking(now, self.contract, name, con, query_id)
+            looking = Looking(now, self.contract, name, con, query_id, self.judge)
             looking.find(unseen)
             if looking.any and source.event_id is not None:
                 looking.leave_out_copies(list(spans(epochs, side, {})), begun(epochs, side))

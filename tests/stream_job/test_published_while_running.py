@@ -15,11 +15,16 @@ import pytest
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
 from plumbline.connect.tables import ARCHIVE_SCHEMA
+from plumbline.contract.errors import SetupError
 from plumbline.contract.loader import parse
 from plumbline.stream_job import lag, service
 from plumbline.stream_job.job_folder import JobFolder
+from plumbline.stream_job.late import rows
 from plumbline.stream_job.service import Life, Service
+from tests.support.late_rows import Life as Grows
 from tests.support.shop_contract import TEXT
+from tests.support.world import World
+from tests.support.world_rows import play, show
 
 QUIET: Any = SimpleNamespace(look=lambda: None, query=lambda name: None, ended=False, trouble=None, retries=0)
 
@@ -63,3 +68,46 @@ def test_publishing_takes_a_bounded_share_of_the_time(tmp_path: Path, monkeypatc
     monkeypatch.setattr(service.quarantine, "publish", lambda *args: 0)
     running.publish()
     assert running._publish_at == 30.0 + 30.0 / service.SHARE_OF_PUBLISHING
+
+
+def test_late_rows_are_there_while_the_job_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "LOOK_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(rows, "COMMIT_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(rows, "SHARE", 1.0)
+    epochs = [show("a", 0), play("pa", "a", 5)], [show("b", 100), play("pb", "b", 100)], [], [show("late", 1)]
+    grows = Grows(World.at(tmp_path).play(*epochs))
+    world = grows.world
+    parts: Any = SimpleNamespace(
+        lake=Lake.open(world.home), contract=world.contract, job=JobFolder.of(world.contract, world.home), joins=True
+    )
+    parts.job.root.mkdir(parents=True)
+    world.lake.tables()  # the catalog is there before two threads open it
+    said, stop = list[str](), threading.Event()
+    running = Service(parts, Life(), said.append)
+    monkeypatch.setattr(running, "publish", lambda: None)
+    thread = threading.Thread(target=running._watch, args=(QUIET, stop))
+    thread.start()
+    try:
+        grows.commit().archive()
+        deadline = time.monotonic() + 60
+        while grows.names() != ["late"]:
+            assert time.monotonic() < deadline, f"the row is not there while the job runs: {said}"
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        thread.join(60)
+
+
+def test_what_hinders_the_late_rows_does_not_end_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, contract = Home.resolve(tmp_path), parse(TEXT)
+    parts: Any = SimpleNamespace(lake=Lake.open(home), contract=contract, job=JobFolder.of(contract, home), joins=True)
+    said = list[str]()
+    running = Service(parts, Life(), said.append)
+
+    def refused(*_: object, **__: object) -> int:
+        raise SetupError("column epoch of plumbline.late is string")
+
+    monkeypatch.setattr(running.late, "note", refused)
+    running.note_late()
+    assert said == ["stream: late rows are noted later: column epoch of plumbline.late is string"]
+    assert running._late_at > time.monotonic()

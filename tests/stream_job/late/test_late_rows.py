@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,10 +14,14 @@ from plumbline.connect.tables import LATE
 from plumbline.contract.errors import UnreachableError
 from plumbline.contract.loader import parse
 from plumbline.stream_job.late import looking, spans
+from plumbline.stream_job.late.judging import by_spark
 from plumbline.stream_job.late.rows import LateRows, look_again, looked_at
 from tests.support.late_rows import Life
 from tests.support.world import CONTRACT, World
 from tests.support.world_rows import START, Record, play, show
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 EPOCHS = (
     [show("a", 0), show("b", 60), play("pa", "a", 5), play("pb", "b", 65)],
@@ -168,6 +173,17 @@ def test_what_where_leaves_out(where: str, left: set[str], sure: bool, tmp_path:
     lefts = [row["passes_where"] for row in life.rows() if row["side"] == "left"]
     assert set(lefts) == {True if sure else None}
     assert {row["passes_where"] for row in life.rows() if row["side"] == "right"} == {True}
+
+
+def test_where_is_asked_of_the_spark_that_runs_the_join(spark: SparkSession, tmp_path: Path) -> None:
+    world = World.at(tmp_path)
+    text = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer")
+    where = "archive: raw.shows\n    where: length(title) > 4"
+    world.contract = parse(text.replace("archive: raw.shows", where), "plays.yaml")
+    life = Life(world.play(*EPOCHS)).commit().archive()
+    life.look(LateRows(world.lake, world.contract, by_spark(spark, lambda: world.contract)))
+    assert life.names() == sorted(set(world.late) - {"edge"})
+    assert {row["passes_where"] for row in life.rows()} == {True}
 
 
 def test_what_a_spark_dropped_whose_rule_is_not_proven_is_not_said(tmp_path: Path) -> None:
