@@ -49,7 +49,15 @@ class Looking:
         source = self.contract.sources[self.name]
         self.has = frozenset(self.lake.load(source.archive).schema().column_names)
         reach = _reach(hull(spans))
-        pinned.scan(self.con, self.lake, source.archive, view="archived", row_filter=reach, columns=self._narrow)
+        pinned.scan(
+            self.con,
+            self.lake,
+            source.archive,
+            view="archived",
+            row_filter=reach,
+            columns=self._narrow,
+            schema="archive",
+        )
         event_us, event_id = "epoch_us(a.event_time)", "a.event_id" if "event_id" in self.has else "NULL::VARCHAR"
         self.con.execute(
             f"""
@@ -70,7 +78,9 @@ class Looking:
         [(first, last)] = self.con.execute("SELECT min(event_time), max(event_time) FROM late").fetchall()
         reach = f"event_time >= '{first.isoformat()}' and event_time <= '{last.isoformat()}'"
         archive = self.contract.sources[self.name].archive
-        pinned.scan(self.con, self.lake, archive, view="deliveries", row_filter=reach, columns=self._narrow)
+        pinned.scan(
+            self.con, self.lake, archive, view="deliveries", row_filter=reach, columns=self._narrow, schema="archive"
+        )
         self.con.register("all_spans", spans_table(spans))
         self.con.register("begun", places_table(begun))
         self.con.execute(
@@ -119,7 +129,8 @@ class Looking:
     def _raw(self, part: int, passes: str | None) -> pa.Table:
         """The archived records of one part that the source's `where` lets in, as far as that is known here."""
         reach = _reach(self._places(f"due WHERE part = {part}"))
-        pinned.scan(self.con, self.lake, self.contract.sources[self.name].archive, view="raw", row_filter=reach)
+        archive = self.contract.sources[self.name].archive
+        pinned.scan(self.con, self.lake, archive, view="raw", row_filter=reach, schema="archive")
         return self.con.sql(
             f"""
             SELECT a.*, l.* EXCLUDE (partition, "offset", event_time, event_id, part),
@@ -153,7 +164,7 @@ class Looking:
         mine = f"({rows_condition(self.contract, LATE_SCHEMA.names)}) and source == '{self.name}'"
         told = f"{mine} and query_id == '{self.query_id}' and ({_reach(self._places('late'))})"
         columns = ("contract", "stream_table", "topic", "source", "query_id", "partition", "offset")
-        pinned.scan(self.con, self.lake, LATE, view="held", row_filter=told, columns=columns)
+        pinned.scan(self.con, self.lake, LATE, view="held", row_filter=told, columns=columns, schema="late")
         self.con.execute(
             f"""
             DELETE FROM late WHERE (partition, "offset") IN (

@@ -109,7 +109,7 @@ class LateRows:
         con = pinned.connection(MEMORY, threads=1)
         try:
             columns = ("topic", "partition", "offset")
-            pinned.scan(con, now, source.archive, view="archived", row_filter=beyond, columns=columns)
+            pinned.scan(con, now, source.archive, view="archived", row_filter=beyond, columns=columns, schema="archive")
             rows = con.execute(
                 f'SELECT partition, max("offset") + 1 FROM archived WHERE topic = {text(source.topic)} GROUP BY ALL'
             ).fetchall()

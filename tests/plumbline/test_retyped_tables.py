@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from plumbline.cli import run
-from plumbline.connect.tables import EPOCHS, QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.tables import EPOCHS, LATE, LATE_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
 from tests.support.table_versions import edit, numbered, retyped
 from tests.support.world import CONTRACT, World, play, show
 
 RANGE = ["--from", "2024-02-29T20:00Z", "--to", "2024-02-29T22:00Z"]
 RECONCILE, EXPLAIN, LATENESS = ["reconcile", "--full"], ["explain", "--key", "show_id=a"], ["lateness"]
 EXPECT, PLAN, LIST = ["expect", "--on", "sources", *RANGE], ["replay", "plan", *RANGE], ["quarantine"]
+LATE_LIST = ["late"]
 ARCHIVE = "raw.shows"
 CASES = [
     *((ARCHIVE, "event_time", "geometry", line) for line in (RECONCILE, EXPLAIN, LATENESS, EXPECT, PLAN)),
@@ -25,6 +26,8 @@ CASES = [
     (EPOCHS, "end_offset", "geometry", [*PLAN, "--late", "faithful"]),
     *((QUARANTINE, "reason", "geometry", line) for line in (RECONCILE, LIST)),
     (QUARANTINE, "headers", "timestamp_ns", RECONCILE),
+    (LATE, "epoch", "geometry", LATE_LIST),
+    (EPOCHS, "end_offset", "geometry", LATE_LIST),
 ]
 
 
@@ -37,6 +40,7 @@ def test_the_column_is_named(
     contract = tmp_path / "plays.yaml"
     contract.write_text(CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer"))
     world.lake.ensure_table(QUARANTINE, QUARANTINE_SCHEMA)
+    world.lake.ensure_table(LATE, LATE_SCHEMA)
     edit(world.lake, table, numbered)
     edit(world.lake, table, retyped(column, kind))
     words = 2 if line[0] == "replay" else 1
