@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("plumbline")
 
 
-class Listener(StreamingQueryListener):  # type: ignore[misc]  # PySpark is not typed here
+class Listener(StreamingQueryListener):
     """Copies the epochs of a query of yours into `folder`, for `plumbline observe`: name that as `job.checkpoint`.
 
     Add it before the query starts: `spark.streams.addListener(plumbline.Listener(spark, "s3a://shared/take"))`. The
@@ -37,38 +37,58 @@ class Listener(StreamingQueryListener):  # type: ignore[misc]  # PySpark is not 
     def __init__(self, spark: SparkSession, folder: str, query: str | None = None, keep: int = 2_000) -> None:
         self.session, self.folder, self.query, self.keep = spark, folder, query, keep
         self._copy: _Copy | None = None
+        self._started: dict[str, _Start] = {}
         self._said: set[str] = set()
 
     def onQueryStarted(self, event: Any) -> None:  # noqa: N802
-        """Nothing: the query waits for this call."""
+        """Look where the query begins; the query waits for this call, so nothing is copied here."""
+        if self.query is None or event.name == self.query:
+            self._never_fail(lambda: self._note_start(str(event.id), str(event.runId)))
 
     def onQueryProgress(self, event: Any) -> None:  # noqa: N802
         """Copy what was committed."""
-        self._never_fail(lambda: self._take(event.progress))
+        if self.query is None or event.progress.name == self.query:
+            progress = event.progress
+            self._never_fail(lambda: self._take(str(progress.id), str(progress.runId), int(progress.batchId)))
 
     def onQueryIdle(self, event: Any) -> None:  # noqa: N802
         """Copy what a failure left behind."""
         self._never_fail(lambda: self._rest(str(event.id)))
 
     def onQueryTerminated(self, event: Any) -> None:  # noqa: N802
-        """Copy what is left."""
+        """Copy what is left: a short query has ended before its progress is told."""
         self._never_fail(lambda: self._rest(str(event.id)))
 
-    def _take(self, progress: Any) -> None:
-        query_id = str(progress.id)
-        if self.query is not None and progress.name != self.query:
+    def _note_start(self, query_id: str, run_id: str) -> None:
+        root, files = _root(self.session, query_id), _Files.of(self.session)
+        self._started[query_id] = _Start(root, run_id, max(files.numbers(f"{root}/commits"), default=-1) + 1)
+
+    def _take(self, query_id: str, run_id: str, batch: int) -> None:
+        copy = self._copy_of(query_id)
+        if copy is None:
             return
+        start = self._started.get(query_id)
+        known = start is not None and start.run_id == run_id  # else it was added to a query that ran already
+        copy.note_run(run_id, start.first if known and start else batch, self.session.version)
+        copy.all_committed()
+
+    def _rest(self, query_id: str) -> None:
+        start = self._started.get(query_id)
+        if start is not None:
+            self._take(query_id, start.run_id, start.first)
+        elif self._copy is not None and self._copy.query_id == query_id:
+            self._copy.all_committed()
+
+    def _copy_of(self, query_id: str) -> _Copy | None:
+        """The copy of this query; None where that of another one is made."""
         if self._copy is None or self._copy.query_id != query_id:
             if self.query is None and self._copy is not None and self._lives(self._copy.query_id):
                 self._warn(f"there are several queries: {query_id} is not copied. Name one: Listener(..., query=NAME)")
-                return
-            self._copy = _Copy.begun(self.session, query_id, self.folder, self.keep)
-        self._copy.note_run(str(progress.runId), int(progress.batchId), self.session.version)
-        self._copy.all_committed()
-
-    def _rest(self, query_id: str) -> None:
-        if self._copy is not None and self._copy.query_id == query_id:
-            self._copy.all_committed()
+                return None
+            start = self._started.get(query_id)
+            root = start.root if start else _root(self.session, query_id)
+            self._copy = _Copy.begun(_Files.of(self.session), query_id, root, self.folder, self.keep)
+        return self._copy
 
     def _lives(self, query_id: str) -> bool:
         return any(str(query.id) == query_id for query in self.session.streams.active)
@@ -85,12 +105,20 @@ class Listener(StreamingQueryListener):  # type: ignore[misc]  # PySpark is not 
             LOG.warning("%s: %s", self.folder, line)
 
 
+@dataclass(frozen=True)
+class _Start:
+    """Where the checkpoint of a query lies that was started, and the first batch of this run."""
+
+    root: str
+    run_id: str
+    first: int
+
+
 @dataclass
 class _Copy:
     """The copy of one query's checkpoint. `last` is the newest batch that the folder has; -1: none."""
 
-    jvm: Any
-    conf: Any
+    files: _Files
     query_id: str
     source: str
     folder: str
@@ -99,82 +127,111 @@ class _Copy:
     run_id: str | None = None
 
     @classmethod
-    def begun(cls, spark: SparkSession, query_id: str, folder: str, keep: int) -> _Copy:
+    def begun(cls, files: _Files, query_id: str, source: str, folder: str, keep: int) -> _Copy:
         """The copy as the folder has it; one of another query is moved aside."""
-        query = spark.streams.get(query_id)
-        if query is None:
-            raise ValueError(f"query {query_id} is not of this session")
-        conf = spark._jsparkSession.sessionState().newHadoopConf()
-        root = str(query._jsq.streamingQuery().resolvedCheckpointRoot())
-        made = cls(spark._jvm, conf, query_id, root, folder.rstrip("/"), keep)
-        there = made._text(f"{made.folder}/metadata")
+        made = cls(files, query_id, source, folder.rstrip("/"), keep)
+        there = files.text(f"{made.folder}/metadata")
         if there is not None and json.loads(there)["id"] != query_id:
-            made._files(made.folder).rename(
-                made._path(made.folder), made._path(f"{made.folder}-{json.loads(there)['id']}")
-            )
-        for number in made._numbers(f"{root}/sources"):
+            files.rename(made.folder, f"{made.folder}-{json.loads(there)['id']}")
+        for number in files.numbers(f"{source}/sources"):
             made._take(f"sources/{number}/0")
         made._take("metadata")
-        made.last = max(made._numbers(f"{made.folder}/commits"), default=-1)
+        made.last = max(files.numbers(f"{made.folder}/commits"), default=-1)
         return made
 
     def note_run(self, run_id: str, first: int, version: str) -> None:
-        """Note which run and which Spark planned the batches from this one on."""
+        """Note which run and Spark planned the batches from `first` on.
+
+        Those that were copied by now are of the run before; what lies between may be of one that had no listener.
+        """
+        path = f"{self.folder}/{RUNS}/{first}"
         if run_id != self.run_id:
-            body = json.dumps({"run_id": run_id, "spark_version": version, "after": self.last})
-            path = self._path(f"{self.folder}/{RUNS}/{first}")
-            if not self._files(self.folder).exists(path):
-                out = self._files(self.folder).create(self._path(f"{self.folder}/{RUNS}/.{first}.tmp"), True)
-                out.write(body.encode())
-                out.close()
-                self._files(self.folder).rename(self._path(f"{self.folder}/{RUNS}/.{first}.tmp"), path)
+            self.files.write(path, json.dumps({"run_id": run_id, "spark_version": version, "after": self.last}))
             self.run_id = run_id
 
     def all_committed(self) -> None:
         """Copy each batch that was committed since, its plan first: a commit says that the plan is whole."""
-        for number in self._numbers(f"{self.source}/commits"):
-            if number <= self.last:
-                continue
-            if self._take(f"offsets/{number}") and self._take(f"commits/{number}"):
+        for number in self.files.numbers(f"{self.source}/commits"):
+            if number > self.last and self._take(f"offsets/{number}") and self._take(f"commits/{number}"):
                 self.last = number
-                self._forget(number - self.keep)
-
-    def _forget(self, number: int) -> None:
-        for log in ("commits", "offsets") if number >= 0 else ():
-            self._files(self.folder).delete(self._path(f"{self.folder}/{log}/{number}"), False)
+                for log in ("commits", "offsets") if number >= self.keep else ():
+                    self.files.delete(f"{self.folder}/{log}/{number - self.keep}")
 
     def _take(self, name: str) -> bool:
         """Copy a file that the folder lacks, whole or not at all; False: the query has it no more."""
-        source, target = self._path(f"{self.source}/{name}"), self._path(f"{self.folder}/{name}")
-        mine = self._files(self.folder)
-        if mine.exists(target):
-            return True
-        if not self._files(self.source).exists(source):
-            return False
-        draft = self._path(f"{target.getParent()}/.{target.getName()}.tmp")
-        copied = self.jvm.org.apache.hadoop.fs.FileUtil.copy(
-            self._files(self.source), source, mine, draft, False, True, self.conf
-        )
-        return bool(copied) and bool(mine.rename(draft, target))
+        source, target = f"{self.source}/{name}", f"{self.folder}/{name}"
+        return self.files.exists(target) or (self.files.exists(source) and self.files.copy(source, target))
 
-    def _numbers(self, folder: str) -> list[int]:
+
+def _root(session: SparkSession, query_id: str) -> str:
+    """The checkpoint of a running query, as `StreamExecution` of Spark 4.1 has it."""
+    query: Any = session.streams.get(query_id)
+    return str(query._jsq.streamingQuery().resolvedCheckpointRoot())
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Hadoop's file systems in the JVM of the job, with its credentials. A file is seen whole or not at all."""
+
+    jvm: Any
+    conf: Any
+
+    @classmethod
+    def of(cls, session: SparkSession) -> _Files:
+        inside: Any = session
+        return cls(inside._jvm, inside._jsparkSession.sessionState().newHadoopConf())
+
+    def exists(self, path: str) -> bool:
+        return bool(self._system(path).exists(self._path(path)))
+
+    def numbers(self, folder: str) -> list[int]:
         """Numbers that name what a folder holds, ascending."""
-        if not self._files(folder).exists(self._path(folder)):
+        if not self.exists(folder):
             return []
-        names = [str(status.getPath().getName()) for status in self._files(folder).listStatus(self._path(folder))]
+        names = [str(status.getPath().getName()) for status in self._system(folder).listStatus(self._path(folder))]
         return sorted(int(name) for name in names if name.isdigit())
 
-    def _text(self, path: str) -> str | None:
-        if not self._files(path).exists(self._path(path)):
+    def text(self, path: str) -> str | None:
+        """What a file says; None when it is not there."""
+        if not self.exists(path):
             return None
-        stream = self._files(path).open(self._path(path))
+        stream = self._system(path).open(self._path(path))
         try:
             return bytes(stream.readAllBytes()).decode()
         finally:
             stream.close()
 
-    def _files(self, path: str) -> Any:
+    def write(self, path: str, body: str) -> None:
+        """Write a small file in the place of another: a run that committed nothing has planned none of the batches."""
+        out = self._system(path).create(self._path(_draft(path)), True)
+        try:
+            out.write(bytearray(body.encode()))
+        finally:
+            out.close()
+        self.delete(path)
+        self.rename(_draft(path), path)
+
+    def copy(self, source: str, target: str) -> bool:
+        """Copy a file; whether it is there."""
+        copied = self.jvm.org.apache.hadoop.fs.FileUtil.copy(
+            self._system(source), self._path(source), self._system(target), self._path(_draft(target)),
+            False, True, self.conf,
+        )  # fmt: skip
+        return bool(copied) and self.rename(_draft(target), target)
+
+    def rename(self, path: str, other: str) -> bool:
+        return bool(self._system(path).rename(self._path(path), self._path(other)))
+
+    def delete(self, path: str) -> None:
+        self._system(path).delete(self._path(path), False)
+
+    def _system(self, path: str) -> Any:
         return self._path(path).getFileSystem(self.conf)
 
     def _path(self, path: str) -> Any:
         return self.jvm.org.apache.hadoop.fs.Path(path)
+
+
+def _draft(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.tmp"
