@@ -118,8 +118,9 @@ class Service:
         begun, found = time.monotonic(), 0
         try:
             found = self.late.note(self.ledger, at_end=at_end)
-        except PlumblineError as error:
-            self.say(f"stream: late rows are noted later: {error.what}")
+        except Exception as error:  # what was read stays to be looked at; the stream is worth more than this copy of it
+            told = error.what if isinstance(error, PlumblineError) else repr(error)
+            self.say(f"stream: late rows are noted later: {told}")
         self._late_at = next_look(begun, found)
 
     def _judge(self, name: str, rows: pa.Table) -> set[Place] | None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, LATE
 from plumbline.contract.errors import IncompleteError, PlumblineError, SetupError, UsageError
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
@@ -206,6 +207,27 @@ def test_the_watermark_is_that_of_the_log_whatever_its_policy(query: Query, home
     said: list[str] = []
     assert observe(contract(query), home, once=True, say=said.append)["watermark_policy"] == "max"
     assert any("the query's watermark is the max of its sources'" in line for line in said)
+
+
+def test_late_rows_are_written_as_the_archive_gets_them(query: Query, home: Home) -> None:
+    """Of the shows of the third batch those at or before the watermark that the second one left."""
+    wrote(home, QUERY, {0: "app", 2: "app"})
+    assert observe(contract(three(query)), home, once=True)["late"] == 0
+    lake = Lake.open(home)
+    lake.ensure_table("raw.shows", ARCHIVE_SCHEMA)
+    for first, last in ((7, 30), (30, 37)):
+        times = [datetime.fromtimestamp((90 + at - 27) / 1000, UTC) for at in range(first, last)]
+        rows = [
+            {"topic": SHOWS, "partition": 0, "offset": at, "event_time": time, "value": b"%d" % at}
+            for at, time in zip(range(first, last), times, strict=True)
+        ]
+        lake.append("raw.shows", pa.Table.from_pylist(rows, schema=ARCHIVE_SCHEMA))
+        assert observe(contract(query), home, once=True)["late"] == {30: 3, 37: 7}[last]
+    found = lake.load(LATE).scan().to_arrow().to_pylist()
+    assert sorted((row["offset"], row["epoch"], row["late_by_ms"], row["value"]) for row in found) == [
+        (at, 2, 100 - (90 + at - 27), b"%d" % at) for at in range(27, 37)
+    ]
+    assert observe(contract(query), home, once=True)["late"] == 0
 
 
 def test_it_watches_until_it_is_stopped(query: Query, home: Home) -> None:

@@ -98,16 +98,25 @@ def test_late_rows_are_there_while_the_job_runs(tmp_path: Path, monkeypatch: pyt
         thread.join(60)
 
 
-def test_what_hinders_the_late_rows_does_not_end_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (SetupError("column epoch of plumbline.late is string"), "column epoch of plumbline.late is string"),
+        (RuntimeError("a defect"), "RuntimeError('a defect')"),
+    ],
+)
+def test_what_hinders_the_late_rows_does_not_end_the_job(
+    error: Exception, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, contract = Home.resolve(tmp_path), parse(TEXT)
     parts: Any = SimpleNamespace(lake=Lake.open(home), contract=contract, job=JobFolder.of(contract, home), joins=True)
     said = list[str]()
     running = Service(parts, Life(), said.append)
 
     def refused(*_: object, **__: object) -> int:
-        raise SetupError("column epoch of plumbline.late is string")
+        raise error
 
     monkeypatch.setattr(running.late, "note", refused)
     running.note_late()
-    assert said == ["stream: late rows are noted later: column epoch of plumbline.late is string"]
+    assert said == [f"stream: late rows are noted later: {told}"]
     assert running._late_at > time.monotonic()
