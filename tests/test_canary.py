@@ -24,6 +24,7 @@ import yaml
 
 from plumbline.connect.broker import BrokerInfo
 from tests.support.model import Event
+from tests.support.poison import poisons
 from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
@@ -85,6 +86,7 @@ for file in sorted(Path(refused).iterdir()):
     plumbline("check", str(file), "--online", allowed=(2, 3))
     plumbline("lake", str(file), allowed=(0, 2, 3))
     plumbline("batch", "run", str(file), *day, allowed=(0, 2, 3))
+plumbline("stream", "run", refused + "/no-registry.yaml", "--once", allowed=(2, 3))
 print("THE END", json.dumps(ends), flush=True)
 """
 
@@ -142,8 +144,7 @@ def scenario(tmp_path: Path, kafka: dict[str, str]) -> Scenario:
     orders = [Event(str(i), i * 10, f"o{i}", partition=i % 2) for i in range(40)]
     payments = [Event(str(i), i * 10 + 5, f"p{i}", partition=i % 2) for i in range(0, 40, 2)]
     far = [Event(f"far{i}", 4000 + i, f"f{i}", partition=i % 2) for i in range(2)]
-    bad = [Event(None, 2)]
-    made.feed([*orders, *bad, *far], [*payments, *far])
+    made.feed([*orders, Event(None, 2), *poisons("left"), *far], [*payments, *poisons("right"), *far])
     return made
 
 
@@ -171,6 +172,7 @@ def with_canaries(scenario: Scenario, folder: Path) -> dict[str, str]:
         "away": {"catalog": {**body["catalog"], "type": "rest", "uri": "http://127.0.0.1:1/?token=${CANARY_3}"}},
         "no-property": {"kafka": {**body["kafka"], "sasl.nonsense": "${CANARY_3}"}},
         "no-list": {"kafka": {**body["kafka"], "sasl.password": ["${CANARY_3}"]}},
+        "no-registry": {"sources": {**body["sources"], "orders": {**body["sources"]["orders"], "format": "avro"}}},
         "no-date": {"kafka": {**body["kafka"], "sasl.password": "REPLACED"}},
     }.items():
         text = yaml.safe_dump({**body, **changes}, sort_keys=False)
@@ -233,6 +235,7 @@ def test_no_secret_comes_out_anywhere(scenario: Scenario, broker: BrokerInfo, tm
     told = printed.read_text()
     assert "THE END" in told, told[-3000:]
     assert hook.got, "the webhook was sent nothing"
+    assert all(f'"{reason}"' in told for reason in ("not_json", "not_utf8", "tombstone")), "no bad record was shown"
     assert {"java", "bash"} & watch.names, watch.names
     given = {f"{name}={value}" for name, value in variables.items()}
     assert [line for line in watch.lines if CANARY in line.replace(PIPELINE, "")] == []
