@@ -134,10 +134,29 @@ def _equipped(spark: SparkSession, contract: Contract, home: Home, archives: dic
     for name, source in contract.sources.items():
         if source.format == "avro":
             archive = spark.read.option("versionAsOf", str(archives[name])).table(f"lake.{source.archive}")
+            _refuse_lost_headers(source, archive)
             named = _with_headers(archive).withColumnRenamed("headers", HEADERS)
             for row in named.selectExpr("schema_id", f"{HEADER_ID_SQL} AS header_id").distinct().collect():
                 ids |= {id for id in (row.schema_id, row.header_id and schema_id(row.header_id)) if id is not None}
     return equipped(contract, kept_by(contract, home), ids)
+
+
+def _refuse_lost_headers(source: Source, archive: DataFrame) -> None:
+    """Raise SetupError for an archive without headers that holds records which named their schema there.
+
+    Nothing else tells which schema that is; a record that begins with a zero byte would be read by another one.
+    """
+    if "headers" in archive.columns:
+        return
+    unnamed = archive.where("value IS NOT NULL AND schema_id IS NULL AND quarantine_reason IS NULL")
+    found = unnamed.orderBy("partition", "offset").select("partition", "offset").first()
+    if found is not None:
+        raise SetupError(
+            f"{source.archive} has no column headers, and holds Avro records that name their schema in a header: "
+            f"partition {found.partition} offset {found.offset} for example",
+            where=f"table {source.archive}",
+            next_step="roll the table back to a snapshot with its headers, or archive the topic into a new table",
+        )
 
 
 def _with_headers(archive: DataFrame) -> DataFrame:

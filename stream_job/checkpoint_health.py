@@ -214,9 +214,11 @@ def read_log(path: Path) -> None:
 def query_id_of(checkpoint: Path) -> str | None:
     """The id of the query that a checkpoint belongs to; None when it is gone or unreadable."""
     try:
-        return str(json.loads((checkpoint / "metadata").read_text())["id"])
-    except (OSError, ValueError, KeyError):
+        found = json.loads((checkpoint / "metadata").read_text())
+    except (OSError, ValueError):
         return None
+    id = found.get("id") if isinstance(found, dict) else None
+    return id if isinstance(id, str) else None
 
 
 def numbers(folder: Path) -> list[int]:

@@ -166,9 +166,10 @@ class Ledger:
     def query_id(self) -> str | None:
         """The checkpoint's id; None when there is no checkpoint, or none that says it."""
         try:
-            return str(json.loads((self.checkpoint / "metadata").read_text())["id"])
+            id = json.loads((self.checkpoint / "metadata").read_text())["id"]
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
+        return id if isinstance(id, str) else None
 
     def keep(self, record: Epoch) -> None:
         """Write a record that does not come from the checkpoint's own log; one that is there already stays."""

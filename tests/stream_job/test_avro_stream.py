@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from plumbline.contract.errors import SetupError
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay import play
 from plumbline.replay.plan import make_plan
@@ -160,3 +161,15 @@ def test_schemas_named_in_headers_are_read_by_stream_batch_and_replay_alike(
     job.batch()
     assert job.reconcile()["verdict"] == "clean"
     assert replayed(job) == job.rows()
+    without_headers(job)
+    with pytest.raises(SetupError, match=r"raw\.orders has no column headers, .*: partition 0 offset 1 for example"):
+        job.batch()
+
+
+def without_headers(job: Scenario) -> None:
+    """The archive of orders as another tool keeps it."""
+    table = job.contract.left.archive
+    rows = job.lake.load(table).scan().to_arrow().drop_columns(["headers"])
+    job.lake.catalog().drop_table(table)
+    job.lake.ensure_table(table, rows.schema, ("day", "event_time"))
+    job.lake.append(table, rows)

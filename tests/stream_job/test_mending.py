@@ -15,6 +15,7 @@ from plumbline.contract.errors import IncompleteError
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
 from plumbline.stream_job import epochs
+from plumbline.stream_job.checkpoint_health import query_id_of
 from plumbline.stream_job.ledger import Epoch, Ledger
 from plumbline.stream_job.mending import mend
 from tests.support.shop_contract import TEXT
@@ -132,9 +133,10 @@ def test_a_damaged_log_is_told_with_the_way_out(ledger: Ledger) -> None:
         again(ledger).sync()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"no": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"q"', '{"no": 1}', '{"id": null}'])
 def test_a_checkpoint_that_does_not_say_its_id_has_none(ledger: Ledger, text: str) -> None:
     (ledger.checkpoint / "metadata").write_text(text)
+    assert query_id_of(ledger.checkpoint) is None
     assert again(ledger).query_id() is None
     assert again(ledger).sync() == 0
 
