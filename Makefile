@@ -14,7 +14,7 @@ LOCKED := pip install --disable-pip-version-check --no-deps --require-hashes -r
 EDITABLE := pip install -qq --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-quick lint format lock docs site clean
+.PHONY: help install demo browser test test-quick test-flink lint format lock docs site clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  ##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -35,6 +35,10 @@ test: install browser  ## run all tests, in two processes that have a broker and
 
 test-quick: install  ## run the tests that need no Java, no broker and no browser, but the slow ones
 	@JAVA_HOME=/nowhere $(TESTS) -m "not (java or spark or kafka or browser or slow)"
+
+test-flink: install  ## run a real Flink job (examples/flink) against a model; FLINK_EVENTS=N, installs PyFlink once (1.5 GB)
+	@examples/flink/set_up.sh $(CURDIR)/.plumbline/flink
+	@FLINK_PYTHON=$(CURDIR)/.plumbline/flink/venv/bin/python $(BIN)/pytest -s tests/flink/run_real.py
 
 lint: .venv/installed  ## ruff (rules and format) and mypy strict
 	@$(BIN)/ruff check .

@@ -1,0 +1,37 @@
+"""A real Flink on the embedded broker: the job of examples/flink, killed and restored, against a model of its own.
+
+`make test-flink` runs it; PyFlink's environment is not that of the other tests. FLINK_EVENTS says how many events.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from plumbline.connect import broker
+from plumbline.connect.home import Home
+from plumbline.connect.kafka import create_topics
+from plumbline.connect.lake import Lake
+from plumbline.stream_job.observe.flink_metadata import read_metadata
+from tests.support.flink_job import FlinkJob, run_with_restores, traffic, wrong_rows
+
+
+def test_the_gated_join_loses_what_it_reports_and_nothing_else(tmp_path: Path) -> None:
+    home = Home(tmp_path, Home.resolve().jars)
+    kafka = {"bootstrap.servers": broker.start(home).bootstrap_servers}
+    create_topics(kafka, {"impressions": 2, "plays": 2})
+    lake = Lake.open(home)
+    lake.tables()
+    sent = traffic(int(os.environ.get("FLINK_EVENTS", "30000")))
+    job = FlinkJob(Path(os.environ["FLINK_PYTHON"]), home, kafka, tmp_path / "checkpoints", [])
+    try:
+        run_with_restores(job, sent, parts=3, seconds=240)
+    finally:
+        broker.stop(home)
+    restored = [read_metadata((folder / "_metadata").read_bytes(), str(folder)) for folder in job.killed_at[:-1]]
+    found = wrong_rows(lake, sent, restored)
+    print(found)
+    assert found["differ"] == []
+    assert found["reported twice"] == found["reported, not late"] == 0
+    assert found["late"] > 0
+    assert found["no watermark"] > 0, "each start begins without a watermark, and says so"
