@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS lake.ads.takes (
 -- The format of job.dropped (docs/tables.md).
 CREATE TABLE IF NOT EXISTS lake.ops.dropped (
   topic STRING, `partition` INT, `offset` BIGINT, reason STRING,
-  event_time TIMESTAMP_LTZ(6), watermark TIMESTAMP_LTZ(6), `at` TIMESTAMP_LTZ(6)
+  event_time TIMESTAMP_LTZ(6), `watermark` TIMESTAMP_LTZ(6), `at` TIMESTAMP_LTZ(6)
 );
 
 -- The gate: a record goes into the join only if no watermark has passed it. Until the first watermark after a start or

@@ -11,11 +11,10 @@ echo "installing PyFlink and its jars into $into (once, about 1.5 GB)"
 rm -rf "$into"
 mkdir -p "$into/jars"
 "${PYTHON:-python3}" -m venv "$into/venv"
-"$into/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps 'setuptools==65.5.0' wheel==0.45.1
-"$into/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation -r "$here/requirements.lock"
+"$into/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$here/requirements.lock"
 while read -r sum coordinates; do
   IFS=: read -r _ name version <<<"$coordinates"
-  mvn --quiet dependency:copy "-Dartifact=$coordinates" "-DoutputDirectory=$into/jars" -Dmdep.useBaseVersion=true </dev/null
+  mvn --quiet --batch-mode -Dstyle.color=never dependency:copy "-Dartifact=$coordinates" "-DoutputDirectory=$into/jars" -Dmdep.useBaseVersion=true </dev/null
   echo "$sum  $into/jars/$name-$version.jar" | sha256sum --check --quiet
 done <"$here/jars.lock"
 # In the class path, not in pipeline.jars: the client itself needs Iceberg's and Hadoop's classes.
