@@ -33,5 +33,5 @@ def test_the_gated_join_loses_what_it_reports_and_nothing_else(tmp_path: Path) -
     print(found)
     assert found["differ"] == []
     assert found["reported twice"] == found["reported, not late"] == 0
-    assert found["late"] > found["no watermark"]
+    assert found["late"] > len(sent) / 200, "one in 97 comes late, but for those that a start takes in"
     assert found["no watermark"] > 0, "each start begins without a watermark, and says so"
