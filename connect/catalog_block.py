@@ -108,14 +108,19 @@ def _parsed(uri: str) -> URL:
         url = make_url(uri)
     except (ArgumentError, ValueError):
         url = None
-    marks = url is not None and ("@" in f"{url.host}{url.database}" or "/" in (url.password or ""))
-    if url is None or marks:
+    if url is None or (url.username is not None and _has_bare_marks(uri)):
         raise UsageError(
             "the catalog's uri is not readable as dialect+driver://user:password@host:port/database",
             where="catalog.uri",
             next_step="write @ / : ? # and % of a password as %40 %2F %3A %3F %23 %25",
         )
     return url
+
+
+def _has_bare_marks(uri: str) -> bool:
+    """Whether user or password, as they are written, hold a mark by which SQLAlchemy ends them."""
+    user_info, _, rest = uri.partition("://")[2].partition("@")
+    return "/" in user_info or "@" in rest.partition("?")[0]
 
 
 def _jdbc_sqlite(path: str) -> str:

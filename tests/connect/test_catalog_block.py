@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from plumbline.connect.catalog_block import checked, masked, pyiceberg_properties, spark_conf
@@ -47,6 +49,14 @@ def test_a_password_whose_marks_are_not_encoded_is_refused_without_being_shown(u
     with pytest.raises(UsageError, match=r"is not readable as dialect.*%40") as told:
         checked({"type": "sql", "uri": uri, "warehouse": "w"})
     assert "S3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize("mark", "@/:?#% ")
+def test_a_password_of_any_marks_is_taken_when_they_are_encoded(mark: str) -> None:
+    written = quote(f"p{mark}s", safe="")
+    block = checked({"type": "sql", "uri": f"postgresql://ann:{written}@db/i?x=a@b/c", "warehouse": "w"})
+    assert spark_conf("lake", block)[f"{P}.jdbc.password"] == f"p{mark}s"
+    assert spark_conf("lake", block)[f"{P}.uri"] == "jdbc:postgresql://db/i"
 
 
 def test_rest_passes_other_properties_to_both() -> None:
