@@ -47,6 +47,17 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 """Passes `as_json: bool`."""
 
 
+newest_option = click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="How many of the newest records to show.",
+)
+"""Passes `limit: int`."""
+
+
 def duration_value(_ctx: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
     """A length of time, zero too; None when the option is absent."""
     return None if value is None else parse_duration(value)

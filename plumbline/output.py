@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PLAIN_EVERY_S = 30.0
+SHOWN_BYTES = 60
+"""How much of a record's value is shown, bytes."""
 _NOT_PLAIN = re.compile(r"[^\n -~]")
 _started = time.monotonic()
 _bar: Progress | None = None
@@ -124,3 +126,17 @@ def _as_text(value: object) -> object:
 
         return spell_time(value)
     return str(value)
+
+
+def printable(value: bytes | None, most: int = SHOWN_BYTES) -> str | None:
+    """The first `most` bytes as printable ASCII: what else there is as \\xNN, and how many bytes are left out."""
+    if value is None:
+        return None
+    shown = "".join(_spelled(byte) for byte in value[:most])
+    return shown if len(value) <= most else f"{shown} ... {len(value) - most:,} bytes more"
+
+
+def _spelled(byte: int) -> str:
+    if byte == ord("\\"):
+        return "\\\\"
+    return chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}"

@@ -11,8 +11,8 @@ import click
 from plumbline.connect.home import Home
 from plumbline.contract.generations import spelled
 from plumbline.contract.ranges import TimeRange
-from plumbline.options import contract_argument, home_option, json_option, range_options
-from plumbline.output import emit
+from plumbline.options import contract_argument, home_option, json_option, newest_option, range_options
+from plumbline.output import emit, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,14 +30,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="What the range selects by: when the stream dropped the row, or its event time.",
 )
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=10,
-    show_default=True,
-    help="How many of the newest rows to show.",
-)
+@newest_option
 @home_option
 @json_option
 def late(contract_path: Path, time_range: TimeRange, by: By, limit: int, home: Home, as_json: bool) -> int:
@@ -71,7 +64,6 @@ def late(contract_path: Path, time_range: TimeRange, by: By, limit: int, home: H
 
 
 def _record(row: Mapping[str, Any]) -> LateRecord:
-    from plumbline.commands.quarantine import escaped
     from plumbline.contract.ranges import from_micros, spell_time
 
     value = row["value"]
@@ -89,7 +81,7 @@ def _record(row: Mapping[str, Any]) -> LateRecord:
         "dropped_at": spell_time(row["dropped_at"]),
         "unsure": row["passes_where"] is None,
         "bytes": None if value is None else len(value),
-        "value": escaped(value),
+        "value": printable(value),
     }
 
 

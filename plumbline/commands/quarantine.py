@@ -10,28 +10,18 @@ import click
 
 from plumbline.connect.home import Home
 from plumbline.contract.generations import spelled
-from plumbline.options import contract_argument, home_option, json_option
-from plumbline.output import emit
+from plumbline.options import contract_argument, home_option, json_option, newest_option
+from plumbline.output import emit, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from plumbline.document_types import QuarantineDocument, QuarantinedRecord
 
-SHOWN_BYTES = 60
-"""How much of a value is shown, bytes."""
-
 
 @click.command(short_help="Show what could not enter the join, and why.")
 @contract_argument
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=10,
-    show_default=True,
-    help="How many of the newest records to show.",
-)
+@newest_option
 @home_option
 @json_option
 def quarantine(contract_path: Path, limit: int, home: Home, as_json: bool) -> None:
@@ -59,20 +49,6 @@ def quarantine(contract_path: Path, limit: int, home: Home, as_json: bool) -> No
     emit(document, as_json, lambda console: _show(document, console))
 
 
-def escaped(value: bytes | None, most: int = SHOWN_BYTES) -> str | None:
-    """The first `most` bytes as printable ASCII: what else there is as \\xNN, and how many bytes are left out."""
-    if value is None:
-        return None
-    shown = "".join(_spelled(byte) for byte in value[:most])
-    return shown if len(value) <= most else f"{shown} ... {len(value) - most:,} bytes more"
-
-
-def _spelled(byte: int) -> str:
-    if byte == ord("\\"):
-        return "\\\\"
-    return chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}"
-
-
 def _sample(row: Mapping[str, Any]) -> QuarantinedRecord:
     value = row["value"]
     return {
@@ -84,7 +60,7 @@ def _sample(row: Mapping[str, Any]) -> QuarantinedRecord:
         "record_time": row["kafka_timestamp"],
         "noted_at": row["noted_at"],
         "bytes": None if value is None else len(value),
-        "value": escaped(value),
+        "value": printable(value),
         "hint": _hint(row),
     }
 

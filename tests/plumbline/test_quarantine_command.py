@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from plumbline.cli import run
-from plumbline.commands.quarantine import escaped
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
 from plumbline.connect.tables import QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.output import printable
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 CONTRACT = """
@@ -82,11 +82,11 @@ def test_a_value_cannot_speak_to_the_terminal(folder: Path, capsys: pytest.Captu
 
 
 def test_a_value_is_shortened_and_every_byte_can_be_told() -> None:
-    assert escaped(b'{"a": 1}') == '{"a": 1}'
-    assert escaped(b"\x1b\\x1b\x00\x7f\xff") == "\\x1b\\\\x1b\\x00\\x7f\\xff"
-    assert escaped(b"x" * 60) == "x" * 60
-    assert escaped(b"x" * 2_061) == "x" * 60 + " ... 2,001 bytes more"
-    assert (escaped(b""), escaped(None)) == ("", None)
+    assert printable(b'{"a": 1}') == '{"a": 1}'
+    assert printable(b"\x1b\\x1b\x00\x7f\xff") == "\\x1b\\\\x1b\\x00\\x7f\\xff"
+    assert printable(b"x" * 60) == "x" * 60
+    assert printable(b"x" * 2_061) == "x" * 60 + " ... 2,001 bytes more"
+    assert (printable(b""), printable(None)) == ("", None)
 
 
 def test_a_home_without_a_quarantine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
