@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import sqlite3
 import time
 import uuid
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from plumbline.connect import catalog_block, place
-from plumbline.connect.catalog_answers import WAITS, catalog_error, may_pass, opening_error, punctual
+from plumbline.connect.catalog_answers import WAITS, catalog_error, may_pass
 from plumbline.connect.file_formats import refuse_unwritable
 from plumbline.connect.foreign_types import loaded
 from plumbline.connect.home import Home
-from plumbline.connect.residuals import compare_null_as_sql
+from plumbline.connect.opened_catalog import open_catalog
 from plumbline.connect.table_growth import grown
 from plumbline.connect.table_schema import growth
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
@@ -75,7 +74,7 @@ class Lake:
         refuses.
         """
         if "catalog" not in self._opened:
-            self._opened["catalog"] = self.patiently(lambda: _open_catalog(self.block))
+            self._opened["catalog"] = self.patiently(lambda: open_catalog(NAME, self.block))
         opened: Catalog = self._opened["catalog"]
         return opened
 
@@ -283,27 +282,6 @@ def _embedded(home: Home) -> dict[str, str]:
     # An SQLAlchemy uri is percent-encoded; Iceberg locations are plain text: a blank would become a folder named %20.
     block = {"type": "sql", "uri": f"sqlite:///{quote(str(database))}", "warehouse": f"file://{warehouse}"}
     return block | ({"py-io-impl": PLAIN_FILES} if set("#?") & set(str(warehouse)) else {})
-
-
-def _open_catalog(block: Mapping[str, str]) -> Catalog:
-    from pyiceberg.catalog import load_catalog
-
-    compare_null_as_sql()
-    logging.getLogger("pyiceberg.catalog").addFilter(_tells_news)
-    try:
-        return load_catalog(NAME, **punctual(catalog_block.pyiceberg_properties(block)))
-    except Exception as error:
-        if may_pass(error):
-            raise
-        raise opening_error(error, block) from None
-
-
-def _tells_news(record: logging.LogRecord) -> bool:
-    """Whether a line of PyIceberg's log is worth reading.
-
-    After a commit beside another one it also deletes old metadata files that the other has deleted already.
-    """
-    return not record.getMessage().startswith("Failed to delete metadata file")
 
 
 def _is_locked(error: Exception) -> bool:

@@ -105,6 +105,27 @@ def test_three_processes_create_and_append_at_once(home: Home) -> None:
     assert sorted(ids) == [n * 100 + i for n in range(3) for i in range(5)]
 
 
+@pytest.mark.parametrize("made", [("iceberg_tables",), ("iceberg_tables", "iceberg_namespace_properties")], ids=len)
+def test_a_catalog_whose_tables_another_process_makes_at_the_same_moment_is_opened(
+    home: Home, monkeypatch: pytest.MonkeyPatch, made: tuple[str, ...]
+) -> None:
+    from pyiceberg.catalog.sql import SqlCatalog, SqlCatalogBaseTable
+
+    left = list(made)
+
+    def create_what_was_absent(catalog: SqlCatalog) -> None:
+        if not left:
+            SqlCatalogBaseTable.metadata.create_all(catalog.engine)
+            return
+        table = SqlCatalogBaseTable.metadata.tables[left.pop(0)]
+        table.create(catalog.engine)  # the other process, after this one has looked
+        table.create(catalog.engine)
+
+    monkeypatch.setattr(SqlCatalog, "create_tables", create_what_was_absent)
+    assert Lake.open(home).tables() == []
+    assert not left
+
+
 def test_a_namespace_that_another_process_makes_at_the_same_moment_is_enough(
     home: Home, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,55 @@
+"""PyIceberg's catalog of a `catalog:` block, opened."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from plumbline.connect import catalog_block
+from plumbline.connect.catalog_answers import may_pass, opening_error, punctual
+from plumbline.connect.residuals import compare_null_as_sql
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+_MADE_MEANWHILE = re.compile(r"already exists|pg_type_typname_nsp_index|pg_class_relname_nsp_index")
+"""SQLite, MySQL and PostgreSQL say the first; PostgreSQL the others, its own keys, in the same race."""
+
+
+def open_catalog(name: str, block: Mapping[str, str]) -> Catalog:
+    """The catalog under this name. Raises PlumblineError for what the block causes, and what may pass as it is."""
+    from pyiceberg.catalog import load_catalog
+
+    compare_null_as_sql()
+    logging.getLogger("pyiceberg.catalog").addFilter(_tells_news)
+    try:
+        return _beside_others(lambda: load_catalog(name, **punctual(catalog_block.pyiceberg_properties(block))))
+    except Exception as error:
+        if may_pass(error):
+            raise
+        raise opening_error(error, block) from None
+
+
+def _beside_others(opened: Callable[[], Catalog]) -> Catalog:
+    """The catalog; opened again where another process made a table of it at the same moment.
+
+    PyIceberg looks for the catalog's own tables, then creates what it has not seen. It has two, and each is made once:
+    the third attempt finds them.
+    """
+    for _ in range(2):
+        try:
+            return opened()
+        except Exception as error:
+            if not _MADE_MEANWHILE.search(str(error)):
+                raise
+    return opened()
+
+
+def _tells_news(record: logging.LogRecord) -> bool:
+    """Whether a line of PyIceberg's log is worth reading.
+
+    After a commit beside another one it also deletes old metadata files that the other has deleted already.
+    """
+    return not record.getMessage().startswith("Failed to delete metadata file")
