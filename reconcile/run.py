@@ -22,7 +22,7 @@ from plumbline.reconcile.judge.boundary_cases import count_edges
 from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_range import Judged, judge_range
 from plumbline.reconcile.judge.prediction import agrees
-from plumbline.reconcile.judge.unknown_causes import lacking, unknown
+from plumbline.reconcile.judge.unknown_causes import lacking, standing_in, unknown
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
@@ -142,7 +142,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool, questio
         "counts": total.counts(),
         "causes": cast("dict[Cause, int]", {name: count for name, count in causes.items() if name != "pending"}),
         "unexplained": causes.get("unexplained", 0),
-        "unknown": unknown(lacking(pins, progress), causes),
+        "unknown": unknown(lacking(pins, progress), causes, standing_in(pins)),
         "columns": _columns(pins, judged.findings),
         "schema": cast("list[SchemaFinding]", list(judged.schema)),
         "ledger": [page.as_json() for page in judged.books.pages],

@@ -18,6 +18,8 @@ class Cause:
     places, filled by reconcile.report.stories. `is_drift` is false for what is not a difference yet. `needs` are the
     sources without which nothing is proven (see `reconcile/judge/unknown_causes.py`): such a cause is then unknown, not
     absent. `without_rule` is the part of the proof that holds whatever Spark's rule of lateness is; None: all of it.
+    `instead` is what may stand for lineage that the rows of a team's own job lack (see `judge/unknown_causes.py`).
+    `of_batch_row`: of a mismatch it says why the stream lacks the batch's row, whatever stands in its place.
     `remedy` says in one sentence what to do about it, and `repair` by which command: replay, batch, archive,
     quarantine, explain, or wait for none.
     """
@@ -31,6 +33,8 @@ class Cause:
     is_drift: bool = True
     needs: tuple[str, ...] = ()
     without_rule: str | None = None
+    instead: tuple[str, ...] = ("archive",)
+    of_batch_row: bool = False
     remedy: str = "Take the story of one of its keys."
     repair: str = "explain"
 

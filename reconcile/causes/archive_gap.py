@@ -17,6 +17,7 @@ CAUSE = Cause(
     story="{gap_topic} partition {gap_partition} offset {gap_offset} is not in the archive, which {gap_until}: the "
     "stream joined it, the batch never saw it",
     needs=("lineage", "archive"),
+    instead=(),
     remedy="Stop the stream, archive the records while the topic holds them, then run the batch reference again: "
     "`archive fill` fills holes, `stream run` archives what lies behind the archive's newest offset.",
     repair="archive",

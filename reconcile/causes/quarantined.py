@@ -19,6 +19,7 @@ CAUSE = Cause(
               "right_offset", "right_quarantine"),
     story="{quarantined_record} is in quarantine: the batch joined it, the stream never took it in",
     needs=("lineage", "archive"),
+    of_batch_row=True,
     remedy="Look at the refused records, and correct them where they are produced.",
     repair="quarantine",
 )  # fmt: skip

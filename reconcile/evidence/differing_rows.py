@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident, text
-from plumbline.contract.lineage import COORDINATES, LINEAGE
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE
 from plumbline.reconcile.diff.engine import Rules, compare
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.columns import drift_names
+from plumbline.reconcile.evidence.implied_lineage import with_implied
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.diff import DRIFT
 from plumbline.reconcile.relations.evidence import DIFFERENCES, FINDING_IDS, INSIDE, PAIRED, SEVERAL, SEVERAL_ROWS
+from plumbline.reconcile.relations.implied import NAMED, UNNAMED_KEYS, UNTOLD
 from plumbline.reconcile.relations.inputs import BATCH, STREAM
 from plumbline.reconcile.relations.relation import Relation
 
@@ -31,10 +33,12 @@ _ROWS = {"batch": "left", "stream": "right"}
 class Differing:
     """What the diff found: `rows` are the differences, `several` the keys with several rows on a side.
 
+    `pins` are those of the comparison, with a stream whose rows are named as far as the archive implies their records.
     `match` is how many batch rows the engine found equal in the stream table, `batch` and `stream` how many rows it
     read, `schema` what is wrong between the two schemas.
     """
 
+    pins: Pins
     rows: Relation
     several: Relation
     batch: int
@@ -50,9 +54,12 @@ def find(pins: Pins) -> Differing:
     first = compare_rows(pins, pins.batch, pins.stream, tuple(pins.contract.output.key), LINEAGE)
     SEVERAL.fill(con, _several_keys(pins))
     DIFFERENCES.fill(con, _by_key(pins))
-    inside = _by_lineage(pins) if SEVERAL.any(con) else 0
+    pins = with_implied(pins)
+    if NAMED.any(con):
+        con.execute(_name(pins))
+    inside = _inside_keys(pins) if SEVERAL.any(con) else 0
     return Differing(
-        DIFFERENCES, SEVERAL, first.left_rows, first.right_rows, first.counts["match"] + inside, first.schema
+        pins, DIFFERENCES, SEVERAL, first.left_rows, first.right_rows, first.counts["match"] + inside, first.schema
     )
 
 
@@ -85,12 +92,52 @@ def _by_key(pins: Pins) -> str:
     return f"{_difference(pins, coordinates)} WHERE class <> 'duplicate' AND left_count <= 1 AND right_count <= 1"
 
 
-def _by_lineage(pins: Pins) -> int:
-    """Differences inside keys with several rows, compared by key and coordinates; returns how many rows agree."""
+def _name(pins: Pins) -> str:
+    """The coordinates of NAMED for the stream rows of keys that have one of them."""
+    same = [f"d.key.{ident(name)} IS NOT DISTINCT FROM n.{ident(name)}" for name in pins.contract.output.key]
+    same.append(f"d.stream{EVENT_TIME} IS NOT DISTINCT FROM n.{EVENT_TIME}")
+    same += [f"d.stream{name} IS NULL" for name in COORDINATES]
+    places = ", ".join(f"{ident('stream' + name)} = n.{ident(name)}" for name in COORDINATES)
+    return f"""
+        UPDATE {DIFFERENCES} AS d SET {places} FROM (FROM {UNTOLD} JOIN {NAMED} USING (plumbline_row)) n
+        WHERE d.stream_count = 1 AND {" AND ".join(same)}
+    """
+
+
+def _inside_keys(pins: Pins) -> int:
+    """Differences inside keys with several rows; returns how many rows agree.
+
+    In tables of a team's own job the rows of some keys may say what they were made from, and those of others not.
+    """
+    key = ", ".join(map(ident, pins.contract.output.key))
+    unnamed = UNNAMED_KEYS.fill(
+        pins.con,
+        " UNION ".join(
+            f"SELECT {key} FROM {rows} side SEMI JOIN {SEVERAL} several ON {_same_key(pins, 'several')}"
+            f" WHERE {_UNNAMED}"
+            for rows in (pins.batch, pins.stream)
+        ),
+    )
+    if pins.contract.job is None or not unnamed.any(pins.con):
+        return _by_lineage(pins, "")
+    apart = _same_key(pins, "unnamed")
+    return sum(_by_lineage(pins, f"{kind} JOIN {unnamed} unnamed ON {apart}") for kind in ("ANTI", "SEMI"))
+
+
+def _same_key(pins: Pins, other: str) -> str:
+    key = pins.contract.output.key
+    return " AND ".join(f"{other}.{ident(name)} IS NOT DISTINCT FROM side.{ident(name)}" for name in key)
+
+
+def _by_lineage(pins: Pins, some: str) -> int:
+    """Differences inside keys with several rows, compared by key and coordinates; returns how many rows agree.
+
+    `some` is a join that leaves some of the keys.
+    """
     con, key = pins.con, pins.contract.output.key
-    same_key = " AND ".join(f"several.{ident(name)} IS NOT DISTINCT FROM side.{ident(name)}" for name in key)
+    same_key = _same_key(pins, "several")
     batch, stream = (
-        SEVERAL_ROWS[of].fill(con, f"SELECT side.* FROM {rows} side SEMI JOIN {SEVERAL} several ON {same_key}")
+        SEVERAL_ROWS[of].fill(con, f"SELECT side.* FROM {rows} side SEMI JOIN {SEVERAL} several ON {same_key} {some}")
         for of, rows in ((BATCH, pins.batch), (STREAM, pins.stream))
     )
     # Where one of them has no lineage, rows of a key can only be distinguished by their values.

@@ -28,7 +28,7 @@ from plumbline.reconcile.inputs.observed import ledger_is_its, newest_epochs, se
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch
 from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
-from plumbline.reconcile.relations.inputs import ARCHIVES, AROUND, BATCH, LEDGER, STREAM, delivered
+from plumbline.reconcile.relations.inputs import ARCHIVES, AROUND, BATCH, LEDGER, STREAM, beside, delivered
 from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Pins:
 
     def around(self, rows: Relation) -> Relation:
         """`batch` or `stream` with the rows beside those that are read, which decide about them."""
-        return rows if self.read_around == self.read else AROUND[rows]
+        return rows if self.read_around == self.read else beside(rows)
 
 
 def pin(

@@ -27,10 +27,11 @@ def find_copies(pins: Pins) -> None:
         COPIES[side].fill(pins.con, _copies(pins, side, source))
 
 
-def note_taken(pins: Pins, stream: Relation) -> None:
-    """Fill TAKEN: of an event, by its first delivery, another one that the stream took."""
+def note_taken(pins: Pins, *streams: Relation) -> None:
+    """Fill TAKEN: of an event, by its first delivery, another one that the stream took, by these of its rows."""
     for side in SIDES:
-        by_stream = f'SEMI JOIN {stream} s ON s._{side}_partition = partition AND s._{side}_offset = "offset"'
+        taken = " UNION ALL ".join(f"SELECT _{side}_partition, _{side}_offset FROM {stream}" for stream in streams)
+        by_stream = f'SEMI JOIN ({taken}) s ON s._{side}_partition = partition AND s._{side}_offset = "offset"'
         TAKEN[side].fill(
             pins.con,
             f"""

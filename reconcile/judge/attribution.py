@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import text
 from plumbline.reconcile.causes import Cause, registry
-from plumbline.reconcile.evidence import archive_gaps, future_events, quarantine, schema_changes
+from plumbline.reconcile.evidence import archive_gaps, future_events, implied_lineage, quarantine, schema_changes
 from plumbline.reconcile.relations.judge import ATTRIBUTED
 from plumbline.reconcile.relations.relation import Relation
 
@@ -25,7 +25,8 @@ AT_ONCE = 10_000
 
 def note(pins: Pins, evidence: Relation) -> tuple[Relation, ...]:
     """What the causes' proofs read beside the evidence, by id: few rows have it, and it is looked up for those only."""
-    return tuple(matter.note(pins, evidence) for matter in (quarantine, archive_gaps, future_events, schema_changes))
+    matters = (quarantine, archive_gaps, future_events, schema_changes, implied_lineage)
+    return tuple(matter.note(pins, evidence) for matter in matters)
 
 
 def causes_of(pins: Pins) -> tuple[Cause, ...]:
@@ -35,8 +36,17 @@ def causes_of(pins: Pins) -> tuple[Cause, ...]:
     if pins.unproven_spark or pins.contradicted:
         causes = tuple(c if c.without_rule is None else replace(c, proof=c.without_rule) for c in causes)
     if pins.contract.job is not None:
-        causes = tuple(replace(c, proof="false") if OWN_JOB in c.needs else c for c in causes)
+        causes = tuple(replace(c, proof="false") if OWN_JOB in c.needs else _sound(c) for c in causes)
     return causes
+
+
+def _sound(cause: Cause) -> Cause:
+    """The cause with what it needs of a stream row that only the archive names: that nothing unseen can have made it,
+    or that it is enough to know what the row was not made from."""
+    if "lineage" not in cause.needs:
+        return cause
+    not_the_batch_rows = " OR (class = 'mismatch' AND other_lineage)" if cause.of_batch_row else ""
+    return replace(cause, proof=f"({cause.proof}) AND (implied_by IS NULL OR implied_whole{not_the_batch_rows})")
 
 
 def attribute(

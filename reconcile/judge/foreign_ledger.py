@@ -6,6 +6,7 @@ job's event time is the contract's.
 
 from __future__ import annotations
 
+from plumbline.connect.sql_quoting import ident
 from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.inputs import ARCHIVES, LEDGER, READ, SPANS
@@ -47,4 +48,24 @@ def contradicted(pins: Pins) -> bool:
         ).fetchone()
         is not None
         for side in SIDES
-    )
+    ) or any(pins.con.execute(_equal_to_late(pins, side)).fetchone() is not None for side in SIDES)
+
+
+def _equal_to_late(pins: Pins, side: str) -> str:
+    """The first row of a late record that the stream holds although it does not say so: more rows with such values than
+    the batch makes from records in time."""
+    shown = set(pins.con.sql(f"FROM {pins.stream} LIMIT 0").columns)
+    columns = [column.name for column in pins.contract.output_columns if column.name in shown]
+    values = ", ".join(map(ident, columns))
+    same = " AND ".join(f"r.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in columns)
+    late = f'LEFT JOIN {FATE[side]} f ON f.partition = _{side}_partition AND f."offset" = _{side}_offset AND f.late'
+    return f"""
+        WITH late AS (SELECT DISTINCT {values} FROM {pins.batch} {late} WHERE f.late),
+        held AS (
+            SELECT {values}, -1 AS n FROM {pins.batch} {late} WHERE f.late IS NULL
+            UNION ALL SELECT {values}, 1 FROM {pins.stream}
+            WHERE _left_offset IS NULL AND _right_offset IS NULL AND _replay_id IS NULL
+        )
+        SELECT 1 FROM held s JOIN late r ON {same} GROUP BY {", ".join(f"r.{ident(name)}" for name in columns)}
+        HAVING sum(n) > 0 LIMIT 1
+    """

@@ -20,7 +20,7 @@ def judge_rows(pins: Pins, progress: Progress) -> tuple[Differing, Relation]:
     """What differs, and each difference with its evidence and its cause (ATTRIBUTED)."""
     found = find(pins)
     differing, moved = with_moved(pins, found.rows)
-    evidence = gather(pins, progress, differing)
-    notes = note(pins, evidence)
-    attributed = attribute(pins.con, evidence, notes, causes_of(pins))
+    evidence = gather(found.pins, progress, differing)
+    notes = note(found.pins, evidence)
+    attributed = attribute(pins.con, evidence, notes, causes_of(found.pins))
     return replace(found, rows=differing, match=found.match - moved), attributed

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, cast
 
-from plumbline.reconcile.causes import registry
+from plumbline.reconcile.causes import Cause, registry
+from plumbline.reconcile.evidence.archive_whole import is_whole
+from plumbline.reconcile.evidence.implied_lineage import names_all
 from plumbline.reconcile.inputs.batch_runs import BatchRun, in_force
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.judge.foreign_ledger import unseen
 
 if TYPE_CHECKING:
-    from plumbline.contract.findings import Cause
+    from plumbline.contract.findings import Cause as Name
     from plumbline.reconcile.judge.document_types import Unknown
 
 SOURCES = {
@@ -24,6 +26,11 @@ SOURCES = {
     "batch_runs": "batch commits that name the archive snapshots they read",
 }
 """What a cause may need, and what that is."""
+INSTEAD = {
+    "archive": "archives in JSON with every offset that the stream may have read, in which only one choice of records "
+    "can have made each differing row",
+}
+"""What may stand for the lineage that rows of a team's own job lack."""
 
 
 def lacking(pins: Pins, progress: Progress) -> list[str]:
@@ -40,14 +47,26 @@ def lacking(pins: Pins, progress: Progress) -> list[str]:
     return [source for source in SOURCES if not known[source]]
 
 
-def unknown(lacked: Collection[str], named: Collection[str] = ()) -> Unknown:
+def standing_in(pins: Pins) -> tuple[str, ...]:
+    """Those of INSTEAD that this comparison has. The differences must have been found."""
+    told = pins.contract.job is not None and pins.batch_has_lineage and names_all(pins) and is_whole(pins)
+    return ("archive",) if told else ()
+
+
+def unknown(lacked: Collection[str], named: Collection[str] = (), instead: Collection[str] = ()) -> Unknown:
     """`{"lacking": {source: what it is}, "causes": [...]}`: the causes that need one of them, in order of precedence.
 
     A row of such a cause is then `unexplained`. What lacks of some rows only may still prove a cause of others: causes
-    that are `named` in the same run are known, and not listed.
+    that are `named` in the same run are known, and not listed; nor are those that something else proves `instead`.
     """
-    causes = [cause.name for cause in registry() if set(cause.needs) & set(lacked) and cause.name not in named]
-    return {"lacking": {source: SOURCES[source] for source in lacked}, "causes": cast("list[Cause]", causes)}
+    causes = [cause.name for cause in registry() if _lacks(cause, lacked, instead) and cause.name not in named]
+    return {"lacking": {source: SOURCES[source] for source in lacked}, "causes": cast("list[Name]", causes)}
+
+
+def _lacks(cause: Cause, lacked: Collection[str], instead: Collection[str]) -> bool:
+    """Whether something that the cause needs is lacking and nothing stands for it."""
+    told = {"lineage"} if set(cause.instead) & set(instead) else set()
+    return bool(set(cause.needs) & set(lacked) - told)
 
 
 def _blind(pins: Pins, run: BatchRun) -> bool:

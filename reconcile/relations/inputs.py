@@ -23,11 +23,14 @@ BATCH = Relation(
     kind="VIEW",
 )
 STREAM = replace(BATCH, name="stream_rows", meaning=BATCH.meaning.replace("batch", "stream"))
-AROUND = {
-    rows: replace(rows, name=f"{rows.name}_around", meaning=f"{rows.meaning}; with those beside them")
-    for rows in (BATCH, STREAM)
-}
-"""Rows beside those that are read share a record with them, and so decide about them."""
+
+
+def beside(rows: Relation) -> Relation:
+    """The same with the rows beside those that are read: they share a record with them, and so decide about them."""
+    return replace(rows, name=f"{rows.name}_around", meaning=f"{rows.meaning}; with those beside them")
+
+
+AROUND = {rows: beside(rows) for rows in (BATCH, STREAM)}
 
 LEFT_ARCHIVE = Relation(
     "left_archive", _VIEWS, "the left records that those rows can be made from", ARCHIVE, kind="VIEW"

@@ -12,13 +12,14 @@ from plumbline.reconcile.relations.evidence import (
     REFUSALS,
     STAMP_NOTES,
 )
+from plumbline.reconcile.relations.implied import IMPLIED_NOTES
 from plumbline.reconcile.relations.inputs import ARCHIVE, BATCH, LINEAGE_COLUMNS, OUTPUT, STREAM
 from plumbline.reconcile.relations.relation import KEY, PLACE, TIME, Relation, per_side
 
 _REUSE, _EXPLAIN, _THIRD = "reuse/reuse.py", "explain/explain.py", "judge/three_way.py"
 _RECORDS, _FATE = "explain/kafka_records.py", "judge/prediction.py"
 
-NOTES = (QUARANTINE_NOTES, GAP_NOTES, STAMP_NOTES, FORM_NOTES)
+NOTES = (QUARANTINE_NOTES, GAP_NOTES, STAMP_NOTES, FORM_NOTES, IMPLIED_NOTES)
 """What few differences have beside their evidence, by id."""
 ATTRIBUTED = Relation(
     "attributed",

@@ -116,6 +116,10 @@ def join(records: Sequence[Record], emits_unmatched: Any, outer: bool) -> list[R
 def archive_rows(records: Sequence[Record], source: str) -> pa.Table:
     time = {"shows": "shown_at", "plays": "played_at"}[source]
     name = {"shows": "title", "plays": "play_id"}[source]
+
+    def told(record: Record) -> str:
+        return f"title of {record.name}" if source == "shows" else record.event
+
     rows = [
         {
             "topic": f"t.{source}",
@@ -126,7 +130,7 @@ def archive_rows(records: Sequence[Record], source: str) -> pa.Table:
             "headers": [],
             "key": record.show.encode(),
             "value": json.dumps(
-                {"show_id": record.show, time: record.at.isoformat(), name: record.name, "seconds": record.minute}
+                {"show_id": record.show, time: record.at.isoformat(), name: told(record), "seconds": record.minute}
             ).encode(),
             "event_time": record.at,
             "schema_id": 0,

@@ -1,0 +1,78 @@
+"""The rows of a team's own job that do not name their records, and what the archive tells of those records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from plumbline.reconcile.relations.inputs import STREAM, beside
+from plumbline.reconcile.relations.relation import KEY, PLACE, TIME, Relation, per_side
+
+_NAMES, _CANDIDATES = "evidence/implied_lineage.py", "evidence/implied_candidates.py"
+_CHOICE = (
+    "plumbline_row BIGINT, _left_partition INTEGER|BIGINT, _left_offset BIGINT|INTEGER, "
+    "_right_partition INTEGER|BIGINT, _right_offset BIGINT|INTEGER"
+)
+
+UNNAMED_KEYS = Relation(
+    "unnamed_keys",
+    "evidence/differing_rows.py",
+    "those of the keys with several rows in which a row does not say what it was made from",
+    more=KEY,
+    kind="TABLE",
+)
+UNTOLD = Relation(
+    "untold_rows",
+    _CANDIDATES,
+    "stream rows that do not say what they were made from, of differing keys or their event times: equal ones once",
+    f"plumbline_row BIGINT, _event_time {TIME}|TIMESTAMP",
+    "the output columns that the table has",
+    kind="TABLE",
+)
+BEHIND = per_side(
+    "{side}_behind",
+    _CANDIDATES,
+    "archived {side} records with their values",
+    f"topic VARCHAR, {PLACE}, event_time {TIME}, value BLOB",
+    kind="VIEW",
+)
+MAY_BE = per_side(
+    "{side}_may_be",
+    _CANDIDATES,
+    "archived {side} records that may be behind such a row, by their place and by that of their event's first delivery",
+    f"{PLACE}, event_time {TIME}, value VARCHAR, event_partition INTEGER|BIGINT, event_offset BIGINT|INTEGER",
+    "the join fields as text",
+    kind="TABLE",
+)
+CANDIDATES = Relation(
+    "candidates",
+    _CANDIDATES,
+    "the records that can have made such a row, a left and a right one or a left one alone: `inside` the window or "
+    "not, how many columns of each side are not as the record has them (`unlike`), how many tell it (`alike`), and "
+    "whether all are equal, also those with a tolerance (`strict`)",
+    f"{_CHOICE}, events STRUCT, inside BOOLEAN, strict BOOLEAN, left_unlike BIGINT|INTEGER, left_alike BIGINT|INTEGER, "
+    "right_unlike BIGINT|INTEGER, right_alike BIGINT|INTEGER",
+    kind="TABLE",
+)
+NAMED = Relation(
+    "named_rows",
+    _NAMES,
+    "those rows of which only one choice of records can have made them: by what (`implied_by`), and whether it is the "
+    "only one beyond the window and among the deliveries of an event too (`alone`)",
+    f"{_CHOICE}, implied_by VARCHAR, alone BOOLEAN",
+    kind="TABLE",
+)
+NAMED_DELIVERIES = replace(NAMED, name="named_deliveries", meaning="the same by the delivery that the row is made from")
+STREAM_NAMED = replace(
+    STREAM, name="stream_named", writer=_NAMES, meaning=f"{STREAM.meaning}; named where the archive tells its records"
+)
+AROUND_NAMED = beside(STREAM_NAMED)
+IMPLIED_NOTES = Relation(
+    "implied_notes",
+    _NAMES,
+    "differences whose stream row is named by the archive: by what, and whether nothing unseen can have made it",
+    "id BIGINT, implied_by VARCHAR, implied_whole BOOLEAN",
+)
+ARCHIVED = per_side(
+    "{side}_archived", "evidence/archive_whole.py", "the places of all that the {side} archive holds",
+    f"topic VARCHAR, {PLACE}, kafka_timestamp {TIME}", kind="VIEW",
+)  # fmt: skip
