@@ -31,7 +31,9 @@ def _is_whole(pins: Pins, side: str) -> bool:
     if snapshot is None:
         return False
     columns = ("topic", "partition", "offset", "kafka_timestamp")
-    pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=ARCHIVED[side].name, columns=columns)
+    pinned.scan(
+        pins.con, pins.lake, source.archive, snapshot, view=ARCHIVED[side].name, columns=columns, schema="archive"
+    )
     held = pins.con.execute(
         f"""
         SELECT partition, min("offset"), max("offset"), count(*), sum(hash("offset")::HUGEINT),

@@ -153,7 +153,7 @@ def _may_be(pins: Pins, side: str, rows: str, conditions: list[str]) -> None:
     wanted = None if pruned is None else f"({pruned}) or event_time is null"
     name = view.name
     pinned.scan(pins.con, pins.lake, source.archive, pins.snapshots[source.archive], view=name, row_filter=wanted,
-                columns=columns)  # fmt: skip
+                columns=columns, schema="archive")  # fmt: skip
     on = [pair[side == "right"] for pair in pins.contract.join.pairs]
     fields = ", ".join(f"any_value({_spelled(field)}) AS plumbline_on_{i}" for i, field in enumerate(on))
     MAY_BE[side].fill(
