@@ -87,7 +87,7 @@ def order(epochs: int, seed: int | None) -> list[int]:
 
 def whole_tape(spark: SparkSession, folder: Path) -> DataFrame:
     """One source's tape as raw rows, all at once."""
-    return spark.read.schema(RAW_TYPES).parquet(on_this_disk(folder))
+    return spark.read.schema(RAW_TYPES).option("__globPaths__", "false").parquet(on_this_disk(folder))
 
 
 def tape_stream(spark: SparkSession, folder: Path) -> DataFrame:

@@ -71,7 +71,10 @@ class Proof:
 
 def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, folder: Path) -> None:
     """Fill `expected`, `missing` and `extra` (lineage) from the tape in `folder` and the view of written rows."""
-    left, right = (spark.read.schema(RAW_TYPES).parquet(on_this_disk(folder / side)) for side in SIDES)
+    left, right = (
+        spark.read.schema(RAW_TYPES).option("__globPaths__", "false").parquet(on_this_disk(folder / side))
+        for side in SIDES
+    )
     joined = folder / "joined"
     shutil.rmtree(joined, ignore_errors=True)
     join(contract, left, right).select(EVENT_TIME, *COORDINATES).write.parquet(on_this_disk(joined))
