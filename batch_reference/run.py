@@ -14,7 +14,7 @@ from plumbline.connect import owners
 from plumbline.connect.file_formats import AS_PARQUET
 from plumbline.connect.user_code import reference_query, transformed
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
-from plumbline.contract.avro import HEADER_ID_SQL
+from plumbline.contract.avro import HEADER_ID_SQL, UNNAMED_SQL, lost_headers
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import SetupError
 from plumbline.contract.lineage import (
@@ -142,21 +142,12 @@ def _equipped(spark: SparkSession, contract: Contract, home: Home, archives: dic
 
 
 def _refuse_lost_headers(source: Source, archive: DataFrame) -> None:
-    """Raise SetupError for an archive without headers that holds records which named their schema there.
-
-    Nothing else tells which schema that is; a record that begins with a zero byte would be read by another one.
-    """
+    """Raise SetupError for an archive without headers that holds records which named their schema there."""
     if "headers" in archive.columns:
         return
-    unnamed = archive.where("value IS NOT NULL AND schema_id IS NULL AND quarantine_reason IS NULL")
-    found = unnamed.orderBy("partition", "offset").select("partition", "offset").first()
+    found = archive.where(UNNAMED_SQL).orderBy("partition", "offset").select("partition", "offset").first()
     if found is not None:
-        raise SetupError(
-            f"{source.archive} has no column headers, and holds Avro records that name their schema in a header: "
-            f"partition {found.partition} offset {found.offset} for example",
-            where=f"table {source.archive}",
-            next_step="roll the table back to a snapshot with its headers, or archive the topic into a new table",
-        )
+        raise lost_headers(source.archive, found.partition, found.offset)
 
 
 def _with_headers(archive: DataFrame) -> DataFrame:

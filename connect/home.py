@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,12 @@ def on_this_disk(path: str | Path) -> str:
     """A local path as Spark needs it: with its scheme, since without one it is in Hadoop's default file system, which
     HADOOP_CONF_DIR may set to another. Plain text: Hadoop's Path decodes nothing."""
     return f"file://{path}"
+
+
+def read_from_this_disk(path: str | Path) -> str:
+    """A local path as Spark's readers need it: they take the path for a pattern. A stream of files finds nothing by
+    `[1]`, and says nothing; its option `__globPaths__` is only for batch reads (Spark 4.1)."""
+    return on_this_disk(re.sub(r"([\[\]{}*?\\])", r"\\\1", str(path)))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.errors import SetupError
 from plumbline.contract.fields import decimal_digits, spark_type
 from plumbline.contract.lineage import CORRUPT, HEADERS, TEXT, VALUE
 from plumbline.contract.writers import GUID_DIGITS, by_schema, guid_id
@@ -35,6 +36,19 @@ GUID_BYTES, ID_BYTES = 16, 4
 _NAMED = f"filter(`{HEADERS}`, h -> h.key = '{HEADER}' AND h.value IS NOT NULL)"
 _HEADS = f"array_distinct(transform({_NAMED}, h -> h.value))"
 _IN_HEADER = f"coalesce(size({_HEADS}) > 0, false)"
+
+
+def lost_headers(table: str, partition: int, offset: int) -> SetupError:
+    """An archive without headers whose Avro records named their schema there, with the first one.
+
+    Nothing else tells which schema that is; a record that begins with a zero byte would be read by another one.
+    """
+    return SetupError(
+        f"{table} has no column headers, and holds Avro records that name their schema in a header: "
+        f"partition {partition} offset {offset} for example",
+        where=f"table {table}",
+        next_step="roll the table back to a snapshot with its headers, or archive the topic into a new table",
+    )
 
 
 def _id(bytes: str) -> str:
@@ -59,6 +73,9 @@ ID_SQL = (
     f" WHEN octet_length({VALUE}) > 5 AND substring({VALUE}, 1, 1) = X'00' THEN {_id(f'substring({VALUE}, 2, 4)')} END"
 )
 """What names an event's schema: its id in decimal digits, or its GUID in 32 hexadecimal ones; NULL for nothing."""
+
+UNNAMED_SQL = "value IS NOT NULL AND schema_id IS NULL AND quarantine_reason IS NULL"
+"""Of an archive's Avro records: those that were read by a schema which only a header named."""
 
 NUMBER_SQL = f"CASE WHEN length({TEXT}) < {GUID_DIGITS} THEN CAST({TEXT} AS INT) END"
 """The schema's id as a number, from what `ID_SQL` gave as `_text`; NULL for a GUID."""

@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.home import on_this_disk
+from plumbline.connect.home import read_from_this_disk
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
@@ -87,12 +87,12 @@ def order(epochs: int, seed: int | None) -> list[int]:
 
 def whole_tape(spark: SparkSession, folder: Path) -> DataFrame:
     """One source's tape as raw rows, all at once."""
-    return spark.read.schema(RAW_TYPES).option("__globPaths__", "false").parquet(on_this_disk(folder))
+    return spark.read.schema(RAW_TYPES).parquet(read_from_this_disk(folder))
 
 
 def tape_stream(spark: SparkSession, folder: Path) -> DataFrame:
     """One source's tape as a stream of raw rows, one epoch per micro-batch."""
-    return spark.readStream.schema(RAW_TYPES).option("maxFilesPerTrigger", 1).parquet(on_this_disk(folder))
+    return spark.readStream.schema(RAW_TYPES).option("maxFilesPerTrigger", 1).parquet(read_from_this_disk(folder))
 
 
 def _view_needed(con: duckdb.DuckDBPyConnection, spark: SparkSession, replay: Replay, name: str) -> None:
@@ -107,7 +107,8 @@ def _view_needed(con: duckdb.DuckDBPyConnection, spark: SparkSession, replay: Re
         kafka = isolation.reading(kafka, lake, contract, JobFolder.of(contract, replay.home))
         _refuse_other_topic(kafka, planned)
         topic = topic_rows(spark, contract, kafka, name, by_door[KAFKA], ids)
-    archive = Archived(planned.table, planned.snapshot_id, by_door[ARCHIVE])
+    avro = contract.sources[name].format == "avro"
+    archive = Archived(planned.table, planned.snapshot_id, by_door[ARCHIVE], avro)
     scratch = replay.folder.scratch / f"{name}-kafka"
     view_rows(con, lake, "needed", archive, topic, TimeRange.of_json(planned.needed), scratch)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from plumbline.connect.home import on_this_disk
 from plumbline.connect.parquet import parquet_rows
 from plumbline.connect.sql_quoting import ident
+from plumbline.contract.avro import UNNAMED_SQL, lost_headers
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.generations import Ids, in_topic
 from plumbline.contract.model import Contract
@@ -36,11 +37,13 @@ RAW_TYPES = (
 
 @dataclass(frozen=True)
 class Archived:
-    """Pieces of an archive at a pinned snapshot. `once`: it holds offsets twice, of which one is taken."""
+    """Pieces of an archive at a pinned snapshot. `avro`: its records are Avro. `once`: it holds offsets twice, of which
+    one is taken."""
 
     table: str
     snapshot_id: int | None
     pieces: Sequence[Piece]
+    avro: bool
     once: bool = False
 
 
@@ -77,7 +80,10 @@ def view_rows(
 
 
 def _view_archive(con: duckdb.DuckDBPyConnection, lake: Lake, view: str, archive: Archived, moments: TimeRange) -> None:
-    """The archive's pieces; columns that an older archive lacks are null."""
+    """The archive's pieces; columns that an older archive lacks are null.
+
+    Raises SetupError for Avro records that cannot be read without a column that the archive lacks.
+    """
     from plumbline.connect.pinned import scan
     from plumbline.connect.tables import ARCHIVE_SCHEMA
 
@@ -101,6 +107,10 @@ def _view_archive(con: duckdb.DuckDBPyConnection, lake: Lake, view: str, archive
         f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT *{absent} FROM {ident(files)} "
         f"WHERE {within(archive.pieces)} {once}"
     )
+    if archive.avro and "headers" not in held:
+        unnamed = f'SELECT partition, "offset" FROM {ident(view)} WHERE {UNNAMED_SQL} ORDER BY ALL LIMIT 1'
+        for partition, offset in con.execute(unnamed).fetchall():
+            raise lost_headers(archive.table, partition, offset)
 
 
 def refuse_expired(lake: Lake, name: str, planned: SourcePlan) -> None:

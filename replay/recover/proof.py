@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plumbline.connect.home import on_this_disk
+from plumbline.connect.home import on_this_disk, read_from_this_disk
 from plumbline.connect.parquet import parquet_rows
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET, SIDES
 from plumbline.contract.model import Contract
@@ -71,10 +71,7 @@ class Proof:
 
 def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, folder: Path) -> None:
     """Fill `expected`, `missing` and `extra` (lineage) from the tape in `folder` and the view of written rows."""
-    left, right = (
-        spark.read.schema(RAW_TYPES).option("__globPaths__", "false").parquet(on_this_disk(folder / side))
-        for side in SIDES
-    )
+    left, right = (spark.read.schema(RAW_TYPES).parquet(read_from_this_disk(folder / side)) for side in SIDES)
     joined = folder / "joined"
     shutil.rmtree(joined, ignore_errors=True)
     join(contract, left, right).select(EVENT_TIME, *COORDINATES).write.parquet(on_this_disk(joined))

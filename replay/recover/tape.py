@@ -86,7 +86,8 @@ def _view_raw(
     event time and the event id."""
     by_door = {door: [piece for piece in plan.pieces if piece.door == door] for door in ("archive", "kafka")}
     topic = topic_rows(spark, contract, kafka, plan.name, by_door["kafka"], plan.ids) if by_door["kafka"] else None
-    archive = Archived(plan.table, plan.snapshot_id, by_door["archive"], once=_doubled(past, side))
+    avro = contract.sources[plan.name].format == "avro"
+    archive = Archived(plan.table, plan.snapshot_id, by_door["archive"], avro, once=_doubled(past, side))
     rows = f"{side}_rows"
     view_rows(past.con, lake, rows, archive, topic, reach(plan), folder / f"{side}-kafka")
     names = ", ".join(f'"{RENAMED.get(name, name)}" AS "{name}"' for name in COLUMNS)

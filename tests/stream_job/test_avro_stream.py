@@ -162,8 +162,11 @@ def test_schemas_named_in_headers_are_read_by_stream_batch_and_replay_alike(
     assert job.reconcile()["verdict"] == "clean"
     assert replayed(job) == job.rows()
     without_headers(job)
-    with pytest.raises(SetupError, match=r"raw\.orders has no column headers, .*: partition 0 offset 1 for example"):
-        job.batch()
+    for read in (job.batch, lambda: replayed(job)):
+        with pytest.raises(
+            SetupError, match=r"raw\.orders has no column headers, .*: partition 0 offset 1 for example"
+        ):
+            read()
 
 
 def without_headers(job: Scenario) -> None:
