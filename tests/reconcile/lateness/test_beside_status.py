@@ -19,7 +19,7 @@ from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 
-FIELDS = {"id": "string", "kind": "string", "at": "timestamp", "amount": "double"}
+FIELDS = {"id": "string", "kind": "string", "at": "timestamp", "amount": "long"}
 ROUNDS, IN_ROUND = 5, 40
 KINDS = {"left": "order", "right": "payment"}
 
@@ -28,7 +28,7 @@ def source(topic: str, kind: str) -> dict[str, Any]:
     return {"topic": topic, "event_time": "at", "where": f"kind = '{kind}' AND amount > 0", "watermark": "10 minutes"}
 
 
-def event(dice: random.Random, minute: float, kind: str, amount: float) -> Event:
+def event(dice: random.Random, minute: float, kind: str, amount: int) -> Event:
     body = {"id": f"e{dice.randrange(30)}", "kind": kind, "at": (START + timedelta(minutes=minute)).isoformat()}
     return Event("e", minute, raw=json.dumps(body | {"amount": amount}).encode(), partition=dice.randrange(2))
 
@@ -38,9 +38,9 @@ def fed(dice: random.Random, side: str, hour: int) -> list[Event]:
     found = []
     for _ in range(IN_ROUND):
         minute = 60 * hour + dice.uniform(0, 50) - dice.choice([0, 0, dice.uniform(60, 200)])
-        amount = dice.choice([-1.0, 1.0, 2.0])
+        amount = dice.choice([-1, 1, 2])
         found.append(event(dice, minute, dice.choice(["order", "payment"]), amount))
-    return [*found, *poisons(side), event(dice, 60 * hour + 55, KINDS[side], 1.0)]
+    return [*found, *poisons(side), event(dice, 60 * hour + 55, KINDS[side], 1)]
 
 
 def job_over(new_scenario: Callable[..., Scenario], *, one_topic: bool) -> Scenario:
@@ -61,7 +61,7 @@ def test_records_that_were_dropped_are_those_that_lateness_calls_lost(
     with job.running():
         for hour in range(ROUNDS):
             job.feed(fed(dice, "left", hour), fed(dice, "right", hour)).caught_up()
-        dropped = look(job.contract, job.home).as_json()["late_rows"]
+    dropped = look(job.contract, job.home).as_json()["late_rows"]
     job.batch()
     document = what_if(job.contract, job.home, TimeRange())
     [now] = [choice for choice in document["choices"] if choice["change_ms"] == 0]
