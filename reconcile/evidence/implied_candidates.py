@@ -69,13 +69,13 @@ class Told:
         return f"coalesce({found} IN ({', '.join(map(text, self.json))}) AND {value} = {ident(self.name)}, false)"
 
 
-def find_candidates(pins: Pins) -> bool:
-    """Fill UNTOLD and CANDIDATES for the rows that DRIFT is about. False where no row of them lacks its records, or
-    where the stream table has no column by which they are found."""
+def find_candidates(pins: Pins, *, every: bool = False) -> bool:
+    """Fill UNTOLD and CANDIDATES for the rows that DRIFT is about, or for every row. False where no row of them lacks
+    its records, or where the stream table has no column by which they are found."""
     join = pins.contract.join
     if not pins.around(pins.stream).any(pins.con, UNNAMED):
         return False
-    UNTOLD.fill(pins.con, _untold(pins))
+    UNTOLD.fill(pins.con, _untold(pins, every))
     told = _told(pins)
     links = [one for one in told if one.side == "left" and one.name in pins.contract.output.key]
     links = [one for one in links if _is_text(pins.contract.left, one.field)]
@@ -106,17 +106,17 @@ def _is_text(source: Source, field: str) -> bool:
     return source.fields.get(field) in _TEXTS and field not in source.aliases
 
 
-def _untold(pins: Pins) -> str:
-    """The rows without coordinates that have a key of DRIFT, or an event time of its rows."""
+def _untold(pins: Pins, every: bool) -> str:
+    """The rows without coordinates that have a key of DRIFT, or an event time of its rows; or all of them."""
     rows, names = pins.around(pins.stream), drift_names(pins.contract.output.key)
     has = set(pins.con.sql(f"FROM {rows} LIMIT 0").columns)
     columns = ", ".join(ident(one.name) for one in pins.contract.output_columns if one.name in has)
     same = " AND ".join(f"s.{ident(name)} IS NOT DISTINCT FROM d.{ident(new)}" for name, new in names.items())
     times = " UNION ".join(f"SELECT {ident(f'{side}_{EVENT_TIME}')} FROM {DRIFT}" for side in ("left", "right"))
+    wanted = "true" if every else f"{EVENT_TIME} IN ({times}) OR EXISTS (SELECT 1 FROM {DRIFT} d WHERE {same})"
     return f"""
         SELECT row_number() OVER () AS plumbline_row, * FROM (
-            SELECT DISTINCT {columns}, {EVENT_TIME} FROM {rows} s
-            WHERE {UNNAMED} AND ({EVENT_TIME} IN ({times}) OR EXISTS (SELECT 1 FROM {DRIFT} d WHERE {same}))
+            SELECT DISTINCT {columns}, {EVENT_TIME} FROM {rows} s WHERE {UNNAMED} AND ({wanted})
         )
     """
 

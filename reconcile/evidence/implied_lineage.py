@@ -30,16 +30,15 @@ if TYPE_CHECKING:
     from plumbline.reconcile.inputs.pinned_views import Pins
     from plumbline.reconcile.relations.relation import Relation
 
-BY_KEY = "the only archived records that can make this row"
 
-
-def with_implied(pins: Pins) -> Pins:
+def with_implied(pins: Pins, *, every: bool = False) -> Pins:
     """The pins with a stream whose rows are named where the archive implies it; as they are for a job of ours.
 
-    DRIFT must be that of the first comparison: rows of its keys are looked up, and those of its event times.
+    DRIFT must be that of the first comparison: rows of its keys are looked up, and those of its event times; with
+    `every` all rows.
     """
     NAMED.fill(pins.con, NAMED.nothing)
-    if pins.contract.job is None or not can_tell(pins) or not find_candidates(pins):
+    if pins.contract.job is None or not can_tell(pins) or not find_candidates(pins, every=every):
         return pins
     NAMED_DELIVERIES.fill(pins.con, _chosen())
     if not NAMED_DELIVERIES.any(pins.con):
@@ -77,28 +76,32 @@ def note(pins: Pins, evidence: Relation) -> Relation:
     )
 
 
-def _chosen() -> str:
-    """Of each row the one choice of records that can have made it, by the delivery whose values it has.
+def choices() -> str:
+    """SQL: per row of UNTOLD the choices of archived records that can have made it.
 
     One that has all values counts before one that differs in some: of those, one that is told by another value. What
-    lies in the window counts before what no right job joins.
+    lies in the window counts (`rank` 1) before what no right job joins.
     """
     return f"""
         WITH exact AS (SELECT * FROM {CANDIDATES} WHERE left_unlike + right_unlike = 0),
         near AS (
             SELECT * FROM {CANDIDATES} ANTI JOIN exact USING (plumbline_row)
             WHERE (left_unlike = 0 OR left_alike > 0) AND (_right_offset IS NULL OR right_alike > 0)
-        ),
-        chosen AS (
-            SELECT *, dense_rank() OVER (PARTITION BY plumbline_row ORDER BY NOT inside) AS rank
-            FROM (FROM exact UNION ALL FROM near)
-        ),
-        counted AS (
+        )
+        SELECT *, dense_rank() OVER (PARTITION BY plumbline_row ORDER BY NOT inside) AS rank
+        FROM (FROM exact UNION ALL FROM near)
+    """
+
+
+def _chosen() -> str:
+    """Of each row the one choice of records that can have made it, by the delivery whose values it has."""
+    return f"""
+        WITH counted AS (
             SELECT plumbline_row, count(DISTINCT events) FILTER (rank = 1) AS events, count(*) AS choices,
                 count(*) FILTER (rank = 1) AS deliveries, count(*) FILTER (rank = 1 AND strict) AS strict,
                 arg_min({{'lp': _left_partition, 'lo': _left_offset, 'rp': _right_partition, 'ro': _right_offset}},
                     (rank, NOT strict, _left_partition, _left_offset, _right_partition, _right_offset)) AS taken
-            FROM chosen GROUP BY plumbline_row
+            FROM ({choices()}) GROUP BY plumbline_row
         )
         SELECT plumbline_row, taken.lp AS _left_partition, taken.lo AS _left_offset, taken.rp AS _right_partition,
             taken.ro AS _right_offset, 'archive' AS implied_by, choices = 1 AS alone
@@ -116,16 +119,23 @@ def _by_event() -> str:
     """
 
 
+def numbered(pins: Pins, rows: Relation) -> str:
+    """SQL: the rows of a view of the stream with `plumbline_row`, by which UNTOLD has them; NULL where it has not."""
+    return f"SELECT s.*, n.plumbline_row FROM {rows} s LEFT JOIN {UNTOLD} n ON {_is_it(pins)}"
+
+
+def _is_it(pins: Pins) -> str:
+    """SQL: the stream's row `s` is one of UNTOLD's row `n`."""
+    values = [name for name in pins.con.sql(f"FROM {UNTOLD} LIMIT 0").columns if name != "plumbline_row"]
+    unnamed = (f"s.{part.strip()}" for part in UNNAMED.split(" AND "))
+    return " AND ".join([*unnamed, *(f"s.{ident(name)} IS NOT DISTINCT FROM n.{ident(name)}" for name in values)])
+
+
 def _named(pins: Pins, rows: Relation) -> str:
     """The rows of a view of the stream, with coordinates where they lack them and NAMED has them."""
-    values = [name for name in pins.con.sql(f"FROM {UNTOLD} LIMIT 0").columns if name != "plumbline_row"]
-    same = " AND ".join(f"s.{ident(name)} IS NOT DISTINCT FROM n.{ident(name)}" for name in values)
     told = ", ".join(f"coalesce(s.{ident(name)}, n.{ident(name)}) AS {ident(name)}" for name in COORDINATES)
     places = ", ".join(f"m.{ident(name)}" for name in COORDINATES)
-    kept = ", ".join(f"u.{ident(name)}" for name in values)
-    unnamed = " AND ".join(f"s.{part.strip()}" for part in UNNAMED.split(" AND "))
     return f"""
         SELECT s.* REPLACE ({told}) FROM {rows} s
-        LEFT JOIN (SELECT {kept}, {places} FROM {UNTOLD} u JOIN {NAMED} m USING (plumbline_row)) n
-            ON {unnamed} AND {same}
+        LEFT JOIN (SELECT u.*, {places} FROM {UNTOLD} u JOIN {NAMED} m USING (plumbline_row)) n ON {_is_it(pins)}
     """

@@ -12,9 +12,11 @@ from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.reconcile import format
+from plumbline.reconcile.explain.implied_records import Implied, find_implied
 from plumbline.reconcile.explain.kafka_records import find_records
 from plumbline.reconcile.explain.story import (
     DROPPED,
+    UNTOLD,
     Delivered,
     Moment,
     Story,
@@ -56,8 +58,9 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
         pins = _narrowed(_doubted(everything, progress), matches)
         _, attributed = judge_rows(pins, progress)
         findings = _findings(pins, attributed, wanted)
-        records = find_records(pins, wanted, progress)
-        rows = [*_written(pins, pins.stream, matches), *_written(pins, pins.batch, matches)]
+        implied = find_implied(pins)
+        records = find_records(implied.pins, wanted, progress)
+        rows = [*_written(pins, pins.stream, matches, implied), *_written(pins, pins.batch, matches)]
         if not rows and not records:
             raise _unknown(everything, wanted)
         moments = [moment for record in records for moment in moments_of(record)]
@@ -148,21 +151,23 @@ def _findings(pins: Pins, attributed: Relation, key: Mapping[str, str | None]) -
     return tuple(found)
 
 
-def _written(pins: Pins, output: Relation, matches: str) -> list[Written]:
+def _written(pins: Pins, output: Relation, matches: str, implied: Implied | None = None) -> list[Written]:
     """The key's rows in one output table, each with the commit that brought it."""
     contract = pins.contract
     is_stream = output == pins.stream
     name = contract.output.stream_table if is_stream else contract.output.batch_table
     table = pins.lake.load(name)
+    every = f"SELECT *, NULL AS plumbline_row FROM {output}" if implied is None else implied.rows
     rows = pins.con.execute(
         f"""
-        SELECT epoch_us(_event_time), _left_partition, _left_offset, _right_partition, _right_offset, _replay_id
-        FROM {output} WHERE {matches} ORDER BY ALL
+        SELECT epoch_us(_event_time), _left_partition, _left_offset, _right_partition, _right_offset, _replay_id,
+            plumbline_row
+        FROM ({every}) WHERE {matches} ORDER BY ALL
         """
     ).fetchall()
     has = set(table.schema().column_names)
     found = []
-    for event_us, left_partition, left_offset, right_partition, right_offset, replay_id in rows:
+    for event_us, left_partition, left_offset, right_partition, right_offset, replay_id, row in rows:
         same = {LEFT_OFFSET: _literal(left_offset), RIGHT_OFFSET: _literal(right_offset)}
         same[REPLAY_ID] = "NULL" if replay_id is None else text(replay_id)
         told = [f"{column} IS NOT DISTINCT FROM {value}" for column, value in same.items() if column in has]
@@ -182,6 +187,7 @@ def _written(pins: Pins, output: Relation, matches: str) -> list[Written]:
                 snapshot_id=commit.snapshot_id if commit else None,
                 epoch=properties.get(EPOCH),
                 batch_range=format.span(range_noted(properties).as_json()) if FROM in properties else None,
+                made=UNTOLD if implied is None or row is None else implied.made[row],
             )
         )
     return found

@@ -92,7 +92,10 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Written:
-    """One row of an output table: where it came from, and the commit that brought it (None: not known)."""
+    """One row of an output table: where it came from, and the commit that brought it (None: not known).
+
+    `made`: what the archive says of the records of a row that does not name them.
+    """
 
     table: str
     is_stream: bool
@@ -103,6 +106,7 @@ class Written:
     snapshot_id: int | None
     epoch: str | None
     batch_range: str | None = None
+    made: str = UNTOLD
 
 
 def moments_of(record: Delivered) -> Iterable[Moment]:
@@ -136,10 +140,14 @@ def _fate(record: Delivered) -> str:
     return f"{where}: in time"
 
 
+def made_from(left: str | None, right: str | None) -> str:
+    """The records of a row, of which at least one is there, in words."""
+    return f"from {left} and {right}" if left and right else f"from {left or right}, unmatched"
+
+
 def moment_of(row: Written) -> Moment:
     """The commit that brought a row of either table."""
-    both, one = row.left and row.right, row.left or row.right
-    made = f"from {row.left} and {row.right}" if both else f"from {one}, unmatched" if one else UNTOLD
+    made = made_from(row.left, row.right) if row.left or row.right else row.made
     commit = f"snapshot {row.snapshot_id}" if row.snapshot_id is not None else NO_COMMIT
     if not row.is_stream:
         over = f" by the run over {row.batch_range}" if row.batch_range else ""

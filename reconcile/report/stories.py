@@ -133,7 +133,7 @@ def _also(finding: Finding, known: Mapping[str, str], contract: Contract | None)
     """That the partner of a late left record was late too, so that no longer wait for one of them saves the row; and
     that the stream's row does not name its records, where that is so."""
     if "implied_by" in known:
-        return "; the stream's row names no records, implied by its key are the only archived ones that can make it"
+        return "; the stream's row does not name its records: they are implied, as no other archived ones can make it"
     if finding["cause"] != "late_left" or "right_late_by" not in known:
         return ""
     partner = contract.join.right if contract else "right"
