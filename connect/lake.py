@@ -17,7 +17,7 @@ from plumbline.connect.catalog_answers import WAITS, catalog_error, may_pass
 from plumbline.connect.file_formats import refuse_unwritable
 from plumbline.connect.foreign_types import loaded
 from plumbline.connect.home import Home
-from plumbline.connect.opened_catalog import open_catalog
+from plumbline.connect.opened_catalog import open_catalog, quick_looks
 from plumbline.connect.table_growth import grown
 from plumbline.connect.table_schema import growth
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from plumbline.connect.document_types import LakeDocument
+    from plumbline.connect.sqlite_looks import SqliteLooks
 
 NAME = "lake"
 PLAIN_FILES = "plumbline.connect.local_files.PlainFileIO"
@@ -102,7 +103,7 @@ class Lake:
 
     def exists(self, identifier: str) -> bool:
         """Whether the table exists."""
-        return loaded(identifier, lambda: self.patiently(lambda: bool(self.catalog().table_exists(identifier))))
+        return loaded(identifier, lambda: self.patiently(lambda: bool(self._looks().table_exists(identifier))))
 
     def load(self, identifier: str) -> Table:
         """The table as it is now (see `held`). Raises SetupError for a missing one, naming the nearest that exists."""
@@ -117,7 +118,7 @@ class Lake:
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
         try:
-            return loaded(identifier, lambda: self.patiently(lambda: self.catalog().load_table(identifier)))
+            return loaded(identifier, lambda: self.patiently(lambda: self._looks().load_table(identifier)))
         except (NoSuchTableError, NoSuchNamespaceError):
             raise self._missing(identifier) from None
         except (ValueError, OSError) as error:
@@ -249,6 +250,12 @@ class Lake:
                 if wait is None:
                     raise foreseen from None
             time.sleep(wait)
+
+    def _looks(self) -> Catalog | SqliteLooks:
+        """What finds tables: PyIceberg's catalog, or a quicker way to the same."""
+        if "looks" not in self._opened:
+            self._opened["looks"] = quick_looks(NAME, self.block, self.catalog)
+        return self._opened["looks"] or self.catalog()
 
     def _missing(self, identifier: str) -> SetupError:
         near = difflib.get_close_matches(identifier, self.tables(), 1, 0.4)

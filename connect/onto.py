@@ -54,7 +54,8 @@ def exactly(table: Table) -> Table:
     PyIceberg brings an append that lost a race onto the newer state by itself, where what it was made from may no
     longer hold. The setting is that of this object; the table in the catalog keeps its own.
     """
-    table.metadata.properties["commit.retry.num-retries"] = "0"
+    properties = {**table.metadata.properties, "commit.retry.num-retries": "0"}
+    table.metadata = table.metadata.model_copy(update={"properties": properties})
     return table
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from plumbline.connect import catalog_block
 from plumbline.connect.catalog_answers import may_pass, opening_error, punctual
 from plumbline.connect.residuals import compare_null_as_sql
+from plumbline.connect.sqlite_looks import SqliteLooks, sqlite_looks
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -25,11 +27,16 @@ def open_catalog(name: str, block: Mapping[str, str]) -> Catalog:
     compare_null_as_sql()
     logging.getLogger("pyiceberg.catalog").addFilter(_tells_news)
     try:
-        return _beside_others(lambda: load_catalog(name, **punctual(catalog_block.pyiceberg_properties(block))))
+        catalog = _beside_others(lambda: load_catalog(name, **punctual(catalog_block.pyiceberg_properties(block))))
     except Exception as error:
         if may_pass(error):
             raise
         raise opening_error(error, block) from None
+    if engine := getattr(catalog, "engine", None):
+        # The last connection to go makes SQLite's write-ahead log a part of the file: also where a process ends without
+        # a last collection of its garbage.
+        weakref.finalize(catalog, engine.dispose)
+    return catalog
 
 
 def _beside_others(opened: Callable[[], Catalog]) -> Catalog:
@@ -45,6 +52,12 @@ def _beside_others(opened: Callable[[], Catalog]) -> Catalog:
             if not _MADE_MEANWHILE.search(str(error)):
                 raise
     return opened()
+
+
+def quick_looks(name: str, block: Mapping[str, str], catalog: Callable[[], Catalog]) -> SqliteLooks | None:
+    """What finds a SQLite catalog's tables faster than PyIceberg, which `catalog` opens; None for other catalogs."""
+    compare_null_as_sql()
+    return sqlite_looks(name, catalog_block.pyiceberg_properties(block), catalog)
 
 
 def _tells_news(record: logging.LogRecord) -> bool:

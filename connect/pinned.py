@@ -73,7 +73,7 @@ def scan(
     snapshot_id: int | None = None,
     *,
     view: str,
-    row_filter: str | None = None,
+    row_filter: str | BooleanExpression | None = None,
     columns: Sequence[str] | None = None,
     schema: OwnTable | None,
     as_then: bool = False,
@@ -135,7 +135,11 @@ def _recent(table: Table) -> str:
 
 
 def _plan(
-    table: Table, identifier: str, pin: int | None, row_filter: str | None, columns: Sequence[str] | None
+    table: Table,
+    identifier: str,
+    pin: int | None,
+    row_filter: str | BooleanExpression | None,
+    columns: Sequence[str] | None,
 ) -> DataScan:
     plan = table.scan(
         row_filter=_parsed(row_filter or "true"),
@@ -174,17 +178,16 @@ def _empty(schema: Schema) -> str:
 
 
 @contextmanager
-def _readable(identifier: str) -> Iterator[None]:
-    """What DuckDB, PyIceberg or Arrow say against reading the table's files, as a SetupError."""
+def _readable(identifier: str, *also: type[Exception]) -> Iterator[None]:
+    """What DuckDB or PyIceberg say against reading the table's files, and errors `also`, as a SetupError."""
     import duckdb
-    import pyarrow as pa
     from pyiceberg.exceptions import ResolveError
 
     try:
         yield
     except duckdb.OutOfMemoryException:
         raise
-    except (duckdb.Error, pa.ArrowException, ResolveError, ValueError, NotImplementedError, OSError) as error:
+    except (duckdb.Error, ResolveError, ValueError, NotImplementedError, OSError, *also) as error:
         told = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SetupError(f"{identifier} is unreadable: {told}", where=identifier) from None
 
@@ -201,12 +204,13 @@ def _materialise(
     A batch reader can be read once, a view often: hence the copy. One file at a time: PyIceberg reads all the files of
     a scan at once and whole, so that a table of many would be in memory.
     """
+    from pyarrow import ArrowException
     from pyiceberg.table import _to_arrow_batch_reader_via_file_scan_tasks as read
 
     schema = _as_wkb(plan.projection())
     begin = f"CREATE TABLE {ident(_rows_table(view))} AS"
     for task in tasks:
-        with _readable(identifier):
+        with _readable(identifier, ArrowException):
             con.register("plumbline_reader", read(plan, schema, [task]))
             try:
                 con.execute(f"{begin} SELECT * FROM plumbline_reader")
