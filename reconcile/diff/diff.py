@@ -32,7 +32,7 @@ from plumbline.reconcile.diff.engine.sources import in_digits, open_side, typed_
 from plumbline.reconcile.diff.engine.spill_folder import spill_folder
 from plumbline.reconcile.diff.fail_if import FailIf, by_name, crossed, parse_fail_if
 from plumbline.reconcile.diff.repair_sql import Repairable, write_repair
-from plumbline.reconcile.diff.samples import in_order, plain_json, samples_sql
+from plumbline.reconcile.diff.samples import in_order, plain_json, rows_of, samples_sql
 from plumbline.reconcile.diff.spark.choice import Choice, choose
 from plumbline.reconcile.diff.tolerances import parse_tolerances
 from plumbline.reconcile.relations.diff import DRIFT
@@ -116,7 +116,8 @@ class Diff:
 
     def samples(self, limit: int) -> list[dict[str, Any]]:
         """The first `limit` drift rows of each class, as `drift` has them, in plain values."""
-        rows = self._spelled(self._con.sql(samples_sql(self._inside, limit))).to_pylist()
+        found = self._con.sql(samples_sql(self._inside, limit))
+        rows = self._spelled(found).to_pylist() if self._apart.names else rows_of(found)
         return [{name: plain_json(value) for name, value in row.items()} for row in rows]
 
     def write(self, path: str | Path) -> None:
