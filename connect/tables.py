@@ -6,10 +6,6 @@ from typing import Literal
 
 import pyarrow as pa
 
-EPOCHS = "plumbline.epochs"
-QUARANTINE = "plumbline.quarantine"
-LATE = "plumbline.late"
-
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 
 

@@ -53,7 +53,7 @@ def read_recorded(lake: Lake, contract: Contract) -> list[Recorded]:
     Of one checkpoint that is the order of their numbers: the job's clock may have been set back.
     """
     from plumbline.connect.table_growth import refuse_retyped
-    from plumbline.connect.tables import EPOCHS
+    from plumbline.connect.table_names import EPOCHS
     from plumbline.contract.identity import rows_condition
 
     if not lake.exists(EPOCHS):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.model import Contract
 from plumbline.stream_job import epochs, isolation

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.connect.table_names import EPOCHS
+from plumbline.connect.tables import EPOCHS_SCHEMA
 from plumbline.contract.generations import APART
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract

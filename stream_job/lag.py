@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plumbline.connect.kafka_config import ISOLATION, READ_UNCOMMITTED
-from plumbline.connect.tables import QUARANTINE
+from plumbline.connect.table_names import QUARANTINE
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.generations import APART, Ids
 from plumbline.contract.model import Contract
 from plumbline.stream_job.ledger import Epoch, Ledger

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.table_growth import refuse_retyped
-from plumbline.connect.tables import QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.table_names import QUARANTINE
+from plumbline.connect.tables import QUARANTINE_SCHEMA
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract
 

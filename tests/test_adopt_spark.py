@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from plumbline.cli import run
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.table_names import EPOCHS
 from plumbline.stream_job.observe.observer import observe
 from tests.support import foreign_job
 from tests.support.model import Event

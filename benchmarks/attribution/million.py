@@ -25,7 +25,8 @@ import duckdb
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA
+from plumbline.connect.table_names import EPOCHS
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS_SCHEMA
 from plumbline.contract.loader import parse
 from tests.support.world import CONTRACT, OUTPUT, START
 

@@ -24,7 +24,7 @@ from benchmarks.faults.rounds import Report, changes, feed, main, options
 # isort: split
 from plumbline.connect.broker import start
 from plumbline.connect.home import Home
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.errors import SetupError
 from tests.support.model import Event
 from tests.support.recovering import expect, kill_recovery, lose, outcome, recovered

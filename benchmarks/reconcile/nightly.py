@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA
+from plumbline.connect.table_names import EPOCHS
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS_SCHEMA
 from plumbline.contract.loader import parse
 from plumbline.contract.ranges import TimeRange, spell_time
 from plumbline.reconcile.run import Run, reconcile

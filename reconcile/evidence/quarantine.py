@@ -11,7 +11,7 @@ from typing import Any
 
 from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
-from plumbline.connect.tables import QUARANTINE
+from plumbline.connect.table_names import QUARANTINE
 from plumbline.connect.where_conditions import condition
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.lineage import SIDES

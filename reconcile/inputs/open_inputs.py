@@ -14,7 +14,8 @@ from plumbline.connect.lake import Lake
 from plumbline.connect.pinned import connection
 from plumbline.connect.sql_quoting import text
 from plumbline.connect.table_growth import refuse_retyped
-from plumbline.connect.tables import EPOCHS, QUARANTINE, OwnTable
+from plumbline.connect.table_names import EPOCHS, QUARANTINE
+from plumbline.connect.tables import OwnTable
 from plumbline.contract.errors import ContractError, SetupError
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.diff.engine.budget import Budget

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from plumbline.connect import pinned
 from plumbline.connect.lake import Lake
 from plumbline.connect.sql_quoting import ident, text
-from plumbline.connect.tables import EPOCHS, QUARANTINE
+from plumbline.connect.table_names import EPOCHS, QUARANTINE
 from plumbline.connect.their_columns import their_columns, under_our_names
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.identity import rows_condition

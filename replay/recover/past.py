@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.connect.table_names import EPOCHS
+from plumbline.connect.tables import EPOCHS_SCHEMA
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.generations import Ids, in_topic

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
-from plumbline.connect.tables import EPOCHS, LATE, LATE_SCHEMA
+from plumbline.connect.table_names import EPOCHS, LATE
+from plumbline.connect.tables import LATE_SCHEMA
 from plumbline.contract.errors import SetupError
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.lateness import unproven

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
-from plumbline.connect.tables import LATE, LATE_SCHEMA
+from plumbline.connect.table_names import LATE
+from plumbline.connect.tables import LATE_SCHEMA
 from plumbline.connect.where_conditions import condition
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.lateness import late_by_sql, late_sql

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
-from plumbline.connect.tables import LATE, LATE_SCHEMA
+from plumbline.connect.table_names import LATE
+from plumbline.connect.tables import LATE_SCHEMA
 from plumbline.contract.identity import identity
 from plumbline.contract.lineage import SIDES
 from plumbline.stream_job.late.judging import Judge

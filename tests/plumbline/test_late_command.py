@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from plumbline.cli import run
-from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA, LATE, LATE_SCHEMA
+from plumbline.connect.table_names import EPOCHS, LATE
+from plumbline.connect.tables import EPOCHS_SCHEMA, LATE_SCHEMA
 from tests.support.late_rows import Life
 from tests.support.world import CONTRACT, World
 from tests.support.world_rows import START, play, show

@@ -12,7 +12,8 @@ import pytest
 from plumbline.cli import run
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.table_names import QUARANTINE
+from plumbline.connect.tables import QUARANTINE_SCHEMA
 from plumbline.output import printable
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from plumbline.cli import run
-from plumbline.connect.tables import EPOCHS, LATE, LATE_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.table_names import EPOCHS, LATE, QUARANTINE
+from plumbline.connect.tables import LATE_SCHEMA, QUARANTINE_SCHEMA
 from tests.support.table_versions import edit, numbered, retyped
 from tests.support.world import CONTRACT, World, play, show
 

@@ -92,7 +92,7 @@ def test_another_join(job: Scenario) -> None:
 def test_a_ledger_with_a_hole(job: Scenario, moved: Callable[[str], None]) -> None:
     from pyiceberg.expressions import EqualTo
 
-    from plumbline.connect.tables import EPOCHS
+    from plumbline.connect.table_names import EPOCHS
 
     table = job.lake.load(EPOCHS)
     snapshot = table.current_snapshot()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.errors import IncompleteError, SetupError
 from tests.support.model import Event
 from tests.support.recovering import expect, kill_recovery, lose, outcome, published, recovered

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.table_names import EPOCHS
 from plumbline.stream_job.epochs import rows_of
 from plumbline.stream_job.ledger import Epoch
 from tests.support.model import Event

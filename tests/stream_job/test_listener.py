@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import plumbline
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.errors import UsageError
 from plumbline.stream_job.observe.checkpoint import Run
 from plumbline.stream_job.observe.epochs_of import by_runs

@@ -15,7 +15,8 @@ import pytest
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, LATE
+from plumbline.connect.table_names import EPOCHS, LATE
+from plumbline.connect.tables import ARCHIVE_SCHEMA
 from plumbline.contract.errors import IncompleteError, PlumblineError, SetupError, UsageError
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract

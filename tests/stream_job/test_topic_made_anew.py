@@ -15,7 +15,8 @@ from plumbline.connect.home import Home
 from plumbline.connect.kafka import Record, admin_client, create_topics, produce
 from plumbline.connect.kafka_topics import topic_ids
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS
+from plumbline.connect.table_names import EPOCHS
+from plumbline.connect.tables import ARCHIVE_SCHEMA
 from plumbline.contract.errors import IncompleteError, PlumblineError, SetupError, UsageError
 from plumbline.contract.loader import parse
 from plumbline.contract.ranges import TimeRange

@@ -10,7 +10,8 @@ import pytest
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.connect.table_names import EPOCHS
+from plumbline.connect.tables import EPOCHS_SCHEMA
 from plumbline.contract.errors import UsageError
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract

@@ -10,7 +10,8 @@ import pytest
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import ARCHIVE_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.table_names import QUARANTINE
+from plumbline.connect.tables import ARCHIVE_SCHEMA, QUARANTINE_SCHEMA
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
 from plumbline.stream_job import lag, quarantine

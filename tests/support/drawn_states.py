@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pyiceberg.types import BinaryType, StringType
 
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.table_names import EPOCHS, QUARANTINE
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS_SCHEMA, QUARANTINE_SCHEMA
 from plumbline.contract.lineage import LINEAGE
 from plumbline.contract.model import Contract
 from plumbline.stream_job.compatibility import _arrow

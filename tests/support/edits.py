@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from plumbline.connect.tables import EPOCHS, EPOCHS_SCHEMA
+from plumbline.connect.table_names import EPOCHS
+from plumbline.connect.tables import EPOCHS_SCHEMA
 from plumbline.contract.ranges import TimeRange
 from tests.support.world import OUTPUT, START, Record, World, play, show
 

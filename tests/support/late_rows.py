@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from plumbline.connect.tables import ARCHIVE_SCHEMA, LATE
+from plumbline.connect.table_names import LATE
+from plumbline.connect.tables import ARCHIVE_SCHEMA
 from plumbline.stream_job.late.rows import LateRows
 from plumbline.stream_job.ledger import Epoch, Ledger
 from tests.support.world import World

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from plumbline.connect.tables import EPOCHS
+from plumbline.connect.table_names import EPOCHS
 from plumbline.replay.recover.run import Wanted, recover
 from plumbline.stream_job.ledger import Epoch
 from tests.support.killing import run_until

@@ -21,7 +21,7 @@ import yaml
 from plumbline.connect.home import Home
 from plumbline.connect.kafka import Record, create_topics, end_offsets, produce
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import LATE, QUARANTINE
+from plumbline.connect.table_names import LATE, QUARANTINE
 from plumbline.contract.loader import load
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange

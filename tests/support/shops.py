@@ -15,7 +15,8 @@ from plumbline.connect.kafka import Record, create_topics, end_offsets, produce
 from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED
 from plumbline.connect.kafka_read import Reader
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA, UTC_MICROS
+from plumbline.connect.table_names import EPOCHS
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS_SCHEMA, UTC_MICROS
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.loader import load
 from plumbline.contract.ranges import TimeRange, from_micros

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS, EPOCHS_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.table_names import EPOCHS, QUARANTINE
+from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS_SCHEMA, QUARANTINE_SCHEMA
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import spell_time

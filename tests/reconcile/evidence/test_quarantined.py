@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from plumbline.connect.tables import QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.table_names import QUARANTINE
+from plumbline.connect.tables import QUARANTINE_SCHEMA
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.reconcile.document import record_lines
 from plumbline.reconcile.report.context import Facts

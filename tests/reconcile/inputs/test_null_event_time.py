@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from plumbline.connect.tables import ARCHIVE_SCHEMA, QUARANTINE, QUARANTINE_SCHEMA
+from plumbline.connect.table_names import QUARANTINE
+from plumbline.connect.tables import ARCHIVE_SCHEMA, QUARANTINE_SCHEMA
 from plumbline.contract.ranges import TimeRange, from_micros
 from tests.support.world import World, play, show
 

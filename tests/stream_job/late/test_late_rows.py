@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plumbline.connect.tables import LATE
+from plumbline.connect.table_names import LATE
 from plumbline.contract.errors import UnreachableError
 from plumbline.contract.loader import parse
 from plumbline.stream_job.late import looking, spans
