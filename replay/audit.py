@@ -159,7 +159,8 @@ def _agreement(name: CheckName, against: ComparedTable) -> Check:
 
 def _differences(con: duckdb.DuckDBPyConnection, replay: Replay, table: str) -> ComparedTable | None:
     """Counts of the staging rows against another table's rows of the range; None when that table does not exist."""
-    from plumbline.reconcile.diff.engine import Rules, compare
+    from plumbline.reconcile.diff.engine.compare import compare
+    from plumbline.reconcile.diff.engine.rules import Rules
 
     contract = replay.contract
     if not replay.lake.exists(table):

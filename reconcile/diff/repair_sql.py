@@ -11,8 +11,9 @@ import duckdb
 from plumbline.connect.sql_quoting import column, ident, text
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine import Comparison, SideView
 from plumbline.reconcile.diff.engine.columns import drift_names
+from plumbline.reconcile.diff.engine.compare import Comparison
+from plumbline.reconcile.diff.engine.side_view import SideView
 from plumbline.reconcile.diff.sql_literals import DIALECTS, Dialect
 from plumbline.reconcile.relations.diff import DRIFT
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from plumbline.reconcile.diff.diff import Diff
-    from plumbline.reconcile.diff.engine import Comparison
+    from plumbline.reconcile.diff.engine.compare import Comparison
 
 
 def show(found: Diff, samples: Sequence[Mapping[str, Any]], out: Path | None, console: Console) -> None:

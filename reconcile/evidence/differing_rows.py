@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE
-from plumbline.reconcile.diff.engine import Rules, compare
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.columns import drift_names
+from plumbline.reconcile.diff.engine.compare import compare
+from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.evidence.implied_lineage import with_implied
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.diff import DRIFT
@@ -23,7 +24,7 @@ from plumbline.reconcile.relations.inputs import BATCH, STREAM
 from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
-    from plumbline.reconcile.diff.engine import Comparison
+    from plumbline.reconcile.diff.engine.compare import Comparison
 
 _UNNAMED = "_left_offset IS NULL AND _right_offset IS NULL"
 _ROWS = {"batch": "left", "stream": "right"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plumbline.contract.lineage import COORDINATES, SIDES
-from plumbline.reconcile.diff.engine import Rules, compare
+from plumbline.reconcile.diff.engine.compare import compare
+from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.evidence.gather import GRAIN_US
 from plumbline.reconcile.evidence.left_out import fill_left_out
 from plumbline.reconcile.inputs.pinned_views import Pins

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from plumbline.connect.pinned import connection
-from plumbline.reconcile.diff.engine import Rules, compare
+from plumbline.reconcile.diff.engine.compare import compare
+from plumbline.reconcile.diff.engine.rules import Rules
 from tests.support.plain_model import Found, found_in
 from tests.support.random_pairs import Pair
 from tests.support.rows import ONE_PIECE, SMALL_PIECES

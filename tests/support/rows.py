@@ -12,8 +12,9 @@ import duckdb
 
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
-from plumbline.reconcile.diff.engine import Comparison, Rules, compare
 from plumbline.reconcile.diff.engine.budget import Budget
+from plumbline.reconcile.diff.engine.compare import Comparison, compare
+from plumbline.reconcile.diff.engine.rules import Rules
 
 ONE_PIECE = Budget.of("512MB")
 SMALL_PIECES = Budget(duckdb_bytes=200 * 10**6, group_rows=50, batch_rows=20, block_rows=40)

@@ -9,8 +9,9 @@ import duckdb
 import pytest
 
 from plumbline.connect.pinned import connection
-from plumbline.reconcile.diff.engine import Comparison, Rules, compare
 from plumbline.reconcile.diff.engine.budget import Budget
+from plumbline.reconcile.diff.engine.compare import Comparison, compare
+from plumbline.reconcile.diff.engine.rules import Rules
 from tests.support.rows import ONE_PIECE, SMALL_PIECES, differing
 
 BUDGETS = {"in one piece": ONE_PIECE, "in small pieces": SMALL_PIECES}

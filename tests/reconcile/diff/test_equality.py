@@ -6,7 +6,7 @@ import pytest
 
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
-from plumbline.reconcile.diff.engine import compare
+from plumbline.reconcile.diff.engine.compare import compare
 from tests.support.rows import compare_values
 
 BIG = "1152921504606846976"  # 2^60, beyond which doubles no longer tell neighbours apart

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine import Rules, compare
+from plumbline.reconcile.diff.engine.compare import compare
+from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.diff.tolerances import parse_tolerances
 from tests.support.rows import compare_values, differing
 

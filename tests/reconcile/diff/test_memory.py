@@ -15,8 +15,8 @@ import pytest
 
 from plumbline.connect.pinned import connection
 from plumbline.contract.errors import SetupError
-from plumbline.reconcile.diff.engine import compare
 from plumbline.reconcile.diff.engine.candidates import Batch, Batches, Group, groups
+from plumbline.reconcile.diff.engine.compare import compare
 from plumbline.reconcile.diff.engine.pairing import candidate_keys, isin
 from plumbline.reconcile.diff.engine.spill import PARTITIONS, Hashes, HashFile
 

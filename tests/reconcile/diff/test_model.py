@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
-from plumbline.reconcile.diff.engine import Rules, compare
+from plumbline.reconcile.diff.engine.compare import compare
+from plumbline.reconcile.diff.engine.rules import Rules
 from tests.support.compared import compared
 from tests.support.plain_model import compare_plainly, near
 from tests.support.random_pairs import KINDS, random_pair

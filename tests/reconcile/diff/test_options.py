@@ -18,7 +18,7 @@ import plumbline
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine import compare
+from plumbline.reconcile.diff.engine.compare import compare
 from plumbline.reconcile.diff.fail_if import parse_fail_if
 from plumbline.reconcile.diff.tolerances import parse_tolerances
 from tests.support.rows import compare_values, differing

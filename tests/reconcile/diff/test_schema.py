@@ -10,7 +10,8 @@ import pytest
 from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
-from plumbline.reconcile.diff.engine import Rules, compare
+from plumbline.reconcile.diff.engine.compare import compare
+from plumbline.reconcile.diff.engine.rules import Rules
 from tests.support.rows import compare_values
 
 FINDINGS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from plumbline.connect.pinned import connection
-from plumbline.reconcile.diff.engine import compare
+from plumbline.reconcile.diff.engine.compare import compare
 
 
 def test_a_connection_that_has_spilled_compares_again(tmp_path: Path) -> None:

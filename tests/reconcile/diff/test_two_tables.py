@@ -26,7 +26,7 @@ from plumbline.connect.pinned import connection
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import PlumblineError, SetupError, UsageError
 from plumbline.contract.lineage import LINEAGE
-from plumbline.reconcile.diff.engine import compare
+from plumbline.reconcile.diff.engine.compare import compare
 from plumbline.reconcile.diff.engine.side_options import Side, shaped
 from plumbline.reconcile.diff.engine.side_view import first_line
 from plumbline.reconcile.diff.engine.sources import open_side
