@@ -61,10 +61,14 @@ def explain(
       plumbline explain --key user_id=7 --key event_id=42 --contract clicks.yaml
       plumbline explain --key user_id=7 --null event_id --contract clicks.yaml
     """
+    from plumbline.reconcile.explain.keys import read_key
+
+    asked, contract = _key(key, parts, nulls), _contract(contract_path, home)
+    wanted = read_key(contract, asked)  # a wrong key is refused before anything is opened
+
     from plumbline.reconcile.explain.explain import explain as told
 
-    wanted = _key(key, parts, nulls)
-    story = told(_contract(contract_path, home), home, wanted, memory=memory)
+    story = told(contract, home, wanted, memory=memory)
     emit(story.document, as_json, lambda console: show(story, console))
 
 

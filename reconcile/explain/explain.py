@@ -14,6 +14,7 @@ from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.reconcile import format
 from plumbline.reconcile.explain.implied_records import Implied, find_implied
 from plumbline.reconcile.explain.kafka_records import find_records
+from plumbline.reconcile.explain.keys import Key, read_key
 from plumbline.reconcile.explain.story import (
     DROPPED,
     UNTOLD,
@@ -41,8 +42,6 @@ from plumbline.reconcile.store import findings_sql
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.contract.model import Contract
-
-Key = Mapping[str, str | None] | str
 
 
 def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") -> Story:
@@ -74,28 +73,6 @@ def _doubted(pins: Pins, progress: Progress) -> Pins:
         return pins
     tell_fates(pins)
     return replace(pins, contradicted=contradicted(pins))
-
-
-def read_key(contract: Contract, key: Key) -> dict[str, str | None]:
-    """The value of each key column, as text; None is NULL.
-
-    Raises UsageError when columns are missing, unknown or too many.
-    """
-    columns = contract.output.key
-    if isinstance(key, str):
-        values = [key] if len(columns) == 1 else [value.strip() for value in key.split(",")]
-        if len(values) != len(columns):
-            raise UsageError(
-                f"key {key!r} has {len(values)} values, the contract's key has {len(columns)}: {', '.join(columns)}",
-                next_step="give " + ",".join(f"<{name}>" for name in columns) + ", or --key NAME=VALUE for each",
-            )
-        return dict(zip(columns, values, strict=True))
-    if set(key) != set(columns):
-        raise UsageError(
-            f"the key columns are {', '.join(columns)}, not {', '.join(key)}",
-            next_step=" ".join(f"--key {name}=VALUE" for name in columns),
-        )
-    return {name: key[name] for name in columns}
 
 
 def _matches(pins: Pins, key: Mapping[str, str | None], named: Callable[[str], str]) -> str:

@@ -15,7 +15,8 @@ from plumbline.commands.explain import explain as command
 from plumbline.contract.errors import UsageError
 from plumbline.contract.loader import parse
 from plumbline.reconcile import format
-from plumbline.reconcile.explain.explain import explain, read_key
+from plumbline.reconcile.explain.explain import explain
+from plumbline.reconcile.explain.keys import read_key
 from plumbline.reconcile.report import stored_runs
 from plumbline.reconcile.report.next_commands import Commands
 from plumbline.reconcile.report.stories import tell
