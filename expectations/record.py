@@ -73,13 +73,13 @@ def recorded(lake: Lake, contract: Contract, time_range: Mapping[str, str | None
 
     Checks of another contract's tables that has the same name are not among them.
     """
-    from pyiceberg.expressions import EqualTo
-
-    from plumbline.connect.onto import in_order
+    from plumbline.connect.onto import ORDER, columns_of, in_order
+    from plumbline.connect.records import records
 
     if not lake.exists(EXPECTATIONS):
         return []
-    rows = lake.load(EXPECTATIONS).scan(EqualTo("contract", contract.contract)).to_arrow().to_pylist()
+    told = ("subject", "table", "range_from", "range_to", "document", "recorded_at", ORDER)
+    rows = records(lake, EXPECTATIONS, columns_of(lake.load(EXPECTATIONS), *told), {"contract": contract.contract})
     wanted, own = tuple(map(_moment, (time_range["from"], time_range["to"]))), _tables(contract)
     of_range = [row for row in rows if (row["range_from"], row["range_to"]) == wanted]
     mine = [row for row in of_range if own.get(row["subject"], row["table"]) == row["table"]]

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.secrets import BLOCKS, place
-from plumbline.reconcile.diff.atomic_file import written_whole
-from plumbline.reconcile.diff.engine.budget import Budget
-from plumbline.reconcile.inputs.pinned_views import Pins
-from plumbline.reconcile.judge.attribution import AT_ONCE
-from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
 
     from plumbline.connect.lake import Lake
     from plumbline.contract.model import Contract
+    from plumbline.reconcile.inputs.pinned_views import Pins
     from plumbline.reconcile.judge.document_types import ReconcileDocument
+    from plumbline.reconcile.relations.relation import Relation
 
 RUNS, FINDINGS = "plumbline.runs", "plumbline.findings"
 
@@ -90,20 +87,18 @@ def keep_record(pins: Pins, document: ReconcileDocument, findings: Relation) -> 
     return append_onto(lake, RUNS, run_row, {"plumbline.run-id": run_id})
 
 
-def of_contract(lake: Lake, contract: Contract, row_filter: BooleanExpression | None = None) -> list[dict[str, Any]]:
-    """The recorded runs of this contract (name and tables) that satisfy the filter, in the order of their commits:
-    `run_id`, `document`, `recorded_at` and their order."""
-    from pyiceberg.expressions import AlwaysTrue, And, EqualTo
-
+def of_contract(lake: Lake, contract: Contract, equal: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """The recorded runs of this contract (name and tables) whose columns have the values of `equal`, in the order of
+    their commits: `run_id`, `document`, `recorded_at` and their order."""
     from plumbline.connect.onto import ORDER, columns_of, in_order
+    from plumbline.connect.records import records
     from plumbline.contract.identity import identity, identity_of
 
     if not lake.exists(RUNS):
         return []
-    table, mine = lake.load(RUNS), identity(contract)
-    fields = columns_of(table, "run_id", "document", "definition", "recorded_at", ORDER)
-    wanted = And(EqualTo("contract", contract.contract), row_filter or AlwaysTrue())
-    rows = table.scan(wanted, selected_fields=fields).to_arrow().to_pylist()
+    mine = identity(contract)
+    fields = columns_of(lake.load(RUNS), "run_id", "document", "definition", "recorded_at", ORDER)
+    rows = records(lake, RUNS, fields, {"contract": contract.contract, **(equal or {})})
     return sorted((row for row in rows if identity_of(json.loads(row.pop("definition") or "{}")) == mine), key=in_order)
 
 
@@ -121,6 +116,8 @@ def whose(lake: Lake, name: str) -> dict[str, str | None]:
 
 def export(pins: Pins, findings: Relation, run_id: str, out: str) -> None:
     """Write the findings to a Parquet file, replaced as a whole. Raises SetupError when it cannot be written."""
+    from plumbline.reconcile.diff.atomic_file import written_whole
+
     with written_whole(Path(out), "findings") as waiting:
         pins.con.execute(f"COPY ({findings_sql(run_id, findings)}) TO {text(str(waiting))} (FORMAT parquet)")
 
@@ -178,6 +175,9 @@ def _iso(moment: str) -> str:
 
 def _append_findings(pins: Pins, table: Table, findings: Relation, run_id: str) -> bool:
     import pyarrow as pa
+
+    from plumbline.reconcile.diff.engine.budget import Budget
+    from plumbline.reconcile.judge.attribution import AT_ONCE
 
     schema = findings_schema()
     # PyIceberg needs the memory for what it writes, and DuckDB would fill it with blocks that it has read once.

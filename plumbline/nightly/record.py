@@ -102,12 +102,10 @@ def recorded_run(lake: Lake, contract: Contract, time_range: TimeRange, batch_sn
 
     A night that was killed after its reconcile takes it up: a live stream has moved on, and would give a second run.
     """
-    from pyiceberg.expressions import And, EqualTo
-
     from plumbline.reconcile.store import of_contract
 
     start, end = (bound.isoformat() for bound in (time_range.start, time_range.end) if bound)
-    same = of_contract(lake, contract, And(EqualTo("range_from", start), EqualTo("range_to", end)))
+    same = of_contract(lake, contract, {"range_from": start, "range_to": end})
     documents = [json.loads(row["document"]) for row in same]
     on_it = [found for found in documents if found["snapshots"][contract.output.batch_table] == batch_snapshot]
     return on_it[-1] if on_it else None

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.contract.ranges import from_micros, micros
 from plumbline.reconcile.evidence import quarantine
@@ -172,6 +170,8 @@ def _refused(pins: Pins, side: str, day: datetime) -> list[tuple[int, int]]:
 
 def _findings(pins: Pins, attributed: Relation, day: datetime) -> bytes:
     """The day's findings as an Arrow stream, written some at a time."""
+    import pyarrow as pa
+
     rows = pins.con.sql(f"FROM {attributed} WHERE epoch_us(date_trunc('day', event_time)) = {micros(day)}")
     reader, sink = rows.to_arrow_reader(AT_ONCE), pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, reader.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:

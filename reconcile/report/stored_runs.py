@@ -57,7 +57,7 @@ def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[di
     try:
         pinned.scan(con, lake, FINDINGS, view="findings", row_filter=f"run_id == {text(run_id)}", schema=None)
         late_by = "coalesce((evidence->>'$.{}_late_by_ms')::BIGINT, 0)"
-        found: Any = con.sql(
+        found = con.execute(
             f"""
             SELECT * FROM findings WHERE run_id = {text(run_id)}
             QUALIFY row_number() OVER (
@@ -65,8 +65,8 @@ def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[di
             ) <= {per_cause}
             """
         )
-        rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
-        return rows
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
     finally:
         con.close()
 
