@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from plumbline.connect.home import Home
 from plumbline.connect.pinned import connection
+from plumbline.connect.plain_rows import plain_rows, told_times
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
@@ -32,7 +33,7 @@ from plumbline.reconcile.diff.engine.sources import in_digits, open_side, typed_
 from plumbline.reconcile.diff.engine.spill_folder import spill_folder
 from plumbline.reconcile.diff.fail_if import FailIf, by_name, crossed, parse_fail_if
 from plumbline.reconcile.diff.repair_sql import Repairable, write_repair
-from plumbline.reconcile.diff.samples import in_order, plain_json, rows_of, samples_sql
+from plumbline.reconcile.diff.samples import in_order, plain_json, samples_sql
 from plumbline.reconcile.diff.spark.choice import Choice, choose
 from plumbline.reconcile.diff.tolerances import parse_tolerances
 from plumbline.reconcile.relations.diff import DRIFT
@@ -116,8 +117,7 @@ class Diff:
 
     def samples(self, limit: int) -> list[dict[str, Any]]:
         """The first `limit` drift rows of each class, as `drift` has them, in plain values."""
-        found = self._con.sql(samples_sql(self._inside, limit))
-        rows = self._spelled(found).to_pylist() if self._apart.names else rows_of(found)
+        rows = self._plain(samples_sql(self._inside, limit))
         return [{name: plain_json(value) for name, value in row.items()} for row in rows]
 
     def write(self, path: str | Path) -> None:
@@ -151,6 +151,10 @@ class Diff:
     def __exit__(self, *_raised: object) -> None:
         self.close()
 
+    def _plain(self, sql: str) -> list[dict[str, Any]]:
+        found = self._con.sql(sql)
+        return self._spelled(told_times(found)).to_pylist() if self._apart.names else plain_rows(found)
+
     def _spelled(self, drift: duckdb.DuckDBPyRelation) -> pa.Table:
         return self._apart.table(drift.to_arrow_table(), self.comparison.drift_key)
 
@@ -160,7 +164,7 @@ class Diff:
     def _repr_html_(self) -> str:
         from plumbline.reconcile.diff.html import page
 
-        return page(self.comparison, self.drift(SHOWN).to_pylist())
+        return page(self.comparison, self._plain(self._ordered(SHOWN)))
 
 
 def diff(

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.reconcile.diff.engine.compare import CLASSES, Comparison
 from plumbline.reconcile.relations.diff import DRIFT
-
-if TYPE_CHECKING:
-    import duckdb
-    from duckdb.sqltypes import DuckDBPyType
 
 
 def in_order(found: Comparison) -> str:
@@ -24,31 +20,6 @@ def samples_sql(found: Comparison, limit: int) -> str:
     order = in_order(found)
     classes = (f"(FROM {DRIFT} WHERE class = {text(name)} ORDER BY {order} LIMIT {limit})" for name in CLASSES)
     return " UNION ALL ".join(classes)
-
-
-def rows_of(found: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
-    """The rows with Python's values: from DuckDB where Arrow gives the same ones, because Arrow would load pandas."""
-    if all(map(_alike, found.types)):
-        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
-    rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
-    return rows
-
-
-def _alike(kind: DuckDBPyType) -> bool:
-    """Whether DuckDB and Arrow make the same of a value of this type."""
-    from duckdb.sqltypes import DuckDBPyType
-
-    if kind.id in ("struct", "list"):
-        return all(isinstance(inner, DuckDBPyType) and _alike(inner) for _, inner in kind.children)
-    return kind.id in _SAME
-
-
-_SAME = frozenset(
-    (
-        *("boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint"),
-        *("float", "double", "decimal", "varchar", "blob", "date", "timestamp", "timestamp with time zone"),
-    )
-)
 
 
 def plain_json(value: Any) -> Any:

@@ -50,6 +50,7 @@ def runs(contract: Contract, lake: Lake) -> list[dict[str, Any]]:
 def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[dict[str, Any]]:
     """The findings of a recorded run that a reader should see: of each cause the latest, at most `per_cause` each."""
     from plumbline.connect import pinned
+    from plumbline.connect.plain_rows import plain_rows
     from plumbline.connect.sql_quoting import text
     from plumbline.reconcile.store import FINDINGS
 
@@ -57,7 +58,7 @@ def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[di
     try:
         pinned.scan(con, lake, FINDINGS, view="findings", row_filter=f"run_id == {text(run_id)}", schema=None)
         late_by = "coalesce((evidence->>'$.{}_late_by_ms')::BIGINT, 0)"
-        found = con.execute(
+        found = con.sql(
             f"""
             SELECT * FROM findings WHERE run_id = {text(run_id)}
             QUALIFY row_number() OVER (
@@ -65,8 +66,7 @@ def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[di
             ) <= {per_cause}
             """
         )
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        return plain_rows(found)
     finally:
         con.close()
 

@@ -207,6 +207,16 @@ def test_an_error_tells_no_hidden_value() -> None:
     assert "sec-" not in f"{raised.value}{raised.value.__cause__}"
 
 
+def test_infinite_times_are_told_from_the_last_moment_of_python_in_samples_and_in_a_notebook() -> None:
+    con = connection()
+    far = con.sql("SELECT DATE 'infinity' AS id, TIMESTAMPTZ '-infinity' AS at").to_arrow_table()
+    near = con.sql("SELECT DATE 'infinity' AS id, TIMESTAMPTZ '2024-01-01 00:00:00+00' AS at").to_arrow_table()
+    found = plumbline.diff(far, near, "id")
+    [sample] = found.samples(5)
+    assert (sample["id"], sample["left_row"]) == ("infinity", {"at": "-infinity"})
+    assert "-infinity" in found._repr_html_()
+
+
 def test_samples_are_the_first_of_each_class_and_valid_json() -> None:
     ours = pa.table({"id": range(100), "v": [math.nan] * 100, "b": [b"\xff"] * 100})
     theirs = pa.table({"id": range(50, 150), "v": [math.inf] * 100, "b": [b"\xff"] * 100})
