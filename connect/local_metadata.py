@@ -30,7 +30,7 @@ def version(location: str) -> tuple[str, int, int] | None:
     return None
 
 
-class LocalMetadata(FileIO):  # type: ignore[misc]
+class LocalMetadata(FileIO):
     """Reads local metadata by itself; data files, files elsewhere, and all that is written go through PyIceberg's."""
 
     def __init__(self, properties: Properties, location: str) -> None:
@@ -51,7 +51,7 @@ class LocalMetadata(FileIO):  # type: ignore[misc]
         self._general.delete(location)
 
 
-class _File(InputFile):  # type: ignore[misc]
+class _File(InputFile):
     @property
     def _path(self) -> Path:
         return Path(plain(self.location))

@@ -141,8 +141,9 @@ def _plan(
     row_filter: str | BooleanExpression | None,
     columns: Sequence[str] | None,
 ) -> DataScan:
+    wanted = row_filter or "true"
     plan = table.scan(
-        row_filter=_parsed(row_filter or "true"),
+        row_filter=_parsed(wanted) if isinstance(wanted, str) else wanted,
         snapshot_id=pin,
         selected_fields=tuple(columns) if columns is not None else ("*",),
     )
@@ -183,11 +184,19 @@ def _readable(identifier: str, *also: type[Exception]) -> Iterator[None]:
     import duckdb
     from pyiceberg.exceptions import ResolveError
 
+    unreadable: tuple[type[Exception], ...] = (
+        duckdb.Error,
+        ResolveError,
+        ValueError,
+        NotImplementedError,
+        OSError,
+        *also,
+    )
     try:
         yield
     except duckdb.OutOfMemoryException:
         raise
-    except (duckdb.Error, ResolveError, ValueError, NotImplementedError, OSError, *also) as error:
+    except unreadable as error:
         told = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SetupError(f"{identifier} is unreadable: {told}", where=identifier) from None
 

@@ -21,6 +21,6 @@ def records(lake: Lake, identifier: str, columns: Sequence[str], equal: Mapping[
     same = " AND ".join(f"{ident(name)} = {text(value)}" for name, value in equal.items()) or "true"
     with closing(pinned.connection()) as con:
         needed = tuple(dict.fromkeys((*columns, *equal)))
-        pinned.scan(con, lake, identifier, view="records", row_filter=skips, columns=needed)
+        pinned.scan(con, lake, identifier, view="records", row_filter=skips, columns=needed, schema=None)
         rows = con.execute(f"SELECT {listed} FROM records WHERE {same}").fetchall()
     return [dict(zip(columns, row, strict=True)) for row in rows]

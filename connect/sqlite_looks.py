@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class SqliteLooks:
             metadata=metadata,
             metadata_location=location,
             io=file_io({**self.properties, **metadata.properties}, location),
-            catalog=_Later(self.catalog),
+            catalog=cast("Catalog", _Later(self.catalog)),
         )
 
     def _location(self, identifier: str) -> str:
@@ -88,7 +88,7 @@ class SqliteLooks:
         known, metadata = self._parsed.get(identifier, (None, None))
         now = version(location)
         if metadata is None or now is None or known != now:
-            metadata = FromInputFile.table_metadata(file_io(self.properties, location).new_input(location))
+            metadata = FromInputFile.table_metadata(file_io(dict(self.properties), location).new_input(location))
             self._parsed[identifier] = (now, metadata)
         return metadata
 

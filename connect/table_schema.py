@@ -61,13 +61,13 @@ def growth(held: Schema, wanted: pa.Schema, earlier: Mapping[int, Schema] | None
     `earlier` are the table's schemas by id: of a name to be added they tell whether a column had it before.
     A column that is required in the table and not written is refused, with `nothing` as the wanted type.
     """
-    from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
+    from plumbline.connect.arrow_types import iceberg_fields
 
     there = {field.name.lower(): field for field in held.fields}
     added: dict[str, IcebergType] = {}
     widened: dict[str, IcebergType] = {}
     refused = []
-    for field in _pyarrow_to_schema_without_ids(wanted).fields:
+    for field in iceberg_fields(wanted):
         known = there.pop(field.name.lower(), None)
         if known is None:
             added[field.name] = field.field_type
