@@ -25,6 +25,7 @@ Cause = Literal[
     "watermark_poisoned",
     "late_left",
     "late_right",
+    "reported_late",
     "pending",
     "lost_output",
     "replayed",
@@ -38,7 +39,7 @@ Verdict = Literal["clean", "drift", "incomplete"]
 """What a reconcile comes to."""
 
 LATE = "late"
-"""Both late causes together."""
+"""The late causes together."""
 
 LIMITED = (LATE, *CAUSES, *CLASSES)
 """Names that `reconcile.fail_when` may use."""

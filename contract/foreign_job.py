@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plumbline.contract.consistency import PartError
 from plumbline.contract.errors import UsageError
-from plumbline.contract.kinds import Name
+from plumbline.contract.kinds import Name, TableName
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION, RIGHT_OFFSET, RIGHT_PARTITION
 
 if TYPE_CHECKING:
@@ -42,6 +42,15 @@ class ForeignJob(_Block):
     )
     event_time: Name | None = Field(None, description="column of its table that carries the left event's time")
     lineage: JobLineage | None = Field(None, description="columns of its table with the records' Kafka coordinates")
+    dropped: TableName | None = Field(
+        None, description="Iceberg table in which the job notes each record that it drops"
+    )
+    progress: TableName | None = Field(
+        None, description="Iceberg table with the offsets that it has read, and how many of them it reported as dropped"
+    )
+    late_left: Literal["dropped", "padded"] = Field(
+        "dropped", description="what becomes of a late left event: no row, or at once a row without a match"
+    )
 
     @property
     def columns(self) -> dict[str, str]:
@@ -61,6 +70,7 @@ def check_job(contract: Contract) -> None:
         return
     if job.checkpoint is not None and job.kind != "spark":
         raise PartError(("job", "checkpoint"), f"only a spark job's checkpoint can be read; this job is {job.kind}")
+    _check_reports(contract, job)
     if contract.stream.transform is not None:
         raise PartError(("stream", "transform"), "a team's own job (job:) runs no transform of ours; remove it")
     named: dict[str, str] = {}
@@ -69,6 +79,21 @@ def check_job(contract: Contract) -> None:
             path = ("job", "event_time") if EVENT_TIME in (place, named[column]) else ("job", "lineage")
             raise PartError(path, f"column {column!r} is named twice; each has one meaning")
         named[column] = place
+
+
+def _check_reports(contract: Contract, job: ForeignJob) -> None:
+    """Raise PartError where a table of reports is another table too, or has nothing to stand on."""
+    if job.progress is not None and job.dropped is None:
+        raise PartError(("job", "progress"), "it counts what the job reports as dropped; name that table as dropped")
+    if job.progress is not None and job.checkpoint is not None:
+        raise PartError(("job", "progress"), "the checkpoint says the same; keep one of the two")
+    if job.late_left == "padded" and not contract.join.keeps_left:
+        raise PartError(("job", "late_left"), f"a {contract.join.kind} join pads no left event; leave it out")
+    output = contract.output
+    taken = {output.stream_table, output.batch_table, contract.left.archive, contract.right.archive}
+    for part, table in (("dropped", job.dropped), ("progress", job.progress)):
+        if table is not None and (table in taken or (part == "progress" and table == job.dropped)):
+            raise PartError(("job", part), f"{table} is another table of the contract; name that of the reports")
 
 
 def refuse_job_of_theirs(contract: Contract, what: str, next_step: str) -> None:

@@ -93,6 +93,24 @@ def book_lines(document: Document) -> tuple[BookLine, ...]:
     return tuple(lines)
 
 
+def report_lines(document: Document) -> tuple[str, ...]:
+    """What the job's reports of dropped records are worth, where it writes any; nothing where all is well."""
+    reports = document.get("reports")
+    lines = []
+    if reports and reports["wrong"]:
+        wrong = sum(reports["wrong"].values())
+        lines.append(
+            f"reports: {format.count(wrong)} of {format.count(reports['records'])} in {reports['table']} are "
+            f"contradicted and prove nothing; {reports['example']}"
+        )
+    if reports and reports["incomplete"]:
+        lines.append(
+            f"reports: {format.counted(reports['incomplete'], 'stretch', 'stretches')} of offsets may lack some, and "
+            f"nothing is proven by their absence there; {reports['gaps'][0]}"
+        )
+    return tuple(lines)
+
+
 def record_lines(document: Document) -> tuple[str, ...]:
     """Per source what became of its records: `orders: 30 archived = 28 entered + 2 quarantined (2 null_key)`.
 

@@ -21,6 +21,7 @@ MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 SHADES = (
     "late_left",
     "late_right",
+    "reported_late",
     "arrived_after_batch",
     "pending",
     "quarantined",

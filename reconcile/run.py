@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.ranges import TimeRange, spell_time
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
-from plumbline.reconcile.evidence import quarantine
+from plumbline.reconcile.evidence import quarantine, reported
 from plumbline.reconcile.inputs.batch_runs import covered, holds
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out, newest_event_us
 from plumbline.reconcile.inputs.open_inputs import pinned
@@ -87,7 +87,7 @@ def reconcile(
         theirs = contract.job is not None  # nothing of such a range is taken over: what it rests on is not all pinned
         whole, keep = full or edges or theirs or against is not None, record and against is None and not theirs
         judged = judge_range(pins, progress, full=whole, keep_verdicts=keep, run_id=question)
-        if judged.predicted is not None and contradicted(judged.pins):
+        if contradicted(judged.pins, fates=judged.predicted is not None):
             pins, said = replace(pins, contradicted=True), judged.predicted
             judged = judge_range(pins, progress, full=True, keep_verdicts=False, run_id=question)
             judged = replace(judged, predicted=said)
@@ -122,7 +122,8 @@ def _document(judged: Judged, progress: Progress, require_settled: bool, questio
     pins, total = judged.pins, judged.books.total
     settled = progress.has_closed(_last_us(pins)) and total.count("pending") == 0
     uncompared = any(finding["finding"] in UNCOMPARED for finding in judged.schema)
-    drift = uncompared or any(cause != "pending" for cause, _ in total.entries)
+    reports = reported.checked(pins)
+    drift = uncompared or reported.wrong(reports) or any(cause != "pending" for cause, _ in total.entries)
     records = quarantine.records(pins, judged.intake, judged.refusals)
     balanced = judged.books.balance(judged.match) and quarantine.balanced(records)
     empty = total.batch == total.stream == 0  # a range that nothing has reached yet looks like two equal tables
@@ -149,6 +150,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool, questio
         "records": records,
         "predicted": None if predicted is None else predicted.as_json(),
         "agrees": agrees(predicted, total, judged.replayed) if _asked(pins) else None,
+        "reports": reports,
         "unproven_spark": list(pins.unproven_spark),
         "replayed": judged.replayed,
         "reused": {"partitions": judged.reused, "of": judged.windows},

@@ -69,10 +69,12 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
 
 def _doubted(pins: Pins, progress: Progress) -> Pins:
     """The pins with the mark that a foreign job's whole table contradicts its ledger, where it does."""
-    if pins.contract.job is None or progress.last_epoch is None or pins.unproven_spark:
+    if pins.contract.job is None:
         return pins
-    tell_fates(pins)
-    return replace(pins, contradicted=contradicted(pins))
+    known = progress.last_epoch is not None and not pins.unproven_spark
+    if known:
+        tell_fates(pins)
+    return replace(pins, contradicted=contradicted(pins, fates=known))
 
 
 def _matches(pins: Pins, key: Mapping[str, str | None], named: Callable[[str], str]) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from plumbline.contract.generations import APART
 from plumbline.contract.lateness import closed_until_us, right_closed_until_us, settled_until_us
 from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.inputs.reports import QUERY
+from plumbline.reconcile.inputs.reports import closed_until_us as closed_until_us_of_job
 from plumbline.reconcile.inputs.stream_commits import closing
 from plumbline.reconcile.relations.inputs import EPOCHS_CUT, LEDGER, READ, SPANS, TURNS
 from plumbline.reconcile.relations.relation import Relation
@@ -98,6 +100,9 @@ def _progress(pins: Pins) -> Progress:
     query_id, epoch, evict_ms, version = found
     if _closing_unknown(pins, version):
         return Progress(query_id, epoch, evict_ms)
+    if query_id == QUERY:
+        closed = closed_until_us_of_job(pins)
+        return Progress(query_id, epoch, None, closed, None, None if pins.contract.join.keeps_right else closed)
     low, high = pins.within_ms
     return Progress(
         query_id,

@@ -26,6 +26,7 @@ from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.lineage_types import LINEAGE_TYPES, column_types, refuse_other_lineage
 from plumbline.reconcile.inputs.observed import ledger_is_its, newest_epochs, seen_until
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
+from plumbline.reconcile.inputs.reports import ledger_of_progress, read_reports, written_until
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch
 from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
 from plumbline.reconcile.relations.inputs import ARCHIVES, AROUND, BATCH, LEDGER, STREAM, beside, delivered
@@ -168,18 +169,25 @@ def pin(
 ) -> Pins:
     """Pin all tables, the stream first: what it holds, the archives and the ledger read later have at least begun.
 
+    But for what a team's own job says of itself: it may write that after its rows, so that what it tells is there.
+
     None as the range stands for what the batch runs cover. The views of rows are made by `show`. Raises SetupError
     when an output table is missing.
     """
     output = contract.output
+    job = contract.job
+    said = () if job is None else tuple(table for table in (job.progress, job.dropped) if table is not None)
+    reports = {table: current(lake, table) if lake.exists(table) else None for table in said}
     stream_id, batch_id = (current(lake, table) for table in (output.stream_table, output.batch_table))
-    snapshots = {output.stream_table: stream_id, output.batch_table: batch_id}
+    snapshots = {**reports, output.stream_table: stream_id, output.batch_table: batch_id}
     runs = batch_runs(lake.load(output.batch_table), contract, batch_id)
     wanted = time_range or hull(runs)
     for table in (EPOCHS, QUARANTINE, contract.left.archive, contract.right.archive):
         snapshots[table] = current(lake, table) if lake.exists(table) else None
-    known = {} if contract.job is None else newest_epochs(lake, contract, snapshots[EPOCHS])
-    if contract.job is not None:
+    known = {} if job is None else newest_epochs(lake, contract, snapshots[EPOCHS])
+    if job is not None and job.progress is not None:
+        snapshots[output.stream_table] = written_until(lake, contract, stream_id, reports[job.progress])
+    elif job is not None:
         snapshots[output.stream_table] = seen_until(lake.load(output.stream_table), stream_id, known)
     pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch, Windows((wanted,)))
     _refuse_unknown_moment(pins)
@@ -278,7 +286,14 @@ def output_view(pins: Pins, view: Relation, table: str, times: Times) -> None:
 
 
 def _ledger_view(pins: Pins, known: Mapping[str, int]) -> None:
-    """The epochs of this contract, each once; empty without a ledger. `known`: as `newest_epochs` gives it."""
+    """The epochs of this contract, each once, or those that its job's progress makes; empty without a ledger.
+
+    `known`: as `newest_epochs` gives it.
+    """
+    read_reports(pins)
+    if pins.contract.job is not None and pins.contract.job.progress is not None:
+        LEDGER.fill(pins.con, ledger_of_progress(pins))
+        return
     if pins.snapshots[EPOCHS] is None:
         LEDGER.fill(pins.con, LEDGER.nothing)
         return

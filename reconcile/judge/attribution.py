@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import text
 from plumbline.reconcile.causes import Cause, registry
-from plumbline.reconcile.evidence import archive_gaps, future_events, implied_lineage, quarantine, schema_changes
+from plumbline.reconcile.evidence import (
+    archive_gaps,
+    future_events,
+    implied_lineage,
+    quarantine,
+    reported,
+    schema_changes,
+)
 from plumbline.reconcile.relations.judge import ATTRIBUTED
 from plumbline.reconcile.relations.relation import Relation
 
@@ -25,7 +32,7 @@ AT_ONCE = 10_000
 
 def note(pins: Pins, evidence: Relation) -> tuple[Relation, ...]:
     """What the causes' proofs read beside the evidence, by id: few rows have it, and it is looked up for those only."""
-    matters = (quarantine, archive_gaps, future_events, schema_changes, implied_lineage)
+    matters = (quarantine, archive_gaps, future_events, schema_changes, implied_lineage, reported)
     return tuple(matter.note(pins, evidence) for matter in matters)
 
 

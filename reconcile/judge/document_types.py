@@ -74,6 +74,19 @@ class Predicted(TypedDict):
     pending: int
 
 
+class Reports(TypedDict):
+    """What the job reported as dropped (`job.dropped`), of the range: reports that are sound and that are contradicted,
+    and how many stretches of offsets may lack reports, some of them in words."""
+
+    table: str
+    records: int
+    sound: int
+    wrong: dict[str, int]
+    example: str | None
+    incomplete: int
+    gaps: list[str]
+
+
 class Reused(TypedDict):
     """Days whose verdicts were taken from an earlier run, of all days."""
 
@@ -131,6 +144,7 @@ class ReconcileDocument(TypedDict):
     records: dict[str, Records]
     predicted: Predicted | None
     agrees: bool | None
+    reports: Reports | None
     unproven_spark: list[str]
     replayed: int
     reused: Reused

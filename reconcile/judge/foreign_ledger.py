@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.lineage import SIDES
+from plumbline.reconcile.evidence import reported
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.inputs import ARCHIVES, LEDGER, READ, SPANS
 from plumbline.reconcile.relations.judge import FATE
@@ -33,17 +34,27 @@ def unseen(pins: Pins) -> bool:
     return several or any(pins.con.execute(f"{sql} LIMIT 1").fetchone() is not None for sql in found)
 
 
-def contradicted(pins: Pins) -> bool:
+def contradicted(pins: Pins, *, fates: bool) -> bool:
     """Whether the stream table holds rows of records that the ledger calls late: then it is not the ledger of this
-    join, or another column is its event time. The fates of both sides' records must be known, see judge.prediction."""
+    join, or another column is its event time. Or its own reports are contradicted. `fates`: whether those of both
+    sides' records are known, see judge.prediction."""
     if pins.contract.job is None:
         return False
+    reported.check(pins)
+    if reported.discredited(pins):
+        return True
+    if not fates:
+        return False
+    matched = {
+        "left": "AND s._right_offset IS NOT NULL" if pins.contract.job.late_left == "padded" else "",
+        "right": "",
+    }
     return any(
         pins.con.execute(
             f"""
             SELECT 1 FROM {pins.stream} s JOIN {FATE[side]} f
                 ON f.partition = s._{side}_partition AND f."offset" = s._{side}_offset
-            WHERE f.late AND s._replay_id IS NULL LIMIT 1
+            WHERE f.late AND s._replay_id IS NULL {matched[side]} LIMIT 1
             """
         ).fetchone()
         is not None

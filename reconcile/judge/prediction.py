@@ -99,7 +99,8 @@ def _predicted(pins: Pins, progress: Progress) -> str:
     """Each record's late and unread partners decide which rows come, counted per day. Without a fate a record is in
     the join. Rows around those that are read only decide about them.
     """
-    join = pins.contract.join
+    join, job = pins.contract.join, pins.contract.job
+    padded = job is not None and job.late_left == "padded"
     keeps_left, keeps_right = (str(keeps).lower() for keeps in (join.keeps_left, join.keeps_right))
     left_open = f"NOT left_closed AND left_matched = 0 AND {keeps_left}"
     right_open = f"NOT right_closed AND right_matched = 0 AND {keeps_right}"
@@ -116,6 +117,7 @@ def _predicted(pins: Pins, progress: Progress) -> str:
         fates AS (
             SELECT row_time, CASE
                 WHEN left_unread THEN 'pending'
+                WHEN left_late AND {str(padded).lower()} AND NOT has_right THEN 'written'
                 WHEN left_late AND has_right AND (right_unread AND {keeps_right} OR NOT right_late AND {right_open})
                     THEN 'pending'
                 WHEN left_late THEN 'late_left'
@@ -125,6 +127,7 @@ def _predicted(pins: Pins, progress: Progress) -> str:
                 WHEN has_left AND left_closed OR has_right AND right_closed THEN 'written'
                 ELSE 'pending' END AS fate
             FROM decided WHERE in_range
+            UNION ALL {_padded(padded)}
             UNION ALL {_unmatched("left", join.keeps_left, pins)}
             UNION ALL {_unmatched("right", join.keeps_right, pins)}
         )
@@ -137,6 +140,10 @@ def _predicted(pins: Pins, progress: Progress) -> str:
 
 def _rows(pins: Pins, progress: Progress) -> str:
     """The batch rows with the fates of their records and the state of their windows."""
+    left_us, right_us = (
+        "false" if us is None else f"{{time}} <= {us}"
+        for us in (progress.closed_until_us, progress.right_closed_until_us)
+    )
     fates = ", ".join(
         f"coalesce({side[0]}.{fate}, false) AS {side}_{fate}"
         for side in ("left", "right")
@@ -146,8 +153,8 @@ def _rows(pins: Pins, progress: Progress) -> str:
         SELECT b._left_partition, b._left_offset, b._right_partition, b._right_offset, {fates},
             b._left_offset IS NOT NULL AS has_left, b._right_offset IS NOT NULL AS has_right,
             {pins.read.sql("_event_time")} AS in_range, _event_time AS row_time, ra.event_time AS right_time,
-            epoch_us(_event_time) <= {progress.closed_until_us} AS left_closed,
-            epoch_us(coalesce(ra.event_time, _event_time)) <= {progress.right_closed_until_us} AS right_closed
+            {left_us.format(time="epoch_us(_event_time)")} AS left_closed,
+            {right_us.format(time="epoch_us(coalesce(ra.event_time, _event_time))")} AS right_closed
         FROM {pins.around(pins.batch)} b
         LEFT JOIN {FATE["left"]} l ON l.partition = b._left_partition AND l."offset" = b._left_offset
         LEFT JOIN {FATE["right"]} r ON r.partition = b._right_partition AND r."offset" = b._right_offset
@@ -179,6 +186,14 @@ def _unmatched(side: str, keeps: bool, pins: Pins) -> str:
     """The rows without a partner that the stream writes where the batch has one."""
     written = f"paired AND matched = 0 AND closed AND {pins.read.sql('event_time')}" if keeps else "false"
     return f"SELECT event_time, 'written' FROM {side}s WHERE {written}"
+
+
+def _padded(pads: bool) -> str:
+    """The rows that a job which pads writes at once, without a match, for late lefts that the batch joined."""
+    return f"""
+        SELECT any_value(row_time), 'written' FROM decided WHERE {str(pads).lower()} AND in_range AND left_late
+        GROUP BY _left_partition, _left_offset HAVING bool_and(has_right)
+    """
 
 
 def agrees(prediction: Prediction | None, total: Page, replayed: int) -> bool | None:

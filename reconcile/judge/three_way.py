@@ -25,7 +25,7 @@ from plumbline.reconcile.relations.relation import Relation
 if TYPE_CHECKING:
     from plumbline.reconcile.judge.document_types import Against, Faults
 
-LATENESS = ("late_left", "late_right", "watermark_poisoned")
+LATENESS = ("late_left", "late_right", "reported_late", "watermark_poisoned")
 INPUTS = ("arrived_after_batch", "archive_gap", "quarantined", "duplicate_input", "schema_change")
 KINDS = ("lateness", "inputs", "logic", "engine", "unclear")
 """`lateness`, `inputs` (what each side had to read) and `logic` (the implementations disagree): the replay is as the

@@ -23,6 +23,7 @@ SOURCES = {
     "ledger": "the epoch ledger of the stream job, with every epoch that read records of the range",
     "rule": "a stream on a Spark whose rule of lateness is proven, and a ledger that its rows do not contradict",
     "own_job": "a stream job of ours, which joins as the contract says",
+    "reports": "a table of the records that the job dropped (job.dropped), or the ledger",
     "batch_runs": "batch commits that name the archive snapshots they read",
 }
 """What a cause may need, and what that is."""
@@ -42,6 +43,8 @@ def lacking(pins: Pins, progress: Progress) -> list[str]:
         "ledger": progress.last_epoch is not None and not unseen(pins),
         "rule": not pins.unproven_spark and not pins.contradicted,
         "own_job": pins.contract.job is None,
+        "reports": pins.contract.job is None
+        or (not pins.contradicted and (pins.contract.job.dropped is not None or progress.last_epoch is not None)),
         "batch_runs": bool(pins.runs) and not any(_blind(pins, run) for run in in_force(pins.runs, pins.time_range)),
     }
     return [source for source in SOURCES if not known[source]]

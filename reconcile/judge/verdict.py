@@ -50,8 +50,8 @@ def alerts(fail_when: Mapping[str, str], total: Page) -> list[Alert]:
 
 
 def findings_of(name: str, total: Page) -> int:
-    """Findings of a cause, of a class, or of both late causes."""
+    """Findings of a cause, of a class, or of the late causes."""
     if name in CLASSES:
         return total.count(name)
-    wanted = ("late_left", "late_right") if name == LATE else (name,)
+    wanted = ("late_left", "late_right", "reported_late") if name == LATE else (name,)
     return sum(entry[0] for (cause, _), entry in total.entries.items() if cause in wanted)

@@ -9,6 +9,7 @@ from plumbline.reconcile.relations.relation import KEY, PLACE, TIME, Relation, p
 
 _DIFFER, _MOVED, _GATHER = "evidence/differing_rows.py", "evidence/moved_rows.py", "evidence/gather.py"
 _VISIBLE, _QUARANTINE, _GAPS = "evidence/batch_visibility.py", "evidence/quarantine.py", "evidence/archive_gaps.py"
+_REPORTED = "evidence/reported.py"
 _FUTURE, _KNOWN = "evidence/future_events.py", "evidence/stream_known.py"
 
 
@@ -229,6 +230,27 @@ GAP_NOTES = Relation(
     "differences with a record that the archive lacks, and the gap that it lies in",
     "id BIGINT, left_gap BOOLEAN, right_gap BOOLEAN, gap_topic VARCHAR, gap_partition INTEGER|BIGINT, "
     "gap_offset BIGINT, gap_after BIGINT, gap_before BIGINT",
+)
+
+CHECKED_REPORTS = per_side(
+    "{side}_checked_reports",
+    _REPORTED,
+    "what a team's own job reported of {side} records that decide about the range, and what became of the report: "
+    "`sound`, `other_reason`, or how it is contradicted",
+    f"{PLACE}, watermark_ms BIGINT, state VARCHAR",
+)
+REPORTED = per_side(
+    "{side}_reported",
+    _REPORTED,
+    "{side} events, by first delivery, whose every delivery was soundly reported as late",
+    f"{PLACE}, watermark_ms BIGINT",
+)
+REPORT_NOTES = Relation(
+    "report_notes",
+    _REPORTED,
+    "differences with a record that the job reported as late: `dropped`, or a left one that was `padded`",
+    "id BIGINT, left_dropped BOOLEAN, left_padded BOOLEAN, right_dropped BOOLEAN, left_partners_dropped BOOLEAN, "
+    "right_partners_dropped BOOLEAN, reported_record VARCHAR",
 )
 
 _STAMP = f"topic VARCHAR, partition INTEGER, offset BIGINT, event_time {TIME}, delivered_at {TIME}, ahead_by_ms BIGINT"

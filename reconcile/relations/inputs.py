@@ -45,6 +45,21 @@ LEDGER = Relation(
     "query_id VARCHAR, epoch BIGINT, source VARCHAR, partition INTEGER, start_offset BIGINT, end_offset BIGINT, "
     f"late_watermark_ms BIGINT, evict_watermark_ms BIGINT, planned_at {TIME}, spark_version VARCHAR",
 )
+REPORTS = Relation(
+    "job_reports",
+    "inputs/reports.py",
+    "the records that a team's own job says it dropped, each once; `late`: as they came behind `watermark_ms`, "
+    "and two of the event times that it gives, if it was reported several times",
+    f"side VARCHAR, {PLACE}, late BOOLEAN, event_time {TIME}, other_event_time {TIME}, watermark_ms BIGINT",
+)
+PROGRESS = Relation(
+    "job_progress",
+    "inputs/reports.py",
+    "per checkpoint of that job and partition the offsets it read, how many reports it counts in them, how many are "
+    "found, and whether none is missing (`covered`); `before`: where the one before ended",
+    "side VARCHAR, partition INTEGER|BIGINT, epoch BIGINT, start_offset BIGINT, end_offset BIGINT, before BIGINT, "
+    f"dropped BIGINT, found BIGINT, closed_until {TIME}, planned_at {TIME}, covered BOOLEAN",
+)
 TURNS = Relation(
     "epoch_turns",
     _SPANS,

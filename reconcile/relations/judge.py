@@ -10,6 +10,7 @@ from plumbline.reconcile.relations.evidence import (
     GAP_NOTES,
     QUARANTINE_NOTES,
     REFUSALS,
+    REPORT_NOTES,
     STAMP_NOTES,
 )
 from plumbline.reconcile.relations.implied import IMPLIED_NOTES
@@ -19,7 +20,7 @@ from plumbline.reconcile.relations.relation import KEY, PLACE, TIME, Relation, p
 _REUSE, _EXPLAIN, _THIRD = "reuse/reuse.py", "explain/explain.py", "judge/three_way.py"
 _RECORDS, _FATE = "explain/kafka_records.py", "judge/prediction.py"
 
-NOTES = (QUARANTINE_NOTES, GAP_NOTES, STAMP_NOTES, FORM_NOTES, IMPLIED_NOTES)
+NOTES = (QUARANTINE_NOTES, GAP_NOTES, STAMP_NOTES, FORM_NOTES, IMPLIED_NOTES, REPORT_NOTES)
 """What few differences have beside their evidence, by id."""
 ATTRIBUTED = Relation(
     "attributed",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.reconcile import format
 from plumbline.reconcile.causes import named
-from plumbline.reconcile.document import archive_lacks, not_compared, record_lines, why_not_closed
+from plumbline.reconcile.document import archive_lacks, not_compared, record_lines, report_lines, why_not_closed
 from plumbline.reconcile.judge.books import CLASSES, PENDING, Page, by_month
 from plumbline.reconcile.report.answers import answers
 from plumbline.reconcile.report.context import Facts
@@ -40,7 +40,7 @@ def show(run: Run, facts: Facts, console: Console) -> None:
         )
     for alert in document["alerts"]:
         console.print(f"alert: {alert['name']} {alert['limit']}: {alert['count']:,} of {alert['of']:,} batch rows")
-    for line in record_lines(document):
+    for line in (*record_lines(document), *report_lines(document)):
         console.print(line)
     if document["unknown"]["causes"] and document["unexplained"]:
         console.print(_unknown(document["unknown"]))

@@ -16,8 +16,8 @@ MakeWorld = Callable[..., World]
 TABLES = ("joined.plays_stream", "joined.plays_batch")
 ALL_BUT_REPLAYED = [
     "duplicate_input", "double_commit", "schema_change", "value_divergence", "archive_gap", "arrived_after_batch",
-    "out_of_contract", "quarantined", "window_edge", "watermark_poisoned", "late_left", "late_right", "pending",
-    "lost_output",
+    "out_of_contract", "quarantined", "window_edge", "watermark_poisoned", "late_left", "late_right", "reported_late",
+    "pending", "lost_output",
 ]  # fmt: skip
 
 
