@@ -53,10 +53,8 @@ def read_reports(pins: Pins) -> None:
 
 
 def written_until(lake: Lake, contract: Contract, stream_id: int | None, progress_id: int | None) -> int | None:
-    """The newest snapshot of the stream table whose checkpoint the progress has, where Flink's commits tell it.
-
-    The snapshot `stream_id` itself where none of its checkpoints is newer: commits since then are not of the job.
-    """
+    """The newest snapshot of the stream table before any checkpoint that the progress lacks, where Flink's commits tell
+    it; else `stream_id` itself."""
     from pyiceberg.table.snapshots import ancestors_of
 
     assert contract.job is not None
@@ -64,13 +62,13 @@ def written_until(lake: Lake, contract: Contract, stream_id: int | None, progres
     table = lake.load(contract.output.stream_table)
     known = _newest_checkpoint(lake, contract.job.progress, progress_id)
     pin = table.snapshot_by_id(stream_id) if stream_id is not None else None
-    beyond = False
+    newest = stream_id
     for snapshot in ancestors_of(pin, table.metadata):
         said = snapshot.summary.additional_properties if snapshot.summary else {}
         if COMMITTED in said and known is not None:
             if int(said[COMMITTED]) <= known:
-                return int(snapshot.snapshot_id) if beyond else stream_id
-            beyond = True
+                return newest
+            newest = snapshot.parent_snapshot_id
     return stream_id
 
 
