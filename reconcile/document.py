@@ -101,7 +101,7 @@ def report_lines(document: Document) -> tuple[str, ...]:
         wrong = sum(reports["wrong"].values())
         lines.append(
             f"reports: {format.count(wrong)} of {format.count(reports['records'])} in {reports['table']} are "
-            f"contradicted and prove nothing; {reports['example']}"
+            f"contradicted, so that none proves a row late; {reports['example']}"
         )
     if reports and reports["incomplete"]:
         lines.append(

@@ -16,6 +16,7 @@ from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, PROGRESS, REP
 
 if TYPE_CHECKING:
     from plumbline.reconcile.inputs.pinned_views import Pins
+    from plumbline.reconcile.judge.document_types import Reports
     from plumbline.reconcile.relations.relation import Relation
 
 SOUND, OTHER_REASON = "sound", "other_reason"
@@ -84,7 +85,7 @@ def discredited(pins: Pins) -> bool:
     return any(CHECKED_REPORTS[side].any(pins.con, f"state IN ({states})") for side in SIDES)
 
 
-def checked(pins: Pins) -> dict[str, Any] | None:
+def checked(pins: Pins) -> Reports | None:
     """What the reports came to, for the document; None without `job.dropped`. Call after `check`.
 
     `{"table", "records", "sound", "wrong": {how: n}, "example", "incomplete", "gaps"}`: reports of records that decide
@@ -113,7 +114,7 @@ def checked(pins: Pins) -> dict[str, Any] | None:
     }
 
 
-def wrong(reports: dict[str, Any] | None) -> bool:
+def wrong(reports: Reports | None) -> bool:
     """Whether a report is contradicted, by what `checked` found: then what is between the reports may be wrong too."""
     return reports is not None and bool(reports["wrong"])
 
