@@ -45,4 +45,4 @@ def test_no_local_path_is_told_without_it(folder: str) -> None:
                 told = ast.unparse(node)
                 reads = node.func.attr == "parquet"
                 checkpoint = node.func.attr == "option" and ast.unparse(node.args[0]) == "'checkpointLocation'"
-                assert not (reads or checkpoint) or "on_this_disk(" in ast.unparse(node.args[-1]), f"{path}: {told}"
+                assert not (reads or checkpoint) or "_this_disk(" in ast.unparse(node.args[-1]), f"{path}: {told}"
