@@ -64,7 +64,7 @@ def adopt(home: Home, *, execute: bool) -> Adoption | None:
         for pattern in OF_PROCESSES:
             for path in home.root.glob(pattern):
                 path.unlink()
-        place.note(home, anew=True)
+        place.note(home, again=True)
     return adoption
 
 

@@ -75,7 +75,7 @@ class Lake:
         refuses.
         """
         if "catalog" not in self._opened:
-            self._opened["catalog"] = self.patiently(lambda: open_catalog(NAME, self.block))
+            self._opened["catalog"] = self.with_retries(lambda: open_catalog(NAME, self.block))
         opened: Catalog = self._opened["catalog"]
         return opened
 
@@ -99,11 +99,11 @@ class Lake:
             names = [name for space in catalog.list_namespaces() for name in catalog.list_tables(space)]
             return sorted(".".join(name) for name in names)
 
-        return self.patiently(listed)
+        return self.with_retries(listed)
 
     def exists(self, identifier: str) -> bool:
         """Whether the table exists."""
-        return loaded(identifier, lambda: self.patiently(lambda: bool(self._looks().table_exists(identifier))))
+        return loaded(identifier, lambda: self.with_retries(lambda: bool(self._looks().table_exists(identifier))))
 
     def load(self, identifier: str) -> Table:
         """The table as it is now (see `held`). Raises SetupError for a missing one, naming the nearest that exists."""
@@ -118,7 +118,7 @@ class Lake:
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
         try:
-            return loaded(identifier, lambda: self.patiently(lambda: self._looks().load_table(identifier)))
+            return loaded(identifier, lambda: self.with_retries(lambda: self._looks().load_table(identifier)))
         except (NoSuchTableError, NoSuchNamespaceError):
             raise self._missing(identifier) from None
         except (ValueError, OSError) as error:
@@ -151,7 +151,7 @@ class Lake:
             except FileNotFoundError as error:
                 raise self._unreadable(identifier, error) from None
 
-        return loaded(identifier, lambda: self.patiently(created))
+        return loaded(identifier, lambda: self.with_retries(created))
 
     def evolve(self, identifier: str, schema: pa.Schema) -> Table:
         """The existing table, grown to take rows of `schema`: new columns at the end, wider types; nothing is dropped.
@@ -207,7 +207,7 @@ class Lake:
             table.overwrite(rows, overwrite_filter=where)
 
         try:
-            self.patiently(replaced)
+            self.with_retries(replaced)
         except CommitFailedException:
             return False
         return True
@@ -219,7 +219,7 @@ class Lake:
             engine.dispose()
 
     def until_won(self, action: Callable[[], T], what: str, pause: float = 0.2) -> T:
-        """Run an action that commits, patiently, and again `pause` seconds after each race that it lost.
+        """Run an action that commits, with_retries, and again `pause` seconds after each race that it lost.
 
         Raises UnreachableError, which names `what` it was, when it has lost all races of a minute.
         """
@@ -228,13 +228,13 @@ class Lake:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                return self.patiently(action)
+                return self.with_retries(action)
             except CommitFailedException as error:
                 if time.monotonic() > deadline:
                     raise UnreachableError(f"{what} lost every race for 60 s: {error}") from None
                 time.sleep(pause)
 
-    def patiently(self, action: Callable[[], T]) -> T:
+    def with_retries(self, action: Callable[[], T]) -> T:
         """Run the action; on a locked catalog drop the connections and try again, for a minute; on a busy one twice."""
         deadline, waits = time.monotonic() + PATIENCE_SECONDS, iter(WAITS)
         while True:

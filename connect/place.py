@@ -32,10 +32,10 @@ def refuse_elsewhere(home: Home) -> None:
     )
 
 
-def note(home: Home, *, anew: bool = False) -> None:
-    """Note the home's place, unless it is noted (`anew`: also then). A home that cannot be written stays as it is."""
+def note(home: Home, *, again: bool = False) -> None:
+    """Note the home's place, unless it is noted (`again`: also then). A home that cannot be written stays as it is."""
     marker = home.root / MARKER
-    if marker.exists() and not anew:
+    if marker.exists() and not again:
         return
     with suppress(OSError):
         draft = marker.with_name(f".{MARKER}.{os.getpid()}.tmp")

@@ -186,8 +186,8 @@ def _sources(
     played = _played(lake, contract, time_range, looks, since_us)
     spans = {name: recorded.offsets(played, name) for name in looks}
     sources = {name: sourcing.recorded(found, spans[name], accept_gaps=gaps) for name, found in looks.items()}
-    anew = recorded.restarts(played)
-    return sources, [epoch.as_json(restart=start) for epoch, start in zip(played, anew, strict=True)]
+    restarted = recorded.restarts(played)
+    return sources, [epoch.as_json(restart=start) for epoch, start in zip(played, restarted, strict=True)]
 
 
 def _played(

@@ -30,7 +30,7 @@ RECOVER: Final = "recover"
 
 
 @dataclass(frozen=True)
-class Anew:
+class Recreated:
     """One source whose topic was recreated. `ids` are those of all its topics with the new one, oldest first.
 
     `read` and `archived` are the ends up to which the one before was read and archived, `begins` the first offsets of
@@ -78,7 +78,11 @@ def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[st
         fingerprint.refuse_other_job(job.fingerprint, contract)
         lake, kafka = Lake.open(home, contract.catalog), kafka_properties(contract.kafka, home)
         job.ledger.sync()
-        found = [anew for part in topics.sides(contract) if (anew := _anew(lake, kafka, job, *part, named)) is not None]
+        found = [
+            topic
+            for part in topics.sides(contract)
+            if (topic := _recreated(lake, kafka, job, *part, named)) is not None
+        ]
         if not found:
             raise SetupError(
                 "no topic of the contract was recreated",
@@ -87,16 +91,16 @@ def adopt(contract: Contract, home: Home, *, execute: bool, named: Collection[st
             )
         left: Literal["recover"] | None = None if _turnable(lake, contract, job, found) else RECOVER
         if execute:
-            for anew in found:
-                if lake.exists(contract.sources[anew.name].archive):
-                    topics.note(lake, contract.sources[anew.name], anew.ids)
+            for topic in found:
+                if lake.exists(contract.sources[topic.name].archive):
+                    topics.note(lake, contract.sources[topic.name], topic.ids)
             if left is None:
                 _turn(contract, job, found)
-    sources = {anew.name: anew.as_json() for anew in found}
+    sources = {topic.name: topic.as_json() for topic in found}
     return {"contract": contract.contract, "executed": execute, "sources": sources, "left": left}
 
 
-def _anew(
+def _recreated(
     lake: Lake,
     kafka: Mapping[str, str],
     job: JobFolder,
@@ -104,7 +108,7 @@ def _anew(
     name: str,
     source: Source,
     named: Collection[str],
-) -> Anew | None:
+) -> Recreated | None:
     """What is to be adopted of one source; None when its topic is the one that was read."""
     from plumbline.connect.kafka import topic_partitions
     from plumbline.connect.kafka_topics import topic_ids
@@ -121,7 +125,7 @@ def _anew(
     last = job.ledger.last_epoch()
     ends = job.ledger.read(last).end[("left", "right").index(side)] if last >= 0 else {}
     earliest = topics.reach(kafka, source.topic, (None,))[0]
-    return Anew(
+    return Recreated(
         side,
         name,
         source.topic,
@@ -143,7 +147,7 @@ def _is_other(lake: Lake, kafka: Mapping[str, str], source: Source, known: Ids) 
     return False
 
 
-def _turnable(lake: Lake, contract: Contract, job: JobFolder, found: Collection[Anew]) -> bool:
+def _turnable(lake: Lake, contract: Contract, job: JobFolder, found: Collection[Recreated]) -> bool:
     """Whether the checkpoint can go on from its last committed epoch.
 
     Not when the table holds the rows of a later one that read the old topics: its state cannot be made any more.
@@ -156,7 +160,7 @@ def _turnable(lake: Lake, contract: Contract, job: JobFolder, found: Collection[
     return written != (query_id_of(job.join), planned)
 
 
-def _turn(contract: Contract, job: JobFolder, found: Collection[Anew]) -> None:
+def _turn(contract: Contract, job: JobFolder, found: Collection[Recreated]) -> None:
     """Turn the checkpoint's log to the new topics' beginning: first the log, then the note that makes it whole."""
     if query_id_of(job.join) is None:
         return
@@ -173,9 +177,9 @@ def _turn(contract: Contract, job: JobFolder, found: Collection[Anew]) -> None:
     read = {}
     for (side, _, _), end in zip(topics.sides(contract), ends, strict=True):
         kept = topics.read_by(job.join, side) or (Generation(None),)
-        anew = next((each for each in found if each.side == side), None)
-        more = anew.ids[len(kept) :] if anew else ()
-        first = anew.ids[: len(kept)] if anew else ()
+        topic = next((each for each in found if each.side == side), None)
+        more = topic.ids[len(kept) :] if topic else ()
+        first = topic.ids[: len(kept)] if topic else ()
         named = [
             Generation(old.topic_id or known, old.epoch, old.before) for old, known in zip(kept, first, strict=False)
         ]
@@ -189,31 +193,31 @@ def _newest(job: JobFolder) -> tuple[int, int]:
     return planned, committed
 
 
-def _reads(job: JobFolder, planned: int, committed: int, found: Collection[Anew]) -> bool:
+def _reads(job: JobFolder, planned: int, committed: int, found: Collection[Recreated]) -> bool:
     """Whether the planned epoch reads a record of a topic that no longer exists."""
     if committed < 0:
         return True
     before, after = (
         (job.join / "offsets" / str(number)).read_text().splitlines()[2:] for number in (committed, planned)
     )
-    return any(before[_line(anew)] != after[_line(anew)] for anew in found)
+    return any(before[_line(topic)] != after[_line(topic)] for topic in found)
 
 
-def _rewrite(path: Path, found: Collection[Anew]) -> None:
+def _rewrite(path: Path, found: Collection[Recreated]) -> None:
     """Let an epoch of the log end where the new topics begin."""
     lines = path.read_text().splitlines()
-    for anew in found:
-        if lines[2 + _line(anew)] != "-":
-            begins = {str(partition): first for partition, first in anew.begins.items()}
-            lines[2 + _line(anew)] = json.dumps({anew.topic: begins})
+    for topic in found:
+        if lines[2 + _line(topic)] != "-":
+            begins = {str(partition): first for partition, first in topic.begins.items()}
+            lines[2 + _line(topic)] = json.dumps({topic.topic: begins})
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text("\n".join(lines))
     draft.replace(path)
     _forget_checksum(path)
 
 
-def _line(anew: Anew) -> int:
-    return ("left", "right").index(anew.side)
+def _line(topic: Recreated) -> int:
+    return ("left", "right").index(topic.side)
 
 
 def _remove(path: Path) -> None:

@@ -43,7 +43,7 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Pulse:
+class Heartbeat:
     """The state of a running job at one moment. `state` is starting, running, retrying or ending; times in ms UTC.
 
     `held_back_by` names the source whose watermark is the join's; `retries` counts restarts of queries since the start,
@@ -63,8 +63,10 @@ class Pulse:
     committed_at_ms: int | None = None
 
     @classmethod
-    def begin(cls, sources: tuple[tuple[str, str], tuple[str, str]], history: list[Epoch], idle_after_ms: int) -> Pulse:
-        """The pulse of a job that starts now: (name, topic) of both sources, and the newest epochs of its ledger."""
+    def begin(
+        cls, sources: tuple[tuple[str, str], tuple[str, str]], history: list[Epoch], idle_after_ms: int
+    ) -> Heartbeat:
+        """The heartbeat of a job that starts now: (name, topic) of both sources, newest epochs of its ledger."""
         now = now_ms()
         flows = tuple(Flow(name, topic, moved_at_ms=now if not history else None) for name, topic in sources)
         begun = cls(os.getpid(), now, (flows[0], flows[1]), idle_after_ms=idle_after_ms, updated_at_ms=now)
@@ -72,15 +74,15 @@ class Pulse:
             begun = begun.after(epoch, counted=False)
         return begun
 
-    def after(self, epoch: Epoch, *, counted: bool = True) -> Pulse:
-        """The pulse after one more committed epoch."""
+    def after(self, epoch: Epoch, *, counted: bool = True) -> Heartbeat:
+        """The heartbeat after one more committed epoch."""
         left, right = (
             flow.after(epoch.planned_at_ms, start, end, counted=counted)
             for flow, start, end in zip(self.flows, epoch.start, epoch.end, strict=True)
         )
         return replace(self, flows=(left, right), watermark_ms=epoch.evict_watermark_ms)
 
-    def with_watermarks(self, found: tuple[int | None, int | None] | None) -> Pulse:
+    def with_watermarks(self, found: tuple[int | None, int | None] | None) -> Heartbeat:
         """The heartbeat with each source's own watermark, where it is known."""
         if found is None:
             return self
@@ -122,25 +124,25 @@ class Pulse:
         return {**asdict(self), "held_back_by": self.held_back_by}
 
     @classmethod
-    def of(cls, document: dict[str, Any]) -> Pulse:
-        """The pulse behind a document that `as_json` made."""
+    def of(cls, document: dict[str, Any]) -> Heartbeat:
+        """The heartbeat behind a document that `as_json` made."""
         body = {key: value for key, value in document.items() if key != "held_back_by"}
         flows = [Flow(**flow) for flow in body.pop("flows")]
         return cls(**{**body, "flows": (flows[0], flows[1]), "done": Done(**body.pop("done"))})
 
 
-def write(folder: Path, pulse: Pulse) -> None:
+def write(folder: Path, heartbeat: Heartbeat) -> None:
     """Write `status.json` so that a reader sees the old one or the new one. A lost one costs nothing: no fsync."""
     path = folder / NAME
     temporary = path.with_name(f".{NAME}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(pulse.as_json()))
+    temporary.write_text(json.dumps(heartbeat.as_json()))
     temporary.rename(path)
 
 
-def read(folder: Path) -> Pulse | None:
+def read(folder: Path) -> Heartbeat | None:
     """What the job wrote last; None when it never did, or an older version of it wrote something else."""
     try:
-        return Pulse.of(json.loads((folder / NAME).read_text()))
+        return Heartbeat.of(json.loads((folder / NAME).read_text()))
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.errors import SetupError
-from plumbline.stream_job import lag as outlook
+from plumbline.stream_job import lag as lags
 from plumbline.stream_job import topics
-from plumbline.stream_job.heartbeat import Pulse, now_ms
+from plumbline.stream_job.heartbeat import Heartbeat, now_ms
 
 if TYPE_CHECKING:
     from plumbline.stream_job.service import Service
@@ -33,7 +33,7 @@ class Metric:
     kind: str
     help: str
     labels: tuple[str, ...]
-    values: Callable[[Pulse, Outside], Mapping[tuple[str, ...], float | None]]
+    values: Callable[[Heartbeat, Outside], Mapping[tuple[str, ...], float | None]]
 
     @property
     def shown(self) -> str:
@@ -49,62 +49,64 @@ class Outside:
     quarantined: Mapping[str, int]
 
 
-def _plain(figure: Callable[[Pulse], float | None]) -> Callable[[Pulse, Outside], Mapping[tuple[str, ...], Any]]:
-    return lambda pulse, outside: {(): figure(pulse)}
+def _plain(
+    figure: Callable[[Heartbeat], float | None],
+) -> Callable[[Heartbeat, Outside], Mapping[tuple[str, ...], Any]]:
+    return lambda beat, outside: {(): figure(beat)}
 
 
-def _flows(figure: Callable[[Any], float | None]) -> Callable[[Pulse, Outside], Mapping[tuple[str, ...], Any]]:
-    return lambda pulse, outside: {(flow.name,): figure(flow) for flow in pulse.flows}
+def _flows(figure: Callable[[Any], float | None]) -> Callable[[Heartbeat, Outside], Mapping[tuple[str, ...], Any]]:
+    return lambda beat, outside: {(flow.name,): figure(flow) for flow in beat.flows}
 
 
 def _seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / 1000
 
 
-def _quiet(pulse: Pulse, outside: Outside) -> Mapping[tuple[str, ...], float]:
-    return {(flow.name,): max(0, now_ms() - pulse.quiet_since_ms(flow)) / 1000 for flow in pulse.flows}
+def _quiet(heartbeat: Heartbeat, outside: Outside) -> Mapping[tuple[str, ...], float]:
+    return {(flow.name,): max(0, now_ms() - heartbeat.quiet_since_ms(flow)) / 1000 for flow in heartbeat.flows}
 
 
 METRICS = (
     Metric("lag_events", "gauge", "events in the topic that the join has not read", ("source", "partition"),
-           lambda pulse, outside: outside.lag),
+           lambda beat, outside: outside.lag),
     Metric("events", "counter", "events that the join has read since the start", ("source",),
            _flows(lambda flow: flow.events)),
     Metric("idle_seconds", "gauge", "time since the source last had a new event", ("source",), _quiet),
     Metric("source_watermark_seconds", "gauge", "the source's own watermark, in seconds of event time since 1970",
            ("source",), _flows(lambda flow: _seconds(flow.watermark_ms))),
     Metric("watermark_seconds", "gauge", "the join's watermark, in seconds of event time since 1970", (),
-           _plain(lambda pulse: _seconds(pulse.watermark_ms or None))),
+           _plain(lambda beat: _seconds(beat.watermark_ms or None))),
     Metric("epochs", "counter", "epochs that were committed since the start", (),
-           _plain(lambda pulse: pulse.done.epochs)),
+           _plain(lambda beat: beat.done.epochs)),
     Metric("epoch_duration_seconds", "counter", "time spent in epochs since the start", (),
-           _plain(lambda pulse: pulse.done.epoch_seconds_sum)),
+           _plain(lambda beat: beat.done.epoch_seconds_sum)),
     Metric("last_epoch_duration_seconds", "gauge", "how long the last epoch took", (),
-           _plain(lambda pulse: pulse.done.epoch_seconds)),
+           _plain(lambda beat: beat.done.epoch_seconds)),
     Metric("last_commit_timestamp_seconds", "gauge", "when the last epoch was committed, in seconds since 1970", (),
-           _plain(lambda pulse: _seconds(pulse.committed_at_ms))),
+           _plain(lambda beat: _seconds(beat.committed_at_ms))),
     Metric("late_rows", "counter", "rows that came after the watermark and were dropped, since the start", (),
-           _plain(lambda pulse: pulse.done.late_rows)),
+           _plain(lambda beat: beat.done.late_rows)),
     Metric("state_rows", "gauge", "rows that wait in state for a match or for their window's end", (),
-           _plain(lambda pulse: pulse.done.state_rows)),
+           _plain(lambda beat: beat.done.state_rows)),
     Metric("state_bytes", "gauge", "size of the newest version of the state", (),
-           _plain(lambda pulse: pulse.done.state_bytes)),
+           _plain(lambda beat: beat.done.state_bytes)),
     Metric("state_memory_bytes", "gauge", "memory that the state takes, with the versions kept for a retry", (),
-           _plain(lambda pulse: pulse.done.memory_bytes)),
+           _plain(lambda beat: beat.done.memory_bytes)),
     Metric("quarantined_events", "gauge", "records in plumbline.quarantine", ("reason",),
-           lambda pulse, outside: {(reason,): count for reason, count in outside.quarantined.items()}),
+           lambda beat, outside: {(reason,): count for reason, count in outside.quarantined.items()}),
     Metric("retries", "counter", "starts of a query after it failed, since the start", (),
-           _plain(lambda pulse: pulse.retries)),
+           _plain(lambda beat: beat.retries)),
     Metric("retrying", "gauge", "1 while a query waits for its next start", (),
-           _plain(lambda pulse: float(pulse.state == "retrying"))),
+           _plain(lambda beat: float(beat.state == "retrying"))),
     Metric("start_timestamp_seconds", "gauge", "when the job started, in seconds since 1970", (),
-           _plain(lambda pulse: _seconds(pulse.started_at_ms))),
+           _plain(lambda beat: _seconds(beat.started_at_ms))),
 )  # fmt: skip
 """Every metric, in the order of docs/operations.md; each also carries the label `contract`."""
 
 
 class _Collector:
-    """Reads the job's pulse at each scrape, and now and then what lies outside of it."""
+    """Reads the job's heartbeat at each scrape, and now and then what lies outside of it."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -114,12 +116,12 @@ class _Collector:
         """The metrics as prometheus_client wants them."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        pulse, outside = self._service.pulse, self._ask()
+        heartbeat, outside = self._service.heartbeat, self._ask()
         contract = self._service.parts.contract.contract
         for metric in METRICS:
             family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
             made = family(f"plumbline_stream_{metric.name}", metric.help, labels=("contract", *metric.labels))
-            for labels, figure in sorted(metric.values(pulse, outside).items()):
+            for labels, figure in sorted(metric.values(heartbeat, outside).items()):
                 if figure is not None:
                     made.add_metric((contract, *labels), figure)
             yield made
@@ -131,10 +133,10 @@ class _Collector:
                 ends = topics.ends_now(parts.contract, parts.kafka, parts.job)
                 lag: dict[tuple[str, ...], int] = {
                     (flow.name, partition): behind
-                    for flow in self._service.pulse.flows
-                    for partition, behind in outlook.behind(flow.read, ends[flow.name]).items()
+                    for flow in self._service.heartbeat.flows
+                    for partition, behind in lags.behind(flow.read, ends[flow.name]).items()
                 }
-                self._outside = Outside(lag, outlook.quarantined(parts.lake, parts.contract))
+                self._outside = Outside(lag, lags.quarantined(parts.lake, parts.contract))
             except SetupError:
                 self._outside = Outside({}, {})
             self._asked = time.monotonic()

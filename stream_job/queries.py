@@ -110,7 +110,7 @@ class Parts:
     shared: frozenset[str] = frozenset()
     joins: bool = True
 
-    def heed(self, failure: Failure) -> None:
+    def learn_schema(self, failure: Failure) -> None:
         """Note the schema id that a query failed for, so that its next start asks the registry for it."""
         found = re.search(rf"Avro schema id (\w+) {UNKNOWN_ID}", failure.what)
         if found:
@@ -200,8 +200,8 @@ def start_archiver(parts: Parts, name: str, *, once: bool) -> StreamingQuery:
     limit = contract.stream.max_events_per_epoch * ARCHIVE_EPOCH_FACTOR
     ids = _agreed(parts, name)
     table = parts.lake.evolve(source.archive, ARCHIVE_SCHEMA)
-    anew = _archive_anew(parts, name, ids)
-    raw = _kafka(parts, source, limit, ids, headers=True, begin=anew)
+    begin = _archive_begin(parts, name, ids)
+    raw = _kafka(parts, source, limit, ids, headers=True, begin=begin)
     rows = fitted(archived(raw, contract, name), table)
     topics.note_read(parts.job.archive(name), {"archive": ids})
     trigger = _trigger(max(contract.stream.every, ARCHIVE_EVERY), once=once)
@@ -225,7 +225,7 @@ def _agreed(parts: Parts, name: str, read: Iterable[Generation] = ()) -> Ids:
     return topics.agreed(parts.lake, parts.kafka, source, topics.ids_of(read))
 
 
-def _archive_anew(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | None:
+def _archive_begin(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | None:
     """The offsets at which an archiver begins without its checkpoint, which is put aside; None: it goes on from it."""
     from plumbline.connect.kafka import earliest_offsets
 

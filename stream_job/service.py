@@ -16,14 +16,14 @@ from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import PlumblineError, UnreachableError
 from plumbline.contract.generations import in_topic
 from plumbline.stream_job import epochs, heartbeat, quarantine, topics
-from plumbline.stream_job.heartbeat import Pulse
+from plumbline.stream_job.heartbeat import Heartbeat
 from plumbline.stream_job.late.judging import Place, by_spark
 from plumbline.stream_job.late.rows import LateRows, next_look
 from plumbline.stream_job.progress import Progress, Telling
 from plumbline.stream_job.queries import JOIN, Parts, starts
 from plumbline.stream_job.spark_internals import SourceWatermarks
 from plumbline.stream_job.status_text import idle_line, progress_line
-from plumbline.stream_job.supervisor import Keeper
+from plumbline.stream_job.supervisor import Supervisor
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +71,7 @@ class Service:
         history = list(self.ledger.epochs(after=self.ledger.last_epoch() - heartbeat.LOOK_BACK))
         # An epoch is planned only every so often: a source is not idle between two of them.
         idle_ms = max(milliseconds(life.idle_after), 3 * milliseconds(contract.stream.every))
-        self.pulse = Pulse.begin(named, history, idle_ms)
+        self.heartbeat = Heartbeat.begin(named, history, idle_ms)
         self._idle: str | None = None
         self._written = 0.0
         self._asked = time.monotonic()
@@ -85,20 +85,22 @@ class Service:
         A job that runs once archives after the join, so that the archive holds all that the join has read.
         """
         archive = not once or not self.parts.joins
-        keeper = Keeper(starts(self.parts, once=once, archive=archive), self.life.retry_for, self.say, self.parts.heed)
+        supervisor = Supervisor(
+            starts(self.parts, once=once, archive=archive), self.life.retry_for, self.say, self.parts.learn_schema
+        )
         try:
-            self._watch(keeper, stop)
-            if not keeper.finish():
+            self._watch(supervisor, stop)
+            if not supervisor.finish():
                 self.say("stream: the last epoch took too long; it was broken off, and the next start does it again")
-            self._look(keeper)
+            self._look(supervisor)
             if self.parts.joins:
                 self._catch_up_archive(stop)
         finally:
-            keeper.stop()
+            supervisor.stop()
             self.ledger.sync()
             self.publish()
             self.note_late(at_end=True)
-            self._write(replace(self.pulse, state="ended"))
+            self._write(replace(self.heartbeat, state="ended"))
 
     def publish(self) -> None:
         """Bring `plumbline.epochs` and `plumbline.quarantine` up to date; later, when the catalog does not answer."""
@@ -126,29 +128,29 @@ class Service:
     def _judge(self, name: str, rows: pa.Table) -> set[Place] | None:
         return by_spark(self.parts.spark, self.parts.equipped)(name, rows)
 
-    def _watch(self, keeper: Keeper, stop: threading.Event) -> None:
+    def _watch(self, supervisor: Supervisor, stop: threading.Event) -> None:
         """Until all queries have ended, one fails for good, or `stop` is set."""
         while not stop.is_set():
-            keeper.look()
-            self._look(keeper)
-            self._refuse_other_topics(keeper)
+            supervisor.look()
+            self._look(supervisor)
+            self._refuse_other_topics(supervisor)
             many = self.ledger.last_epoch() >= self._published + PUBLISH_EVERY
-            if keeper.trouble is None and (many or time.monotonic() >= self._publish_at):
+            if supervisor.trouble is None and (many or time.monotonic() >= self._publish_at):
                 self.publish()
-            if keeper.trouble is None and time.monotonic() >= self._late_at:
+            if supervisor.trouble is None and time.monotonic() >= self._late_at:
                 self.note_late()
-            if keeper.ended:
+            if supervisor.ended:
                 return
             stop.wait(LOOK_EVERY_SECONDS)
-        self._write(replace(self.pulse, state="ending"))
+        self._write(replace(self.heartbeat, state="ending"))
         self.say("stream: stopping at the end of the epoch; a second signal ends it at once")
 
-    def _refuse_other_topics(self, keeper: Keeper) -> None:
+    def _refuse_other_topics(self, supervisor: Supervisor) -> None:
         """End the job when a topic was deleted and recreated: its offsets are not those of the one that was read."""
-        if keeper.trouble is None and time.monotonic() - self._asked > ASK_TOPICS_EVERY_SECONDS:
+        if supervisor.trouble is None and time.monotonic() - self._asked > ASK_TOPICS_EVERY_SECONDS:
             try:
                 if self.parts.joins:
-                    topics.refuse_made_anew(self.parts.contract, self.parts.kafka, self.parts.job, ANSWER_SECONDS)
+                    topics.refuse_recreated(self.parts.contract, self.parts.kafka, self.parts.job, ANSWER_SECONDS)
                 else:
                     for source in self.parts.contract.sources.values():
                         topics.agreed(self.parts.lake, self.parts.kafka, source)
@@ -157,39 +159,41 @@ class Service:
             finally:
                 self._asked = time.monotonic()
 
-    def _look(self, keeper: Keeper) -> None:
+    def _look(self, supervisor: Supervisor) -> None:
         """Take in what happened since the last look, and say what must be said."""
         now, seen = heartbeat.now_ms(), self.ledger.last_epoch()
         changed = self.ledger.sync() > 0
-        query = keeper.query(JOIN)
+        query = supervisor.query(JOIN)
         changed |= query is not None and self.progress.look(query)
-        self._heed(keeper, seen, now, changed=changed)
-        idle = self.pulse.idle(now)
+        self._update(supervisor, seen, now, changed=changed)
+        idle = self.heartbeat.idle(now)
         if idle is not None and self._idle is None:
-            self.say(f"stream: warning: {idle_line(self.pulse, idle, now)}")
+            self.say(f"stream: warning: {idle_line(self.heartbeat, idle, now)}")
         elif idle is None and self._idle is not None:
             self.say(f"stream: {self._idle} is no longer idle")
         self._idle = idle.name if idle else None
         if changed and self.telling.due():
-            self.say(progress_line(self.pulse))
+            self.say(progress_line(self.heartbeat))
 
-    def _heed(self, keeper: Keeper, seen: int, now: int, *, changed: bool) -> None:
-        """Bring the pulse up to date; it is written when something changed, and now and then anyway."""
-        found = self.pulse
+    def _update(self, supervisor: Supervisor, seen: int, now: int, *, changed: bool) -> None:
+        """Bring the heartbeat up to date; it is written when something changed, and now and then anyway."""
+        found = self.heartbeat
         for number in range(seen + 1, self.ledger.last_epoch() + 1):
             found = replace(found.after(self.ledger.read(number)), committed_at_ms=now)
-        query = keeper.query(JOIN)
+        query = supervisor.query(JOIN)
         if changed and query is not None:
             found = found.with_watermarks(self.watermarks.of(query))
         running = self.progress.done.epochs or not self.parts.joins
-        state = "retrying" if keeper.trouble else "running" if running else found.state
-        found = replace(found, done=self.progress.done, retries=keeper.retries, trouble=keeper.trouble, state=state)
-        if found != self.pulse or time.monotonic() - self._written > WRITE_EVERY_SECONDS:
+        state = "retrying" if supervisor.trouble else "running" if running else found.state
+        found = replace(
+            found, done=self.progress.done, retries=supervisor.retries, trouble=supervisor.trouble, state=state
+        )
+        if found != self.heartbeat or time.monotonic() - self._written > WRITE_EVERY_SECONDS:
             self._write(found)
 
-    def _write(self, found: Pulse) -> None:
-        self.pulse = replace(found, updated_at_ms=heartbeat.now_ms())
-        heartbeat.write(self.parts.job.root, self.pulse)
+    def _write(self, found: Heartbeat) -> None:
+        self.heartbeat = replace(found, updated_at_ms=heartbeat.now_ms())
+        heartbeat.write(self.parts.job.root, self.heartbeat)
         self._written = time.monotonic()
 
     def _catch_up_archive(self, stop: threading.Event) -> None:
@@ -202,17 +206,19 @@ class Service:
         if self.parts.shared >= self.parts.contract.sources.keys():
             return
         self.say("stream: archiving up to the end of the topics")
-        keeper = Keeper(starts(self.parts, once=True, join=False), timedelta(0), self.say, self.parts.heed)
+        supervisor = Supervisor(
+            starts(self.parts, once=True, join=False), timedelta(0), self.say, self.parts.learn_schema
+        )
         try:
-            while not keeper.ended:
-                keeper.look()
+            while not supervisor.ended:
+                supervisor.look()
                 time.sleep(LOOK_EVERY_SECONDS)
         except UnreachableError as error:
             if not stop.is_set():
                 raise
             self.say(f"stream: the archive stays behind until the next start: {error.what}")
         finally:
-            keeper.stop()
+            supervisor.stop()
 
 
 def shared_archives_behind(parts: Parts) -> Iterator[str]:

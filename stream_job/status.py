@@ -11,10 +11,9 @@ from plumbline.contract.errors import PlumblineError, SetupError, UnreachableErr
 from plumbline.contract.foreign_job import refuse_job_of_theirs
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import micros, parse_time
-from plumbline.stream_job import fingerprint, isolation, topics
-from plumbline.stream_job import heartbeat as pulse
-from plumbline.stream_job import lag as outlook
-from plumbline.stream_job.heartbeat import Flow, Pulse
+from plumbline.stream_job import fingerprint, heartbeat, isolation, topics
+from plumbline.stream_job import lag as lags
+from plumbline.stream_job.heartbeat import Flow, Heartbeat
 from plumbline.stream_job.job_folder import JobFolder, Owner
 from plumbline.stream_job.lag import LastCommit
 from plumbline.stream_job.status_text import idle_line, moment, span
@@ -32,7 +31,7 @@ HANGS_AFTER_MS = 60_000
 class Status:
     """A job at one moment (`at_ms`, since 1970). `owner` None: it does not run.
 
-    `pulse` is what the job wrote last, with offsets and watermark from the ledger. `lag` is events not yet read, by
+    `heartbeat` is what the job wrote last, with offsets and watermark from the ledger. `lag` is events not yet read, by
     source and partition, `held` offsets behind an open transaction, which the lag leaves out, `quarantined` records by
     reason; None where it is not known, and `unknown` says why.
     """
@@ -40,7 +39,7 @@ class Status:
     contract: str
     at_ms: int
     owner: Owner | None
-    pulse: Pulse
+    heartbeat: Heartbeat
     lag: Mapping[str, Mapping[str, int]] | None = None
     held: Mapping[str, int] | None = None
     quarantined: Mapping[str, int] | None = None
@@ -55,23 +54,25 @@ class Status:
     @property
     def idle(self) -> Flow | None:
         """The source that holds the watermark back by its silence, while the job runs."""
-        return self.pulse.idle(self.at_ms) if self.owner else None
+        return self.heartbeat.idle(self.at_ms) if self.owner else None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What somebody should look at, in words."""
         found = []
-        age = self.at_ms - self.pulse.updated_at_ms
+        age = self.at_ms - self.heartbeat.updated_at_ms
         if self.owner is None and self.waiting:
             found.append(f"the job does not run, and {self.waiting:,} events wait to be read")
-        if self.owner and self.pulse.trouble:
-            found.append(f"a query is being tried again ({self.pulse.retries} times so far): {self.pulse.trouble}")
+        if self.owner and self.heartbeat.trouble:
+            found.append(
+                f"a query is being tried again ({self.heartbeat.retries} times so far): {self.heartbeat.trouble}"
+            )
         if self.owner and age > HANGS_AFTER_MS:
             found.append(
                 f"the job has not written its status for {span(age / 1000)}: it hangs, or waits for the catalog"
             )
         if self.idle:
-            found.append(idle_line(self.pulse, self.idle, self.at_ms))
+            found.append(idle_line(self.heartbeat, self.idle, self.at_ms))
         return tuple(found)
 
     @property
@@ -81,24 +82,24 @@ class Status:
 
     def as_json(self) -> StatusDocument:
         """The document that `plumbline stream status --json` prints; times are ISO 8601 in UTC."""
-        done, owner = self.pulse.done, self.owner
+        done, owner = self.heartbeat.done, self.owner
         return {
             "contract": self.contract,
             "at": moment(self.at_ms),
             "running": owner is not None,
             "pid": owner.pid if owner else None,
             "since": owner.since if owner else None,
-            "phase": self.pulse.state if owner else "stopped",
-            "sources": {flow.name: self._source(flow) for flow in self.pulse.flows},
-            "watermark": _time(self.pulse.watermark_ms),
-            "held_back_by": self.pulse.held_back_by,
+            "phase": self.heartbeat.state if owner else "stopped",
+            "sources": {flow.name: self._source(flow) for flow in self.heartbeat.flows},
+            "watermark": _time(self.heartbeat.watermark_ms),
+            "held_back_by": self.heartbeat.held_back_by,
             "late_rows": done.late_rows,
             "state": {"rows": done.state_rows, "bytes": done.state_bytes, "memory_bytes": done.memory_bytes},
             "quarantine": None if self.quarantined is None else dict(self.quarantined),
             "epoch": {"number": done.epoch, "seconds": done.epoch_seconds, "ended_at": _time(done.epoch_at_ms)},
             "last_commit": self._commit(),
-            "retries": self.pulse.retries,
-            "trouble": self.pulse.trouble if owner else None,
+            "retries": self.heartbeat.retries,
+            "trouble": self.heartbeat.trouble if owner else None,
             "warnings": list(self.warnings),
             "unknown": list(self.unknown),
         }
@@ -134,26 +135,26 @@ def look(contract: Contract, home: Home) -> Status:
     refuse_job_of_theirs(contract, "stream status", step)
     job = JobFolder.of(contract, home)
     fingerprint.refuse_other_job(job.fingerprint, contract)
-    owner, at_ms = job.owner(), pulse.now_ms()
+    owner, at_ms = job.owner(), heartbeat.now_ms()
     if owner is None and not job.join.exists():
         raise SetupError(
             f"the streaming job of {contract.contract} has not run in this home",
             where=str(job.root),
             next_step="`plumbline stream run CONTRACT`, or name the home with --home",
         )
-    found = Status(contract.contract, at_ms, owner, _pulse(contract, job, owner))
+    found = Status(contract.contract, at_ms, owner, _heartbeat(contract, job, owner))
     found = _with_lag(found, contract, home)
     return _with_tables(found, contract, Lake.open(home, contract.catalog))
 
 
-def _pulse(contract: Contract, job: JobFolder, owner: Owner | None) -> Pulse:
+def _heartbeat(contract: Contract, job: JobFolder, owner: Owner | None) -> Heartbeat:
     """What the job wrote last, brought up to the ledger's newest epoch; an earlier run's is left out."""
     names = (contract.join.left, contract.join.right)
     topics = (contract.left.topic, contract.right.topic)
     last = job.ledger.last_epoch()
-    history = list(job.ledger.epochs(after=last - pulse.LOOK_BACK))
-    begun = Pulse.begin(((names[0], topics[0]), (names[1], topics[1])), history, 60_000)
-    written = pulse.read(job.root)
+    history = list(job.ledger.epochs(after=last - heartbeat.LOOK_BACK))
+    begun = Heartbeat.begin(((names[0], topics[0]), (names[1], topics[1])), history, 60_000)
+    written = heartbeat.read(job.root)
     if written is None or (owner and written.started_at_ms < micros(parse_time(owner.since)) // 1000):
         return replace(begun, done=replace(begun.done, epoch=last))
     left, right = (
@@ -178,11 +179,11 @@ def _with_lag(found: Status, contract: Contract, home: Home) -> Status:
     try:
         _refuse_other_topics(contract, home, kafka)
         ends = topics.ends_now(contract, kafka, JobFolder.of(contract, home))
-        held = outlook.held(contract, kafka)
+        held = lags.held(contract, kafka)
     except PlumblineError as error:
         step = "" if isinstance(error, UnreachableError) or not error.next_step else f"; {error.next_step}"
         return _without(found, f"lag: {error.what}{step}")
-    lag = {flow.name: outlook.behind(flow.read, ends[flow.name]) for flow in found.pulse.flows}
+    lag = {flow.name: lags.behind(flow.read, ends[flow.name]) for flow in found.heartbeat.flows}
     return replace(found, lag=lag, held=held)
 
 
@@ -198,7 +199,7 @@ def _refuse_other_topics(contract: Contract, home: Home, kafka: dict[str, str]) 
 
 def _with_tables(found: Status, contract: Contract, lake: Lake) -> Status:
     try:
-        commit, quarantined = outlook.last_commit(lake, contract), outlook.quarantined(lake, contract)
+        commit, quarantined = lags.last_commit(lake, contract), lags.quarantined(lake, contract)
     except PlumblineError as error:
         return _without(found, f"last commit and quarantine: {error.what}")
     return replace(found, commit=commit, quarantined=quarantined)

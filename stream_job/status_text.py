@@ -6,26 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plumbline.contract.ranges import from_micros, spell_time
-from plumbline.stream_job.heartbeat import Flow, Pulse
+from plumbline.stream_job.heartbeat import Flow, Heartbeat
 
 
-def progress_line(pulse: Pulse) -> str:
+def progress_line(heartbeat: Heartbeat) -> str:
     """How far a job has come: newest epoch, events of this run, watermark, late rows, state."""
-    done, events = pulse.done, sum(flow.events for flow in pulse.flows)
+    done, events = heartbeat.done, sum(flow.events for flow in heartbeat.flows)
     state = "state not counted" if done.state_rows is None else f"{done.state_rows:,} rows in state"
     return (
-        f"stream: epoch {done.epoch}, {events:,} events, watermark {moment(pulse.watermark_ms)}, "
+        f"stream: epoch {done.epoch}, {events:,} events, watermark {moment(heartbeat.watermark_ms)}, "
         f"{done.late_rows:,} late, {state}"
     )
 
 
-def idle_line(pulse: Pulse, idle: Flow, now_ms: int) -> str:
+def idle_line(heartbeat: Heartbeat, idle: Flow, now_ms: int) -> str:
     """That a source has gone quiet, and what follows from it."""
-    other = next(flow for flow in pulse.flows if flow is not idle)
-    quiet = span((now_ms - pulse.quiet_since_ms(idle)) / 1000)
+    other = next(flow for flow in heartbeat.flows if flow is not idle)
+    quiet = span((now_ms - heartbeat.quiet_since_ms(idle)) / 1000)
     return (
         f"{idle.name} has had no new event for {quiet} while {other.name} continues: the watermark stays at "
-        f"{moment(pulse.watermark_ms)}, no window closes, and state grows with each event of {other.name}"
+        f"{moment(heartbeat.watermark_ms)}, no window closes, and state grows with each event of {other.name}"
     )
 
 

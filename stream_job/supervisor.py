@@ -35,11 +35,11 @@ class _Kept:
     proven: bool = False
 
 
-class Keeper:
+class Supervisor:
     """Some queries of one job. Nothing is started before the first `look`.
 
     `retry_for` is how long a query may fail before the job gives up: None for ever, zero not at all (but a minute for
-    a lock or a lost race of the catalog). `heed` is told of each failure before the query is started again.
+    a lock or a lost race of the catalog). `on_failure` is told of each failure before the query is started again.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Keeper:
         starts: Mapping[str, Start],
         retry_for: timedelta | None,
         say: Say,
-        heed: Callable[[Failure], None] = lambda failure: None,
+        on_failure: Callable[[Failure], None] = lambda failure: None,
     ) -> None:
         self._kept = {name: _Kept(start) for name, start in starts.items()}
-        self._retry_for, self._say, self._heed = retry_for, say, heed
+        self._retry_for, self._say, self._on_failure = retry_for, say, on_failure
         self.retries = 0
 
     def look(self) -> None:
@@ -106,7 +106,7 @@ class Keeper:
             self._failed(name, kept, failure)
 
     def _failed(self, name: str, kept: _Kept, failure: Failure) -> None:
-        self._heed(failure)
+        self._on_failure(failure)
         now = time.monotonic()
         wait = kept.backoff.wait(now)
         limit = self._retry_for

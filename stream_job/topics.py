@@ -109,7 +109,7 @@ def agreed(lake: Lake, kafka: Mapping[str, str], source: Source, read: Ids = ())
         refuse_other_records(lake, kafka, source, known)
         known = (*known[:-1], now)
     if now is not None and now != known[-1]:
-        raise made_anew(kafka, source.topic, known[-1], now)
+        raise recreated(kafka, source.topic, known[-1], now)
     if known != held and known != (None,) and lake.exists(source.archive):
         note(lake, source, known)
     return known
@@ -142,7 +142,7 @@ def refuse_read_beyond(job: JobFolder, contract: Contract, kafka: Mapping[str, s
         _refuse_ends_before(kafka, source, read, len(ids[name]) - 1)
 
 
-def made_anew(kafka: Mapping[str, str], topic: str, before: str | None, now: str) -> SetupError:
+def recreated(kafka: Mapping[str, str], topic: str, before: str | None, now: str) -> SetupError:
     """The refusal of a topic with another id."""
     return SetupError(
         f"topic {topic} was deleted and recreated: its id is {now}, what was read until now had {before}",
@@ -212,14 +212,14 @@ def ends_now(contract: Contract, kafka: Mapping[str, str], job: JobFolder) -> di
     from plumbline.connect.kafka import end_offsets
 
     found = {}
-    refuse_made_anew(contract, kafka, job)
+    refuse_recreated(contract, kafka, job)
     for side, name, source in sides(contract):
         generation = max(0, len(read_by(job.join, side)) - 1)
         found[name] = {placed(p, generation): end for p, end in end_offsets(kafka, source.topic).items()}
     return found
 
 
-def refuse_made_anew(
+def refuse_recreated(
     contract: Contract, kafka: Mapping[str, str], job: JobFolder, within_seconds: float = 10.0
 ) -> None:
     """Raise SetupError for a topic that was recreated since the join read it, UnreachableError without a broker."""
@@ -229,10 +229,10 @@ def refuse_made_anew(
     for side, _, source in sides(contract):
         read, topic_id = ids_of(read_by(job.join, side)) or (None,), now.get(source.topic)
         if topic_id is not None and read[-1] not in (None, topic_id):
-            raise made_anew(kafka, source.topic, read[-1], topic_id)
+            raise recreated(kafka, source.topic, read[-1], topic_id)
 
 
-def told_anew(contract: Contract, home: Home, lake: Lake, within_seconds: float = 2.0) -> list[str]:
+def recreated_topics(contract: Contract, home: Home, lake: Lake, within_seconds: float = 2.0) -> list[str]:
     """What to tell of topics that are not those of the archives any more, where a broker answers at once."""
     from plumbline.connect import broker
     from plumbline.connect.kafka_topics import topic_ids

@@ -72,18 +72,18 @@ def reconcile(
     table, time_range = _third(home, against, time_range)
     contract = load(contract_path)
     run = run_it(contract, home, time_range, against=table, **options)
-    told = _told_anew(contract, home)
+    told = _recreated_topics(contract, home)
     document = {**run.document, "topics_made_anew": told} if told else run.document
     emit(document, as_json, lambda console: _show(run, contract, contract_path, home, console))
     return 0 if alerts_only and run.exit_code == 1 and not run.document["alerts"] else run.exit_code
 
 
-def _told_anew(contract: Contract, home: Home) -> list[str]:
+def _recreated_topics(contract: Contract, home: Home) -> list[str]:
     """Say on stderr which topics were recreated: the tables may agree, and yet nobody reads what comes now."""
     from plumbline.connect.lake import Lake
-    from plumbline.stream_job.topics import told_anew
+    from plumbline.stream_job.topics import recreated_topics
 
-    told = told_anew(contract, home, Lake.open(home, contract.catalog))
+    told = recreated_topics(contract, home, Lake.open(home, contract.catalog))
     for line in told:
         say(f"reconcile: warning: {line}")
     return told

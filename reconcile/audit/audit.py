@@ -163,7 +163,7 @@ class _Work:
         return {} if kafka is None else {name: Topic.ask(kafka, name) for name in self.asked.topics}
 
     def _newest(self, tally: Tally, topics: Mapping[str, Topic]) -> dict[str, int]:
-        """Which topic of its name each is, from 0, in tables that count the partitions of a recreated one anew."""
+        """Which topic of its name each is, from 0, in tables that number the partitions of a recreated one again."""
         found = dict.fromkeys(topics, 0)
         for group in tally.rows:
             topic, partition = self.groups.known[group]

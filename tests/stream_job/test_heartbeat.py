@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.stream_job import heartbeat
-from plumbline.stream_job.heartbeat import Pulse
+from plumbline.stream_job.heartbeat import Heartbeat
 from plumbline.stream_job.ledger import Epoch
 from plumbline.stream_job.progress import Done
 from plumbline.stream_job.status_text import idle_line, progress_line, span
@@ -23,8 +23,8 @@ def epoch(number: int, at_ms: int, left: tuple[int, int], right: tuple[int, int]
     return Epoch(number, "q", "r", at_ms, 0, watermark_ms, *offsets)
 
 
-def after(*epochs: Epoch) -> Pulse:
-    return Pulse.begin(SOURCES, list(epochs), MINUTE)
+def after(*epochs: Epoch) -> Heartbeat:
+    return Heartbeat.begin(SOURCES, list(epochs), MINUTE)
 
 
 def test_a_source_is_idle_when_the_other_goes_on_for_longer() -> None:

@@ -33,7 +33,7 @@ from tests.support.scenario import PARTITIONS, Scenario, contract_body, until
 pytestmark = pytest.mark.kafka
 
 
-def make_anew(kafka: Mapping[str, str], *names: str, partitions: int = PARTITIONS) -> None:
+def recreate(kafka: Mapping[str, str], *names: str, partitions: int = PARTITIONS) -> None:
     """Delete topics and create them again."""
     before = topic_ids(kafka, names)
     for future in admin_client(kafka).delete_topics(list(names)).values():
@@ -110,12 +110,12 @@ def test_nothing_to_adopt_is_said(job: Job) -> None:
 
 
 def test_reconcile_tells_it(job: Job) -> None:
-    assert topics.told_anew(job.contract, job.home, job.lake) == []
-    make_anew(job.kafka, job.topics[0])
-    (told,) = topics.told_anew(job.contract, job.home, job.lake)
+    assert topics.recreated_topics(job.contract, job.home, job.lake) == []
+    recreate(job.kafka, job.topics[0])
+    (told,) = topics.recreated_topics(job.contract, job.home, job.lake)
     assert told.startswith(f"topic {job.topics[0]} was deleted and recreated")
     adopt(job.contract, job.home, execute=True)
-    assert topics.told_anew(job.contract, job.home, job.lake) == []
+    assert topics.recreated_topics(job.contract, job.home, job.lake) == []
 
 
 @pytest.mark.parametrize("joins", [True, False], ids=["join", "archive"])
@@ -126,7 +126,7 @@ def test_a_running_job_ends(joins: bool, job: Job) -> None:
     keeper: Any = SimpleNamespace(trouble=None)
     service._asked = float("-inf")
     service._refuse_other_topics(keeper)
-    make_anew(job.kafka, job.topics[1])
+    recreate(job.kafka, job.topics[1])
     service._refuse_other_topics(keeper)
     service._asked = float("-inf")
     with pytest.raises(SetupError, match=f"topic {job.topics[1]} was deleted and recreated"):
@@ -134,7 +134,7 @@ def test_a_running_job_ends(joins: bool, job: Job) -> None:
 
 
 def test_one_of_two_topics_is_adopted_and_the_ledger_goes_on(job: Job) -> None:
-    make_anew(job.kafka, job.topics[0])
+    recreate(job.kafka, job.topics[0])
     before = (job.job.join / "offsets" / "0").read_text()
     shown = adopt(job.contract, job.home, execute=False)
     assert (shown["executed"], shown["left"], list(shown["sources"])) == (False, None, ["orders"])
@@ -159,7 +159,7 @@ def test_one_of_two_topics_is_adopted_and_the_ledger_goes_on(job: Job) -> None:
 def test_an_adoption_that_was_killed_is_refused_and_repeated(
     job: Job, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    make_anew(job.kafka, job.topics[0])
+    recreate(job.kafka, job.topics[0])
     with monkeypatch.context() as patch:
 
         def killed(*args: object) -> None:
@@ -183,7 +183,7 @@ def test_an_adoption_that_was_killed_is_refused_and_repeated(
 def test_a_planned_epoch_of_the_old_topic_is_left_out_unless_the_table_holds_it(job: Job) -> None:
     job.plan(1, {"0": 9}, {"0": 1})
     job.sink(1)
-    make_anew(job.kafka, job.topics[0])
+    recreate(job.kafka, job.topics[0])
     assert adopt(job.contract, job.home, execute=False)["left"] == RECOVER
     job.sink(0)
     assert adopt(job.contract, job.home, execute=True)["left"] is None
@@ -194,7 +194,7 @@ def test_a_planned_epoch_of_the_old_topic_is_left_out_unless_the_table_holds_it(
 def test_a_planned_epoch_that_reads_nothing_of_it_is_turned_too(job: Job) -> None:
     job.plan(1, {"0": 3}, {"0": 4})
     job.sink(1)
-    make_anew(job.kafka, job.topics[0])
+    recreate(job.kafka, job.topics[0])
     assert adopt(job.contract, job.home, execute=True)["left"] is None
     assert [job.ends(number) for number in (0, 1)] == [[{"0": 0, "1": 0}, {"0": 1}], [{"0": 0, "1": 0}, {"0": 4}]]
     job.commit(1)
@@ -232,7 +232,7 @@ def test_records_tell_a_longer_topic_from_the_archived_one_where_no_id_was_noted
     table = pa.table({field.name: columns[field.name].cast(field.type) for field in ARCHIVE_SCHEMA})
     job.lake.append(source.archive, table)
     topics.refuse_other_records(job.lake, job.kafka, source, ())
-    make_anew(job.kafka, source.topic)
+    recreate(job.kafka, source.topic)
     with pytest.raises(SetupError, match=r"ends at offset 0 of partition 1, what was read of it ends at 3"):
         topics.agreed(job.lake, job.kafka, source)
     aborted(job.kafka, [record._replace(timestamp_ms=1_710_000_000_000) for record in [*sent, *sent]])
@@ -266,7 +266,7 @@ def test_old_and_new_records_are_told_apart_and_none_is_lost_or_doubled(
     job = new_scenario()
     orders, payments = job.contract.left.topic, job.contract.right.topic
     job.feed([Event("a", 0), Event("open", 50, partition=1)], [Event("a", 10, "p-a")]).epoch()
-    make_anew(job.kafka, orders, payments)
+    recreate(job.kafka, orders, payments)
     send(job.kafka, orders, "left", Event("b", 80), Event("c", 81), Event("d", 200), Event("e", 300, partition=1))
     send(job.kafka, payments, "right", Event("open", 90, "p-open"), Event("d", 201, "p-d"), Event("e", 301, "p-e"))
     refused_everywhere(job)
