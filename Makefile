@@ -14,7 +14,7 @@ LOCKED := pip install --disable-pip-version-check --no-deps --require-hashes -r
 EDITABLE := pip install -qq --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-quick test-flink lint format lock docs site clean
+.PHONY: help install demo browser test test-quick test-flink test-lake lint format lock docs site clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  ##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -40,6 +40,10 @@ test-flink: install  ## run a real Flink job (examples/flink) against a model; F
 	@examples/flink/set_up.sh $(CURDIR)/.plumbline/flink
 	@FLINK_PYTHON=$(CURDIR)/.plumbline/flink/venv/bin/python $(BIN)/pytest -s tests/flink/run_real.py
 
+test-lake: install .venv-lake/installed  ## run the story on PostgreSQL and an S3 server; needs PostgreSQL's programs
+	@$(BIN)/plumbline jars --add s3 --add postgres
+	@PLUMBLINE_TEST_LAKE=1 $(BIN)/pytest tests/lake
+
 lint: .venv/installed  ## ruff (rules and format) and mypy strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -57,13 +61,14 @@ site: docs  ## build the documentation site into ./site
 	@echo "site/index.html"
 
 # Folders of wheels and index addresses are one machine's: nothing of them may reach the lock.
-lock: .venv/installed  ## write both lock files from pyproject.toml; make lock UPGRADE=--upgrade for new versions
+lock: .venv/installed  ## write the lock files from pyproject.toml; make lock UPGRADE=--upgrade for new versions
 	@$(COMPILE) $(UPGRADE) --all-extras --constraint constraints.txt --output-file requirements.lock pyproject.toml
 	@$(COMPILE) $(UPGRADE) --extra flights --extra checkout --constraint requirements.lock \
 	  --output-file requirements-demo.lock pyproject.toml
+	@$(COMPILE) $(UPGRADE) --output-file tests/lake/requirements.lock tests/lake/requirements.in
 
 clean:  ## remove .venv, caches and ./demo; .plumbline (jars, broker, lake) stays
-	rm -rf .venv demo site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lake demo site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.plumbline/*' -prune -exec rm -rf {} +
 
 .venv/installed: .venv/packages pyproject.toml
@@ -75,6 +80,12 @@ clean:  ## remove .venv, caches and ./demo; .plumbline (jars, broker, lake) stay
 	@test .venv/installed -nt requirements.lock -a .venv/installed -nt pyproject.toml || { \
 	  echo "installing the packages of requirements-demo.lock into .venv (once, some minutes)" && \
 	  $(BIN)/$(LOCKED) requirements-demo.lock && $(BIN)/$(EDITABLE); }
+	@touch $@
+
+# The S3 server has a venv of its own: some of its packages want other versions than Plumbline's.
+.venv-lake/installed: tests/lake/requirements.lock | .venv/made
+	@$(PYTHON) -m venv .venv-lake
+	@.venv-lake/bin/$(LOCKED) tests/lake/requirements.lock
 	@touch $@
 
 .venv/packages: requirements.lock | .venv/made

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from plumbline.connect.disk import full_disk, is_full, no_space
+from plumbline.connect.object_store import store_error
 from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError, UsageError
 from plumbline.contract.secrets import place
 
-WAITS = (0.5, 2.0)
-"""Between the attempts on a catalog that is busy or drops the connection, in seconds."""
+WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0, 8.0, 8.0)
+"""Between the attempts on a catalog that is busy, drops the connection or is being restarted, in seconds."""
 ANSWER_SECONDS = 60.0
 LONGEST = 200
 DRIVERS = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]", "MySQLdb": "mysqlclient"}
@@ -24,6 +25,11 @@ _BUSY = ("ServiceUnavailableError", "TooManyRequestsError", "ServerError", "Comm
 _CLIENTS = ("requests", "urllib3", "botocore", "thrift")
 _BAD_LOGIN = re.compile(r"authentication failed|access denied|no password supplied|role .* does not exist", re.I)
 _NO_ONE_THERE = re.compile(r"refused|resol|unreachable|no route", re.I)
+_RESTARTING = re.compile(
+    r"closed the connection|connection already closed|terminating connection|starting up|shutting down|in recovery mode"
+    r"|too many (clients|connections)|gone away|lost connection|could not receive data|connection reset", re.I
+)  # fmt: skip
+"""What the drivers of PostgreSQL and MySQL say when the server ends a connection or takes none for the moment."""
 _NO_DIALECT = re.compile(r"dialects:([\w.+]+)")
 
 
@@ -45,7 +51,7 @@ def catalog_error(error: BaseException, block: Mapping[str, str]) -> PlumblineEr
     if kind in ("RESTError", "BadRequestError"):
         step = "check that the catalog block's uri and warehouse are those of an Iceberg REST catalog"
         return SetupError(f"the catalog's answer is not one that a catalog gives: {line}", where=where, next_step=step)
-    return _no_driver(error, where)
+    return _no_driver(error, where) or store_error(error)
 
 
 def opening_error(error: Exception, block: Mapping[str, str]) -> PlumblineError:
@@ -58,12 +64,17 @@ def opening_error(error: Exception, block: Mapping[str, str]) -> PlumblineError:
     return SetupError(f"the catalog cannot be opened: {_line(error)}", where=_where(block), next_step=step)
 
 
-def may_pass(error: BaseException) -> bool:
-    """Whether the same question may be answered a moment later."""
-    dropped = (
-        _of(error, "requests", "urllib3") and not _NO_ONE_THERE.search(str(error)) and "Timeout" not in str(type(error))
-    )
-    return type(error).__name__ in _BUSY or dropped
+def may_pass(error: BaseException, *, answered: bool = False) -> bool:
+    """Whether the same question may be answered a moment later.
+
+    `answered`: this catalog has answered before, so that an address where nobody listens is not a mistyped one.
+    """
+    nobody = _NO_ONE_THERE.search(str(error)) is not None
+    if _of(error, "sqlalchemy"):
+        return _RESTARTING.search(str(error)) is not None or (answered and nobody)
+    if _of(error, "requests", "urllib3"):
+        return "Timeout" not in str(type(error)) and (answered or not nobody)
+    return type(error).__name__ in _BUSY
 
 
 def punctual(properties: Mapping[str, str]) -> dict[str, str]:

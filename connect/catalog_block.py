@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
+from plumbline.connect.object_store import RETRIES
 from plumbline.contract.errors import UsageError
 from plumbline.contract.secrets import keep, open_properties
 
@@ -46,8 +47,9 @@ def checked(block: Mapping[str, str]) -> dict[str, str]:
 
 
 def pyiceberg_properties(block: Mapping[str, str]) -> dict[str, str]:
-    """Properties for `pyiceberg.catalog.load_catalog`; an SQLite uri gets a time-out: a lock fails it else."""
-    properties = dict(block)
+    """Properties for `pyiceberg.catalog.load_catalog`; an SQLite uri gets a time-out: a lock fails it else. What an
+    object store fails in passing is retried."""
+    properties = {"s3.retry-strategy-impl": RETRIES, **block} if _far(block) else dict(block)
     if block["type"] == "sql":
         properties["uri"] = _with_parameter(_sqlalchemy(block["uri"]), "timeout", str(BUSY_MS // 1000))
     return properties
@@ -61,13 +63,29 @@ def spark_conf(name: str, block: Mapping[str, str]) -> dict[str, str]:
         settings |= _jdbc(_sqlalchemy(block["uri"])) | {"jdbc.schema-version": "V1"}
     elif "uri" in block:
         settings["uri"] = block["uri"]
+    settings = _on_s3(block) | settings
     prefix = f"spark.sql.catalog.{name}"
     return {prefix: "org.apache.iceberg.spark.SparkCatalog"} | {f"{prefix}.{k}": v for k, v in settings.items()}
+
+
+def _on_s3(block: Mapping[str, str]) -> dict[str, str]:
+    """What the Java side needs for S3 and PyIceberg does not: how to open it, and the region under its own name."""
+    found: dict[str, str] = {}
+    if block["type"] in ("sql", "hive") and urlsplit(block.get("warehouse", "")).scheme in ("s3", "s3a", "s3n"):
+        found["io-impl"] = "org.apache.iceberg.aws.s3.S3FileIO"  # these two would take Hadoop's, which has no s3
+    if "s3.region" in block:
+        found["client.region"] = block["s3.region"]
+    return found
 
 
 def masked(properties: Mapping[str, str], prefix: str = "") -> dict[str, str]:
     """The same as it may be shown, see `plumbline.contract.secrets`; `prefix` stands before the block's own names."""
     return open_properties(properties, prefix)
+
+
+def _far(block: Mapping[str, str]) -> bool:
+    """Whether files may be on an object store. A REST catalog says itself where a table lies."""
+    return block["type"] == "rest" or urlsplit(block.get("warehouse", "")).scheme not in ("", "file")
 
 
 def _sqlalchemy(uri: str) -> str:

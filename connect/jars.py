@@ -2,6 +2,8 @@
 
 `jars.lock` lists every file with its SHA-256; a folder counts only when all of them are there. Ivy resolves into a
 temporary folder, the sums are checked there, then the folders are renamed in place and the marker is written last.
+What only some installations need (`OPTIONAL`) is brought when it is asked for. A team's own jars, for example another
+database's driver, are in the folders that $PLUMBLINE_EXTRA_JARS names.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.connect import ivy
@@ -24,30 +28,39 @@ HERE = Path(__file__).parent
 LOCK = HERE / "jars.lock"
 MARKER = "complete.json"
 GROUPS = ("spark", "broker")
+OPTIONAL = {"s3": "Iceberg tables on S3", "postgres": "an Iceberg catalog in PostgreSQL"}
+"""Group of jars to what Spark needs it for."""
+EXTRA = "PLUMBLINE_EXTRA_JARS"
 
 
 def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def ensure_jars(home: Home, say: ivy.Say = _to_stderr) -> None:
-    """Make `home.jars` complete: nothing when it is, else download, check and put in place. `say` gets progress lines.
+def ensure_jars(home: Home, say: ivy.Say = _to_stderr, *, groups: Sequence[str] = GROUPS) -> None:
+    """Make these groups of `home.jars` complete: nothing when they are, else download, check and put in place.
 
-    $PLUMBLINE_IVY_SETTINGS names an ivysettings file for machines behind a mirror.
+    `groups` are GROUPS together, or one of OPTIONAL. `say` gets progress lines. $PLUMBLINE_IVY_SETTINGS names an
+    ivysettings file for machines behind a mirror.
     Raises SetupError when the download fails or a file's sum is not the one in the lock.
     """
-    if _is_complete(home.jars):
+    part = _Part(home.jars, tuple(groups))
+    if part.is_complete():
         return
     with locked(home.jars / ".lock"):
-        if _is_complete(home.jars):
+        if part.is_complete():
             return
-        if not _adopt(home.jars):
-            _download(home.jars, say)
+        if not part.adopt():
+            _download(part, say)
 
 
 def spark_jars(home: Home) -> list[Path]:
-    """The jars of Spark's driver class path, sorted. Raises SetupError when one is missing."""
-    return _present(home, "spark")
+    """The jars of Spark's class path: Plumbline's, sorted, then those that were added, then $PLUMBLINE_EXTRA_JARS.
+
+    Raises SetupError when one of Plumbline's is missing, or what the variable names is not a folder with jars.
+    """
+    added = [group for group in OPTIONAL if (home.jars / group).is_dir()]
+    return [*_present(home, "spark"), *(jar for group in added for jar in _present(home, group)), *_extra_jars()]
 
 
 def broker_jars(home: Home) -> list[Path]:
@@ -55,37 +68,37 @@ def broker_jars(home: Home) -> list[Path]:
     return _present(home, "broker")
 
 
-def read_lock() -> dict[str, str]:
-    """`{"spark/name.jar": sha256, ...}` of the packaged lock file."""
+def read_lock(groups: Sequence[str] = GROUPS) -> dict[str, str]:
+    """`{"spark/name.jar": sha256, ...}` of the packaged lock file, for these groups."""
     lines = (line.split(maxsplit=1) for line in LOCK.read_text().splitlines() if line)
-    return {name: digest for digest, name in lines}
+    return {name: digest for digest, name in lines if name.partition("/")[0] in groups}
 
 
 def _present(home: Home, group: str) -> list[Path]:
-    paths = sorted(home.jars / name for name in read_lock() if name.startswith(group + "/"))
+    paths = sorted(home.jars / name for name in read_lock([group]))
     for path in paths:
         if not path.is_file():
+            added = f" --add {group}" if group in OPTIONAL else ""
             raise SetupError(
                 f"the {group} jars are not complete: {path.name} is missing",
                 where=str(home.jars),
-                next_step=f"plumbline jars{home.option}",
+                next_step=f"plumbline jars{added}{home.option}",
             )
     return paths
 
 
-def _lock_digest() -> str:
-    return hashlib.sha256(LOCK.read_bytes()).hexdigest()
-
-
-def _is_complete(folder: Path) -> bool:
-    """Whether the marker was written for this lock and every file still has its size: no hashing of 112 MB."""
-    try:
-        marker = json.loads((folder / MARKER).read_text())
-        if marker["lock"] != _lock_digest():
-            return False
-        return all((folder / name).stat().st_size == size for name, size in marker["sizes"].items())
-    except (OSError, ValueError, KeyError):
-        return False
+def _extra_jars() -> list[Path]:
+    found: list[Path] = []
+    for folder in filter(None, os.environ.get(EXTRA, "").split(os.pathsep)):
+        jars = sorted(Path(folder).expanduser().absolute().glob("*.jar"))
+        if not jars:
+            raise SetupError(
+                f"{EXTRA} names {folder}, where no jar is",
+                where=EXTRA,
+                next_step=f"name folders that hold jars, separated by {os.pathsep!r}, or unset it",
+            )
+        found += jars
+    return found
 
 
 def _wrong_files(folder: Path, lock: Mapping[str, str]) -> list[str]:
@@ -97,46 +110,71 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _adopt(folder: Path) -> bool:
-    """Take a folder without a marker that holds exactly the locked files (a copy, or a lost marker)."""
-    lock = read_lock()
-    if not all((folder / name).is_file() for name in lock) or _wrong_files(folder, lock):
-        return False
-    _mark(folder)
-    return True
+@dataclass(frozen=True)
+class _Part:
+    """The groups of jars that are downloaded together, with the marker that is written when all of them are there."""
+
+    folder: Path
+    groups: tuple[str, ...]
+
+    @property
+    def marker(self) -> Path:
+        return self.folder / (MARKER if self.groups == GROUPS else f"{self.groups[0]}.{MARKER}")
+
+    def lock(self) -> dict[str, str]:
+        return read_lock(self.groups)
+
+    def lock_digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.lock(), sort_keys=True).encode()).hexdigest()
+
+    def is_complete(self) -> bool:
+        """Whether the marker was written for this lock and every file still has its size: no hashing of 112 MB."""
+        try:
+            marker = json.loads(self.marker.read_text())
+            if marker["lock"] != self.lock_digest():
+                return False
+            return all((self.folder / name).stat().st_size == size for name, size in marker["sizes"].items())
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def adopt(self) -> bool:
+        """Take a folder without a marker that holds exactly the locked files (a copy, or a lost marker)."""
+        lock = self.lock()
+        if not all((self.folder / name).is_file() for name in lock) or _wrong_files(self.folder, lock):
+            return False
+        self.mark()
+        return True
+
+    def mark(self) -> None:
+        sizes = {name: (self.folder / name).stat().st_size for name in self.lock()}
+        draft = self.folder / f"{self.marker.name}.{os.getpid()}"
+        draft.write_text(json.dumps({"lock": self.lock_digest(), "sizes": sizes}))
+        draft.replace(self.marker)
+
+    def refuse_others(self) -> None:
+        """Raise SetupError where a folder that a download replaces holds what no download put there."""
+        known = set(self.lock())
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            known |= set(json.loads(self.marker.read_text())["sizes"])
+        there = (path for group in self.groups for path in (self.folder / group).rglob("*") if not path.is_dir())
+        for path in there:
+            if str(path.relative_to(self.folder)) not in known:
+                raise SetupError(
+                    f"{path.parent} holds {path.name}, which is not one of Plumbline's jars; that folder would be "
+                    "replaced",
+                    where=str(self.folder),
+                    next_step="name a folder of its own with PLUMBLINE_JARS, or move what is there away",
+                )
 
 
-def _mark(folder: Path) -> None:
-    sizes = {name: (folder / name).stat().st_size for name in read_lock()}
-    draft = folder / f"{MARKER}.{os.getpid()}"
-    draft.write_text(json.dumps({"lock": _lock_digest(), "sizes": sizes}))
-    draft.replace(folder / MARKER)
-
-
-def _refuse_others(folder: Path) -> None:
-    """Raise SetupError where a folder that a download replaces holds what no download put there."""
-    try:
-        known = {*read_lock(), *json.loads((folder / MARKER).read_text())["sizes"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        known = set(read_lock())
-    there = (path for group in GROUPS for path in (folder / group).rglob("*") if not path.is_dir())
-    for path in there:
-        if str(path.relative_to(folder)) not in known:
-            raise SetupError(
-                f"{path.parent} holds {path.name}, which is not one of Plumbline's jars; that folder would be replaced",
-                where=str(folder),
-                next_step="name a folder of its own with PLUMBLINE_JARS, or move what is there away",
-            )
-
-
-def _download(folder: Path, say: ivy.Say) -> None:
-    _refuse_others(folder)
-    for left_over in folder.glob(".resolve-*"):
+def _download(part: _Part, say: ivy.Say) -> None:
+    part.refuse_others()
+    for left_over in part.folder.glob(".resolve-*"):
         shutil.rmtree(left_over, ignore_errors=True)
-    draft = Path(tempfile.mkdtemp(prefix=".resolve-", dir=folder))
+    draft = Path(tempfile.mkdtemp(prefix=".resolve-", dir=part.folder))
     try:
-        lock = read_lock()
-        ivy.resolve(draft, len(lock), say)
+        lock = part.lock()
+        ivy.resolve(draft, part.groups, len(lock), say)
         wrong = _wrong_files(draft, lock)
         if wrong:
             raise SetupError(
@@ -144,18 +182,18 @@ def _download(folder: Path, say: ivy.Say) -> None:
                 where=str(LOCK),
                 next_step="check the repository you download from, clear Ivy's cache (~/.ivy2/cache), try again",
             )
-        for group in GROUPS:
-            shutil.rmtree(folder / group, ignore_errors=True)
-            (draft / group).rename(folder / group)
-        _mark(folder)
-        say(f"jars: complete in {folder}")
+        for group in part.groups:
+            shutil.rmtree(part.folder / group, ignore_errors=True)
+            (draft / group).rename(part.folder / group)
+        part.mark()
+        say(f"jars: complete in {part.folder}")
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
 def make_lock(folder: Path) -> str:
     """The text of a lock file for the jars in `folder`, 'sha256  group/name.jar' lines sorted by name."""
-    jars = sorted(path for group in GROUPS for path in (folder / group).glob("*.jar"))
+    jars = sorted(path for group in (*GROUPS, *OPTIONAL) for path in (folder / group).glob("*.jar"))
     return "".join(f"{_sha256(jar)}  {jar.relative_to(folder)}\n" for jar in jars)
 
 
@@ -165,5 +203,6 @@ if __name__ == "__main__":
             "usage: python -m plumbline.connect.jars --lock   (resolves connect/ivy.xml, writes connect/jars.lock)"
         )
     with tempfile.TemporaryDirectory() as fresh:
-        ivy.resolve(Path(fresh), len(read_lock()), _to_stderr)
+        every = (*GROUPS, *OPTIONAL)
+        ivy.resolve(Path(fresh), every, len(read_lock(every)), _to_stderr)
         LOCK.write_text(make_lock(Path(fresh)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import sqlite3
 import time
 import uuid
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
     from plumbline.connect.sqlite_looks import SqliteLooks
 
 NAME = "lake"
+LOG = logging.getLogger("plumbline.lake")
 PLAIN_FILES = "plumbline.connect.local_files.PlainFileIO"
 APPEND_ID = "plumbline.append-id"
 PATIENCE_SECONDS = 60.0
 TRANSFORMS = ("day", "month", "hour", "identity")
 T = TypeVar("T")
+_ANSWERED: set[str] = set()
+"""Addresses of catalogs that have answered this process: one that is silent now is away, and not mistyped."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,7 @@ class Lake:
             engine.dispose()
 
     def until_won(self, action: Callable[[], T], what: str, pause: float = 0.2) -> T:
-        """Run an action that commits, with_retries, and again `pause` seconds after each race that it lost.
+        """Run an action that commits, with retries, and again `pause` seconds after each race that it lost.
 
         Raises UnreachableError, which names `what` it was, when it has lost all races of a minute.
         """
@@ -235,20 +239,25 @@ class Lake:
                 time.sleep(pause)
 
     def with_retries(self, action: Callable[[], T]) -> T:
-        """Run the action; on a locked catalog drop the connections and try again, for a minute; on a busy one twice."""
+        """Run the action; while the catalog is locked, busy, or away after it has answered, again for a minute."""
         deadline, waits = time.monotonic() + PATIENCE_SECONDS, iter(WAITS)
         while True:
             try:
-                return action()
+                done = action()
+                _ANSWERED.add(self.block.get("uri", ""))
+                return done
             except Exception as error:
                 foreseen = catalog_error(error, self.block)
                 if foreseen is None:
                     raise
                 self.dispose()
                 wait = 0.2 if _is_locked(error) and time.monotonic() < deadline else None
-                wait = next(waits, None) if may_pass(error) else wait
+                if may_pass(error, answered=self.block.get("uri", "") in _ANSWERED):
+                    wait = next(waits, None)
                 if wait is None:
                     raise foreseen from None
+                if wait > 1.0:
+                    LOG.warning("%s; trying again in %.0f s", foreseen.what, wait)
             time.sleep(wait)
 
     def _looks(self) -> Catalog | SqliteLooks:

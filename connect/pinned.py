@@ -13,6 +13,7 @@ from plumbline.connect.file_formats import refuse_unread_files
 from plumbline.connect.iceberg_files import IcebergFiles
 from plumbline.connect.iceberg_types import duckdb_type, is_shape
 from plumbline.connect.lake import Lake
+from plumbline.connect.object_store import store_error
 from plumbline.connect.sql_quoting import ident
 from plumbline.connect.table_growth import refuse_retyped
 from plumbline.contract.errors import SetupError
@@ -197,6 +198,9 @@ def _readable(identifier: str, *also: type[Exception]) -> Iterator[None]:
     except duckdb.OutOfMemoryException:
         raise
     except unreadable as error:
+        away = store_error(error)
+        if away is not None:
+            raise away from None
         told = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SetupError(f"{identifier} is unreadable: {told}", where=identifier) from None
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.home import Home, on_this_disk
 from plumbline.connect.ivy import pyspark_jars
-from plumbline.connect.jars import spark_jars
+from plumbline.connect.jars import EXTRA, spark_jars
 from plumbline.connect.java import find_java, utf8
 from plumbline.connect.lake import Lake
 from plumbline.contract.errors import SetupError
@@ -151,16 +151,20 @@ def _with_catalog(session: SparkSession, settings: Mapping[str, str], lake: Lake
     from pyspark.errors import PySparkException
 
     _set_catalog(session, settings)
-    try:
-        # Spark loads a catalog with the settings of whichever session is active in the thread: under this one, now.
-        session.sql("SHOW NAMESPACES IN lake").collect()
-    except (Py4JError, PySparkException) as error:
-        lake.tables()  # a catalog that is away or refuses says so itself
-        raise SetupError(
-            f"Spark does not open the catalog: {_root_cause(error)}",
-            where=lake.place,
-            next_step=f"see spark.log; the jar of a database's JDBC driver belongs in {pyspark_jars()}",
-        ) from None
+    for again in (True, False):
+        try:
+            # Spark loads a catalog with the settings of whichever session is active in the thread: this one's, now.
+            session.sql("SHOW NAMESPACES IN lake").collect()
+            break
+        except (Py4JError, PySparkException) as error:
+            lake.tables()  # a catalog that is away or refuses says so itself; one that came back is asked again
+            if not again:
+                raise SetupError(
+                    f"Spark does not open the catalog: {_root_cause(error).rstrip('.')}",
+                    where=lake.place,
+                    next_step="see spark.log; plumbline jars --add postgres fetches PostgreSQL's JDBC driver, --add s3 "
+                    f"what S3 needs; the jar of another driver belongs in a folder that {EXTRA} names",
+                ) from None
     return session
 
 

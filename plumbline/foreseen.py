@@ -24,7 +24,9 @@ def foreseen(error: Exception) -> PlumblineError | None:
     if package in ("cimpl", "confluent_kafka") and hasattr(error.args[0] if error.args else None, "str"):
         step = "check the kafka block and that the broker runs, then run the command again"
         return UnreachableError(f"Kafka refuses: {error.args[0].str()}", where="kafka", next_step=step)
-    return None
+    from plumbline.connect.object_store import store_error
+
+    return store_error(error)
 
 
 def _of_spark(error: Exception) -> PlumblineError | None:

@@ -178,7 +178,8 @@ class _Work:
         table's for certain (see `orphans`)."""
         before = (datetime.now(UTC) - self.limits.orphans).strftime("%Y-%m-%d %H:%M:%S")
         arguments = f"table => '{self.name}', older_than => TIMESTAMP '{before}'"
-        there = [row[0] for row in self._call(f"remove_orphan_files({arguments}, dry_run => true)")]
+        listing = ", prefix_listing => true" if orphans.on_object_store(self.lake.load(self.name).location()) else ""
+        there = [row[0] for row in self._call(f"remove_orphan_files({arguments}, dry_run => true{listing})")]
         places = {name: self.lake.load(name).location() for name in self.lake.tables()} if there else {}
         mine = orphans.removable(there, self.name, places)
         if mine and execute:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 from plumbline.connect.place import plain
 
@@ -38,6 +39,12 @@ def removable(files: Iterable[str], table: str, places: Mapping[str, str]) -> li
     mine = (path for path in map(_path, files) if path.startswith(here + "/") and not path.startswith(inside))
     below = (path.removeprefix(here + "/") for path in mine)
     return [f"{places[table].rstrip('/')}/{name}" for name in below if _written(name)]
+
+
+def on_object_store(location: str) -> bool:
+    """Whether the table's own FileIO has to list the folder: Spark's Hadoop has a file system of neither S3 nor the
+    other stores. There a name below the folder is all that tells a file from one of a neighbour."""
+    return urlsplit(location).scheme not in ("", "file", "hdfs", "viewfs", "webhdfs")
 
 
 def _written(below: str) -> bool:

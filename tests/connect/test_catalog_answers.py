@@ -27,8 +27,8 @@ class Catalog(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *answers: Any, config: Any = 200) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, *answers: Any, config: Any = 200, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.answers, self.config, self.asked = list(answers), config, 0
         self.over = threading.Event()
 
@@ -68,10 +68,14 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("plumbline.connect.lake.WAITS", (0.0, 0.0))
 
 
+def _started(server: Catalog) -> Catalog:
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return server
+
+
 @contextmanager
 def catalog(*answers: Any, config: Any = 200) -> Iterator[tuple[Catalog, Lake]]:
-    server = Catalog(*answers, config=config)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    server = _started(Catalog(*answers, config=config))
     block = {"type": "rest", "uri": f"http://127.0.0.1:{server.server_port}", "token": TOKEN}
     try:
         yield server, Lake.open(Home.resolve("."), block)
@@ -115,6 +119,31 @@ def test_what_passes_is_asked_again(first: Any) -> None:
         assert server.asked == 3
 
 
+def test_a_catalog_that_has_answered_is_waited_for_when_it_is_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plumbline.connect.lake.WAITS", (0.1,) * 100)
+    with catalog(200) as (server, lake):
+        assert lake.tables() == []
+        server.shutdown()
+        server.server_close()
+        again: list[Catalog] = []
+        restart = threading.Timer(0.5, lambda: again.append(_started(Catalog(200, port=server.server_port))))
+        restart.start()
+        assert lake.tables() == []
+        assert again[0].asked == 1
+        again[0].shutdown()
+        again[0].server_close()
+
+
+def test_a_catalog_that_has_never_answered_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address may be mistyped."""
+    monkeypatch.setattr("plumbline.connect.lake.WAITS", (60.0,))
+    with catalog(200) as (server, lake):
+        server.shutdown()
+        server.server_close()
+        with pytest.raises(UnreachableError, match="the catalog does not answer: HTTPConnectionPool"):
+            lake.tables()
+
+
 def test_a_catalog_that_never_answers_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog_answers, "ANSWER_SECONDS", 0.2)
     with catalog("hang") as (server, lake), pytest.raises(UnreachableError, match=r"does not answer: .*timed out"):
@@ -132,10 +161,12 @@ def test_so_is_one_that_cannot_even_be_opened(config: Any, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("block", "kind", "message"),
     [
-        ({"type": "sql", "uri": "postgresql+psycopg2://u:S3cret@127.0.0.1:1/i"}, SetupError,
-         "psycopg2 is not installed.*pip install psycopg2-binary"),
-        ({"type": "sql", "uri": "postgresql://127.0.0.1:1/i?password=S3cret"}, SetupError,
-         r"driver psycopg2? is not installed"),
+        ({"type": "sql", "uri": "postgresql+psycopg://u:S3cret@127.0.0.1:1/i"}, SetupError,
+         r"psycopg is not installed.*pip install psycopg\[binary\]"),
+        ({"type": "sql", "uri": "mysql://127.0.0.1:1/i?password=S3cret"}, SetupError,
+         "driver MySQLdb is not installed.*pip install mysqlclient"),
+        ({"type": "sql", "uri": "postgresql+psycopg2://u:S3cret@127.0.0.1:1/i"}, UnreachableError,
+         "the catalog does not answer: .*refused"),
         ({"type": "sql", "uri": "mysql+pymysql://u:S3cret@127.0.0.1:1/i"}, SetupError,
          "pymysql is not installed.*pip install pymysql"),
         ({"type": "sql", "uri": "nosuch://u:S3cret@127.0.0.1:1/i"}, UsageError, "not known here: nosuch"),

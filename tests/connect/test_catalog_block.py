@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from plumbline.connect.catalog_block import checked, masked, pyiceberg_properties, spark_conf
+from plumbline.connect.object_store import RETRIES
 from plumbline.contract.errors import UsageError
 
 P = "spark.sql.catalog.lake"
@@ -30,6 +31,7 @@ def test_postgresql_becomes_jdbc_with_the_password_apart() -> None:
     assert conf[f"{P}.uri"] == "jdbc:postgresql://db:5432/iceberg"
     assert conf[f"{P}.jdbc.user"] == "ann"
     assert conf[f"{P}.jdbc.password"] == "p@ss"
+    assert pyiceberg_properties(block)["s3.retry-strategy-impl"] == RETRIES
     assert pyiceberg_properties(block)["uri"] == block["uri"]
 
 
@@ -59,11 +61,22 @@ def test_a_password_of_any_marks_is_taken_when_they_are_encoded(mark: str) -> No
     assert spark_conf("lake", block)[f"{P}.uri"] == "jdbc:postgresql://db/i"
 
 
+def test_a_warehouse_on_s3_needs_no_word_of_java() -> None:
+    """Iceberg's JDBC catalog opens s3 by Hadoop else; its S3FileIO and PyIceberg call the region differently."""
+    block = {"type": "sql", "uri": "postgresql://db/i", "warehouse": "s3://b/w", "s3.region": "eu-west-1"}
+    conf = spark_conf("lake", block)
+    assert conf[f"{P}.io-impl"] == "org.apache.iceberg.aws.s3.S3FileIO"
+    assert conf[f"{P}.client.region"] == "eu-west-1"
+    own = spark_conf("lake", block | {"io-impl": "com.example.IO", "client.region": "us-east-1"})
+    assert (own[f"{P}.io-impl"], own[f"{P}.client.region"]) == ("com.example.IO", "us-east-1")
+    assert f"{P}.io-impl" not in spark_conf("lake", block | {"warehouse": "file:///w"})
+
+
 def test_rest_passes_other_properties_to_both() -> None:
     block = {"type": "rest", "uri": "https://catalog", "warehouse": "w", "credential": "id:secret"}
     assert spark_conf("lake", block)[f"{P}.credential"] == "id:secret"
     assert spark_conf("lake", block)[f"{P}.type"] == "rest"
-    assert pyiceberg_properties(block) == block
+    assert pyiceberg_properties(block) == {"s3.retry-strategy-impl": RETRIES, **block}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from plumbline import cli
 from plumbline.connect import jars
 from plumbline.connect.home import Home
 from plumbline.contract.errors import SetupError
@@ -45,7 +48,11 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_lock_is_that_of_the_resolved_jars() -> None:
-    assert jars.make_lock(REPO_JARS) == jars.LOCK.read_text()
+    optional = set(jars.read_lock(list(jars.OPTIONAL)))
+    listed = [line for line in jars.LOCK.read_text().splitlines(keepends=True) if line.split()[1] not in optional]
+    assert [
+        line for line in jars.make_lock(REPO_JARS).splitlines(keepends=True) if line.split()[1] not in optional
+    ] == (listed)
 
 
 def test_a_copied_folder_is_checked_once_and_then_known_at_once(copied: Home) -> None:
@@ -126,3 +133,51 @@ def test_two_processes_at_once(copied: Home) -> None:
 def test_missing_jars_say_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="spark jars are not complete"):
         jars.spark_jars(Home(tmp_path, tmp_path / "none"))
+
+
+@pytest.fixture
+def driver(copied: Home, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of PostgreSQL's jar in the home, whose place in the lock has the sum of a small file."""
+    [name] = jars.read_lock(["postgres"])
+    (copied.jars / "postgres").mkdir()
+    (copied.jars / name).write_text("a driver")
+    lock = copied.jars.parent / "jars.lock"
+    other = [line for line in jars.LOCK.read_text().splitlines() if "postgres/" not in line]
+    lock.write_text("\n".join([*other, f"{hashlib.sha256(b'a driver').hexdigest()}  {name}", ""]))
+    monkeypatch.setattr(jars, "LOCK", lock)
+    return name
+
+
+def test_jars_that_were_added_are_on_the_class_path_of_spark(copied: Home, driver: str, offline: Path) -> None:
+    jars.ensure_jars(copied, groups=["postgres"])
+    assert jars.spark_jars(copied)[-1] == copied.jars / driver
+    (copied.jars / driver).write_text("b driver")
+    (copied.jars / f"postgres.{jars.MARKER}").unlink()
+    with pytest.raises(SetupError, match="downloading the jars failed"):
+        jars.ensure_jars(copied, groups=["postgres"])
+    (copied.jars / driver).unlink()
+    with pytest.raises(SetupError, match=r"the postgres jars are not complete.*Next: plumbline jars --add postgres"):
+        jars.spark_jars(copied)
+    assert len(jars.broker_jars(copied)) == 44
+
+
+def test_jars_that_were_not_added_are_not_asked_for(copied: Home) -> None:
+    assert {path.parent.name for path in jars.spark_jars(copied)} == {"spark"}
+
+
+def test_jars_of_ones_own_come_last(copied: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [tmp_path / "a b", tmp_path / "more"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / f"{folder.name}.jar").touch()
+        (folder / "notes.txt").touch()
+    monkeypatch.setenv("PLUMBLINE_EXTRA_JARS", os.pathsep.join(map(str, folders)))
+    assert jars.spark_jars(copied)[-2:] == [tmp_path / "a b" / "a b.jar", tmp_path / "more" / "more.jar"]
+    monkeypatch.setenv("PLUMBLINE_EXTRA_JARS", str(tmp_path / "none"))
+    with pytest.raises(SetupError, match=r"PLUMBLINE_EXTRA_JARS names .*none, where no jar is"):
+        jars.spark_jars(copied)
+
+
+def test_an_unknown_name_of_jars_is_refused() -> None:
+    result = CliRunner().invoke(cli.cli, ["jars", "--add", "oracle"])
+    assert str(result.exception).startswith("--add oracle: there are no such jars. Next: use s3, postgres;")

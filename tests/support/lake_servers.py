@@ -1,0 +1,166 @@
+"""PostgreSQL and an S3 server on 127.0.0.1, for the tests of `make test-lake`; they end with this process.
+
+PostgreSQL is the system's, as a user of its own where this process is root, which it refuses. The S3 server is moto's,
+from a venv of its own; its clock can be slow, so that what is written now is old already.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from plumbline.connect.processes import die_with_parent
+
+MOTO = Path(__file__).resolve().parents[2] / ".venv-lake" / "bin" / "python"
+PASSWORD = "p@ss/1"  # with the marks that an address needs encoded
+READY_SECONDS = 60
+SLOW_CLOCK = """
+import datetime, sys
+import moto.core.utils, moto.s3.models
+now, slow = moto.core.utils.utcnow, datetime.timedelta(days=float(sys.argv[2]))
+moto.core.utils.utcnow = moto.s3.models.utcnow = lambda: now() - slow
+from moto.server import main
+main(["-H", "127.0.0.1", "-p", sys.argv[1]])
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """`address` is its host and port; `away` makes it unreachable for some seconds, beginning in `after` seconds."""
+
+    address: str
+    stop: Callable[[], None]
+    go_on: Callable[[], None]
+
+    @contextmanager
+    def away(self, seconds: float, after: float) -> Iterator[None]:
+        def outage() -> None:
+            self.stop()
+            time.sleep(seconds)
+            self.go_on()
+
+        timer = threading.Timer(after, outage)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+@contextmanager
+def postgres() -> Iterator[Server]:
+    """A new PostgreSQL with a database `lake` and its user `ann`; `stop` ends it at once, as a crash does."""
+    folder, port = Path(tempfile.mkdtemp(prefix="plumbline-pg-")), _free_port()
+    if os.getuid() == 0:
+        os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+    (folder.parent / folder.name).chmod(0o700)
+    secret = folder / "secret"
+    _as_postgres(["sh", "-c", f"umask 077; printf %s '{PASSWORD}' > {secret}"])
+    options = ["--username", "ann", "--auth", "scram-sha-256", "--pwfile", str(secret), "--no-sync"]
+    _as_postgres([_program("initdb"), "-D", str(folder / "data"), *options])
+    command = [_program("postgres"), "-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        running.append(subprocess.Popen(_by_postgres(command), stderr=subprocess.DEVNULL, preexec_fn=die_with_parent))
+        _await(lambda: socket.create_connection(("127.0.0.1", port), 1).close())
+
+    def stop() -> None:
+        running[-1].send_signal(signal.SIGQUIT)  # immediate shutdown, postgres(1)
+        running[-1].wait(60)
+
+    start()
+    try:
+        place = {"PGPASSWORD": PASSWORD, **os.environ}
+        create = [_program("createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "ann", "lake"]
+        _await(lambda: subprocess.run(create, env=place, check=True, capture_output=True))
+        yield Server(f"127.0.0.1:{port}", stop, start)
+    finally:
+        stop()
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def s3(days_slow: float = 0.0) -> Iterator[Server]:
+    """An S3 server with a bucket `lake`; `stop` freezes it, since it keeps what it holds in memory."""
+    port = _free_port()
+    process = subprocess.Popen(
+        [MOTO, "-c", SLOW_CLOCK, str(port), str(days_slow)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        bucket = urllib.request.Request(f"http://127.0.0.1:{port}/lake", method="PUT")
+        _await(lambda: urllib.request.urlopen(bucket, timeout=5).close())
+        yield Server(
+            f"127.0.0.1:{port}",
+            lambda: process.send_signal(signal.SIGSTOP),
+            lambda: process.send_signal(signal.SIGCONT),
+        )
+    finally:
+        process.kill()
+        process.wait(60)
+
+
+def put(server: Server, key: str) -> None:
+    """Write a small object into the bucket."""
+    where = f"http://{server.address}/lake/{key}"
+    urllib.request.urlopen(urllib.request.Request(where, data=b"x", method="PUT"), timeout=5).close()
+
+
+def holds(server: Server, key: str) -> bool:
+    """Whether the bucket has the object."""
+    try:
+        urllib.request.urlopen(f"http://{server.address}/lake/{key}", timeout=5).close()
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+        return False
+    return True
+
+
+def _program(name: str) -> str:
+    found = [shutil.which(name), *sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)]
+    return str(next(path for path in found if path))
+
+
+def _by_postgres(command: Sequence[str]) -> list[str]:
+    """The command as the user `postgres`, if this process is root: the server runs as no root."""
+    return ["setpriv", "--reuid=postgres", "--clear-groups", *command] if os.getuid() == 0 else list(command)
+
+
+def _as_postgres(command: Sequence[str]) -> None:
+    subprocess.run(_by_postgres(command), check=True, capture_output=True)
+
+
+def _await(action: Callable[[], object]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            action()
+            return
+        except (OSError, subprocess.CalledProcessError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
