@@ -69,9 +69,10 @@ def may_pass(error: BaseException, *, answered: bool = False) -> bool:
 
     `answered`: this catalog has answered before, so that an address where nobody listens is not a mistyped one.
     """
-    nobody = _NO_ONE_THERE.search(str(error)) is not None
+    told = str(getattr(error, "orig", None) or error)  # SQLAlchemy adds the statement and its values
+    nobody = _NO_ONE_THERE.search(told) is not None
     if _of(error, "sqlalchemy"):
-        return _RESTARTING.search(str(error)) is not None or (answered and nobody)
+        return _RESTARTING.search(told) is not None or (answered and nobody)
     if _of(error, "requests", "urllib3"):
         return "Timeout" not in str(type(error)) and (answered or not nobody)
     return type(error).__name__ in _BUSY

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from plumbline.connect.object_store import RETRIES
 from plumbline.contract.errors import UsageError
 from plumbline.contract.secrets import keep, open_properties
 
@@ -47,9 +46,8 @@ def checked(block: Mapping[str, str]) -> dict[str, str]:
 
 
 def pyiceberg_properties(block: Mapping[str, str]) -> dict[str, str]:
-    """Properties for `pyiceberg.catalog.load_catalog`; an SQLite uri gets a time-out: a lock fails it else. What an
-    object store fails in passing is retried."""
-    properties = {"s3.retry-strategy-impl": RETRIES, **block} if _far(block) else dict(block)
+    """Properties for `pyiceberg.catalog.load_catalog`; an SQLite uri gets a time-out: a lock fails it else."""
+    properties = dict(block)
     if block["type"] == "sql":
         properties["uri"] = _with_parameter(_sqlalchemy(block["uri"]), "timeout", str(BUSY_MS // 1000))
     return properties
@@ -81,11 +79,6 @@ def _on_s3(block: Mapping[str, str]) -> dict[str, str]:
 def masked(properties: Mapping[str, str], prefix: str = "") -> dict[str, str]:
     """The same as it may be shown, see `plumbline.contract.secrets`; `prefix` stands before the block's own names."""
     return open_properties(properties, prefix)
-
-
-def _far(block: Mapping[str, str]) -> bool:
-    """Whether files may be on an object store. A REST catalog says itself where a table lies."""
-    return block["type"] == "rest" or urlsplit(block.get("warehouse", "")).scheme not in ("", "file")
 
 
 def _sqlalchemy(uri: str) -> str:

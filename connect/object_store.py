@@ -7,6 +7,7 @@ operation: ...` (`arrow/filesystem/s3_internal.h`, ErrorToStatus).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError
@@ -25,6 +26,11 @@ _MISSING = ("NO_SUCH_BUCKET",)
 _PASSING = re.compile("NETWORK_CONNECTION|SLOW_DOWN|THROTTLING|INTERNAL_|SERVICE_UNAVAILABLE|REQUEST_TIMEOUT")
 _SERVERS = re.compile(r"HTTP status (5\d\d|429)")
 LONGEST = 200
+
+
+def patient(properties: Mapping[str, str]) -> dict[str, str]:
+    """PyIceberg's properties of a catalog, whose tables on S3 are asked for again while the store fails in passing."""
+    return {"s3.retry-strategy-impl": RETRIES, **properties}
 
 
 def patient_retries() -> AwsStandardS3RetryStrategy:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect import catalog_block
 from plumbline.connect.catalog_answers import may_pass, opening_error, punctual
+from plumbline.connect.object_store import patient
 from plumbline.connect.residuals import compare_null_as_sql
 from plumbline.connect.sqlite_looks import SqliteLooks, sqlite_looks
 
@@ -26,8 +27,9 @@ def open_catalog(name: str, block: Mapping[str, str]) -> Catalog:
 
     compare_null_as_sql()
     logging.getLogger("pyiceberg.catalog").addFilter(_tells_news)
+    properties = patient(punctual(catalog_block.pyiceberg_properties(block)))
     try:
-        catalog = _beside_others(lambda: load_catalog(name, **punctual(catalog_block.pyiceberg_properties(block))))
+        catalog = _beside_others(lambda: load_catalog(name, **properties))
     except Exception as error:
         if may_pass(error):
             raise

@@ -14,6 +14,7 @@ import pytest
 
 from plumbline.cli import run
 from plumbline.connect import catalog_answers
+from plumbline.connect.catalog_answers import may_pass
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
 from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError, UsageError
@@ -66,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture(autouse=True)
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("plumbline.connect.lake.WAITS", (0.0, 0.0))
+    monkeypatch.setattr("plumbline.connect.lake._ANSWERED", set())  # of another test's server at the same port
 
 
 def _started(server: Catalog) -> Catalog:
@@ -142,6 +144,28 @@ def test_a_catalog_that_has_never_answered_is_not(monkeypatch: pytest.MonkeyPatc
         server.server_close()
         with pytest.raises(UnreachableError, match="the catalog does not answer: HTTPConnectionPool"):
             lake.tables()
+
+
+@pytest.mark.parametrize(
+    ("said", "passes", "passes_once_it_has_answered"),
+    [
+        ("FATAL:  the database system is starting up", True, True),
+        ("server closed the connection unexpectedly", True, True),
+        ("terminating connection due to administrator command", True, True),
+        ("FATAL:  sorry, too many clients already", True, True),
+        ('connection to server at "db", port 5432 failed: Connection refused', False, True),
+        ('permission denied for table "iceberg_tables"', False, False),
+    ],
+)
+def test_what_a_database_says_decides_whether_it_is_asked_again(
+    said: str, passes: bool, passes_once_it_has_answered: bool
+) -> None:
+    """What the driver says, and not the statement, which SQLAlchemy shows with it: a table may be called anything."""
+    from sqlalchemy.exc import OperationalError
+
+    error = OperationalError("SELECT 'starting up: refused, no route' FROM refused", {}, Exception(said))
+    assert may_pass(error) is passes
+    assert may_pass(error, answered=True) is passes_once_it_has_answered
 
 
 def test_a_catalog_that_never_answers_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from urllib.parse import quote
 import pytest
 
 from plumbline.connect.catalog_block import checked, masked, pyiceberg_properties, spark_conf
-from plumbline.connect.object_store import RETRIES
 from plumbline.contract.errors import UsageError
 
 P = "spark.sql.catalog.lake"
@@ -31,7 +30,6 @@ def test_postgresql_becomes_jdbc_with_the_password_apart() -> None:
     assert conf[f"{P}.uri"] == "jdbc:postgresql://db:5432/iceberg"
     assert conf[f"{P}.jdbc.user"] == "ann"
     assert conf[f"{P}.jdbc.password"] == "p@ss"
-    assert pyiceberg_properties(block)["s3.retry-strategy-impl"] == RETRIES
     assert pyiceberg_properties(block)["uri"] == block["uri"]
 
 
@@ -76,7 +74,7 @@ def test_rest_passes_other_properties_to_both() -> None:
     block = {"type": "rest", "uri": "https://catalog", "warehouse": "w", "credential": "id:secret"}
     assert spark_conf("lake", block)[f"{P}.credential"] == "id:secret"
     assert spark_conf("lake", block)[f"{P}.type"] == "rest"
-    assert pyiceberg_properties(block) == {"s3.retry-strategy-impl": RETRIES, **block}
+    assert pyiceberg_properties(block) == block
 
 
 @pytest.mark.parametrize(

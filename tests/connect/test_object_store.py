@@ -6,12 +6,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from pyarrow.fs import AwsStandardS3RetryStrategy, FileSelector, S3FileSystem
 
 from plumbline.connect import object_store
-from plumbline.connect.object_store import RETRIES, patient_retries, store_error
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.object_store import patient_retries, store_error
 from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError
 
 ERRORS = {
@@ -74,10 +77,14 @@ def read(address: str, retries: AwsStandardS3RetryStrategy) -> bytes:
         return bytes(file.read())
 
 
-def test_pyiceberg_gets_the_retries_by_their_name() -> None:
+def test_pyiceberg_gets_the_retries_by_their_name_and_a_team_may_name_others(tmp_path: Path) -> None:
     from pyiceberg.io.pyarrow import _import_retry_strategy
 
-    assert isinstance(_import_retry_strategy(RETRIES), AwsStandardS3RetryStrategy)
+    block = {"type": "sql", "uri": f"sqlite:///{tmp_path}/catalog.db", "warehouse": "s3://lake/w"}
+    name = Lake.open(Home.resolve(tmp_path), block).catalog().properties["s3.retry-strategy-impl"]
+    assert isinstance(_import_retry_strategy(name), AwsStandardS3RetryStrategy)
+    own = Lake.open(Home.resolve(tmp_path), block | {"s3.retry-strategy-impl": "a.b"})
+    assert own.catalog().properties["s3.retry-strategy-impl"] == "a.b"
 
 
 @pytest.mark.parametrize("status", [500, 503])

@@ -13,19 +13,18 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from plumbline.connect.processes import die_with_parent
+from tests.support.tcp_relay import Relay
 
 MOTO = Path(__file__).resolve().parents[2] / ".venv-lake" / "bin" / "python"
-PASSWORD = "p@ss/1"  # with the marks that an address needs encoded
+PASSWORD = "S3cret@lake/1"  # with the marks that an address needs encoded
 READY_SECONDS = 60
 SLOW_CLOCK = """
 import datetime, sys
@@ -37,93 +36,56 @@ main(["-H", "127.0.0.1", "-p", sys.argv[1]])
 """
 
 
-@dataclass(frozen=True)
-class Server:
-    """`address` is its host and port; `away` makes it unreachable for some seconds, beginning in `after` seconds."""
-
-    address: str
-    stop: Callable[[], None]
-    go_on: Callable[[], None]
-
-    @contextmanager
-    def away(self, seconds: float, after: float) -> Iterator[None]:
-        def outage() -> None:
-            self.stop()
-            time.sleep(seconds)
-            self.go_on()
-
-        timer = threading.Timer(after, outage)
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()
-
-
 @contextmanager
-def postgres() -> Iterator[Server]:
-    """A new PostgreSQL with a database `lake` and its user `ann`; `stop` ends it at once, as a crash does."""
+def postgres() -> Iterator[Relay]:
+    """The way to a new PostgreSQL with a database `lake` and its user `ann`."""
     folder, port = Path(tempfile.mkdtemp(prefix="plumbline-pg-")), _free_port()
     if os.getuid() == 0:
         os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
-    (folder.parent / folder.name).chmod(0o700)
     secret = folder / "secret"
     _as_postgres(["sh", "-c", f"umask 077; printf %s '{PASSWORD}' > {secret}"])
     options = ["--username", "ann", "--auth", "scram-sha-256", "--pwfile", str(secret), "--no-sync"]
     _as_postgres([_program("initdb"), "-D", str(folder / "data"), *options])
     command = [_program("postgres"), "-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
-    running: list[subprocess.Popen[bytes]] = []
-
-    def start() -> None:
-        running.append(subprocess.Popen(_by_postgres(command), stderr=subprocess.DEVNULL, preexec_fn=die_with_parent))
-        _await(lambda: socket.create_connection(("127.0.0.1", port), 1).close())
-
-    def stop() -> None:
-        running[-1].send_signal(signal.SIGQUIT)  # immediate shutdown, postgres(1)
-        running[-1].wait(60)
-
-    start()
-    try:
+    with _running(_by_postgres(command), signal.SIGQUIT):  # immediate shutdown, postgres(1)
         place = {"PGPASSWORD": PASSWORD, **os.environ}
         create = [_program("createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "ann", "lake"]
         _await(lambda: subprocess.run(create, env=place, check=True, capture_output=True))
-        yield Server(f"127.0.0.1:{port}", stop, start)
-    finally:
-        stop()
-        shutil.rmtree(folder)
+        with closing(Relay(f"127.0.0.1:{port}")) as relay:
+            yield relay
+    shutil.rmtree(folder)
 
 
 @contextmanager
-def s3(days_slow: float = 0.0) -> Iterator[Server]:
-    """An S3 server with a bucket `lake`; `stop` freezes it, since it keeps what it holds in memory."""
+def s3(days_slow: float = 0.0) -> Iterator[Relay]:
+    """The way to an S3 server with a bucket `lake`; it keeps what it holds in memory."""
     port = _free_port()
-    process = subprocess.Popen(
-        [MOTO, "-c", SLOW_CLOCK, str(port), str(days_slow)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=die_with_parent,
-    )
-    try:
+    with _running([str(MOTO), "-c", SLOW_CLOCK, str(port), str(days_slow)], signal.SIGKILL):
         bucket = urllib.request.Request(f"http://127.0.0.1:{port}/lake", method="PUT")
         _await(lambda: urllib.request.urlopen(bucket, timeout=5).close())
-        yield Server(
-            f"127.0.0.1:{port}",
-            lambda: process.send_signal(signal.SIGSTOP),
-            lambda: process.send_signal(signal.SIGCONT),
-        )
+        with closing(Relay(f"127.0.0.1:{port}")) as relay:
+            yield relay
+
+
+@contextmanager
+def _running(command: Sequence[str], end: signal.Signals) -> Iterator[None]:
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent
+    )
+    try:
+        yield
     finally:
-        process.kill()
-        process.wait(60)
+        process.send_signal(end)
+        process.wait(READY_SECONDS)
 
 
-def put(server: Server, key: str) -> None:
+def put(server: Relay, key: str) -> None:
     """Write a small object into the bucket."""
     where = f"http://{server.address}/lake/{key}"
     urllib.request.urlopen(urllib.request.Request(where, data=b"x", method="PUT"), timeout=5).close()
 
 
-def holds(server: Server, key: str) -> bool:
+def holds(server: Relay, key: str) -> bool:
     """Whether the bucket has the object."""
     try:
         urllib.request.urlopen(f"http://{server.address}/lake/{key}", timeout=5).close()
@@ -141,7 +103,10 @@ def _program(name: str) -> str:
 
 def _by_postgres(command: Sequence[str]) -> list[str]:
     """The command as the user `postgres`, if this process is root: the server runs as no root."""
-    return ["setpriv", "--reuid=postgres", "--clear-groups", *command] if os.getuid() == 0 else list(command)
+    if os.getuid() != 0:
+        return list(command)
+    # With another user the kernel forgets who the parent is: setpriv says so again.
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=QUIT", *command]
 
 
 def _as_postgres(command: Sequence[str]) -> None:
