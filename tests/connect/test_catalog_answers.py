@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from plumbline.contract.errors import PlumblineError, SetupError, UnreachableErr
 from plumbline.demo.folder import example_contract
 
 TOKEN = "S3cretCanaryToken"
+WITH_PSYCOPG2 = pytest.mark.skipif(find_spec("psycopg2") is None, reason="psycopg2 is not installed: make install")
 
 
 class Catalog(ThreadingHTTPServer):
@@ -189,8 +191,8 @@ def test_so_is_one_that_cannot_even_be_opened(config: Any, monkeypatch: pytest.M
          r"psycopg is not installed.*pip install psycopg\[binary\]"),
         ({"type": "sql", "uri": "mysql://127.0.0.1:1/i?password=S3cret"}, SetupError,
          "driver MySQLdb is not installed.*pip install mysqlclient"),
-        ({"type": "sql", "uri": "postgresql+psycopg2://u:S3cret@127.0.0.1:1/i"}, UnreachableError,
-         "the catalog does not answer: .*refused"),
+        pytest.param({"type": "sql", "uri": "postgresql+psycopg2://u:S3cret@127.0.0.1:1/i"}, UnreachableError,
+         "the catalog does not answer: .*refused", marks=WITH_PSYCOPG2),
         ({"type": "sql", "uri": "mysql+pymysql://u:S3cret@127.0.0.1:1/i"}, SetupError,
          "pymysql is not installed.*pip install pymysql"),
         ({"type": "sql", "uri": "nosuch://u:S3cret@127.0.0.1:1/i"}, UsageError, "not known here: nosuch"),
