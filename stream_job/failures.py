@@ -25,7 +25,7 @@ class Cause(NamedTuple):
 class Failure:
     """What is wrong in one line, whether it may pass, and what to do when it does not.
 
-    `service` is `broker`, `catalog`, `registry` or `job`; `brief` marks what passes within
+    `service` is `broker`, `catalog`, `object store`, `registry`, `disk` or `job`; `brief` marks what passes within
     seconds, such as a lock or a lost race.
     """
 
@@ -45,6 +45,7 @@ SEE_LOG = "see spark.log in the home folder; a restart continues from the last c
 BROKER_STEP = "check the broker and bootstrap.servers, then start again: it continues from the last committed epoch"
 CATALOG_STEP = "check the catalog, then start again: it continues from the last committed epoch"
 REGISTRY_STEP = "check the schema_registry block, then start again: it continues from the last committed epoch"
+STORE_STEP = "check the object store and s3.endpoint, then start again: it continues from the last committed epoch"
 DISK_STEP = "free space where the home and the warehouse are: it continues from the last committed epoch"
 LOST_STEP = (
     "the topic no longer holds what the job has yet to read: raise its retention, then rebuild from the archive "
@@ -85,6 +86,12 @@ RULES = (
     ),
     _gone(r"(NotAuthorized|Forbidden)Exception$", r"", "catalog", "check the catalog block's credentials"),
     _gone(
+        r"NoSuchBucketException$",
+        r"Service: S3, Status Code: 40[13]\b|Unable to load (credentials|region)",
+        "object store",
+        "check the warehouse's bucket, the region, the keys and this user's rights",
+    ),
+    _gone(
         r"(NoSuchTable|NoSuchNamespace|iceberg\.exceptions\.Validation)Exception$",
         r"TABLE_OR_VIEW_NOT_FOUND",
         "catalog",
@@ -115,6 +122,13 @@ RULES = (
         True,
         "broker",
         BROKER_STEP,
+    ),
+    _Rule(
+        r"(?!)",
+        r"Service: S3, Status Code: (5\d\d|429)\b|^Unable to execute HTTP request",
+        True,
+        "object store",
+        STORE_STEP,
     ),
     _Rule(
         r"java\.net\.\w*(Connect|SocketTimeout|UnknownHost|NoRouteToHost|Socket)Exception$|ConnectionError$",

@@ -44,6 +44,22 @@ PASSING = [
         "catalog",
         id="PostgreSQL away",
     ),
+    pytest.param(
+        Cause(
+            "software.amazon.awssdk.core.exception.SdkClientException",
+            "Unable to execute HTTP request: Connect to 127.0.0.1:9000 failed: Connection refused",
+        ),
+        "object store",
+        id="S3 away",
+    ),
+    pytest.param(
+        Cause(
+            "software.amazon.awssdk.services.s3.model.S3Exception",
+            "Please reduce your request rate. (Service: S3, Status Code: 503, Request ID: 4)",
+        ),
+        "object store",
+        id="S3 throttles",
+    ),
 ]
 
 LASTING = [
@@ -68,6 +84,22 @@ LASTING = [
         Cause("org.apache.iceberg.exceptions.NoSuchTableException", "Table does not exist: joined.stream"),
         "dropped or changed",
         id="table dropped",
+    ),
+    pytest.param(
+        Cause(
+            "software.amazon.awssdk.services.s3.model.S3Exception",
+            "Access Denied (Service: S3, Status Code: 403, Request ID: 4)",
+        ),
+        "rights",
+        id="S3 forbids it",
+    ),
+    pytest.param(
+        Cause(
+            "software.amazon.awssdk.core.exception.SdkClientException",
+            "Unable to load credentials from any of the providers in the chain",
+        ),
+        "keys",
+        id="no credentials for S3",
     ),
     pytest.param(Cause("com.example.Surprise", "what is this"), "spark.log", id="unknown"),
 ]
