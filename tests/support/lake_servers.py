@@ -14,11 +14,12 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 from plumbline.connect.processes import die_with_parent
 from tests.support.tcp_relay import Relay
@@ -85,15 +86,15 @@ def put(server: Relay, key: str) -> None:
     urllib.request.urlopen(urllib.request.Request(where, data=b"x", method="PUT"), timeout=5).close()
 
 
-def holds(server: Relay, key: str) -> bool:
-    """Whether the bucket has the object."""
-    try:
-        urllib.request.urlopen(f"http://{server.address}/lake/{key}", timeout=5).close()
-    except urllib.error.HTTPError as error:
-        if error.code != 404:
-            raise
-        return False
-    return True
+def keys(server: Relay) -> list[str]:
+    """The keys of all objects in the bucket."""
+    found: list[str] = []
+    with urllib.request.urlopen(f"http://{server.address}/lake?max-keys=100000", timeout=5) as answer:
+        for entry in ElementTree.parse(answer).iter():
+            if entry.tag.endswith("}Key") or entry.tag == "Key":
+                found.append(unquote(str(entry.text)))
+            assert not (entry.tag.endswith("IsTruncated") and entry.text == "true")
+    return found
 
 
 def _program(name: str) -> str:
