@@ -59,7 +59,7 @@ def _beside_others(opened: Callable[[], Catalog]) -> Catalog:
 def quick_looks(name: str, block: Mapping[str, str], catalog: Callable[[], Catalog]) -> SqliteLooks | None:
     """What finds a SQLite catalog's tables faster than PyIceberg, which `catalog` opens; None for other catalogs."""
     compare_null_as_sql()
-    return sqlite_looks(name, catalog_block.pyiceberg_properties(block), catalog)
+    return sqlite_looks(name, patient(catalog_block.pyiceberg_properties(block)), catalog)
 
 
 def _tells_news(record: logging.LogRecord) -> bool:
