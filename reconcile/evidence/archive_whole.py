@@ -20,7 +20,7 @@ def is_whole(pins: Pins) -> bool:
 
     Compacted and transactional topics leave offsets out, and what stood there nobody knows: such an archive is not
     whole. Without a ledger the archive must begin at offset 0 and reach beyond the stream table's newest commit, in
-    every partition, by the records' own time.
+    every partition, by the time at which the broker took the records: a producer's clock may be ahead.
     """
     return all(_is_whole(pins, side) for side in SIDES)
 
@@ -30,14 +30,14 @@ def _is_whole(pins: Pins, side: str) -> bool:
     snapshot = pins.snapshots[source.archive]
     if snapshot is None:
         return False
-    columns = ("topic", "partition", "offset", "kafka_timestamp")
+    columns = ("topic", "partition", "offset", "kafka_timestamp", "kafka_timestamp_type")
     pinned.scan(
         pins.con, pins.lake, source.archive, snapshot, view=ARCHIVED[side].name, columns=columns, schema="archive"
     )
     held = pins.con.execute(
         f"""
         SELECT partition, min("offset"), max("offset"), count(*), sum(hash("offset")::HUGEINT),
-            epoch_ms(max(kafka_timestamp))
+            epoch_ms(max(kafka_timestamp) FILTER (kafka_timestamp_type = 1))
         FROM {ARCHIVED[side]} WHERE topic = {text(source.topic)} GROUP BY partition
         """
     ).fetchall()

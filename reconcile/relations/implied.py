@@ -74,5 +74,5 @@ IMPLIED_NOTES = Relation(
 )
 ARCHIVED = per_side(
     "{side}_archived", "evidence/archive_whole.py", "the places of all that the {side} archive holds",
-    f"topic VARCHAR, {PLACE}, kafka_timestamp {TIME}", kind="VIEW",
+    f"topic VARCHAR, {PLACE}, kafka_timestamp {TIME}, kafka_timestamp_type INTEGER", kind="VIEW",
 )  # fmt: skip
