@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.user_code import STATEFUL, operators
@@ -30,10 +31,12 @@ def refuse_wrong_sql(spark: SparkSession, contract: Contract, analyse: Analyse) 
     found = expressions(contract)
     for one in found:
         _parsed(spark, contract, one)
-    if not found or (_fits(contract, analyse) and not _unstorable(contract, analyse)):
+    # Each analysis is of a whole join: the one without expressions serves all of them.
+    bare = cache(lambda: operators(analyse(only(contract, None))))
+    if not found or _fits(contract, analyse, bare):
         return
     for one in found:
-        _analysed(contract, one, analyse)
+        _analysed(contract, one, analyse, bare)
     _refuse_as_one(contract, analyse)
 
 
@@ -60,28 +63,29 @@ def _parsed(spark: SparkSession, contract: Contract, one: Expression) -> None:
         raise _wrong(contract, one, _first_line(error)) from None
 
 
-def _fits(contract: Contract, analyse: Analyse) -> bool:
+def _fits(contract: Contract, analyse: Analyse, bare: Callable[[], str]) -> bool:
     from pyspark.errors import PySparkException
 
     try:
-        return not _several(analyse(only(contract, None)), analyse(contract))
+        without, plan = bare(), analyse(contract)
     except PySparkException:
         return False
+    return not _several(without, plan) and not _unstorable(plan)
 
 
-def _analysed(contract: Contract, one: Expression, analyse: Analyse) -> None:
+def _analysed(contract: Contract, one: Expression, analyse: Analyse, bare: Callable[[], str]) -> None:
+    """`bare` gives the operators of the contract without its expressions."""
     from pyspark.errors import PySparkException
 
-    alone = only(contract, one)
     try:
-        plan = analyse(alone)
+        plan = analyse(only(contract, one))
     except PySparkException as error:
         raise _wrong(contract, one, _first_line(error)) from None
-    several = _several(analyse(only(contract, None)), plan)
+    several = _several(bare(), plan)
     if several:
         raise _wrong(contract, one, f"it is not one value of one event: Spark plans {several} for it")
-    kind = _unstorable(alone, analyse)
-    if kind and one.kind == "columns":
+    kind = _unstorable(plan) if one.kind == "columns" else None
+    if kind:
         raise _wrong(contract, one, f"it gives {kind}, which no table holds; cast it")
 
 
@@ -100,15 +104,15 @@ def _refuse_as_one(contract: Contract, analyse: Analyse) -> None:
         ) from None
 
 
-def _several(before: DataFrame, after: DataFrame) -> str | None:
-    """The first operator that the second plan has more often."""
-    counted = operators(before), operators(after)
-    return next((name for name in SEVERAL if counted[1].count(name) > counted[0].count(name)), None)
+def _several(before: str, plan: DataFrame) -> str | None:
+    """The first operator that the plan has more often than those of `before`."""
+    after = operators(plan)
+    return next((name for name in SEVERAL if after.count(name) > before.count(name)), None)
 
 
-def _unstorable(contract: Contract, analyse: Analyse) -> str | None:
+def _unstorable(plan: DataFrame) -> str | None:
     """The type of the first output column that an Iceberg table (format version 2) cannot hold."""
-    kinds = (field.dataType for field in analyse(contract).schema.fields)
+    kinds = (field.dataType for field in plan.schema.fields)
     return next((kind.simpleString() for kind in kinds if not _storable(kind)), None)
 
 
