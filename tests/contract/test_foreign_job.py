@@ -43,7 +43,7 @@ def test_the_fingerprint_is_that_of_the_same_contract_without_it() -> None:
         ("job: {kind: storm}", "spark"),
         ("job: {kind: flink, checkpoint: /ck}", "only a spark job's checkpoint can be read"),
         ("job: {kind: spark, checkpoints: /ck}", "did you mean 'checkpoint'"),
-        ("job: {kind: spark, dropped: ops.dropped}", "unknown key 'job.dropped'"),
+        ("job: {kind: spark, drops: ops.dropped}", "unknown key 'job.drops'"),
         (f"job: {{kind: spark, event_time: view_o, lineage: {LINEAGE}}}", "column 'view_o' is named twice"),
         (f"job: {{kind: spark, lineage: {LINEAGE.replace('buy_p', 'view_p')}}}", "column 'view_p' is named twice"),
         ("job: {kind: spark, lineage: {left: {partition: a, offset: b}}}", "'job.lineage.right' is missing"),
