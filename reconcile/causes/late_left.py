@@ -21,6 +21,7 @@ CAUSE = Cause(
     story="{left_topic} partition {left_partition} offset {left_offset}, event time {left_event_time}, was read in "
     "epoch {left_epoch} behind its late watermark {left_late_watermark}, by {left_late_by}, and dropped",
     needs=("lineage", "archive", "ledger", "rule"),
+    instead=("archive", "recomputation"),
     of_batch_row=True,
     without_rule="false",
     remedy="Replay the range; if it comes back, a longer watermark loses fewer rows.",

@@ -21,6 +21,7 @@ CAUSE = Cause(
     story="{right_topic} partition {right_partition} offset {right_offset}, event time {right_event_time}, was read in "
     "epoch {right_epoch} behind its late watermark {right_late_watermark}, by {right_late_by}, and dropped",
     needs=("lineage", "archive", "ledger", "rule"),
+    instead=("archive", "recomputation"),
     of_batch_row=True,
     without_rule="false",
     remedy="Replay the range; if it comes back, a longer watermark loses fewer rows.",

@@ -19,6 +19,7 @@ CAUSE = Cause(
     "an input record is not read yet, or the batch has not run over all that could match it",
     is_drift=False,
     needs=("lineage", "archive", "ledger", "rule"),
+    instead=("archive", "recomputation"),
     of_batch_row=True,
     without_rule="""
         (batch_present AND other_lineage AND NOT stream_holds_row

@@ -16,6 +16,7 @@ CAUSE = Cause(
     story="{stamp_topic} partition {stamp_partition} offset {stamp_offset} says {stamp_event_time}, {stamp_ahead_by} "
     "ahead of its delivery, and lifted the watermark; without such events this row's record was in time",
     needs=("lineage", "archive", "ledger", "rule"),
+    instead=("archive", "recomputation"),
     of_batch_row=True,
     without_rule="false",
     remedy="Refuse such events by event_time_within in the contract, then replay the range.",

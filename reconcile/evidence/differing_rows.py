@@ -16,6 +16,8 @@ from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.diff.engine.compare import compare
 from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.evidence.implied_lineage import with_implied
+from plumbline.reconcile.evidence.recomputed_rows import with_recomputed
+from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.diff import DRIFT
 from plumbline.reconcile.relations.evidence import DIFFERENCES, FINDING_IDS, INSIDE, PAIRED, SEVERAL, SEVERAL_ROWS
@@ -48,14 +50,19 @@ class Differing:
     schema: tuple[dict[str, str | None], ...]
 
 
-def find(pins: Pins) -> Differing:
-    """Compare the rows of both outputs: one row per difference, with both rows, their lineage and event times."""
+def find(pins: Pins, ruled: Progress | None = None) -> Differing:
+    """Compare the rows of both outputs: one row per difference, with both rows, their lineage and event times.
+
+    `ruled` is how far the stream has come, where its ledger tells which records it dropped (FATE).
+    """
     con = pins.con
     con.execute(f"CREATE OR REPLACE SEQUENCE {FINDING_IDS}")
     first = compare_rows(pins, pins.batch, pins.stream, tuple(pins.contract.output.key), LINEAGE)
     SEVERAL.fill(con, _several_keys(pins))
     DIFFERENCES.fill(con, _by_key(pins))
+    read = pins.stream
     pins = with_implied(pins)
+    pins = with_recomputed(pins, read, ruled)
     if NAMED.any(con):
         con.execute(_name(pins))
     inside = _inside_keys(pins) if SEVERAL.any(con) else 0

@@ -13,6 +13,7 @@ from plumbline.connect.sql_quoting import ident
 from plumbline.contract.lineage import COORDINATES
 from plumbline.reconcile.evidence.archive_whole import is_whole
 from plumbline.reconcile.evidence.implied_candidates import UNNAMED, can_tell, find_candidates
+from plumbline.reconcile.evidence.recomputed_rows import group
 from plumbline.reconcile.inputs.redeliveries import note_taken
 from plumbline.reconcile.relations.evidence import DIFFERING
 from plumbline.reconcile.relations.implied import (
@@ -21,6 +22,7 @@ from plumbline.reconcile.relations.implied import (
     IMPLIED_NOTES,
     NAMED,
     NAMED_DELIVERIES,
+    RECOMPUTED,
     STREAM_NAMED,
     UNTOLD,
 )
@@ -52,26 +54,35 @@ def with_implied(pins: Pins, *, every: bool = False) -> Pins:
 
 
 def names_all(pins: Pins) -> bool:
-    """Whether the archive can name the rows of this job, and each differing one is named."""
+    """Whether each differing row of the stream names its records, or is named by the archive or by recomputation."""
     unnamed = " AND ".join(f"stream{name} IS NULL" for name in COORDINATES)
-    return can_tell(pins) and not DIFFERING.any(pins.con, f"stream_count > 0 AND {unnamed}")
+    return not DIFFERING.any(pins.con, f"stream_count > 0 AND {unnamed}")
 
 
 def note(pins: Pins, evidence: Relation) -> Relation:
-    """IMPLIED_NOTES: the differences whose stream row is named by the archive. `implied_whole`: neither a record that
-    the archive lacks nor another delivery can have made it."""
-    if not NAMED.any(pins.con):
+    """IMPLIED_NOTES: the differences whose stream row is named by the archive or by recomputation.
+
+    `implied_whole`: neither a record that the archive lacks nor another delivery can have made it. What is recomputed
+    rests on neither.
+    """
+    if pins.contract.job is None or not (NAMED.any(pins.con) or RECOMPUTED.any(pins.con)):
         return IMPLIED_NOTES.fill(pins.con, IMPLIED_NOTES.nothing)
     same = " AND ".join(f"d.{ident('stream' + name)} IS NOT DISTINCT FROM n.{ident(name)}" for name in COORDINATES)
     late = "coalesce(e.stream_has_left AND e.left_late OR e.stream_has_right AND e.right_late, false)"
     whole = str(is_whole(pins)).lower()
+    of_event = group(pins, "e.key.", "coalesce(e.batch_event_time, e.stream_event_time)")
     return IMPLIED_NOTES.fill(
         pins.con,
         f"""
-        SELECT e.id, any_value(n.implied_by) AS implied_by,
-            bool_and({whole} AND (n.alone OR coalesce(e.stream_copies, 1) <= 1) AND NOT {late}) AS implied_whole
+        WITH recomputed AS (
+            SELECT e.id FROM {evidence} e SEMI JOIN {RECOMPUTED} n ON n.plumbline_group = {of_event}
+        )
+        SELECT id, 'recomputation' AS implied_by, true AS implied_whole FROM recomputed
+        UNION ALL
+        SELECT e.id, any_value(n.implied_by),
+            bool_and({whole} AND (n.alone OR coalesce(e.stream_copies, 1) <= 1) AND NOT {late})
         FROM {evidence} e JOIN {DIFFERING} d USING (id) JOIN {NAMED} n ON {same}
-        WHERE d.stream_count > 0 GROUP BY e.id
+        WHERE d.stream_count > 0 AND e.id NOT IN (FROM recomputed) GROUP BY e.id
         """,
     )
 

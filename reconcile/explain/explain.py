@@ -12,6 +12,7 @@ from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.reconcile import format
+from plumbline.reconcile.evidence.recomputed_rows import group
 from plumbline.reconcile.explain.implied_records import Implied, find_implied
 from plumbline.reconcile.explain.kafka_records import find_records
 from plumbline.reconcile.explain.keys import Key, read_key
@@ -54,9 +55,10 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
     with opened(contract, home, TimeRange(), memory) as everything:
         matches = _matches(everything, wanted, ident)
         progress = lay_out(everything)
-        pins = _narrowed(_doubted(everything, progress), matches)
-        _, attributed = judge_rows(pins, progress)
-        findings = _findings(pins, attributed, wanted)
+        doubted = _doubted(everything, progress)
+        _, attributed = judge_rows(_narrowed(doubted, matches, whole_events=True), progress)
+        findings = _findings(doubted, attributed, wanted)
+        pins = _narrowed(doubted, matches)
         implied = find_implied(pins)
         records = find_records(implied.pins, wanted, progress)
         rows = [*_written(pins, pins.stream, matches, implied), *_written(pins, pins.batch, matches)]
@@ -94,14 +96,19 @@ def _matches(pins: Pins, key: Mapping[str, str | None], named: Callable[[str], s
     return " AND ".join(conditions)
 
 
-def _narrowed(pins: Pins, matches: str) -> Pins:
-    """The pins with only the rows of the key in both outputs, and those made from the same records."""
+def _narrowed(pins: Pins, matches: str, *, whole_events: bool = False) -> Pins:
+    """The pins with only the rows of the key in both outputs, and those made from the same records; `whole_events`:
+    where rows need not name them, those of the same left event by key and time."""
     con = pins.con
     alike = [f"({matches})"]
     for side in ("left", "right") if pins.contract.join.keeps_right else ("left",):
         lineage = f"SELECT _{side}_partition AS p, _{side}_offset AS o FROM"
         KEYED[side].fill(con, f"{lineage} {pins.batch} WHERE {matches} UNION {lineage} {pins.stream} WHERE {matches}")
         alike.append(f"EXISTS (FROM {KEYED[side]} WHERE p = _{side}_partition AND o = _{side}_offset)")
+    if whole_events and pins.contract.job is not None:
+        event = group(pins, "", EVENT_TIME)
+        events = " UNION ".join(f"SELECT {event} FROM {rows} WHERE {matches}" for rows in (pins.batch, pins.stream))
+        alike.append(f"{event} IN ({events})")
     batch, stream = (
         ROWS_OF_KEY[of].fill(con, f"SELECT * FROM {rows} WHERE {' OR '.join(alike)}")
         for of, rows in ((BATCH, pins.batch), (STREAM, pins.stream))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 from plumbline.reconcile.causes import Cause, registry
 from plumbline.reconcile.evidence.archive_whole import is_whole
+from plumbline.reconcile.evidence.implied_candidates import can_tell
 from plumbline.reconcile.evidence.implied_lineage import names_all
 from plumbline.reconcile.inputs.batch_runs import BatchRun, in_force
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.judge.foreign_ledger import unseen
+from plumbline.reconcile.relations.implied import RECOMPUTED
 
 if TYPE_CHECKING:
     from plumbline.contract.findings import Cause as Name
@@ -30,6 +32,8 @@ SOURCES = {
 INSTEAD = {
     "archive": "archives in JSON with every offset that the stream may have read, in which only one choice of records "
     "can have made each differing row",
+    "recomputation": "an epoch ledger by which the batch's rows, computed again without the records that were dropped, "
+    "are the stream's rows of each differing event",
 }
 """What may stand for the lineage that rows of a team's own job lack."""
 
@@ -52,8 +56,10 @@ def lacking(pins: Pins, progress: Progress) -> list[str]:
 
 def standing_in(pins: Pins) -> tuple[str, ...]:
     """Those of INSTEAD that this comparison has. The differences must have been found."""
-    told = pins.contract.job is not None and pins.batch_has_lineage and names_all(pins) and is_whole(pins)
-    return ("archive",) if told else ()
+    if pins.contract.job is None or not pins.batch_has_lineage or not names_all(pins):
+        return ()
+    by_archive, recomputed = can_tell(pins) and is_whole(pins), RECOMPUTED.any(pins.con)
+    return tuple(name for name, told in zip(INSTEAD, (by_archive, recomputed), strict=True) if told)
 
 
 def unknown(lacked: Collection[str], named: Collection[str] = (), instead: Collection[str] = ()) -> Unknown:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from plumbline.reconcile.relations.inputs import STREAM, beside
+from plumbline.reconcile.relations.inputs import LINEAGE_COLUMNS, OUTPUT, STREAM, beside
 from plumbline.reconcile.relations.relation import KEY, PLACE, TIME, Relation, per_side
 
 _NAMES, _CANDIDATES = "evidence/implied_lineage.py", "evidence/implied_candidates.py"
+_RECOMPUTES = "evidence/recomputed_rows.py"
 _CHOICE = (
     "plumbline_row BIGINT, _left_partition INTEGER|BIGINT, _left_offset BIGINT|INTEGER, "
     "_right_partition INTEGER|BIGINT, _right_offset BIGINT|INTEGER"
@@ -66,10 +67,43 @@ STREAM_NAMED = replace(
     STREAM, name="stream_named", writer=_NAMES, meaning=f"{STREAM.meaning}; named where the archive tells its records"
 )
 AROUND_NAMED = beside(STREAM_NAMED)
+_GROUP = "plumbline_group VARCHAR[]"
+GROUPS = Relation(
+    "recomputed_groups",
+    _RECOMPUTES,
+    "what all rows of one left event have in common, of rows that the archive does not name, to be computed again",
+    _GROUP,
+)
+UNKNOWN_TIMES = Relation(
+    "unknown_left_times",
+    _RECOMPUTES,
+    "event times, in ms as text, of left records that the stream took in and the batch has no row of",
+    "at VARCHAR",
+)
+COMPUTED = Relation(
+    "computed_rows",
+    _RECOMPUTES,
+    "the rows of those groups as the batch has them without what the stream dropped or had not read",
+    f"{_GROUP}, {_CHOICE.removeprefix('plumbline_row BIGINT, ')}",
+    "the compared columns",
+)
+RECOMPUTED = Relation(
+    "recomputed_rows",
+    _RECOMPUTES,
+    "the stream's rows of the groups that are as computed, named as they were computed",
+    f"{_GROUP}, {LINEAGE_COLUMNS}",
+    OUTPUT,
+    kind="TABLE",
+)
+STREAM_TOLD = replace(
+    STREAM, name="stream_told", writer=_RECOMPUTES, meaning=f"{STREAM_NAMED.meaning}, or recomputation does"
+)
+AROUND_TOLD = beside(STREAM_TOLD)
 IMPLIED_NOTES = Relation(
     "implied_notes",
     _NAMES,
-    "differences whose stream row is named by the archive: by what, and whether nothing unseen can have made it",
+    "differences whose stream row is named by the archive or by recomputation: by which, and whether nothing unseen "
+    "can have made it",
     "id BIGINT, implied_by VARCHAR, implied_whole BOOLEAN",
 )
 ARCHIVED = per_side(

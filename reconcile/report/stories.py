@@ -132,6 +132,11 @@ def _archive_ends(known: Mapping[str, str]) -> str:
 def _also(finding: Finding, known: Mapping[str, str], contract: Contract | None) -> str:
     """That the partner of a late left record was late too, so that no longer wait for one of them saves the row; and
     that the stream's row does not name its records, where that is so."""
+    if known.get("implied_by") == "recomputation":
+        return (
+            "; the stream's rows do not name their records: the batch's rows of this event, computed again without "
+            "what the ledger says was dropped or not read, are exactly these"
+        )
     if "implied_by" in known:
         return "; the stream's row does not name its records: they are implied, as no other archived ones can make it"
     if finding["cause"] != "late_left" or "right_late_by" not in known:
