@@ -102,14 +102,15 @@ def _groups(pins: Pins, read: Relation) -> str:
 
 
 def _unknown_times(pins: Pins) -> str:
-    """The event times of left records that the stream has in its join and the batch knows no row of: rows of those
-    times may be theirs."""
+    """The event times of GROUPS with a left record that the stream has in its join and the batch knows no row of: rows
+    of those times may be its."""
     return f"""
         SELECT DISTINCT epoch_ms(event_time)::VARCHAR AS at FROM (
             SELECT event_time, coalesce(first_partition, a.partition) AS partition,
                 coalesce(first_offset, a."offset") AS "offset"
             FROM {ARCHIVES["left"]} a
             LEFT JOIN {COPIES["left"]} c ON c.partition = a.partition AND c."offset" = a."offset"
+            WHERE epoch_ms(event_time)::VARCHAR IN (SELECT plumbline_group[-1] FROM {GROUPS})
         ) r
         ANTI JOIN {FATE["left"]} f ON f.partition = r.partition AND f."offset" = r."offset"
         ANTI JOIN {pins.around(pins.batch)} b ON b._left_partition = r.partition AND b._left_offset = r."offset"

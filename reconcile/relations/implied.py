@@ -73,6 +73,7 @@ GROUPS = Relation(
     _RECOMPUTES,
     "what all rows of one left event have in common, of rows that the archive does not name, to be computed again",
     _GROUP,
+    kind="TABLE",
 )
 UNKNOWN_TIMES = Relation(
     "unknown_left_times",
@@ -86,6 +87,7 @@ COMPUTED = Relation(
     "the rows of those groups as the batch has them without what the stream dropped or had not read",
     f"{_GROUP}, {_CHOICE.removeprefix('plumbline_row BIGINT, ')}",
     "the compared columns",
+    "TABLE",
 )
 RECOMPUTED = Relation(
     "recomputed_rows",
