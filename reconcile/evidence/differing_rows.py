@@ -21,7 +21,7 @@ from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.diff import DRIFT
 from plumbline.reconcile.relations.evidence import DIFFERENCES, FINDING_IDS, INSIDE, PAIRED, SEVERAL, SEVERAL_ROWS
-from plumbline.reconcile.relations.implied import NAMED, UNNAMED_KEYS, UNTOLD
+from plumbline.reconcile.relations.implied import NAMED, RECOMPUTED, UNNAMED_KEYS, UNTOLD
 from plumbline.reconcile.relations.inputs import BATCH, STREAM
 from plumbline.reconcile.relations.relation import Relation
 
@@ -63,8 +63,10 @@ def find(pins: Pins, ruled: Progress | None = None) -> Differing:
     read = pins.stream
     pins = with_implied(pins)
     pins = with_recomputed(pins, read, ruled)
+    if RECOMPUTED.any(con):
+        con.execute(_name(pins, f"(FROM {RECOMPUTED})"))
     if NAMED.any(con):
-        con.execute(_name(pins))
+        con.execute(_name(pins, f"(FROM {UNTOLD} JOIN {NAMED} USING (plumbline_row))"))
     inside = _inside_keys(pins) if SEVERAL.any(con) else 0
     return Differing(
         pins, DIFFERENCES, SEVERAL, first.left_rows, first.right_rows, first.counts["match"] + inside, first.schema
@@ -100,14 +102,14 @@ def _by_key(pins: Pins) -> str:
     return f"{_difference(pins, coordinates)} WHERE class <> 'duplicate' AND left_count <= 1 AND right_count <= 1"
 
 
-def _name(pins: Pins) -> str:
-    """The coordinates of NAMED for the stream rows of keys that have one of them."""
+def _name(pins: Pins, rows: str) -> str:
+    """The coordinates of named rows for the stream rows of keys that have one of them."""
     same = [f"d.key.{ident(name)} IS NOT DISTINCT FROM n.{ident(name)}" for name in pins.contract.output.key]
     same.append(f"d.stream{EVENT_TIME} IS NOT DISTINCT FROM n.{EVENT_TIME}")
     same += [f"d.stream{name} IS NULL" for name in COORDINATES]
     places = ", ".join(f"{ident('stream' + name)} = n.{ident(name)}" for name in COORDINATES)
     return f"""
-        UPDATE {DIFFERENCES} AS d SET {places} FROM (FROM {UNTOLD} JOIN {NAMED} USING (plumbline_row)) n
+        UPDATE {DIFFERENCES} AS d SET {places} FROM {rows} n
         WHERE d.stream_count = 1 AND {" AND ".join(same)}
     """
 

@@ -15,7 +15,6 @@ from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.evidence.implied_candidates import UNNAMED
 from plumbline.reconcile.relations.diff import DRIFT
-from plumbline.reconcile.relations.evidence import DIFFERENCES
 from plumbline.reconcile.relations.implied import AROUND_TOLD, COMPUTED, GROUPS, RECOMPUTED, STREAM_TOLD, UNKNOWN_TIMES
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES
 from plumbline.reconcile.relations.judge import FATE
@@ -31,7 +30,7 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOU
 
 
 def with_recomputed(pins: Pins, read: Relation, ruled: Progress | None) -> Pins:
-    """The pins with a stream whose rows are named where recomputation proves them, and DIFFERENCES that say so.
+    """The pins with a stream whose rows are named where recomputation proves them (RECOMPUTED).
 
     `read` is the view of the stream's rows as the table has them. DRIFT must be that of the first comparison. `ruled`
     is how far the stream has come, and None where no complete ledger, or one that is contradicted, tells FATE.
@@ -48,7 +47,6 @@ def with_recomputed(pins: Pins, read: Relation, ruled: Progress | None) -> Pins:
     RECOMPUTED.fill(pins.con, _recomputed(pins, columns, pins.around(read)))
     if not RECOMPUTED.any(pins.con):
         return pins
-    pins.con.execute(_name(pins))
     around = pins.around(pins.stream)
     named = STREAM_TOLD.fill(pins.con, _told(pins, pins.stream, pins.read.sql(EVENT_TIME)))
     AROUND_TOLD.fill(pins.con, _told(pins, around, "true"))
@@ -188,16 +186,6 @@ def _recomputed(pins: Pins, columns: Mapping[str, str], read: Relation) -> str:
         JOIN (SELECT *, {turn.format(", ".join(COORDINATES))} FROM computed) c ON {" AND ".join(same)}
         WHERE s.plumbline_group NOT IN (FROM other)
     """
-
-
-def _name(pins: Pins) -> str:
-    """The coordinates of RECOMPUTED for stream rows of keys that have one of them."""
-    same = [f"d.key.{ident(name)} IS NOT DISTINCT FROM n.{ident(name)}" for name in pins.contract.output.key]
-    same.append(f"d.stream{EVENT_TIME} IS NOT DISTINCT FROM n.{EVENT_TIME}")
-    places = ", ".join(f"{ident('stream' + name)} = n.{name}" for name in COORDINATES)
-    return (
-        f"UPDATE {DIFFERENCES} AS d SET {places} FROM {RECOMPUTED} n WHERE d.stream_count = 1 AND {' AND '.join(same)}"
-    )
 
 
 def _told(pins: Pins, rows: Relation, wanted: str) -> str:
