@@ -14,6 +14,7 @@ from plumbline.connect import owners
 from plumbline.connect.file_formats import AS_PARQUET
 from plumbline.connect.user_code import reference_query, transformed
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
+from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.avro import HEADER_ID_SQL, UNNAMED_SQL, lost_headers
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import SetupError
@@ -68,6 +69,7 @@ def run(
     from plumbline.connect.lake import Lake
     from plumbline.connect.spark import session
 
+    refuse_archive_of_theirs(contract, "batch run", "write output.batch_table by a query of your own over that archive")
     lake = Lake.open(home, contract.catalog)
     owners.refuse_other_writer(lake, contract, owners.BATCH)
     archives = {name: _archive_snapshot(lake, name, source) for name, source in contract.sources.items()}

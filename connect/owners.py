@@ -53,7 +53,7 @@ def refuse_taken(lake: Lake, contract: Contract) -> None:
     refuse_other_writer(lake, contract, STREAM)
     refuse_other_writer(lake, contract, BATCH)
     for name, source in contract.sources.items():
-        if lake.exists(source.archive):
+        if source.archive_columns is None and lake.exists(source.archive):
             _refuse_other_source(lake, contract, name)
 
 

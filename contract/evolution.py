@@ -36,6 +36,7 @@ EFFECTS_OF_FIXED = {
     "format": "records read before and after would be decoded in two ways",
     "watermark": "Spark would apply it at once, and drop as late, or release from state, different events than before",
     "archive": "the archiver would continue in the middle, and the new archive would lack all earlier records",
+    "archive_columns": "the archive would become that of another writer in the middle",
     "event_time_within": "the batch reference would judge all earlier events by the new bounds",
     "max_bytes": "the batch reference would judge all earlier events by the new bound",
     "kind": "Spark would continue with state kept for the other kind, and rows would be missing or written twice",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from plumbline.contract.archive_columns import ArchiveColumns, check_archives
 from plumbline.contract.consistency import PartError, check_parts, resolve_columns
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.equality import Tolerance
@@ -44,6 +45,9 @@ class Source(_Block):
     event_id: Name | None = Field(None, description="field by which an event delivered twice counts once")
     watermark: Delay = Field(description="the lateness that the stream tolerates, such as '2 hours'")
     archive: TableName = Field(description="Iceberg table that keeps every record as it arrived")
+    archive_columns: ArchiveColumns | None = Field(
+        None, description="of an archive that another tool writes: which of its columns hold what"
+    )
     where: str | None = Field(None, description="SQL condition that an event must meet to enter the join")
     aliases: dict[Name, list[Name]] = Field(
         default_factory=dict, description="field name to the names it had before, read where the field is missing"
@@ -265,6 +269,7 @@ class Contract(_Block):
     def _parts_fit(self) -> Contract:
         check_parts(self)
         check_job(self)
+        check_archives(self)
         return self
 
     def place(self, path: Path) -> str | None:
@@ -304,6 +309,8 @@ class Contract(_Block):
         """What decides the output rows: sources, join and output, without secrets and tuning."""
         body = self.model_dump(mode="json", include={"contract", "sources", "join", "output"})
         del body["output"]["event_time"]  # says how tables of others are read, not what is written
+        for source in body["sources"].values():
+            del source["archive_columns"]
         body["transform"] = self.stream.transform
         if self.stream.transform is not None:
             body["transform_source"] = transform_sha256(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION, LINEAGE, REPLAY_ID
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
@@ -66,7 +67,8 @@ def subjects(
     found = []
     for name in on:
         if name == SOURCES:
-            found += [_archive(contract, source, span, now) for source in contract.sources]
+            ours = [source for source in contract.sources if source not in archives_of_theirs(contract)]
+            found += [_archive(contract, source, span, now) for source in ours]
         elif name == STAGING:
             # How many rows a replayed range holds depends on the range; it is also compared with the batch table.
             found.append(_output(contract, name, staging or "", [rule for rule in rules(contract) if not rule.of_all]))

@@ -117,6 +117,7 @@ class CheckedSource(TypedDict):
     event_id: str | None
     watermark: str
     archive: str
+    archive_columns: dict[str, str | None] | None
     where: str | None
     aliases: dict[str, list[str]]
     event_time_within: list[str]

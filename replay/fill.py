@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from plumbline.connect.file_formats import AS_PARQUET
+from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.generations import in_topic
 from plumbline.contract.model import Contract
@@ -42,16 +43,14 @@ def fill(
     Holds the job's folder, so that no archiver runs meanwhile. What lies behind the newest offset the archiver takes by
     itself. Returns `{"contract", "executed", "sources": {name: {"archive", "topic", "holes", "gone", "doubled",
     "filled"}}}`: stretches of offsets as [partition, start, end), and the records that were archived. Raises SetupError
-    while the job runs, IncompleteError for a topic that was recreated.
+    while the job runs, IncompleteError for a topic that was recreated, UsageError for an archive of another tool.
     """
     from plumbline.connect.lake import Lake
     from plumbline.connect.pinned import connection
     from plumbline.connect.registry import equipped, kept_by
 
     found: dict[str, FilledArchive] = {}
-    job = JobFolder.of(contract, home)
-    fingerprint.refuse_other_job(job.fingerprint, contract)
-    with job.owned(), connection(temp_dir=home.replays / "scratch") as con:
+    with _job(contract, home).owned(), connection(temp_dir=home.replays / "scratch") as con:
         lake = Lake.open(home, contract.catalog)
         contract = equipped(contract, kept_by(contract, home))
         for name, source in contract.sources.items():
@@ -76,6 +75,14 @@ def fill(
                 found[name]["filled"] = _filled(spark, lake, contract, name, seen, holes)
                 look_again(lake, contract)
     return {"contract": contract.contract, "executed": execute, "sources": found}
+
+
+def _job(contract: Contract, home: Home) -> JobFolder:
+    """The job's folder. Raises UsageError for one of another contract, or an archive of another tool."""
+    refuse_archive_of_theirs(contract, "archive fill", "let that tool archive them again; `plumbline audit` names them")
+    job = JobFolder.of(contract, home)
+    fingerprint.refuse_other_job(job.fingerprint, contract)
+    return job
 
 
 def _holes(seen: Look) -> Iterator[Piece]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.file_formats import refuse_unwritable
+from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.errors import UsageError
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange, from_micros
@@ -116,6 +117,7 @@ def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_ra
     """
     from plumbline.connect.lake import Lake
 
+    refuse_archive_of_theirs(contract, "replay plan", "archive the topics with `plumbline archive run`")
     asked = Wanted(**wanted)
     _refuse_senseless(time_range, asked)
     lake = Lake.open(home, contract.catalog)

@@ -92,10 +92,10 @@ def tables_of(lake: Lake, contract: Contract) -> list[str]:
     """The tables that are maintained: the stream's, the archives', and all of the namespace `plumbline`.
 
     The batch table is left alone: what the reference covers is read from its snapshots. So is the table of a team's
-    own streaming job.
+    own streaming job, and what another tool archives.
     """
     mine = [contract.output.stream_table] if contract.job is None else []
-    wanted = [*mine, *(source.archive for source in contract.sources.values())]
+    wanted = [*mine, *(s.archive for s in contract.sources.values() if s.archive_columns is None)]
     there = lake.tables()
     return [name for name in wanted if name in there] + [name for name in there if name.startswith(f"{NAMESPACE}.")]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from plumbline.connect import owners, place
 from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED
 from plumbline.connect.lake import Lake
+from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import UnreachableError
 from plumbline.contract.foreign_job import refuse_job_of_theirs
@@ -73,6 +74,7 @@ def archive(
 
     Returns `{"archives": {source: snapshot id}}`.
     """
+    refuse_archive_of_theirs(contract, "archive run", "leave archiving to that tool")
     _work(contract, home, once=once, say=say, spark=spark, stop=stop, life=life, joins=False)
     lake = Lake.open(home, contract.catalog)
     return {"archives": {name: _snapshot_id(lake, source.archive) for name, source in contract.sources.items()}}

@@ -126,6 +126,7 @@ def found(contract: Contract, home: Home) -> Online:
     Raises SetupError for a missing topic, UsageError for a table that is another contract's or of another source.
     """
     from plumbline.connect import broker, owners
+    from plumbline.connect.archives import refuse_unfit
     from plumbline.connect.kafka import topic_partitions
     from plumbline.connect.lake import Lake
 
@@ -142,6 +143,7 @@ def found(contract: Contract, home: Home) -> Online:
     archives = [source.archive for source in contract.sources.values()]
     names = [*archives, contract.output.stream_table, contract.output.batch_table]
     owners.refuse_taken(lake, contract)
+    refuse_unfit(lake, contract)
     shared = {s.archive: owners.archive_owner(lake, contract, name) for name, s in contract.sources.items()}
     return {
         "topics": topics,

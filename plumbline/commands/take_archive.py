@@ -39,9 +39,11 @@ def take_archive(contract_path: Path, names: tuple[str, ...], execute: bool, hom
     """
     from plumbline.connect import owners
     from plumbline.connect.lake import Lake
+    from plumbline.contract.archive_columns import refuse_archive_of_theirs
     from plumbline.contract.loader import load
 
     contract = load(contract_path)
+    refuse_archive_of_theirs(contract, "stream take-archive", "leave archiving to that tool")
     for name in names:
         if name not in contract.sources:
             raise UsageError(

@@ -18,7 +18,7 @@ CAUSE = Cause(
     evidence=("left_topic", "left_partition", "left_offset", "left_quarantine", "right_topic", "right_partition",
               "right_offset", "right_quarantine"),
     story="{quarantined_record} is in quarantine: the batch joined it, the stream never took it in",
-    needs=("lineage", "archive"),
+    needs=("lineage", "archive", "verdicts"),
     of_batch_row=True,
     remedy="Look at the refused records, and correct them where they are produced.",
     repair="quarantine",

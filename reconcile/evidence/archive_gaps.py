@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plumbline.connect import pinned
+from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.inputs.pinned_views import Pins
@@ -50,9 +50,7 @@ def _look_for(pins: Pins, side: str, evidence: Relation) -> None:
         GAPS[side].fill(con, GAPS[side].nothing)
         return
     columns = ("topic", "partition", "offset")
-    pinned.scan(
-        con, pins.lake, source.archive, snapshot, view=ARCHIVED_PLACES[side].name, columns=columns, schema="archive"
-    )
+    scan_archive(con, pins.lake, source, snapshot, view=ARCHIVED_PLACES[side].name, columns=columns)
     GAPS[side].fill(con, _between_neighbours(side, source.topic))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plumbline.connect import pinned
+from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.relations.implied import ARCHIVED
@@ -31,9 +31,7 @@ def _is_whole(pins: Pins, side: str) -> bool:
     if snapshot is None:
         return False
     columns = ("topic", "partition", "offset", "kafka_timestamp", "kafka_timestamp_type")
-    pinned.scan(
-        pins.con, pins.lake, source.archive, snapshot, view=ARCHIVED[side].name, columns=columns, schema="archive"
-    )
+    scan_archive(pins.con, pins.lake, source, snapshot, view=ARCHIVED[side].name, columns=columns)
     held = pins.con.execute(
         f"""
         SELECT partition, min("offset"), max("offset"), count(*), sum(hash("offset")::HUGEINT),

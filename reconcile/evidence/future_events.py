@@ -36,10 +36,11 @@ def note(pins: Pins, evidence: Relation) -> Relation:
     only because of an event from the future), and the event that it was: `stamp_topic`, `stamp_partition`,
     `stamp_offset`, `stamp_event_time`, `stamp_delivered_at`, `stamp_ahead_by_ms`. Only such rows are there."""
     con = pins.con
-    # An event that `where` leaves out lifts nothing: where nobody can tell which those are, nothing is proven.
+    # An event that `where` leaves out lifts nothing: where nobody can tell which those are, nothing is proven. Nor
+    # where the job's reports make the ledger: what had lifted its watermarks is not known.
     LATE_RECORDS.fill(con, _late_records(evidence))
     [(earliest_us,)] = con.execute(f"SELECT min(event_us) FROM {LATE_RECORDS}").fetchall()
-    sure = True
+    sure = pins.contract.job is None or pins.contract.job.progress is None
     for side in SIDES:
         sure = fill_left_out(pins, side) and sure
         LIFTS[side].fill(con, _lifts(pins, side, earliest_us))

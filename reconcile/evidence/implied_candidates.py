@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.relations.diff import DRIFT
@@ -92,13 +93,14 @@ def find_candidates(pins: Pins, *, every: bool = False) -> bool:
 
 
 def can_tell(pins: Pins) -> bool:
-    """Whether archives can tell what rows were made from: both are there and in JSON, the join fields and one of the
-    key's are spelled in one way, and no unmatched right event gives a row."""
+    """Whether archives can tell what rows were made from: both are there, written by us and in JSON, the join fields
+    and one of the key's are spelled in one way, and no unmatched right event gives a row."""
     left, right = pins.contract.left, pins.contract.right
     joined = all(_is_text(left, one) and _is_text(right, other) for one, other in pins.contract.join.pairs)
     keyed = [c for c in pins.contract.output_columns if c.name in pins.contract.output.key and c.sql is None]
     found = any(c.source == pins.contract.join.left and _is_text(left, c.field or "") for c in keyed)
-    held = all(s.format == "json" and pins.snapshots[s.archive] is not None for s in (left, right))
+    ours = not archives_of_theirs(pins.contract)
+    held = ours and all(s.format == "json" and pins.snapshots[s.archive] is not None for s in (left, right))
     return held and joined and found and not pins.contract.join.keeps_right
 
 

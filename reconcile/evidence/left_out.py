@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plumbline.connect import pinned
+from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import text
 from plumbline.connect.where_conditions import condition
 from plumbline.reconcile.evidence.quarantine import judge
@@ -28,7 +28,7 @@ def fill_left_out(pins: Pins, side: str) -> bool:
     refused = f'SELECT partition, "offset" FROM {reasons}'
     if passes is not None and passes != "true" and snapshot is not None:
         view, columns = CONDITIONS[side], ("topic", "partition", "offset", "value")
-        pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=view.name, columns=columns, schema="archive")
+        scan_archive(pins.con, pins.lake, source, snapshot, view=view.name, columns=columns)
         refused += f"""
             UNION SELECT partition, "offset" FROM {view}
             WHERE topic = {text(source.topic)} AND NOT coalesce({passes}, false)

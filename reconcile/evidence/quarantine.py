@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from plumbline.connect import pinned
+from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import text
 from plumbline.connect.table_names import QUARANTINE
 from plumbline.connect.where_conditions import condition
@@ -91,14 +92,14 @@ def records(pins: Pins, intake: Intake, refusals: Sided) -> dict[str, Any]:
     `plumbline.quarantine`; `waiting` are those that the stream job has not yet copied there. A source with `where` has
     `left_out` too, what that leaves out; None where only Spark can tell, and then those are among the `entered`.
     Balanced: archived = entered + left_out + quarantined + waiting. Where only records that the archive has no more
-    keep it from that, `archive_lacks` says how many. A source without an archive is left out: nobody
-    knows its records.
+    keep it from that, `archive_lacks` says how many. A source without an archive of ours is left
+    out: nobody knows which of its records could not enter.
     """
     join = pins.contract.join
     archived = [
         (side, name)
         for side, name in (("left", join.left), ("right", join.right))
-        if pins.snapshots[_source(pins, side).archive] is not None
+        if pins.snapshots[_source(pins, side).archive] is not None and _source(pins, side).archive_columns is None
     ]
     return {name: _records(pins, side, name, intake, refusals[side]) for side, name in archived}
 
@@ -240,15 +241,15 @@ def _archive(pins: Pins, side: str, view: Relation, row_filter: str | None, more
     table = _source(pins, side).archive
     columns = (*_PLACE, *_TIMES, *more)
     snapshot = pins.snapshots[table]
-    judging = snapshot is not None and "quarantine_reason" in pins.lake.load(table).schema().column_names
+    theirs = _source(pins, side).archive_columns is not None
+    judging = snapshot is not None and (theirs or "quarantine_reason" in pins.lake.load(table).schema().column_names)
     if snapshot is None:
         values = "".join(f", NULL::BLOB AS {name}" for name in more)
         return view.fill(pins.con, f"SELECT *{values} FROM ({view.nothing})")
     held = (*columns, "quarantine_reason") if judging else columns
     kept = row_filter if judging or row_filter is None or "quarantine_reason" not in row_filter else None
-    pinned.scan(
-        pins.con, pins.lake, table, snapshot, view=view.pinned.name, row_filter=kept, columns=held, schema="archive"
-    )
+    source, name = _source(pins, side), view.pinned.name
+    scan_archive(pins.con, pins.lake, source, snapshot, view=name, row_filter=kept, columns=held)
     verdict = "" if judging else ", NULL::VARCHAR AS quarantine_reason"
     return view.fill(pins.con, f"SELECT *{verdict} FROM {view.pinned}")
 

@@ -128,14 +128,17 @@ def _checked(pins: Pins, side: str) -> str:
     admitted = f"""r."offset" < s.end_offset AND NOT ({late_sql("epoch_us(a.event_time)", "s.late_watermark_ms")})"""
     claimed = f"coalesce({pins.archived(side).sql('r.event_time')}, false)"
     return f"""
-        WITH written AS (
-            SELECT DISTINCT _{side}_partition AS partition, _{side}_offset AS "offset" FROM {delivered(STREAM)}
-            WHERE _{side}_offset IS NOT NULL AND _replay_id IS NULL {matched}
+        WITH reports AS (FROM {REPORTS} WHERE side = '{side}'),
+        written AS (
+            SELECT DISTINCT _{side}_partition AS partition, _{side}_offset AS "offset" FROM {delivered(STREAM)} d
+            SEMI JOIN reports r ON r.partition = d._{side}_partition AND r."offset" = d._{side}_offset
+            WHERE _replay_id IS NULL {matched}
         ),
         archived AS (
-            SELECT partition, "offset", any_value(event_time) AS event_time FROM {ARCHIVES[side]} GROUP BY ALL
+            SELECT partition, "offset", any_value(event_time) AS event_time
+            FROM {ARCHIVES[side]} SEMI JOIN reports USING (partition, "offset") GROUP BY ALL
         ),
-        newest AS (SELECT partition, max("offset") AS archived_to FROM archived GROUP BY ALL)
+        newest AS (SELECT partition, max("offset") AS archived_to FROM {ARCHIVES[side]} GROUP BY ALL)
         SELECT r.partition, r."offset", r.watermark_ms, CASE
             WHEN a."offset" IS NULL AND {claimed} THEN
                 CASE WHEN r."offset" < n.archived_to THEN '{OF_A_GAP}' ELSE '{UNCHECKED}' END
@@ -148,7 +151,7 @@ def _checked(pins: Pins, side: str) -> str:
             WHEN {str(observed).lower()} AND {admitted} THEN 'admitted'
             WHEN r.event_time IS NULL AND r.watermark_ms IS NULL THEN '{UNCHECKED}'
             ELSE '{SOUND}' END AS state
-        FROM (FROM {REPORTS} WHERE side = '{side}') r
+        FROM reports r
         ASOF LEFT JOIN (FROM {SPANS} WHERE side = '{side}') s
             ON r.partition = s.partition AND r."offset" >= s.start_offset
         LEFT JOIN archived a ON a.partition = r.partition AND a."offset" = r."offset"

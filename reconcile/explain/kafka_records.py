@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect import pinned
+from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.reconcile.explain.story import Delivered
@@ -99,7 +99,7 @@ def _archive(pins: Pins, side: str, source: Source) -> Relation:
     if snapshot is None:
         return archive.fill(pins.con, archive.nothing)
     columns = (*ARCHIVE_COLUMNS, "value")
-    pinned.scan(pins.con, pins.lake, source.archive, snapshot, view=archive.name, columns=columns, schema="archive")
+    scan_archive(pins.con, pins.lake, source, snapshot, view=archive.name, columns=columns)
     return archive
 
 
@@ -117,7 +117,7 @@ def _delivered(pins: Pins, side: str, ledger: bool) -> Iterable[Delivered]:
     for partition, offset, event_us, kafka_us, epoch, watermark_ms, planned_us, read, written in found:
         event_time = _moment(event_us)
         archived = None
-        if event_time is not None:
+        if event_time is not None and source.archive_columns is None:
             where = f'partition = {partition} AND "offset" = {offset}'
             table, snapshot = pins.lake.load(source.archive), pins.snapshots[source.archive]
             archived = commit_of(pins.con, table, snapshot, event_time, "event_time", where)

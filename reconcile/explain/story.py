@@ -128,7 +128,10 @@ def _fate(record: Delivered) -> str:
     if record.fate == UNKNOWN or record.late_watermark_ms is None:
         return f"{record.place}: no epoch ledger says whether the stream has read it, and when"
     from plumbline.contract.ranges import from_micros
+    from plumbline.reconcile.inputs.reports import BEFORE_ALL_MS
 
+    if record.late_watermark_ms == BEFORE_ALL_MS:
+        return f"{record.place} read by checkpoint {record.epoch}: the job does not report it as dropped"
     watermark = format.moment(from_micros(record.late_watermark_ms * 1000)) if record.late_watermark_ms else "none yet"
     where = f"{record.place} read in epoch {record.epoch}, late watermark {watermark}"
     if record.fate == READ and record.proven:

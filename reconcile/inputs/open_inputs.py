@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from plumbline.connect.archives import refuse_unfit
 from plumbline.connect.disk import is_full, no_space
 from plumbline.connect.lake import Lake
 from plumbline.connect.pinned import connection
@@ -67,9 +68,10 @@ def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory:
 def _refuse_retyped(lake: Lake, contract: Contract) -> None:
     """Raise SetupError before anything is read: `scan` refuses them too, but file statistics are read first."""
     own: dict[str, OwnTable] = {EPOCHS: "epochs", QUARANTINE: "quarantine"}
-    for table, kind in (own | dict.fromkeys((contract.left.archive, contract.right.archive), "archive")).items():
+    for table, kind in own.items():
         if lake.exists(table):
             refuse_retyped(lake.load(table), kind)
+    refuse_unfit(lake, contract)
 
 
 def _check_key(pins: Pins) -> None:

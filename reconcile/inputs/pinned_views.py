@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
+from plumbline.connect.archives import scan_archive
 from plumbline.connect.lake import Lake
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.connect.table_names import EPOCHS, QUARANTINE
@@ -248,7 +249,9 @@ def archive_view(
     if snapshot_id is None:
         view.fill(pins.con, view.nothing)
         return
-    _scan(pins, source.archive, snapshot_id, view, times.iceberg("event_time"), ARCHIVE_COLUMNS, schema="archive")
+    row_filter = times.iceberg("event_time")
+    name = view.pinned.name
+    scan_archive(pins.con, pins.lake, source, snapshot_id, view=name, columns=ARCHIVE_COLUMNS, row_filter=row_filter)
     wanted = f"topic = {text(source.topic)} AND {times.sql('event_time')}"
     view.fill(pins.con, f"SELECT * FROM {view.pinned} WHERE {wanted}")
 

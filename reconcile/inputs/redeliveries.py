@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plumbline.connect import pinned
+from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.relations.inputs import COPIES, DELIVERIES, TAKEN
@@ -67,16 +67,7 @@ def _copies(pins: Pins, side: str, source: Source) -> str:
         return COPIES[side].nothing
     view, reach = DELIVERIES[side], pins.archived(side, around=True)
     row_filter = reach.iceberg("event_time")
-    pinned.scan(
-        pins.con,
-        pins.lake,
-        source.archive,
-        snapshot,
-        view=view.name,
-        row_filter=row_filter,
-        columns=ARCHIVED,
-        schema="archive",
-    )
+    scan_archive(pins.con, pins.lake, source, snapshot, view=view.name, row_filter=row_filter, columns=ARCHIVED)
     entered = (
         f"topic = {text(source.topic)} AND {reach.sql('event_time')} "
         "AND event_id IS NOT NULL AND quarantine_reason IS NULL"

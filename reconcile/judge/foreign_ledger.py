@@ -40,7 +40,8 @@ def contradicted(pins: Pins, *, fates: bool) -> bool:
     sides' records are known, see judge.prediction."""
     if pins.contract.job is None:
         return False
-    reported.check(pins)
+    if pins.contract.job.dropped is not None:
+        reported.check(pins)
     if reported.discredited(pins):
         return True
     if not fates:

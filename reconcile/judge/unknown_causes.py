@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, cast
 
+from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.reconcile.causes import Cause, registry
 from plumbline.reconcile.evidence.archive_whole import is_whole
 from plumbline.reconcile.evidence.implied_candidates import can_tell
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SOURCES = {
     "lineage": "the coordinates of the records that each row was made from",
     "archive": "an archive of both sources",
+    "verdicts": "archives of ours, which say of each record whether it could enter the join",
     "ledger": "the epoch ledger of the stream job, with every epoch that read records of the range",
     "rule": "a stream on a Spark whose rule of lateness is proven, and a ledger that its rows do not contradict",
     "own_job": "a stream job of ours, which joins as the contract says",
@@ -44,6 +46,7 @@ def lacking(pins: Pins, progress: Progress) -> list[str]:
     known = {
         "lineage": pins.batch_has_lineage and pins.stream_has_lineage,
         "archive": None not in archives,
+        "verdicts": not archives_of_theirs(pins.contract),
         "ledger": progress.last_epoch is not None and not unseen(pins),
         "rule": not pins.unproven_spark and not pins.contradicted,
         "own_job": pins.contract.job is None,

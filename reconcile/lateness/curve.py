@@ -120,7 +120,8 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
     """The lateness of both sources' records behind the pinned range, the archives read at these snapshots.
 
     The epoch ledger must be laid out (`reconcile/inputs/epoch_spans.py`), and not be empty. Raises IncompleteError when
-    the stream ran on a Spark whose rule of lateness is not proven: nobody knows then which of them it dropped.
+    the stream ran on a Spark whose rule of lateness is not proven: nobody knows then which of them it dropped; and for
+    a ledger that a job's reports make, which has no watermark of the records that were taken in.
     """
     from plumbline.contract.errors import IncompleteError
     from plumbline.contract.lateness import not_proven
@@ -128,6 +129,13 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
     from plumbline.reconcile.inputs.pinned_views import archive_view
     from plumbline.reconcile.relations.inputs import ARCHIVES
 
+    if pins.contract.job is not None and pins.contract.job.progress is not None:
+        raise IncompleteError(
+            "what other delays would have lost is not known: job.progress says which records were taken in, but not by "
+            "which watermark",
+            where=pins.contract.job.progress,
+            next_step="`plumbline reconcile` names the records that the job reported",
+        )
     if pins.unproven_spark:
         raise IncompleteError(
             f"which records the stream lost as late is not known: {not_proven(pins.unproven_spark)}",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.data_files import Files, Times, data_files
+from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.lineage import EVENT_TIME, SIDES
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.evidence.quarantine import piece
@@ -51,13 +52,14 @@ class Mark:
 def apart(pins: Pins) -> bool:
     """Whether the range is made of days that can be judged apart from each other.
 
-    Not with an open end, without event times in both outputs, or where an unmatched right row may stand on another day
-    than the row it would have been part of.
+    Not with an open end, without event times in both outputs, with an archive of another tool, or where an unmatched
+    right row may stand on another day than the row it would have been part of.
     """
     output = pins.contract.output
     return (
         not pins.time_range.is_open
         and not pins.contract.join.keeps_right
+        and not archives_of_theirs(pins.contract)
         and all(
             pins.snapshots[table] is not None
             and moment_columns(pins.contract, pins.lake.load(table).schema().column_names) == (EVENT_TIME,)

@@ -9,6 +9,7 @@ from plumbline.connect import pinned
 from plumbline.connect.sql_quoting import text
 from plumbline.connect.table_names import EPOCHS, LATE
 from plumbline.connect.tables import LATE_SCHEMA
+from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.errors import SetupError
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.lateness import unproven
@@ -174,5 +175,6 @@ def listed(
     lake: Lake, contract: Contract, time_range: TimeRange, by: By, limit: int
 ) -> tuple[dict[str, LateSource], list[dict[str, Any]], LateKnown]:
     """Each source's counts, the newest rows, and how far they are known. Raises as `Listing`."""
+    refuse_archive_of_theirs(contract, "late", "`plumbline reconcile` names the late rows")
     with closing(Listing(lake, contract, time_range, by)) as listing:
         return listing.sources(), listing.newest(limit), listing.known()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.model import Contract
 from plumbline.stream_job import epochs, fingerprint, topics
@@ -91,7 +92,12 @@ class Observer:
         return sum(epochs.publish_missing(self.lake, self.contract, self.ledger(query)) for query in self._queries())
 
     def note_late(self, *, at_end: bool = False) -> int:
-        """Write the rows that the queries dropped as late to `plumbline.late`; returns how many it lacked."""
+        """Write the rows that the queries dropped as late to `plumbline.late`; returns how many it lacked.
+
+        None with an archive of another tool: such a row has the record's bytes.
+        """
+        if archives_of_theirs(self.contract):
+            return 0
         return sum(self.late.note(self.ledger(query), at_end=at_end) for query in self._queries())
 
     def document(self, ledger: Ledger, published: int, late: int) -> ObserveDocument:

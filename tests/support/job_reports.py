@@ -79,6 +79,20 @@ def of(world: World, name: str, **changed: Any) -> dict[str, Any]:
     } | changed
 
 
+def by_epoch(world: World) -> Rows:
+    """One row per epoch of the world and partition."""
+    rows = []
+    for epoch in sorted(set(world.read_in.values())):
+        for row in progress(world):
+            side = "left" if row["source"] == "shows" else "right"
+            mine = [r for r in world.records if (r.side, r.partition) == (side, row["partition"])]
+            read = [r for r in mine if world.read_in[r.name] <= epoch]
+            late = [r for r in read if r.name in world.late and world.read_in[r.name] == epoch]
+            now = {"checkpoint_id": epoch, "start_offset": None, "end_offset": len(read), "dropped": len(late)}
+            rows.append(row | now | ({"start_offset": 0} if epoch == 0 else {}))
+    return rows
+
+
 def told(
     world: World, dropped: Rows, counted: Rows | None = None, job: str = "", committed_epoch: int | None = None
 ) -> Run:

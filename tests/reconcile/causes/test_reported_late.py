@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME
 from plumbline.reconcile.explain.explain import explain
+from plumbline.reconcile.lateness.what_if import what_if
 from tests.reconcile.causes.test_causes import stream_of
+from tests.reconcile.causes.test_sharper_causes import SIGN, from_the_future
 from tests.reconcile.evidence.test_rows_elsewhere import DAY, FAR, append
-from tests.support.job_reports import LATE, of, progress, ready, reports, told
-from tests.support.world import World, play
-from tests.support.world_rows import Row
+from tests.support.job_reports import LATE, by_epoch, of, progress, ready, reports, told
+from tests.support.world import World, play, show
+from tests.support.world_rows import START, Row
 
 MakeWorld = Callable[..., World]
 
@@ -129,3 +133,19 @@ def test_explain_tells_what_reconcile_does(make_world: MakeWorld) -> None:
     for key, cause in (("x", "reported_late"), ("c", "reported_late")):
         [finding] = explain(world.contract, world.home, key).findings
         assert finding["cause"] == cause
+
+
+def test_what_lifted_the_watermark_of_such_a_job_is_not_claimed(make_world: MakeWorld) -> None:
+    """Of a Spark job it is `watermark_poisoned`: an event from the future came an epoch before."""
+    world = from_the_future(make_world(), SIGN, [show("x", 15), play("pa2", "a", 12)])
+    late = [of(world, name, watermark=START + timedelta(minutes=20)) for name in world.late]
+    document = told(world, late, by_epoch(world)).document
+    assert {"late_left", "late_right"} <= document["causes"].keys()
+    assert "watermark_poisoned" not in document["causes"]
+
+
+def test_what_other_delays_would_have_lost_is_not_told_without_watermarks(make_world: MakeWorld) -> None:
+    world = stream_of(make_world(), LATE)
+    ready(world, reports(world), progress(world))
+    with pytest.raises(IncompleteError, match="but not by which watermark"):
+        what_if(world.contract, world.home, DAY)

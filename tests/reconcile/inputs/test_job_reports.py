@@ -172,6 +172,9 @@ def test_explain_of_a_ledger_made_of_reports(make_world: MakeWorld) -> None:
     told(world, reports(world), progress(world))
     [finding] = explain(world.contract, world.home, "x").findings
     assert finding["cause"] == "late_left"
+    said = [moment.text for moment in explain(world.contract, world.home, "a").moments if moment.what == "admitted"]
+    assert len(said) == 2
+    assert all(text.endswith("read by checkpoint 7: the job does not report it as dropped") for text in said)
 
 
 def test_rows_beyond_the_progress_are_not_judged_yet_and_commits_of_others_are_no_epochs(make_world: MakeWorld) -> None:
