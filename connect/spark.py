@@ -162,8 +162,9 @@ def _with_catalog(session: SparkSession, settings: Mapping[str, str], lake: Lake
                 raise SetupError(
                     f"Spark does not open the catalog: {_root_cause(error).rstrip('.')}",
                     where=lake.place,
-                    next_step="see spark.log; plumbline jars --add postgres fetches PostgreSQL's driver, --add s3 what "
-                    f"S3 needs; the jar of another JDBC driver belongs in a folder that {EXTRA} names",
+                    next_step="see spark.log; `plumbline jars --add postgres` fetches PostgreSQL's driver, "
+                    "`plumbline jars --add s3` what S3 needs; the jar of another JDBC driver belongs in a folder that "
+                    f"{EXTRA} names",
                 ) from None
     return session
 
