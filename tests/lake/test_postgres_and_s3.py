@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 HOURS = 4
 """Of events that a round brings, one a minute."""
+OUTAGE_SECONDS = 20.0
 SECRETS = {"LAKE_PASSWORD": quote(lake_servers.PASSWORD, safe=""), "LAKE_SECRET": "S3cretLakeKey"}
 
 
@@ -189,6 +190,33 @@ def test_maintain_removes_the_orphans_of_its_tables_alone(places: dict[str, Plac
     assert orphan not in lake_servers.keys(store)
     assert set(others) <= set(lake_servers.keys(store))
     assert places["servers"].counts() == before
+
+
+COMMANDS = {
+    ("stream", "run", "first.yaml", "--once", "--retry-for", "2 min"): 0,
+    ("batch", "run", "first.yaml"): 0,
+    ("reconcile", "first.yaml", "--full"): 1,
+    ("maintain", "first.yaml", "--execute"): 0,
+}
+"""Command to its exit code: the late event is a drift."""
+
+
+def test_a_database_that_goes_away_for_20_seconds_in_a_command_is_waited_for(
+    places: dict[str, Place], feed: Feed, database: Relay
+) -> None:
+    """In the middle of what each command asks it: nothing is lost, and nothing is there twice."""
+    there = places["servers"]
+    questions, before = {}, there.counts()
+    feed.bring(3)
+    for command, code in COMMANDS.items():
+        asked = database.questions
+        there.plumbline(*command, code=code)
+        questions[command] = database.questions - asked
+    feed.bring(4)
+    for command, code in COMMANDS.items():
+        with database.cut(OUTAGE_SECONDS, at=questions[command] // 2):
+            there.plumbline(*command, code=code)
+    assert there.counts() == grown(before, 2)
 
 
 @pytest.mark.parametrize(
