@@ -1,11 +1,14 @@
-"""A real Flink on the embedded broker: the job of examples/flink, killed and restored, against a model of its own.
+"""A real Flink on the embedded broker: the job of examples/flink, killed and restored, against a model of its own; then
+each of its wrong rows gets its cause by archive, batch reference and reconcile.
 
-`make test-flink` runs it; PyFlink's environment is not that of the other tests. FLINK_EVENTS says how many events.
+`make test-flink` runs it; PyFlink's environment is not that of the other tests. FLINK_EVENTS says how many events;
+FLINK_RECORD names a folder for the tables, as tests/reconcile/flink_recorded has them.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from plumbline.connect import broker
@@ -13,7 +16,19 @@ from plumbline.connect.home import Home
 from plumbline.connect.kafka import create_topics
 from plumbline.connect.lake import Lake
 from plumbline.stream_job.observe.flink_metadata import read_metadata
-from tests.support.flink_job import FlinkJob, run_with_restores, traffic, wrong_rows
+from tests.support.commands import in_a_process
+from tests.support.flink_job import (
+    CONTRACT,
+    FlinkJob,
+    causes,
+    drifted,
+    places,
+    record,
+    run_with_restores,
+    traffic,
+    unsure_names,
+    wrong_rows,
+)
 
 
 def test_the_gated_join_loses_what_it_reports_and_nothing_else(tmp_path: Path) -> None:
@@ -26,6 +41,9 @@ def test_the_gated_join_loses_what_it_reports_and_nothing_else(tmp_path: Path) -
     job = FlinkJob(Path(os.environ["FLINK_PYTHON"]), home, kafka, tmp_path / "checkpoints", [])
     try:
         run_with_restores(job, sent, parts=3, seconds=240)
+        for step in ("archive run --once", "batch run"):
+            done = in_a_process(*step.split(), CONTRACT, "--home", home.root, folder=tmp_path)
+            assert done.returncode == 0, done.stderr
     finally:
         broker.stop(home)
     restored = [read_metadata((folder / "_metadata").read_bytes(), str(folder)) for folder in job.killed_at[:-1]]
@@ -35,3 +53,11 @@ def test_the_gated_join_loses_what_it_reports_and_nothing_else(tmp_path: Path) -
     assert found["reported twice"] == found["reported, not late"] == 0
     assert found["late"] > len(sent) / 200, "one in 97 comes late, but for those that a start takes in"
     assert found["no watermark"] > 0, "each start begins without a watermark, and says so"
+    at = places(sent)
+    told = causes(lake, home)
+    print(Counter(cause for found in told.values() for cause in found))
+    unsure = unsure_names(lake, at, restored)
+    assert set(told) - unsure == drifted(lake, at) - unsure
+    assert {cause for name, found in told.items() if name not in unsure for cause in found} == {"reported_late"}
+    if os.environ.get("FLINK_RECORD"):
+        record(lake, Path(os.environ["FLINK_RECORD"]))
