@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.generations import APART, Ids
 from plumbline.contract.model import Contract
+from plumbline.contract.ranges import micros
 from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _epoch(contract: Contract, rows: list[dict[str, Any]]) -> Epoch:
         epoch=first["epoch"],
         query_id=first["query_id"],
         run_id=first["run_id"],
-        planned_at_ms=int(first["planned_at"].timestamp() * 1000),
+        planned_at_ms=micros(first["planned_at"]) // 1000,
         late_watermark_ms=first["late_watermark_ms"],
         evict_watermark_ms=first["evict_watermark_ms"],
         start=(starts[0], starts[1]),

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from plumbline.connect import owners
 from plumbline.contract.durations import milliseconds
@@ -17,16 +16,13 @@ from plumbline.contract.errors import PlumblineError, UnreachableError
 from plumbline.contract.generations import in_topic
 from plumbline.stream_job import epochs, heartbeat, quarantine, topics
 from plumbline.stream_job.heartbeat import Heartbeat
-from plumbline.stream_job.late.judging import Place, by_spark
+from plumbline.stream_job.late.judging import by_spark
 from plumbline.stream_job.late.rows import LateRows, next_look
 from plumbline.stream_job.progress import Progress, Telling
 from plumbline.stream_job.queries import JOIN, Parts, starts
 from plumbline.stream_job.spark_internals import SourceWatermarks
 from plumbline.stream_job.status_text import idle_line, progress_line
 from plumbline.stream_job.supervisor import Supervisor
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Say = Callable[[str], None]
 
@@ -77,7 +73,7 @@ class Service:
         self._asked = time.monotonic()
         self._published = self.ledger.last_epoch()
         self._publish_at = 0.0
-        self.late, self._late_at = LateRows(parts.lake, parts.contract, self._judge), 0.0
+        self.late, self._late_at = LateRows(parts.lake, parts.contract, by_spark(parts.spark, parts.equipped)), 0.0
 
     def run(self, stop: threading.Event, *, once: bool) -> None:
         """Run until the topics' end (`once`) or until `stop`; then bring the archive up to where the join stands.
@@ -124,9 +120,6 @@ class Service:
             told = error.what if isinstance(error, PlumblineError) else repr(error)
             self.say(f"stream: late rows are noted later: {told}")
         self._late_at = next_look(begun, found)
-
-    def _judge(self, name: str, rows: pa.Table) -> set[Place] | None:
-        return by_spark(self.parts.spark, self.parts.equipped)(name, rows)
 
     def _watch(self, supervisor: Supervisor, stop: threading.Event) -> None:
         """Until all queries have ended, one fails for good, or `stop` is set."""

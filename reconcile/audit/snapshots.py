@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import UsageError
-from plumbline.contract.ranges import spell_time
+from plumbline.contract.ranges import micros, spell_time
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -30,7 +30,7 @@ def named(table: Table, name: str, wanted: str | None) -> int | None:
 
 def at(table: Table, name: str, moment: datetime) -> int:
     """The snapshot that was current at the moment. Raises UsageError when none is known."""
-    found = table.snapshot_as_of_timestamp(int(moment.timestamp() * 1000), inclusive=True)
+    found = table.snapshot_as_of_timestamp(micros(moment) // 1000, inclusive=True)
     if found is None:
         raise UsageError(
             f"no snapshot of {name} is known that was current at {spell_time(moment)}",
