@@ -21,7 +21,7 @@ from plumbline.reconcile.judge.books import Books
 from plumbline.reconcile.judge.boundary_cases import count_edges
 from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_range import Judged, judge_range
-from plumbline.reconcile.judge.prediction import agrees
+from plumbline.reconcile.judge.prediction import agrees, fates_known
 from plumbline.reconcile.judge.unknown_causes import lacking, standing_in, unknown
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def reconcile(
         theirs = contract.job is not None  # nothing of such a range is taken over: what it rests on is not all pinned
         whole, keep = full or edges or theirs or against is not None, record and against is None and not theirs
         judged = judge_range(pins, progress, full=whole, keep_verdicts=keep, run_id=question)
-        if contradicted(judged.pins, fates=judged.predicted is not None):
+        if contradicted(judged.pins, fates=fates_known(judged.pins, progress)):
             pins, said = replace(pins, contradicted=True), judged.predicted
             judged = judge_range(pins, progress, full=True, keep_verdicts=False, run_id=question)
             judged = replace(judged, predicted=said)

@@ -10,15 +10,17 @@ CAUSE = Cause(
         (batch_present AND other_lineage AND NOT stream_holds_row
         AND (NOT left_read
              OR (batch_has_right AND NOT right_read)
-             OR (left_admitted AND NOT coalesce(left_final, false) AND (NOT batch_has_right OR right_late))
-             OR (right_admitted AND NOT coalesce(right_final, false) AND (NOT batch_has_left OR left_late))))
+             OR (left_admitted AND NOT left_closed AND NOT coalesce(left_final, false)
+                 AND (NOT batch_has_right OR right_late))
+             OR (right_admitted AND NOT right_closed AND NOT coalesce(right_final, false)
+                 AND (NOT batch_has_left OR left_late))))
         OR beyond_batch
     """,
     evidence=("event_time", "closed_until", "left_read", "right_read"),
     story="the stream has closed windows of left events up to {closed_until}; this row's, at {event_time}, is open, "
     "an input record is not read yet, or the batch has not run over all that could match it",
     is_drift=False,
-    needs=("lineage", "archive", "ledger", "rule"),
+    needs=("lineage", "archive", "ledger", "rule", "closing"),
     instead=("archive", "recomputation"),
     of_batch_row=True,
     without_rule="""

@@ -10,6 +10,7 @@ from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_int
 from plumbline.reconcile.evidence.stream_known import stream_known
 from plumbline.reconcile.inputs.epoch_spans import Progress, may_come
 from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.inputs.reports import QUERY
 from plumbline.reconcile.relations.evidence import EVIDENCE, INPUTS, MAYBE_HELD, PAIRS, RECORDS
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, SPANS, TAKEN
 from plumbline.reconcile.relations.relation import Relation
@@ -130,6 +131,8 @@ def _records(side: str, progress: Progress) -> str:
     anything sorted: DuckDB would hold all of it in memory.
     """
     read = "false" if progress.last_epoch is None else "true"
+    if progress.query_id == QUERY:  # of a partition that the job's progress leaves out nobody knows
+        read = "r.end_offset IS NOT NULL"
     of_epoch = ", ".join(f'CASE WHEN w."offset" < s.end_offset THEN s.{name} END AS {name}' for name in EPOCH)
     return f"""
         WITH deliveries AS ({_deliveries(side)}),

@@ -33,6 +33,12 @@ class Progress:
     right_closed_until_us: int | None = None
     settled_until_us: int | None = None
 
+    def tells_closing(self, pins: Pins) -> bool:
+        """Whether it says which windows of unmatched rows are closed. A team's own job need not."""
+        join = pins.contract.join
+        left, right = self.closed_until_us is not None, self.right_closed_until_us is not None
+        return (left or not join.keeps_left) and (right or not join.keeps_right)
+
     def has_closed(self, newest_us: int | None) -> bool:
         """Whether windows of rows up to `newest_us` are closed; not where nobody knows it: without a ledger, or with a
         Spark whose rule is not proven."""

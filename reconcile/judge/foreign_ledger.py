@@ -24,8 +24,9 @@ def unseen(pins: Pins) -> bool:
         SELECT 1 FROM {ARCHIVES[side]} r
         ASOF LEFT JOIN (FROM {SPANS} WHERE side = '{side}') s
             ON r.partition = s.partition AND r."offset" >= s.start_offset
-        JOIN {READ} n ON n.side = '{side}' AND n.partition = r.partition AND r."offset" < n.end_offset
-        WHERE s.end_offset IS NULL OR r."offset" >= s.end_offset
+        LEFT JOIN {READ} n ON n.side = '{side}' AND n.partition = r.partition
+        WHERE CASE WHEN n.end_offset IS NULL THEN {str(pins.contract.job.progress is not None).lower()}
+            ELSE r."offset" < n.end_offset AND (s.end_offset IS NULL OR r."offset" >= s.end_offset) END
         """
         for side in SIDES
     )

@@ -47,17 +47,25 @@ class Prediction:
 def predict(pins: Pins, progress: Progress) -> dict[datetime | None, Prediction] | None:
     """Apply the late rule and the window rule to every batch row that is read, per UTC day of event time.
 
-    None without a ledger or lineage, of a stream on a Spark whose rule of lateness is not proven, and of a job that is
-    not ours where the ledger lacks what it has read.
+    None where FATE is not known, and of a job that does not say which windows it has closed.
     """
-    if progress.last_epoch is None or not pins.batch_has_lineage or pins.unproven_spark or unseen(pins):
+    if not fates_known(pins, progress):
         return None
     tell_fates(pins)
+    if not progress.tells_closing(pins):
+        return None
     found = pins.con.execute(_predicted(pins, progress)).fetchall()
     return {
         None if day_us is None else from_micros(day_us): Prediction(*(int(number) for number in numbers))
         for day_us, *numbers in found
     }
+
+
+def fates_known(pins: Pins, progress: Progress) -> bool:
+    """Whether the ledger tells what became of each record: not without lineage of the batch, of a stream on a Spark
+    whose rule of lateness is not proven, and of a job that is not ours where the ledger lacks what it has read."""
+    told = progress.last_epoch is not None and pins.batch_has_lineage
+    return told and not pins.unproven_spark and not unseen(pins)
 
 
 def tell_fates(pins: Pins) -> None:

@@ -26,6 +26,7 @@ SOURCES = {
     "verdicts": "archives of ours, which say of each record whether it could enter the join",
     "ledger": "the epoch ledger of the stream job, with every epoch that read records of the range",
     "rule": "a stream on a Spark whose rule of lateness is proven, and a ledger that its rows do not contradict",
+    "closing": "how far the job has closed its windows (closed_until in job.progress; of left events only)",
     "own_job": "a stream job of ours, which joins as the contract says",
     "reports": "a table of the records that the job dropped (job.dropped), or the ledger",
     "batch_runs": "batch commits that name the archive snapshots they read",
@@ -49,6 +50,7 @@ def lacking(pins: Pins, progress: Progress) -> list[str]:
         "verdicts": not archives_of_theirs(pins.contract),
         "ledger": progress.last_epoch is not None and not unseen(pins),
         "rule": not pins.unproven_spark and not pins.contradicted,
+        "closing": progress.last_epoch is None or bool(pins.unproven_spark) or progress.tells_closing(pins),
         "own_job": pins.contract.job is None,
         "reports": pins.contract.job is None
         or (not pins.contradicted and (pins.contract.job.dropped is not None or progress.last_epoch is not None)),

@@ -194,3 +194,34 @@ def test_rows_beyond_the_progress_are_not_judged_yet_and_commits_of_others_are_n
 def pinned_stream(world: World) -> int | None:
     found: int | None = world.reconcile(record=False).document["snapshots"][STREAM]
     return found
+
+
+def test_of_a_partition_that_the_progress_leaves_out_nothing_is_known(make_world: MakeWorld) -> None:
+    """The stream has lost the row of `b`: it is not called unread."""
+    world = stream_of(make_world(), LATE)
+    world.stream = [row for row in world.stream if row.left.name != "b"]
+    rows = [row for row in progress(world) if (row["source"], row["partition"]) != ("shows", 1)]
+    document = told(world, reports(world), rows).document
+    assert ("b", "missing unexplained") in world.told()
+    assert document["predicted"] is None
+    assert "ledger" in document["unknown"]["lacking"]
+
+
+@pytest.mark.parametrize("kind", ["left_outer", "inner"])
+def test_windows_are_not_open_where_the_job_does_not_say_how_far_it_closed_them(
+    kind: str, make_world: MakeWorld
+) -> None:
+    """The stream has lost the row of `b`, hours ago: pending is no drift, and would be for ever. An inner join needs
+    not say it."""
+    world = stream_of(make_world(kind=kind), LATE)
+    world.stream = [row for row in world.stream if row.left.name != "b"]
+    ready(world, reports(world), [row | {"closed_until": None} for row in progress(world)])
+    world.contract = world.contract.model_copy(update={"join": world.contract.join.model_copy(update={"kind": kind})})
+    document = world.reconcile().document
+    if kind == "inner":
+        assert document["agrees"] is True, document["predicted"]
+        return
+    assert ("b", "missing unexplained") in world.told()
+    assert document["predicted"] is None
+    assert "closing" in document["unknown"]["lacking"]
+    assert document["unknown"]["causes"] == ["pending", "lost_output"]
