@@ -13,6 +13,7 @@ from plumbline.connect.file_formats import refuse_unread_files
 from plumbline.connect.iceberg_files import IcebergFiles
 from plumbline.connect.iceberg_types import duckdb_type, is_shape
 from plumbline.connect.lake import Lake
+from plumbline.connect.machine import MEMORY, parse_bytes, threads_within
 from plumbline.connect.object_store import store_error
 from plumbline.connect.sql_quoting import ident
 from plumbline.connect.table_growth import refuse_retyped
@@ -41,14 +42,16 @@ class Pinned:
 
 
 def connection(
-    memory: str = "512MB", temp_dir: str | Path | None = None, threads: int = 2
+    memory: str = MEMORY, temp_dir: str | Path | None = None, threads: int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB, bounded by `memory`, spilling to `temp_dir`; session time zone UTC."""
+    """An in-memory DuckDB, bounded by `memory`, spilling to `temp_dir`; session time zone UTC.
+
+    It takes `threads`, None: the machine's, or what a container has of them; each as far as `memory` goes.
+    """
     import duckdb
 
     config: dict[str, Any] = {
         "memory_limit": memory,
-        "threads": threads,
         "TimeZone": "UTC",
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
@@ -60,6 +63,8 @@ def connection(
         Path(temp_dir).mkdir(parents=True, exist_ok=True)
         config["temp_directory"] = str(temp_dir)
     con = duckdb.connect(":memory:", config=config)
+    [(there,)] = con.execute("SELECT current_setting('threads')").fetchall()
+    con.execute(f"SET threads = {threads_within(parse_bytes(memory), threads or int(there))}")
     # After two seconds DuckDB would draw a bar on stdout, into the document that --json prints there.
     # In a notebook without ipywidgets there is no bar, and DuckDB refuses to change the setting.
     with suppress(duckdb.InvalidInputException):

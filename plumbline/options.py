@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from plumbline.connect.home import Home
+from plumbline.connect.machine import MEMORY
 from plumbline.contract.durations import parse_duration
 from plumbline.contract.errors import UsageError
 from plumbline.contract.ranges import parse_range
@@ -45,6 +46,20 @@ home_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 """Passes `as_json: bool`."""
+
+
+memory_option = click.option(
+    "--memory", default=MEMORY, show_default=True, metavar="SIZE", help="Memory limit of this process."
+)
+"""Passes `memory: str`."""
+
+threads_option = click.option(
+    "--threads",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Threads (default: the machine's). Each needs 110 MB of --memory, or there are fewer.",
+)
+"""Passes `threads: int | None`."""
 
 
 newest_option = click.option(

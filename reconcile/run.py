@@ -59,6 +59,7 @@ def reconcile(
     time_range: TimeRange | None = None,
     *,
     memory: str = "512MB",
+    threads: int | None = None,
     record: bool = True,
     require_settled: bool = False,
     out: str | None = None,
@@ -69,17 +70,16 @@ def reconcile(
     """Compare the stream table with the batch table over the event times in `time_range` and name each cause.
 
     None or a fully open range stands for what the batch runs cover. Days whose inputs are those of an earlier run are
-    not read again, unless `full` (see `reconcile/reuse/`). With `record` the run and its findings go to
-    `plumbline.runs` and `plumbline.findings`, once per run id, and verdicts are kept. `out` is a Parquet file for the
-    findings, `against` a third table that a faithful replay of the range wrote: then all is read, and with `edges`,
-    which counts what came out by a hair (see `reconcile/judge/boundary_cases.py`). Raises SetupError for a missing
-    table, IncompleteError when no batch run covers the range.
+    not read again, unless `full`. With `record` the run and its findings go to `plumbline.runs` and
+    `plumbline.findings`, once per run id, and verdicts are kept. `out` is a Parquet file for the findings, `against` a
+    third table that a faithful replay of the range wrote: then all is read, and with `edges`, which counts what came
+    out by a hair. `threads`: None for the machine's. Raises SetupError for a missing table, IncompleteError when no
+    batch run covers the range.
     """
     from plumbline.reconcile.report.stored_runs import example
     from plumbline.reconcile.store import export, keep_record
 
-    wanted = None if time_range == TimeRange() else time_range
-    with pinned(contract, home, wanted, memory) as pins:
+    with pinned(contract, home, None if time_range == TimeRange() else time_range, memory, threads) as pins:
         _refuse_uncovered(pins)
         pins = pins if against is None else three_way.with_third(pins, against)
         progress = lay_out(pins)
@@ -88,9 +88,9 @@ def reconcile(
         whole, keep = full or edges or theirs or against is not None, record and against is None and not theirs
         judged = judge_range(pins, progress, full=whole, keep_verdicts=keep, run_id=question)
         if contradicted(judged.pins, fates=fates_known(judged.pins, progress)):
-            pins, said = replace(pins, contradicted=True), judged.predicted
-            judged = judge_range(pins, progress, full=True, keep_verdicts=False, run_id=question)
-            judged = replace(judged, predicted=said)
+            pins = replace(pins, contradicted=True)
+            again = judge_range(pins, progress, full=True, keep_verdicts=False, run_id=question)
+            judged = replace(again, predicted=judged.predicted)
         third = None if against is None else three_way.judge_against(judged.pins, judged.findings, against)
         findings = judged.findings if third is None else third.findings
         document = _document(judged, progress, require_settled, question)

@@ -13,7 +13,7 @@ import click
 from plumbline.connect.home import Home
 from plumbline.contract.errors import UsageError
 from plumbline.next_steps import note_contract
-from plumbline.options import home_option, json_option
+from plumbline.options import home_option, json_option, memory_option
 from plumbline.output import emit, say
 from plumbline.sections import Sectioned
 
@@ -93,7 +93,7 @@ def _variable(match: re.Match[str]) -> str:
 )
 @click.option("--samples", type=click.IntRange(0), default=20, metavar="N", help="Stretches of each kind to show: 20.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all stretches as Parquet.")
-@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
+@memory_option
 @home_option
 @json_option
 def audit(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from plumbline.contract.errors import UsageError
-from plumbline.options import home_option, json_option
+from plumbline.options import home_option, json_option, memory_option, threads_option
 from plumbline.output import emit, say
 from plumbline.sections import Sectioned
 
@@ -123,7 +123,8 @@ def _check_apart(written: Path, *read: str) -> None:
     metavar="SQL",
     help="The SQL's dialect: spark, or ansi (DuckDB, Trino, PostgreSQL).",
 )
-@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
+@memory_option
+@threads_option
 @click.option(
     "--engine",
     type=click.Choice(["auto", "duckdb", "spark"]),

@@ -12,7 +12,7 @@ import click
 from plumbline.connect.home import Home
 from plumbline.contract.errors import UsageError
 from plumbline.next_steps import note_contract
-from plumbline.options import home_option, json_option
+from plumbline.options import home_option, json_option, memory_option
 from plumbline.output import emit
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ CONTRACT_VARIABLE = "PLUMBLINE_CONTRACT"
     callback=note_contract,
     help=f"The contract (default: ${CONTRACT_VARIABLE}, else the only one that was reconciled in this home).",
 )
-@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
+@memory_option
 @home_option
 @json_option
 def explain(

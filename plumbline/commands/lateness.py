@@ -11,7 +11,7 @@ import click
 from plumbline.connect.home import Home
 from plumbline.contract.errors import UsageError
 from plumbline.contract.ranges import TimeRange
-from plumbline.options import contract_argument, home_option, json_option, range_options
+from plumbline.options import contract_argument, home_option, json_option, memory_option, range_options
 from plumbline.output import emit
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @contract_argument
 @range_options
 @click.option("--lose", metavar="PERCENT", help="Find the smallest delay that loses at most this share: 0.1%.")
-@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
+@memory_option
 @home_option
 @json_option
 def lateness(

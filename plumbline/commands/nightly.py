@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from plumbline.connect.home import Home
+from plumbline.connect.machine import MEMORY
 from plumbline.contract.durations import parse_duration
 from plumbline.contract.errors import UsageError
-from plumbline.options import contract_argument, home_option, json_option
+from plumbline.options import contract_argument, home_option, json_option, threads_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def _url(_ctx: click.Context, _option: click.Parameter, value: str | None) -> st
     callback=_url,
     help="Post a message in Slack's format. Prefer $PLUMBLINE_WEBHOOK: others can read a command line.",
 )
+@click.option("--memory", default=MEMORY, show_default=True, metavar="SIZE", help="Memory limit of the reconcile.")
+@threads_option
 @home_option
 @json_option
 def nightly(
@@ -77,6 +80,8 @@ def nightly(
     keep: timedelta,
     alerts_only: bool,
     webhook: str | None,
+    memory: str,
+    threads: int | None,
     home: Home,
     as_json: bool,
 ) -> int:
@@ -105,7 +110,8 @@ def nightly(
     _refuse_at_odds(day, since, again=again)
     asked = run.Options(day, since, again, at_most, keep, alerts_only, webhook)
     contract = load(contract_path)
-    result = run.nightly(Job(contract, contract_path, home, Lake.open(home, contract.catalog), say), asked)
+    lake = Lake.open(home, contract.catalog)
+    result = run.nightly(Job(contract, contract_path, home, lake, say, memory=memory, threads=threads), asked)
     emit(result, as_json, lambda console: _show(result, console))
     return int(result["exit_code"])
 

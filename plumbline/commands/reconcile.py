@@ -10,7 +10,7 @@ import click
 from plumbline.connect.home import Home
 from plumbline.contract.errors import UsageError
 from plumbline.contract.ranges import TimeRange
-from plumbline.options import contract_argument, home_option, json_option, range_options
+from plumbline.options import contract_argument, home_option, json_option, memory_option, range_options, threads_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Read every day again, including days that nothing has touched.")
 @click.option("--edges", is_flag=True, help="Count borderline cases: tolerances, window bounds, watermarks.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write the findings as Parquet.")
-@click.option("--memory", default="512MB", show_default=True, metavar="SIZE", help="Memory limit of this process.")
+@memory_option
+@threads_option
 @home_option
 @json_option
 def reconcile(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.home import Home
+from plumbline.connect.machine import MEMORY
 from plumbline.contract.identity import identity
 from plumbline.contract.ranges import TimeRange, parse_range
 from plumbline.nightly import record
@@ -34,6 +35,8 @@ class Job:
     lake: Lake
     say: Callable[[str], None]
     own_spark: SparkSession | None = None
+    memory: str = MEMORY
+    threads: int | None = None
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -81,7 +84,7 @@ def _reconcile(job: Job, span: TimeRange, batch_snapshot: int) -> Document:
 
     job.say(f"reconcile: {span}")
     known = record.recorded_run(job.lake, job.contract, span, batch_snapshot)
-    return known or dict(reconcile(job.contract, job.home, span).document)
+    return known or dict(reconcile(job.contract, job.home, span, memory=job.memory, threads=job.threads).document)
 
 
 def _night(job: Job, day: date, batch: Document, checked: Document, run: Document) -> Document:

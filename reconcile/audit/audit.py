@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plumbline.connect.machine import parse_bytes
 from plumbline.connect.pinned import connection, unless_current
 from plumbline.contract.errors import UsageError
 from plumbline.contract.generations import APART
@@ -22,7 +23,6 @@ from plumbline.reconcile.audit.past import Past, operation, past
 from plumbline.reconcile.audit.presence import Groups, Placing, Tally, read
 from plumbline.reconcile.audit.runs import Runs
 from plumbline.reconcile.audit.topic import Topic
-from plumbline.reconcile.diff.engine.budget import parse_bytes
 from plumbline.reconcile.diff.engine.spill_folder import spill_folder
 
 if TYPE_CHECKING:

@@ -185,6 +185,7 @@ def diff(
     hashed: Collection[str] | str = (),
     fail_if: Mapping[str, str] | Iterable[str] | str = (),
     memory: str = "512MB",
+    threads: int | None = None,
     home: Home | None = None,
     engine: str = "duckdb",
 ) -> Diff:
@@ -202,7 +203,8 @@ def diff(
     `fail_if` is as `plumbline.reconcile.diff.fail_if.parse_fail_if` reads it, or a mapping such as
     {'mismatch': '> 1%'}.
 
-    `memory` bounds this process, frames not counted. `engine` is duckdb, spark or auto: see
+    `memory` bounds this process, frames not counted. It takes `threads`, or the machine's, as far as `memory` goes, 110
+    MB each. `engine` is duckdb, spark or auto: see
     `plumbline.reconcile.diff.spark`.
     Raises UsageError and SetupError; see `plumbline.reconcile.diff.engine.compare` for the classes.
     """
@@ -210,7 +212,7 @@ def diff(
     rules = Rules(_listed(columns), _listed(ignore) or [], _read(tolerances or {}), masks=hidden)
     ours = Side(_both(where, where_left), {}, compute_left or {})
     theirs = Side(_both(where, where_right), {b: a for a, b in (names or {}).items()}, compute_right or {})
-    con = connection(f"{Budget.of(memory).duckdb_bytes}B", (spill := spill_folder()).name)
+    con = connection(f"{Budget.of(memory).duckdb_bytes}B", (spill := spill_folder()).name, threads)
     with _closed_on_failure(con, spill):
         chosen = choose(engine, (left, right), lambda: _lake(home))
         _check_plain(chosen.name != "spark", keys, rules, ours, theirs)

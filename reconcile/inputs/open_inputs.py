@@ -38,13 +38,15 @@ def opened(contract: Contract, home: Home, time_range: TimeRange | None, memory:
 
 
 @contextmanager
-def pinned(contract: Contract, home: Home, time_range: TimeRange | None, memory: str) -> Iterator[Pins]:
+def pinned(
+    contract: Contract, home: Home, time_range: TimeRange | None, memory: str, threads: int | None = None
+) -> Iterator[Pins]:
     """Everything pinned in a fresh DuckDB that spills into the home folder and leaves nothing behind."""
     budget = Budget.of(memory)
     lake = Lake.open(home, contract.catalog).held()
     home.runs.mkdir(parents=True, exist_ok=True)
     with spill_folder("reconcile", home.runs) as folder:
-        con = connection(f"{budget.duckdb_bytes}B", folder)
+        con = connection(f"{budget.duckdb_bytes}B", folder, threads)
         # Wide rows lie on disk: DuckDB's temp tables keep lists and structs in memory, whatever its limit.
         con.execute(f"ATTACH {text(f'{folder}/rows.duckdb')} AS kept (RECOVERY_MODE no_wal_writes)")
         con.execute("USE kept")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from resource import getpagesize
 from typing import TYPE_CHECKING
 
+from plumbline.connect.machine import parse_bytes
 from plumbline.contract.errors import UsageError
 
 if TYPE_CHECKING:
     import duckdb
 
-_UNITS = {"": 1, "B": 1, "K": 10**3, "KB": 10**3, "M": 10**6, "MB": 10**6, "G": 10**9, "GB": 10**9}
-_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _SMALLEST = 256 * 10**6
 _BARE, _MORE = 110 * 10**6, 40 * 10**6
 """What Python, DuckDB and Arrow take before anything is read, and what they take more while they work."""
@@ -63,12 +61,3 @@ def held_beside(con: duckdb.DuckDBPyConnection) -> int:
         [(own,)] = con.execute("SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory()").fetchall()
         return pages * getpagesize() - int(own)
     return 0
-
-
-def parse_bytes(memory: str) -> int:
-    """Bytes in '512MB', '2 GiB' or '1000000'. Raises UsageError that shows the right form."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", memory)
-    unit = _UNITS.get(match.group(2).upper()) if match else None
-    if match is None or unit is None:
-        raise UsageError(f"{memory!r} is not an amount of memory", next_step="write for example 512MB or 2GB")
-    return int(float(match.group(1)) * unit)

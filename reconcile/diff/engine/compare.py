@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from plumbline.connect.machine import threads_within
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.budget import Budget, held_beside
@@ -30,7 +31,6 @@ from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
 from plumbline.reconcile.diff.engine.side_view import describe, first_line
 from plumbline.reconcile.relations.diff import DRIFT
 
-_BYTES_PER_THREAD = 110 * 10**6  # to read a row group of wide Parquet and write one; less made reads fail
 _COLUMNS_AT_ONCE = 20
 CLASSES = ("mismatch", "missing", "extra", "duplicate")
 
@@ -138,7 +138,7 @@ def _settle(con: duckdb.DuckDBPyConnection, temp_dir: Path | None, budget: Budge
     """Keep DuckDB within the budget, and its spills in `temp_dir`."""
     con.execute(f"SET memory_limit = '{budget.duckdb_bytes}B'")
     [(threads,)] = con.execute("SELECT current_setting('threads')").fetchall()
-    con.execute(f"SET threads = {max(1, min(int(threads), budget.duckdb_bytes // _BYTES_PER_THREAD))}")
+    con.execute(f"SET threads = {threads_within(budget.duckdb_bytes, int(threads))}")
     con.execute("SET preserve_insertion_order = false")
     [(folder,)] = con.execute("SELECT current_setting('temp_directory')").fetchall()
     if temp_dir is not None and folder != str(temp_dir):  # once it has spilled, DuckDB refuses even the same one
