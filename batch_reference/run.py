@@ -72,6 +72,7 @@ def run(
     refuse_archive_of_theirs(contract, "batch run", "write output.batch_table by a query of your own over that archive")
     lake = Lake.open(home, contract.catalog)
     owners.refuse_other_writer(lake, contract, owners.BATCH)
+    owners.refuse_rows_of_theirs(lake, contract)
     archives = {name: _archive_snapshot(lake, name, source) for name, source in contract.sources.items()}
     properties = _properties(contract, time_range, archives)
     table = contract.output.batch_table

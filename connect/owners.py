@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 OWNER, SOURCE = "plumbline.owner", "plumbline.archived-source"
 STREAM, BATCH, ARCHIVE = "stream_table", "batch_table", "archive"
+BATCH_MARK = "plumbline.range.from"
+"""Each commit of a batch run has it in its summary."""
 TAKE = "plumbline stream take-archive CONTRACT"
 
 
@@ -66,6 +68,22 @@ def refuse_other_writer(lake: Lake, contract: Contract, part: str) -> None:
             f"{table} is the {owner['part']} of contract {owner['contract']}: two writers would mix their rows in it",
             where=contract.place(("output", part)) or f"output.{part}",
             next_step=f"name another table as output.{part}",
+        )
+
+
+def refuse_rows_of_theirs(lake: Lake, contract: Contract) -> None:
+    """Raise UsageError when, beside a job of the team's own, the batch table holds rows that no batch run wrote: it is
+    their reference. The first batch run would take it for its own, as it has no owner, and replace those rows."""
+    table = contract.output.batch_table
+    if contract.job is None or not lake.exists(table):
+        return
+    found = lake.load_now(table)
+    said = [snapshot.summary.additional_properties for snapshot in found.snapshots() if snapshot.summary]
+    if said and _owner(found) is None and not any(BATCH_MARK in each for each in said):
+        raise UsageError(
+            f"{table} holds rows that no batch run of Plumbline wrote; a batch run would replace them",
+            where=contract.place(("output", BATCH)) or f"output.{BATCH}",
+            next_step="compare with them as they are by `plumbline reconcile CONTRACT`, or name a new table",
         )
 
 

@@ -22,6 +22,7 @@ from plumbline.contract.errors import ContractError, UsageError
 from plumbline.contract.kinds import SPELLINGS
 from plumbline.contract.model import Contract
 from plumbline.contract.secrets import BLOCKS, keep
+from plumbline.contract.unfilled import refuse_unfilled
 from plumbline.contract.yaml_lines import Places
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -74,6 +75,7 @@ def parse(text: str, name: str = "<contract>", environment: Mapping[str, str] | 
         what = f"a contract has at most {MOST_CHARACTERS:,} characters; this file has more"
         raise ContractError(what, where=name, next_step="check that it is the right file")
     node, lines = _compose(text, name), dict[Path_, int]()
+    refuse_unfilled(node, name)
     try:
         body = _plain(node, (), lines, name, environment or {})
     except RecursionError:

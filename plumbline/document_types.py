@@ -6,15 +6,24 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-Template = Literal["starter", "flights"]
-"""A contract to start from."""
+Template = Literal["starter", "flights", "table"]
+"""A contract to start from; the last is drafted from tables."""
+
+
+class PlaceToFillIn(TypedDict):
+    """A line of a draft that has to be filled in: its number, its text, and what belongs there."""
+
+    line: int
+    text: str
+    what: str
 
 
 class InitDocument(TypedDict):
-    """What `plumbline init --json` prints."""
+    """What `plumbline init --json` prints. Of a draft, made from tables, with the places that are to be filled in."""
 
     path: str
     template: Template
+    fill_in: NotRequired[list[PlaceToFillIn]]
 
 
 class JarsDocument(TypedDict):

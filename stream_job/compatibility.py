@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.errors import UsageError
 from plumbline.contract.fields import decimal_digits
 from plumbline.contract.lineage import EVENT_TIME
@@ -27,6 +28,7 @@ def with_checkpoint(contract: Contract, home: Home) -> list[str]:
 def with_tables(contract: Contract, lake: Lake) -> list[str]:
     """How the existing output tables will grow, in words. Raises UsageError for a column that cannot follow.
 
+    Of a job of the team's own none of ours grows its table; nor a batch table that only a query of theirs can fill.
     Columns made by SQL are left out: their types show when the job starts.
     """
     from plumbline.connect.table_growth import taken_away
@@ -34,7 +36,9 @@ def with_tables(contract: Contract, lake: Lake) -> list[str]:
 
     said = []
     wanted = _known_columns(contract)
-    for table in (contract.output.stream_table, contract.output.batch_table):
+    ours = [contract.output.stream_table] if contract.job is None else []
+    ours += [] if archives_of_theirs(contract) else [contract.output.batch_table]
+    for table in ours:
         if not lake.exists(table):
             continue
         held = lake.load(table)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from plumbline.contract.errors import UsageError
 from plumbline.next_steps import note_contract
 from plumbline.options import home_option, json_option, memory_option
 from plumbline.output import emit, say
+from plumbline.properties import resolved_properties
 from plumbline.sections import Sectioned
 
 if TYPE_CHECKING:
@@ -27,26 +26,6 @@ SECTIONS = {
     "Where it is": ("contract_path", "catalog", "kafka", "home"),
     "What comes out": ("samples", "out", "as_json"),
 }
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-def _properties(_ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE, repeatable; `${NAME}` in a value is taken from the environment."""
-    found: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (equals and name.strip() and value.strip()):
-            raise UsageError(
-                f"{option.opts[0]} takes NAME=VALUE, not {name!r} alone", next_step=f"write {option.opts[0]} NAME=VALUE"
-            )
-        found[name.strip()] = _VARIABLE.sub(_variable, value.strip())
-    return found
-
-
-def _variable(match: re.Match[str]) -> str:
-    if match[1] not in os.environ:
-        raise UsageError(f"environment variable {match[1]} is not set", next_step=f"export {match[1]}=…")
-    return os.environ[match[1]]
 
 
 @click.command(
@@ -81,14 +60,14 @@ def _variable(match: re.Match[str]) -> str:
     "--catalog",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_properties,
+    callback=resolved_properties,
     help="Property of the catalog: type=rest, uri=https://… ${NAME} is read from the environment. Repeatable.",
 )
 @click.option(
     "--kafka",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_properties,
+    callback=resolved_properties,
     help="Property of the Kafka client: bootstrap.servers=host:9092. Repeatable.",
 )
 @click.option("--samples", type=click.IntRange(0), default=20, metavar="N", help="Stretches of each kind to show: 20.")

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from plumbline.batch_reference import run as batch_reference
 from plumbline.cli import cli
 from plumbline.connect import owners
 from plumbline.connect.home import Home
@@ -225,3 +226,31 @@ def test_a_recovery_names_the_archivers_of_its_own_contract_only(lake: Lake, hom
         con.execute(f"CREATE TABLE {side}_index AS SELECT 1 AS partition")
     past = Past(Pins(con, lake, second, TimeRange(), {}, (), "1GB", None, Windows(())), None, None, (), ({}, {}))
     assert without_checkpoint(past, second, Exchange(job)) == ["orders"]
+
+
+@pytest.mark.parametrize(
+    ("job", "said", "owned", "refused"),
+    [
+        pytest.param(True, {}, False, True, id="rows of a query of their own"),
+        pytest.param(
+            True, {"plumbline.range.from": "open"}, False, False, id="rows of a batch run before there were owners"
+        ),
+        pytest.param(True, {}, True, False, id="a table of ours"),
+        pytest.param(True, None, False, False, id="an empty table"),
+        pytest.param(False, {}, False, False, id="no job of their own"),
+    ],
+)
+def test_a_batch_run_replaces_no_rows_of_a_team_beside_its_job(
+    lake: Lake, home: Home, job: bool, said: dict[str, str] | None, owned: bool, refused: bool
+) -> None:
+    made = parse(yaml.safe_dump(body("a") | ({"job": {"kind": "other"}} if job else {})))
+    properties = owners.named(made, owners.BATCH) if owned else {}
+    lake.ensure_table("a.batch", ROWS, properties=properties)
+    if said is not None:
+        lake.append("a.batch", pa.Table.from_pylist([{"id": "1"}], schema=ROWS), said)
+    # The archives are not there: what is not refused for its rows stops at them.
+    with pytest.raises(
+        UsageError if refused else SetupError, match="a batch run would replace" if refused else "archive"
+    ):
+        batch_reference.run(made, home, TimeRange())
+    assert lake.load("a.batch").properties.get(owners.OWNER) == properties.get(owners.OWNER)

@@ -37,6 +37,22 @@ def test_the_error_names_its_line(old: str, new: str, at: str | None, what: str,
         assert caught.value.where == f"visits.yaml:{lines[-1]}"
 
 
+def test_a_draft_names_all_lines_that_are_not_filled_in() -> None:
+    text = changed("topic: site.views", "topic: FILL_IN").replace("view_id: view\n", "view_id: FILL_IN  # FILL_IN\n")
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if "FILL_IN" in line]
+    assert len(lines) == 2
+    with pytest.raises(ContractError) as caught:
+        parse(text, "visits.yaml", ENVIRONMENT)
+    assert f"FILL_IN stands on lines {lines[0]} and {lines[1]}" in str(caught.value)
+    assert caught.value.where == f"visits.yaml:{lines[0]}"
+    with pytest.raises(ContractError, match=r"FILL_IN stands on line 1 \[x.yaml:1\]"):
+        parse("FILL_IN: &a [*a]", "x.yaml")
+    assert (
+        parse(changed("topic: site.views", "topic: FILL_IN_2  # FILL_IN"), "visits.yaml", ENVIRONMENT).left.topic
+        == "FILL_IN_2"
+    )
+
+
 def test_two_tables_of_one_name_point_at_the_second() -> None:
     with pytest.raises(ContractError) as caught:
         parse(changed("archive: raw.buys", "archive: raw.views"), "visits.yaml", ENVIRONMENT)
