@@ -18,7 +18,7 @@ from plumbline.connect.catalog_answers import WAITS, catalog_error, may_pass
 from plumbline.connect.file_formats import refuse_unwritable
 from plumbline.connect.foreign_types import loaded
 from plumbline.connect.home import Home
-from plumbline.connect.opened_catalog import open_catalog, quick_looks
+from plumbline.connect.opened_catalog import open_catalog, other_names, quick_looks
 from plumbline.connect.table_growth import grown
 from plumbline.connect.table_schema import growth
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
@@ -268,6 +268,12 @@ class Lake:
 
     def _missing(self, identifier: str) -> SetupError:
         near = difflib.get_close_matches(identifier, self.tables(), 1, 0.4)
+        if others := self.with_retries(lambda: other_names(self.catalog(), identifier)):
+            return SetupError(
+                f"table {identifier} is in this database, but in the catalog named {' and '.join(others)}",
+                where=self.place,
+                next_step=f"Plumbline reads the catalog named {NAME}: let your job name its catalog so too",
+            )
         return SetupError(
             f"table {identifier} does not exist",
             where=self.place,

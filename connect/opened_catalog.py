@@ -62,6 +62,20 @@ def quick_looks(name: str, block: Mapping[str, str], catalog: Callable[[], Catal
     return sqlite_looks(name, patient(catalog_block.pyiceberg_properties(block)), catalog)
 
 
+def other_names(catalog: Catalog, identifier: str) -> list[str]:
+    """Under which names of catalogs an SQL database holds a table; one database may keep several catalogs."""
+    engine = getattr(catalog, "engine", None)
+    if engine is None:
+        return []
+    from pyiceberg.catalog.sql import IcebergTables
+    from sqlalchemy import select
+
+    space, _, name = identifier.rpartition(".")
+    there = IcebergTables.table_namespace == space, IcebergTables.table_name == name
+    with engine.connect() as connection:
+        return sorted(connection.execute(select(IcebergTables.catalog_name).where(*there)).scalars())
+
+
 def _tells_news(record: logging.LogRecord) -> bool:
     """Whether a line of PyIceberg's log is worth reading.
 

@@ -152,7 +152,7 @@ def _show(document: InitDocument, home: Home | None, console: Console) -> None:
     console.print(f"wrote {path}. These lines are to be filled in:")
     for place in document["fill_in"]:
         console.print(f"  {place['line']:>4}  {place['text']:<24} {place['what']}")
-    console.print(f"then next: plumbline check {shlex.quote(path)}{home.option if home else ''}")
+    console.print(f"when they are, next: plumbline check {shlex.quote(path)}{home.option if home else ''}")
 
 
 def _write(path: Path, text: str, force: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import yaml
+from pyiceberg.catalog.sql import SqlCatalog
 
 from plumbline.cli import run
 from plumbline.connect.tables import ARCHIVE_SCHEMA
@@ -290,6 +291,17 @@ def test_the_catalog_stands_in_the_draft_as_it_was_typed(
     lines, _ = with_tables.drafted(*options)
     assert '  uri: "${TEAM_CATALOG}"' in lines
     assert yaml.safe_load("\n".join(lines))["catalog"]["warehouse"] == str(lake)
+
+
+def test_a_table_of_another_catalog_in_the_database_is_told(with_tables: Stranger) -> None:
+    block = dict(with_tables.lake.block)
+    theirs = SqlCatalog("prod", uri=block["uri"], warehouse=block["warehouse"])
+    theirs.create_namespace("shop")
+    theirs.create_table("shop.takes", schema=pa.schema([("id", pa.string())]))
+    done = with_tables.init(table="shop.takes")
+    assert done.returncode == 3
+    assert "shop.takes is in this database, but in the catalog named prod" in done.stderr
+    assert "does not exist" in with_tables.init(table="shop.nothing").stderr
 
 
 def test_the_command_lists_what_is_to_be_filled_in(with_tables: Stranger) -> None:
