@@ -227,13 +227,14 @@ _ROW_IS_HELD = """
 def _nameless(known: Relation) -> str:
     """The event times of stream rows that do not say what they were made from, as jobs and tools of others write them.
 
-    Whether the stream holds a row of a record of that time is then unknown; a row without a time may be of any.
+    Whether the stream holds a row of a record of that time is then unknown; a row without a time may be of any. Such
+    jobs need not keep more than milliseconds.
     """
     untold = "_left_offset IS NULL AND _right_offset IS NULL"
     return f"""
         SELECT DISTINCT i.event_time FROM {INPUTS} i
-        JOIN (SELECT DISTINCT _event_time FROM {known} WHERE {untold}) s
-            ON s._event_time = i.event_time OR s._event_time IS NULL
+        JOIN (SELECT DISTINCT epoch_ms(_event_time) AS at FROM {known} WHERE {untold}) s
+            ON s.at = epoch_ms(i.event_time) OR s.at IS NULL
     """
 
 

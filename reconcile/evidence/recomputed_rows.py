@@ -74,10 +74,16 @@ def _types(pins: Pins, rows: Relation) -> dict[str, str]:
     return dict(zip(shown.columns, map(str, shown.types), strict=True))
 
 
+def left_key(pins: Pins) -> list[str]:
+    """The columns of the key that are fields of the left event."""
+    contract = pins.contract
+    mine = {c.name for c in contract.output_columns if c.source == contract.join.left and c.sql is None}
+    return [name for name in contract.output.key if name in mine]
+
+
 def group(pins: Pins, prefix: str, time: str) -> str:
     """SQL of what all rows of one left event have in common: its columns of the key, and its time in milliseconds."""
-    mine = {c.name for c in pins.contract.output_columns if c.source == pins.contract.join.left and c.sql is None}
-    names = [f"{prefix}{ident(name)}::VARCHAR" for name in pins.contract.output.key if name in mine]
+    names = [f"{prefix}{ident(name)}::VARCHAR" for name in left_key(pins)]
     return f"[{', '.join([*names, f'epoch_ms({time})::VARCHAR'])}]"
 
 
@@ -119,7 +125,7 @@ def _computed(pins: Pins, columns: Mapping[str, str], closed_until_us: int | Non
     """The rows of GROUPS as the stream's rules make them of the batch's; groups with other left records left out."""
     closed = "false" if closed_until_us is None else f"epoch_us(b.{EVENT_TIME}) <= {int(closed_until_us)}"
     out = ", ".join(f"coalesce({side[0]}.unread OR {side[0]}.late, false) AS plumbline_{side}_out" for side in SIDES)
-    kept = ", ".join([*map(ident, columns), *COORDINATES])
+    kept = ", ".join([*map(ident, columns), *COORDINATES, f"epoch_us({EVENT_TIME}) AS plumbline_us"])
     keeps = str(pins.contract.join.keeps_left and _can_be_padded(pins)).lower()
     return f"""
         WITH rows AS (
@@ -152,11 +158,16 @@ def _padded(pins: Pins, columns: Mapping[str, str]) -> str:
     """The columns of the unmatched row of a left record, by its matched rows, and its coordinates."""
     right = {column.name for column in pins.contract.output_columns if column.source == pins.contract.join.right}
     values = [f"NULL::{kind}" if name in right else f"any_value({ident(name)})" for name, kind in columns.items()]
-    return ", ".join([*values, "_left_partition", "_left_offset", "NULL", "NULL"])
+    return ", ".join([*values, "_left_partition", "_left_offset", "NULL", "NULL", f"epoch_us(any_value({EVENT_TIME}))"])
 
 
 def _recomputed(pins: Pins, columns: Mapping[str, str], read: Relation) -> str:
-    """The stream's rows of the groups that are as computed, with the coordinates of the computed rows."""
+    """The stream's rows of the groups that are as computed, with the coordinates of the computed rows.
+
+    Two events of one millisecond are told apart where the stream table has event times finer than that. Groups with a
+    row that is named or replayed, a value that the batch's type cannot hold, or a row twice in the batch are left out.
+    """
+    columns = {**columns, "plumbline_us": "BIGINT"}
     cast = ", ".join(
         f"TRY_CAST({ident(name)} AS {kind}) AS {ident(f'plumbline {name}')}" for name, kind in columns.items()
     )
@@ -166,13 +177,18 @@ def _recomputed(pins: Pins, columns: Mapping[str, str], read: Relation) -> str:
     same = ["s.plumbline_group = c.plumbline_group", "s.plumbline_turn = c.plumbline_turn"]
     same += [f"s.{ident(f'plumbline {n}')} IS NOT DISTINCT FROM c.{ident(f'plumbline {n}')}" for n in columns]
     told = ", ".join(f"c.{name} AS {name}" for name in COORDINATES)
-    scratch = f"{values}, plumbline_turn"
+    scratch = f"{values}, plumbline_turn, plumbline_us"
+    fits = " AND ".join(f"{ident(name)} IS NOT DISTINCT FROM {ident(f'plumbline {name}')}" for name in columns)
+    places = ", ".join(COORDINATES)
+    fine = read.any(pins.con, f"epoch_us({EVENT_TIME}) % 1000 <> 0")
+    moment, its = (f"epoch_us(s.{EVENT_TIME})", "plumbline_us") if fine else ("NULL::BIGINT", "NULL::BIGINT")
     return f"""
         WITH computed AS (
-            SELECT plumbline_group, {own}, {", ".join(COORDINATES)} FROM {COMPUTED}
+            SELECT plumbline_group, {own}, {places} FROM (SELECT * REPLACE ({its} AS plumbline_us) FROM {COMPUTED})
         ),
         held AS (
-            SELECT s.*, {_group(pins, "s")} AS plumbline_group, {cast} FROM {read} s
+            SELECT s.*, {_group(pins, "s")} AS plumbline_group, {cast}
+            FROM (SELECT s.*, {moment} AS plumbline_us FROM {read} s) s
             SEMI JOIN {GROUPS} g ON g.plumbline_group = {_group(pins, "s")}
         ),
         other AS (
@@ -180,6 +196,10 @@ def _recomputed(pins: Pins, columns: Mapping[str, str], read: Relation) -> str:
                 SELECT plumbline_group, {values}, 1 AS n FROM held
                 UNION ALL SELECT plumbline_group, {values}, -1 FROM computed
             ) GROUP BY plumbline_group, {values} HAVING sum(n) <> 0
+            UNION ALL
+            SELECT plumbline_group FROM held WHERE NOT ({UNNAMED} AND {REPLAY_ID} IS NULL AND {fits})
+            UNION ALL
+            SELECT plumbline_group FROM computed GROUP BY plumbline_group, {places} HAVING count(*) > 1
         )
         SELECT s.* EXCLUDE ({scratch}) REPLACE ({told})
         FROM (SELECT *, {turn.format("1")} FROM held) s

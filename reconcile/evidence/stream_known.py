@@ -9,6 +9,7 @@ from __future__ import annotations
 from plumbline.connect.sql_quoting import ident
 from plumbline.connect.their_columns import their_columns
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, RIGHT_OFFSET, SIDES
+from plumbline.reconcile.evidence.recomputed_rows import left_key
 from plumbline.reconcile.inputs.day_ranges import Elsewhere, Windows
 from plumbline.reconcile.inputs.lineage_types import column_types
 from plumbline.reconcile.inputs.pinned_views import Pins, output_view
@@ -29,7 +30,7 @@ def stream_known(pins: Pins, inputs: Relation) -> Relation:
     records, and a row that does not name its records by its key. Only these few are kept.
     """
     around, table = pins.around(pins.stream), pins.contract.output.stream_table
-    MAYBE_HELD.fill(pins.con, MAYBE_HELD.nothing)
+    MAYBE_HELD.fill(pins.con, _maybe_beside(pins, inputs))
     everything = pins.read_around.iceberg(EVENT_TIME) is None
     if everything or not inputs.any(pins.con, _SOUGHT) or not pins.has_moments(table):
         return around
@@ -37,8 +38,10 @@ def stream_known(pins: Pins, inputs: Relation) -> Relation:
     held = HELD_ELSEWHERE.fill(pins.con, _held(pins, inputs))
     if not held.any(pins.con):
         return around
-    if held.any(pins.con, f"{LEFT_OFFSET} IS NULL AND {RIGHT_OFFSET} IS NULL") and pins.stream_has_lineage:
-        MAYBE_HELD.fill(pins.con, f"SELECT DISTINCT i.id FROM {_untold_of_key(pins, inputs)}")
+    if held.any(pins.con, f"{LEFT_OFFSET} IS NULL AND {RIGHT_OFFSET} IS NULL"):
+        told = pins.stream_has_lineage
+        maybe = _untold_of_key(pins, inputs) if told else _untold_of_event(pins, inputs)
+        MAYBE_HELD.add(pins.con, f"SELECT DISTINCT i.id FROM {maybe}")
     return STREAM_KNOWN.fill(pins.con, f"FROM {around} UNION ALL BY NAME FROM {held}")
 
 
@@ -83,6 +86,27 @@ def _untold_of_key(pins: Pins, inputs: Relation) -> str:
         f"i.key.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in pins.contract.output.key
     )
     return f"{ELSEWHERE} s JOIN (SELECT * FROM {inputs} WHERE {_LACKING}) i ON {same} WHERE {_UNTOLD}"
+
+
+def _untold_of_event(pins: Pins, inputs: Relation) -> str:
+    """Where no row names its records: rows elsewhere without an event time (s), beside the missing rows (i) whose left
+    event has their columns of the key."""
+    same = [f"i.key.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in left_key(pins)]
+    on = " AND ".join([f"s.{EVENT_TIME} IS NULL", *same])
+    return f"{ELSEWHERE} s JOIN (SELECT * FROM {inputs} WHERE {_LACKING}) i ON {on} WHERE {_UNTOLD}"
+
+
+def _maybe_beside(pins: Pins, inputs: Relation) -> str:
+    """Missing rows beside a difference whose stream row does not name its records, and may be of the same left event:
+    by its columns of the key, and its time if it has one."""
+    same = [f"i.key.{ident(name)} IS NOT DISTINCT FROM d.key.{ident(name)}" for name in left_key(pins)]
+    same.append("coalesce(epoch_ms(d.stream_event_time) = epoch_ms(i.batch_event_time), true)")
+    return f"""
+        SELECT DISTINCT i.id FROM (SELECT * FROM {inputs} WHERE {_LACKING}) i
+        JOIN (SELECT * FROM {inputs} WHERE stream_count > batch_count OR class = 'mismatch') d
+            ON {" AND ".join(same)}
+        WHERE NOT d.stream_named AND d.id <> i.id
+    """
 
 
 def days_of_rows_outside(pins: Pins, findings: Relation) -> str:

@@ -6,12 +6,18 @@ job's event time is the contract's.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from plumbline.connect.sql_quoting import ident
-from plumbline.contract.lineage import SIDES
+from plumbline.contract.lineage import COORDINATES, SIDES
+from plumbline.reconcile.diff.engine.tolerance_sql import near
 from plumbline.reconcile.evidence import reported
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.inputs import ARCHIVES, LEDGER, READ, SPANS
 from plumbline.reconcile.relations.judge import FATE
+
+if TYPE_CHECKING:
+    from plumbline.contract.equality import Tolerance
 
 
 def unseen(pins: Pins) -> bool:
@@ -66,19 +72,34 @@ def contradicted(pins: Pins, *, fates: bool) -> bool:
 
 def _equal_to_late(pins: Pins, side: str) -> str:
     """The first row of a late record that the stream holds although it does not say so: more rows with such values than
-    the batch makes from records in time."""
-    shown = set(pins.con.sql(f"FROM {pins.stream} LIMIT 0").columns)
-    columns = [column.name for column in pins.contract.output_columns if column.name in shown]
+    the batch makes from records in time. Values agree as in the comparison; a row twice in the batch counts once."""
+    shown, tolerances = (
+        set(pins.con.sql(f"FROM {pins.stream} LIMIT 0").columns),
+        pins.contract.reconcile.as_tolerances(),
+    )
+    rules = {c.name: tolerances.get(c.name) for c in pins.contract.output_columns if c.name in shown}
+    columns = [name for name, rule in rules.items() if rule is None or not rule.ignore]
     values = ", ".join(map(ident, columns))
-    same = " AND ".join(f"r.{ident(name)} IS NOT DISTINCT FROM s.{ident(name)}" for name in columns)
+    same = " AND ".join(_agree(ident(name), rules[name]) for name in columns)
     late = f'LEFT JOIN {FATE[side]} f ON f.partition = _{side}_partition AND f."offset" = _{side}_offset AND f.late'
     return f"""
         WITH late AS (SELECT DISTINCT {values} FROM {pins.batch} {late} WHERE f.late),
         held AS (
-            SELECT {values}, -1 AS n FROM {pins.batch} {late} WHERE f.late IS NULL
-            UNION ALL SELECT {values}, 1 FROM {pins.stream}
+            SELECT {values}, ({", ".join(COORDINATES)}) AS made_from FROM {pins.batch} {late} WHERE f.late IS NULL
+            UNION ALL SELECT {values}, NULL FROM {pins.stream}
             WHERE _left_offset IS NULL AND _right_offset IS NULL AND _replay_id IS NULL
         )
         SELECT 1 FROM held s JOIN late r ON {same} GROUP BY {", ".join(f"r.{ident(name)}" for name in columns)}
-        HAVING sum(n) > 0 LIMIT 1
+        HAVING count(*) FILTER (made_from IS NULL) > count(DISTINCT made_from) LIMIT 1
     """
+
+
+def _agree(name: str, rule: Tolerance | None) -> str:
+    """SQL: a late row `r` and another one `s` have the same value in a column, as far as its tolerance tells."""
+    equal = f"r.{name} IS NOT DISTINCT FROM s.{name}"
+    if rule is None:
+        return equal
+    if rule.abs is None and rule.rel is None:
+        return f"(r.{name} IS NULL) = (s.{name} IS NULL)"
+    close = near(*(f"TRY_CAST({row}.{name} AS DOUBLE)" for row in "rs"), rule)
+    return f"({equal} OR coalesce({close}, false))"

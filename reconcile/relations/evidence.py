@@ -120,7 +120,8 @@ HELD_ELSEWHERE = Relation(
 MAYBE_HELD = Relation(
     "maybe_held",
     _KNOWN,
-    "differences whose batch row may be a stream row elsewhere that does not name its records: it has the key",
+    "differences whose batch row may be a stream row that does not name its records: elsewhere with its key, or in a "
+    "difference beside it, of its left event",
     "id BIGINT",
 )
 STREAM_KNOWN = Relation(

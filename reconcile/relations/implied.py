@@ -85,7 +85,7 @@ COMPUTED = Relation(
     "computed_rows",
     _RECOMPUTES,
     "the rows of those groups as the batch has them without what the stream dropped or had not read",
-    f"{_GROUP}, {_CHOICE.removeprefix('plumbline_row BIGINT, ')}",
+    f"{_GROUP}, {_CHOICE.removeprefix('plumbline_row BIGINT, ')}, plumbline_us BIGINT",
     "the compared columns",
     "TABLE",
 )
