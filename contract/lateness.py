@@ -36,9 +36,10 @@ def is_late(event_time_us: int, late_watermark_ms: int) -> bool:
     return event_time_us <= late_watermark_ms * 1_000
 
 
-def late_sql(event_us: str, late_watermark_ms: str) -> str:
-    """`is_late` as SQL over two expressions; NULL where one of them is."""
-    return f"{event_us} <= {late_watermark_ms} * 1000"
+def late_sql(event_us: str, late_watermark_ms: str, *, cut: bool = False) -> str:
+    """`is_late` as SQL over two expressions; NULL where one of them is. Of an event time that was `cut` to whole
+    milliseconds: whether it is late whatever was cut off."""
+    return f"{event_us} {'<' if cut else '<='} {late_watermark_ms} * 1000"
 
 
 def late_by_sql(event_us: str, late_watermark_ms: str) -> str:

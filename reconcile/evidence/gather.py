@@ -11,6 +11,7 @@ from plumbline.reconcile.evidence.stream_known import stream_known
 from plumbline.reconcile.inputs.epoch_spans import Progress, may_come
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.inputs.reports import QUERY
+from plumbline.reconcile.inputs.their_records import cut_to_ms
 from plumbline.reconcile.relations.evidence import EVIDENCE, INPUTS, MAYBE_HELD, PAIRS, RECORDS
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, SPANS, TAKEN
 from plumbline.reconcile.relations.relation import Relation
@@ -185,7 +186,7 @@ def _found(pins: Pins, progress: Progress, known: Relation, seen: Relation) -> s
     }
     noted = ", ".join(f"{'NULL' if mark is None else mark}::BIGINT AS {name}" for name, mark in marks.items())
     return f"""
-        WITH {_matched("left", known)}, {_matched("right", known)}, nameless AS ({_nameless(known)})
+        WITH {_matched(pins, "left", known)}, {_matched(pins, "right", known)}, nameless AS ({_nameless(known)})
         SELECT i.id, i.class, i.key, i.columns,
             CASE WHEN p.partition IS NOT NULL THEN true WHEN n.event_time IS NULL THEN false END AS stream_has_pair,
             {_ROW_IS_HELD} AS stream_holds_row,
@@ -247,9 +248,10 @@ def _held_by_stream(side: str) -> str:
         CASE WHEN {alias}."offset" IS NULL THEN {no} ELSE true END AS stream_knows_{side}"""
 
 
-def _matched(side: str, known: Relation) -> str:
+def _matched(pins: Pins, side: str, known: Relation) -> str:
     """Of one side's records: whether the stream holds a match of it, and whether all matches of the batch were late."""
     other = OTHER[side]
+    late = late_sql("o.event_us", "o.late_watermark_ms", cut=cut_to_ms(pins, other))
     return f"""
         matched_{side} AS (
             SELECT _{side}_partition AS partition, _{side}_offset AS "offset", count(_{other}_offset) > 0 AS has_other
@@ -259,7 +261,7 @@ def _matched(side: str, known: Relation) -> str:
         ),
         partners_{side} AS (
             SELECT p.partition, p."offset", 
-                bool_and(coalesce({late_sql("o.event_us", "o.late_watermark_ms")}, false)) AS all_late
+                bool_and(coalesce({late}, false)) AS all_late
             FROM {PAIRS["batch", side]} p LEFT JOIN {RECORDS[other]} o
                 ON o.partition = p.other_partition AND o."offset" = p.other_offset
             GROUP BY ALL
@@ -270,7 +272,7 @@ def _evidence(pins: Pins, progress: Progress, known: Relation, seen: Relation) -
     """What was found, judged by the late rule and the window rule."""
     keeps = {"left": pins.contract.join.keeps_left, "right": pins.contract.join.keeps_right}
     alone = {side: kept and pins.contract.stream.transform is None for side, kept in keeps.items()}
-    fates = ",\n".join(_fate(side) for side in SIDES)
+    fates = ",\n".join(_fate(side, cut=cut_to_ms(pins, side)) for side in SIDES)
     finals = ",\n".join(_final(side, keeps=keeps[side]) for side in SIDES)
     vanished = ",\n".join(_vanished(side, keeps=alone[side]) for side in SIDES)
     kept = ", ".join(f"{str(keeps[side]).lower()} AS {side}_kept" for side in SIDES)
@@ -305,10 +307,10 @@ def _apart(pins: Pins) -> str:
     )
 
 
-def _fate(side: str) -> str:
+def _fate(side: str, *, cut: bool) -> str:
     times = f"{side}_event_us", f"{side}_late_watermark_ms"
     return f"""
-        {late_sql(*times)} AS {side}_late,
+        {late_sql(*times, cut=cut)} AS {side}_late,
         NOT ({late_sql(*times)}) AS {side}_admitted,
         CASE WHEN {side}_late THEN {late_by_sql(*times)} END AS {side}_late_by_ms"""
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.lateness import late_sql
 from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.evidence.gather import OTHER
-from plumbline.reconcile.relations.evidence import CHECKED_REPORTS, PAIRS, REPORT_NOTES, REPORTED
+from plumbline.reconcile.relations.evidence import ARCHIVED_AT, CHECKED_REPORTS, PAIRS, REPORT_NOTES, REPORTED
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, PROGRESS, REPORTS, SPANS, STREAM, delivered
 
 if TYPE_CHECKING:
@@ -71,6 +72,24 @@ def check(pins: Pins) -> None:
     """Fill CHECKED_REPORTS of both sides: every report held against what is pinned."""
     for side in SIDES:
         CHECKED_REPORTS[side].fill(pins.con, _checked(pins, side))
+        if CHECKED_REPORTS[side].any(pins.con, f"state = '{OF_A_GAP}'"):
+            _look_at_other_times(pins, side)
+
+
+def _look_at_other_times(pins: Pins, side: str) -> None:
+    """Of what the archive lacks at the time of the report: whether it has the record at another time. One whose time
+    the archive could not read tells nothing."""
+    source, view = pins.contract.left if side == "left" else pins.contract.right, ARCHIVED_AT[side]
+    columns = ("topic", "partition", "offset", "event_time")
+    scan_archive(pins.con, pins.lake, source, pins.snapshots[source.archive], view=view.name, columns=columns)
+    pins.con.execute(
+        f"""
+        UPDATE {CHECKED_REPORTS[side]} AS r
+        SET state = CASE WHEN a.event_time IS NULL THEN '{UNCHECKED}' ELSE 'other_time' END
+        FROM (FROM {view} WHERE topic = {text(source.topic)}) a
+        WHERE r.state = '{OF_A_GAP}' AND a.partition = r.partition AND a."offset" = r."offset"
+        """
+    )
 
 
 def discredited(pins: Pins) -> bool:

@@ -29,6 +29,7 @@ from plumbline.reconcile.inputs.observed import ledger_is_its, newest_epochs, se
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.reports import ledger_of_progress, read_reports, written_until
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch
+from plumbline.reconcile.inputs.their_records import refuse_unfit_records
 from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
 from plumbline.reconcile.relations.inputs import ARCHIVES, AROUND, BATCH, LEDGER, STREAM, beside, delivered
 from plumbline.reconcile.relations.relation import Relation
@@ -223,6 +224,7 @@ def show(pins: Pins, read: Windows | None = None) -> Pins:
     note_taken(pins, delivered(STREAM if pins.reaches_out else pins.around(STREAM)))
     for side, source in zip(SIDES, (contract.left, contract.right), strict=True):
         archive_view(pins, ARCHIVES[side], side, pins.snapshots[source.archive])
+        refuse_unfit_records(pins, side)
     return pins
 
 

@@ -101,5 +101,5 @@ def _agree(name: str, rule: Tolerance | None) -> str:
         return equal
     if rule.abs is None and rule.rel is None:
         return f"(r.{name} IS NULL) = (s.{name} IS NULL)"
-    close = near(*(f"TRY_CAST({row}.{name} AS DOUBLE)" for row in "rs"), rule)
+    close = near(f"TRY_CAST(r.{name} AS DOUBLE)", f"TRY_CAST(s.{name} AS DOUBLE)", rule)
     return f"({equal} OR coalesce({close}, false))"

@@ -13,6 +13,7 @@ from plumbline.contract.ranges import from_micros
 from plumbline.reconcile.document import ONE_SIDED
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.inputs.their_records import cut_to_ms
 from plumbline.reconcile.judge.books import Page
 from plumbline.reconcile.judge.foreign_ledger import unseen
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, RIGHT_ARCHIVE, SPANS
@@ -71,7 +72,7 @@ def fates_known(pins: Pins, progress: Progress) -> bool:
 def tell_fates(pins: Pins) -> None:
     """Fill FATE of both sides. The ledger must be laid out."""
     for side in SIDES:
-        FATE[side].fill(pins.con, _fate(side))
+        FATE[side].fill(pins.con, _fate(side, cut=cut_to_ms(pins, side)))
 
 
 def summed(predictions: Iterable[Prediction]) -> Prediction:
@@ -79,11 +80,12 @@ def summed(predictions: Iterable[Prediction]) -> Prediction:
     return Prediction(*map(sum, zip((0, 0, 0, 0), *map(astuple, predictions), strict=True)))
 
 
-def _fate(side: str) -> str:
+def _fate(side: str, *, cut: bool) -> str:
     """The events of one side that are not simply in the join: `late`, or `unread` yet. Few, as a rule.
 
-    An event with several deliveries is in the join if one of them was read in time.
+    An event with several deliveries is in the join if one of them was read in time. `cut`: see `cut_to_ms`.
     """
+    late = late_sql("epoch_us(r.event_time)", "s.late_watermark_ms", cut=cut)
     return f"""
         WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
         newest AS (SELECT partition, end_offset AS read_until FROM {READ} WHERE side = '{side}'),
@@ -91,8 +93,7 @@ def _fate(side: str) -> str:
             SELECT coalesce(first_partition, r.partition) AS partition, coalesce(first_offset, r."offset") AS "offset",
                 first_offset IS NOT NULL AS copied,
                 r."offset" >= coalesce(read_until, 0) AS unread,
-                coalesce(r."offset" < s.end_offset AND {late_sql("epoch_us(r.event_time)", "s.late_watermark_ms")},
-                    false) AS late
+                coalesce(r."offset" < s.end_offset AND {late}, false) AS late
             FROM {ARCHIVES[side]} r
             LEFT JOIN {COPIES[side]} c ON c.partition = r.partition AND c."offset" = r."offset"
             ASOF LEFT JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset

@@ -240,6 +240,13 @@ CHECKED_REPORTS = per_side(
     "`sound`, `other_reason`, or how it is contradicted",
     f"{PLACE}, watermark_ms BIGINT, state VARCHAR",
 )
+ARCHIVED_AT = per_side(
+    "{side}_archived_at",
+    _REPORTED,
+    "all {side} records with their event times",
+    f"topic VARCHAR, {PLACE}, event_time {TIME}",
+    kind="VIEW",
+)
 REPORTED = per_side(
     "{side}_reported",
     _REPORTED,

@@ -60,6 +60,13 @@ PROGRESS = Relation(
     "side VARCHAR, partition INTEGER|BIGINT, epoch BIGINT, start_offset BIGINT, end_offset BIGINT, before BIGINT, "
     f"dropped BIGINT, found BIGINT, closed_until {TIME}, planned_at {TIME}, covered BOOLEAN",
 )
+THEIR_TOPICS = Relation(
+    "their_topics",
+    "inputs/their_records.py",
+    "the topic of each row of another tool's archive",
+    "topic VARCHAR",
+    kind="VIEW",
+)
 TURNS = Relation(
     "epoch_turns",
     _SPANS,

@@ -192,3 +192,43 @@ def test_the_contract_of_the_page_loads() -> None:
     assert made.left.archive_columns is not None
     assert made.job is not None
     assert made.job.progress == "ops.progress"
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "late"])
+def test_a_time_that_was_cut_to_the_watermark_may_have_been_in_time(lost: bool, make_world: MakeWorld) -> None:
+    """`x` at 0.4 ms after the watermark came in time and its row was lost; the archive keeps milliseconds. `y`, a
+    millisecond before, was late whatever was cut off."""
+    moment = 1 / 60_000_000
+    late = [show("x", 90 + 400 * moment), show("y", 90 - 1_000 * moment)]
+    world = stream_of(make_world(), late)
+    assert world.late == {"y": "left"}
+    if lost:
+        world.stream = [row for row in world.stream if row.left.name != "x"]
+    committed(with_their_archives(world, kind=MS), NEWEST)
+    world.reconcile()
+    assert world.told() == [("x", "missing unexplained")] * lost + [("y", "missing late_left")]
+
+
+def test_an_archive_with_two_records_at_one_place_is_refused(make_world: MakeWorld) -> None:
+    """As of a topic that was created anew."""
+    world = with_their_archives(late_and_lost(make_world))
+    committed(world, NEWEST)
+    rows = world.lake.load("raw.shows").scan().to_arrow()
+    again = [row | {"shown_at": row["shown_at"] + timedelta(minutes=1)} for row in rows.to_pylist()]
+    world.lake.append("raw.shows", pa.Table.from_pylist(again, schema=rows.schema))
+    with pytest.raises(ContractError, match=r"partition 0 offset 0 of t\.shows with two event times") as raised:
+        world.reconcile()
+    assert raised.value.next_step
+
+
+def test_an_archive_that_names_other_topics_only_is_refused(make_world: MakeWorld) -> None:
+    """Nothing of it would be there, and each record of the stream in a gap."""
+    world = with_their_archives(late_and_lost(make_world))
+    committed(world, NEWEST)
+    rows = world.lake.load("raw.shows").scan().to_arrow()
+    world.lake.load("raw.shows").overwrite(
+        pa.Table.from_pylist([row | {"_kafka_metadata_topic": "dc1.t.shows"} for row in rows.to_pylist()], rows.schema)
+    )
+    with pytest.raises(ContractError, match=r"of topic t\.shows, but of dc1\.t\.shows") as raised:
+        world.reconcile()
+    assert raised.value.next_step

@@ -11,6 +11,7 @@ import pytest
 
 from plumbline.contract.errors import ContractError
 from plumbline.contract.loader import parse
+from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.explain.explain import explain
 from tests.reconcile.causes.test_causes import stream_of
 from tests.reconcile.evidence.test_rows_elsewhere import append
@@ -225,3 +226,12 @@ def test_windows_are_not_open_where_the_job_does_not_say_how_far_it_closed_them(
     assert document["predicted"] is None
     assert "closing" in document["unknown"]["lacking"]
     assert document["unknown"]["causes"] == ["pending", "lost_output"]
+
+
+def test_a_report_with_a_time_of_the_range_of_a_record_beyond_it_is_no_gap(make_world: MakeWorld) -> None:
+    """`z` was shown on the day before: the archive has it, at another time."""
+    world = stream_of(make_world(), LATE)
+    ready(world, [*reports(world), of(world, "z", event_time=START + timedelta(minutes=5))])
+    document = world.reconcile(time_range=TimeRange(START, START.replace(day=2))).document
+    assert document["reports"]["wrong"] == {"other_time": 1}
+    assert "reported_late" not in document["causes"]
