@@ -71,15 +71,24 @@ def refuse_other_writer(lake: Lake, contract: Contract, part: str) -> None:
         )
 
 
-def refuse_rows_of_theirs(lake: Lake, contract: Contract) -> None:
-    """Raise UsageError when, beside a job of the team's own, the batch table holds rows that no batch run wrote: it is
-    their reference. The first batch run would take it for its own, as it has no owner, and replace those rows."""
+def reference_of_theirs(lake: Lake, contract: Contract) -> int | None:
+    """The current snapshot of a batch table that is the team's own reference, beside a job of their own: it holds rows,
+    and no batch run wrote them, or can write them from such archives."""
     table = contract.output.batch_table
     if contract.job is None or not lake.exists(table):
-        return
+        return None
     found = lake.load_now(table)
     said = [snapshot.summary.additional_properties for snapshot in found.snapshots() if snapshot.summary]
-    if said and _owner(found) is None and not any(BATCH_MARK in each for each in said):
+    ours = _owner(found) is not None or any(BATCH_MARK in each for each in said)
+    apart = any(source.archive_columns for source in contract.sources.values())
+    return found.metadata.current_snapshot_id if said and (apart or not ours) else None
+
+
+def refuse_rows_of_theirs(lake: Lake, contract: Contract) -> None:
+    """Raise UsageError for a batch table that is the team's own reference. The first batch run would take it for its
+    own, as it has no owner, and replace its rows."""
+    table = contract.output.batch_table
+    if reference_of_theirs(lake, contract) is not None:
         raise UsageError(
             f"{table} holds rows that no batch run of Plumbline wrote; a batch run would replace them",
             where=contract.place(("output", BATCH)) or f"output.{BATCH}",

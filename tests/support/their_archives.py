@@ -22,12 +22,16 @@ JOB = "\njob: {kind: other}\n"
 
 
 def contract(job: str = JOB, columns: str = COLUMNS) -> Contract:
+    return parse(contract_text(job, columns), "plays.yaml")
+
+
+def contract_text(job: str = JOB, columns: str = COLUMNS) -> str:
     """The world's contract of a team's own job, with their archives."""
     body = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer")
     for source, time in TIMES.items():
         named = columns.replace("TIME", time)
         body = body.replace(f"archive: raw.{source}", f"archive: raw.{source}\n    archive_columns: {named}")
-    return parse(body + job, "plays.yaml")
+    return body + job
 
 
 def with_their_archives(world: World, job: str = JOB, kind: pa.DataType = ZONED, place: pa.DataType = MS) -> World:
