@@ -34,7 +34,7 @@ def refuse_unfit_records(pins: Pins, side: str) -> None:
             f"{source.archive} holds partition {found[0]} offset {found[1]} of {source.topic} with two event times: "
             "which record that is nobody can say",
             where=pins.contract.place(_path(pins, side)) or source.archive,
-            next_step="if the topic was created anew, remove the records from before, or archive into a new table",
+            next_step="if the topic was recreated, remove the records from before, or archive into a new table",
         )
 
 

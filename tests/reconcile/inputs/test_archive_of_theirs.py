@@ -210,7 +210,7 @@ def test_a_time_that_was_cut_to_the_watermark_may_have_been_in_time(lost: bool, 
 
 
 def test_an_archive_with_two_records_at_one_place_is_refused(make_world: MakeWorld) -> None:
-    """As of a topic that was created anew."""
+    """As of a topic that was recreated."""
     world = with_their_archives(late_and_lost(make_world))
     committed(world, NEWEST)
     rows = world.lake.load("raw.shows").scan().to_arrow()
