@@ -29,6 +29,11 @@ from tests.support.world_rows import play, show
 QUIET: Any = SimpleNamespace(look=lambda: None, query=lambda name: None, ended=False, trouble=None, retries=0)
 
 
+def without_spark(**parts: Any) -> Any:
+    """Parts of a job whose queries do nothing."""
+    return SimpleNamespace(spark=None, equipped=None, **parts)
+
+
 def bad(offset: int) -> pa.Table:
     row = {"topic": "t.orders", "partition": 0, "offset": offset, "kafka_timestamp": datetime(2024, 3, 1, tzinfo=UTC)}
     return pa.Table.from_pylist([{**row, "quarantine_reason": "not_json"}], schema=ARCHIVE_SCHEMA)
@@ -41,7 +46,7 @@ def test_the_quarantine_grows_while_the_job_runs(tmp_path: Path, monkeypatch: py
     lake, job = Lake.open(home), JobFolder.of(contract, home)
     job.root.mkdir(parents=True)
     lake.ensure_table("raw.orders", ARCHIVE_SCHEMA)
-    parts: Any = SimpleNamespace(lake=lake, contract=contract, job=job, joins=True)
+    parts = without_spark(lake=lake, contract=contract, job=job, joins=True)
     running, stop = Service(parts, Life(), lambda message: None), threading.Event()
     thread = threading.Thread(target=running._watch, args=(QUIET, stop))
     thread.start()
@@ -61,7 +66,7 @@ def test_the_quarantine_grows_while_the_job_runs(tmp_path: Path, monkeypatch: py
 def test_publishing_takes_a_bounded_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, contract = Home.resolve(tmp_path), parse(TEXT)
     clock = iter((0.0, 30.0, 30.0))
-    parts: Any = SimpleNamespace(lake=Lake.open(home), contract=contract, job=JobFolder.of(contract, home))
+    parts = without_spark(lake=Lake.open(home), contract=contract, job=JobFolder.of(contract, home))
     running = Service(parts, Life(), lambda message: None)
     monkeypatch.setattr(service, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     monkeypatch.setattr(service.epochs, "publish", lambda *args: 0)
@@ -77,7 +82,7 @@ def test_late_rows_are_there_while_the_job_runs(tmp_path: Path, monkeypatch: pyt
     epochs = [show("a", 0), play("pa", "a", 5)], [show("b", 100), play("pb", "b", 100)], [], [show("late", 1)]
     grows = Grows(World.at(tmp_path).play(*epochs))
     world = grows.world
-    parts: Any = SimpleNamespace(
+    parts = without_spark(
         lake=Lake.open(world.home), contract=world.contract, job=JobFolder.of(world.contract, world.home), joins=True
     )
     parts.job.root.mkdir(parents=True)
@@ -109,7 +114,7 @@ def test_what_hinders_the_late_rows_does_not_end_the_job(
     error: Exception, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, contract = Home.resolve(tmp_path), parse(TEXT)
-    parts: Any = SimpleNamespace(lake=Lake.open(home), contract=contract, job=JobFolder.of(contract, home), joins=True)
+    parts = without_spark(lake=Lake.open(home), contract=contract, job=JobFolder.of(contract, home), joins=True)
     said = list[str]()
     running = Service(parts, Life(), said.append)
 
