@@ -68,8 +68,9 @@ def _told(value: str, kind: DuckDBPyType, depth: int) -> str | None:
 
 def _told_time(value: str, kind: DuckDBPyType) -> str:
     union = f"UNION(moment {kind}, far VARCHAR)"
+    at = f"{value}::TIMESTAMPTZ" if str(kind) == "TIMESTAMPTZ_NS" else value  # of which DuckDB knows no isinf
     return (
-        f"CASE WHEN isinf({value}) OR year({value}) NOT BETWEEN 1 AND 9999"
+        f"CASE WHEN isinf({at}) OR year({at}) NOT BETWEEN 1 AND 9999"
         f" THEN union_value(far := {value}::VARCHAR)::{union}"
         f" WHEN {value} IS NOT NULL THEN union_value(moment := {value})::{union} END"
     )
