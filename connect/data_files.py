@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from plumbline.connect.lake import Lake
 from plumbline.connect.pinned import unless_current
+from plumbline.connect.table_plan import plan_files
 from plumbline.contract.ranges import TimeRange
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def data_files(lake: Lake, identifier: str, snapshot_id: int | None, column: str
     plan = table.scan(row_filter=times.iceberg(column) or "true", snapshot_id=wanted)
     schema = plan.projection()
     field = schema.find_field(column)
-    return Files(schema.model_dump_json(), tuple(_data_file(task, field) for task in plan.plan_files()))
+    return Files(schema.model_dump_json(), tuple(_data_file(task, field) for task in plan_files(plan, identifier)))
 
 
 def _data_file(task: FileScanTask, field: NestedField) -> DataFile:

@@ -17,6 +17,7 @@ from plumbline.connect.machine import MEMORY, parse_bytes, threads_within
 from plumbline.connect.object_store import store_error
 from plumbline.connect.sql_quoting import ident
 from plumbline.connect.table_growth import refuse_retyped
+from plumbline.connect.table_plan import plan_files
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _parsed(row_filter: str) -> BooleanExpression:
 
 def _tasks(plan: DataScan, identifier: str) -> list[FileScanTask]:
     try:
-        tasks = list(plan.plan_files())
+        tasks = plan_files(plan, identifier)
     except (FileNotFoundError, ValueError) as error:
         raise SetupError(f"{identifier} is unreadable: {error}", where=identifier) from None
     refuse_unread_files(tasks, identifier)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.table_plan import plan_files
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,7 +48,7 @@ def commit_of(
     if snapshot_id is None:
         return None
     wanted = "true" if moment is None else f"{column} == '{moment.isoformat()}'"
-    plan = table.scan(row_filter=wanted, snapshot_id=snapshot_id).plan_files()
+    plan = plan_files(table.scan(row_filter=wanted, snapshot_id=snapshot_id), ".".join(table.name()))
     files = [task.file.file_path for task in plan][:MOST_FILES]
     local = {place: path for path in files if (place := _local(path)) is not None}
     path = _with_row(con, local, where) if local else None
