@@ -13,6 +13,8 @@ from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
 from plumbline.expectations.rules import ROW_COUNT, Rule, spell_bounds
 
+NEVER = -1
+"""An upper bound that no count of rows keeps."""
 MAX = "expect_column_max_to_be_between"
 
 
@@ -37,12 +39,12 @@ def fresh(contract: Contract, column: str, span: TimeRange, now: datetime) -> It
 def proportion(contract: Contract, batch_rows: int) -> Iterator[Rule]:
     """The stream has about as many rows as the batch table has in the same range."""
     low, high = contract.expectations.stream_to_batch or (None, None)
-    bounds = {
-        "min_value": _rows(low, batch_rows, math.ceil),
-        "max_value": _rows(high, batch_rows, math.floor),
-    }
+    least, most = _rows(low, batch_rows, math.ceil), _rows(high, batch_rows, math.floor)
     if contract.expectations.stream_to_batch is not None:
         why = f"expectations.stream_to_batch {spell_bounds(low, high)}, of {batch_rows:,} batch rows"
+        if least is not None and most is not None and least > most:  # 0.5 of 1 row; Great Expectations refuses such bounds
+            least, most, why = None, NEVER, f"{why}: no number of rows is within"
+        bounds = {"min_value": least, "max_value": most}
         yield Rule(ROW_COUNT, bounds, why, observed="count(*)", of_all=True)
 
 

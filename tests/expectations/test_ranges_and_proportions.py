@@ -39,6 +39,15 @@ def test_the_stream_has_its_share_of_the_batch_rows(bounds: str, holds: bool, ho
     assert one["why"] == f"expectations.stream_to_batch {bounds}, of 8 batch rows"
 
 
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_a_share_that_no_number_of_rows_has_fails(rows: int, home: Home, fill: Fill) -> None:
+    fill([row(n) for n in range(rows)])
+    fill([row(0)], table="joined.batch")
+    one = found(home, "stream_to_batch: [0.5, 0.5]")
+    assert (one["expectation"], one["observed"], one["success"]) == (COUNT, rows, False)
+    assert one["why"] == "expectations.stream_to_batch [0.5, 0.5], of 1 batch rows: no number of rows is within"
+
+
 def test_the_share_is_of_the_range(home: Home, fill: Fill) -> None:
     fill(good())
     fill([*good(), row(100)], table="joined.batch")
