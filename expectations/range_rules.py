@@ -42,7 +42,7 @@ def proportion(contract: Contract, batch_rows: int) -> Iterator[Rule]:
     least, most = _rows(low, batch_rows, math.ceil), _rows(high, batch_rows, math.floor)
     if contract.expectations.stream_to_batch is not None:
         why = f"expectations.stream_to_batch {spell_bounds(low, high)}, of {batch_rows:,} batch rows"
-        if least is not None and most is not None and least > most:  # 0.5 of 1 row; Great Expectations refuses such bounds
+        if least is not None and most is not None and least > most:  # Great Expectations refuses such bounds
             least, most, why = None, NEVER, f"{why}: no number of rows is within"
         bounds = {"min_value": least, "max_value": most}
         yield Rule(ROW_COUNT, bounds, why, observed="count(*)", of_all=True)

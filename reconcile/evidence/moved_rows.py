@@ -9,6 +9,7 @@ from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE
 from plumbline.reconcile.diff.engine.canonical import is_wide
 from plumbline.reconcile.diff.engine.compared_column import sort_key
+from plumbline.reconcile.inputs.day_ranges import day_sql
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.evidence import DIFFERING, FINDING_IDS, MOVED, MOVED_KEYS, UNEVEN_DAYS
 from plumbline.reconcile.relations.relation import Relation
@@ -39,8 +40,8 @@ def _uneven(pins: Pins, differences: Relation) -> str:
     plain, packed = (f"hash(hash({', '.join(parts)}))" for parts in _hashable(pins, differences))
     return f"""
         SELECT d AS {_DAY} FROM (
-            SELECT date_trunc('day', _event_time) AS d, sum({plain}) AS h FROM {pins.batch} GROUP BY d
-            UNION ALL SELECT date_trunc('day', _event_time), -sum({plain}) FROM {pins.stream} GROUP BY 1
+            SELECT {day_sql(EVENT_TIME)} AS d, sum({plain}) AS h FROM {pins.batch} GROUP BY d
+            UNION ALL SELECT {day_sql(EVENT_TIME)}, -sum({plain}) FROM {pins.stream} GROUP BY 1
             UNION ALL SELECT date_trunc('day', batch_event_time), -sum(batch_count * {packed}::HUGEINT)
             FROM {differences} WHERE batch_count > 0 GROUP BY 1
             UNION ALL SELECT date_trunc('day', stream_event_time), sum(stream_count * {packed}::HUGEINT)
@@ -70,13 +71,13 @@ def _moved(pins: Pins, differences: Relation) -> str:
     """Per key and day: how many more equal rows the batch table has than the stream table, where not as many."""
     key = pins.contract.output.key
     plain, packed = (", ".join(prefix + ident(name) for name in key) for prefix in ("", "key."))
-    day = "date_trunc('day', {})".format
     rows = [
-        f"SELECT {plain}, {day('_event_time')} AS {_DAY}, {sign}count(*) AS {_COUNT} FROM {view} GROUP BY ALL"
+        f"SELECT {plain}, {day_sql(EVENT_TIME)} AS {_DAY}, {sign}count(*) AS {_COUNT} FROM {view} GROUP BY ALL"
         for view, sign in ((pins.batch, ""), (pins.stream, "-"))
     ]
     rows += [
-        f"SELECT {packed}, {day(f'{table}_event_time')}, {sign}{table}_count FROM {differences} WHERE {table}_count > 0"
+        f"SELECT {packed}, {day_sql(f'{table}_event_time')}, {sign}{table}_count "
+        f"FROM {differences} WHERE {table}_count > 0"
         for table, sign in (("batch", "-"), ("stream", ""))
     ]
     return f"""
@@ -118,7 +119,7 @@ def _too_many(pins: Pins, differences: Relation, rows: Relation, table: str, sig
         SELECT r.*, row_number() OVER (PARTITION BY {keys} ORDER BY {places}, _event_time) AS {_PLACE}
         FROM (
             SELECT r.* FROM {rows} r JOIN {MOVED_KEYS} m
-                ON {same} AND date_trunc('day', r._event_time) IS NOT DISTINCT FROM m.{_DAY}
+                ON {same} AND {day_sql("r._event_time")} IS NOT DISTINCT FROM m.{_DAY}
             WHERE {sign} * m.{_COUNT} > 0
             QUALIFY row_number() OVER (
                 PARTITION BY {keys}, m.{_DAY}

@@ -18,7 +18,7 @@ from plumbline.contract.identity import rows_condition
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 from plumbline.reconcile.evidence.gather import OTHER
-from plumbline.reconcile.inputs.day_ranges import Windows
+from plumbline.reconcile.inputs.day_ranges import Windows, day_sql
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.evidence import (
     HELD_NOW,
@@ -192,7 +192,7 @@ def _taken(pins: Pins, side: str) -> Intake:
 def _window(pins: Pins, side: str) -> str:
     """SQL of the window that a record is counted in: see `piece`."""
     low_ms = pins.within_ms[0] if side == "right" else 0
-    day = f"date_trunc('day', event_time - INTERVAL '{low_ms} milliseconds')"
+    day = day_sql("event_time", low_ms)
     if pins.time_range.end is None:
         return day
     newest = spell_time(pins.time_range.end - timedelta(microseconds=1))

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from plumbline.contract.ranges import TimeRange
 
 DAY = timedelta(days=1)
+FAR_US = 9 * 10**18
+"""Farther from 1970 than any bound of a join may move a time without leaving 64 bits."""
 BEFORE_ALL = "0002-01-01T00:00:00+00:00"
 """A bound that skips every file. Not the calendar's first moment: PyIceberg looks at the partition before the bound."""
 
@@ -82,6 +84,21 @@ class Elsewhere:
     def iceberg(self, column: str) -> str | None:
         """A PyIceberg row filter; rows without a time count whatever they are."""
         return self.rows and f"{column} is null or {self.rows}"
+
+
+def day_sql(time: str, less_ms: int = 0) -> str:
+    """SQL of the UTC day, a TIMESTAMPTZ, of a timestamp that is `less_ms` before the column `time`; NULL of NULL.
+
+    `date_trunc` says the same, but asks the calendar of the time zone for each row: a tenth of a CPU second per million
+    rows (DuckDB 2.0), five times what the arithmetic costs. It is asked where that has no answer: infinity, the ends of
+    time.
+    """
+    us, then = f"epoch_us({time})", time
+    if less_ms:
+        us = f"CASE WHEN {us} BETWEEN -{FAR_US} AND {FAR_US} THEN {us} - {less_ms * 1000} END"
+        then = f"{time} - INTERVAL '{less_ms} milliseconds'"
+    quick = f"make_timestamptz(epoch_us(date_trunc('day', make_timestamp({us}))))"
+    return f"coalesce({quick}, date_trunc('day', {then}))"
 
 
 def days_of(time_range: TimeRange) -> dict[datetime, TimeRange]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.ranges import from_micros, spell_time
 from plumbline.reconcile.causes import registry
+from plumbline.reconcile.inputs.day_ranges import day_sql
 
 if TYPE_CHECKING:
     from plumbline.contract.findings import Cause, Class
@@ -151,10 +153,10 @@ def _rows(pins: Pins, timed: bool) -> list[tuple[int | None, int, int]]:
         f"""
         SELECT {_DAY if timed else _NO_DAY}, sum(batch)::BIGINT, sum(stream)::BIGINT
         FROM (
-            SELECT date_trunc('day', _event_time) AS "window", count(*) AS batch, 0 AS stream
+            SELECT {day_sql(EVENT_TIME)} AS "window", count(*) AS batch, 0 AS stream
             FROM {pins.batch} GROUP BY 1
             UNION ALL
-            SELECT date_trunc('day', _event_time) AS "window", 0 AS batch, count(*) AS stream
+            SELECT {day_sql(EVENT_TIME)} AS "window", 0 AS batch, count(*) AS stream
             FROM {pins.stream} GROUP BY 1
         )
         GROUP BY ALL

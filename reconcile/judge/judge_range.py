@@ -12,7 +12,7 @@ from plumbline.contract.ranges import from_micros, micros
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.evidence.differing_rows import Differing
 from plumbline.reconcile.evidence.quarantine import Intake, Taken
-from plumbline.reconcile.inputs.day_ranges import days_of
+from plumbline.reconcile.inputs.day_ranges import day_sql, days_of
 from plumbline.reconcile.inputs.pinned_views import Pins, show
 from plumbline.reconcile.judge.attribution import AT_ONCE
 from plumbline.reconcile.judge.books import Books, Page, keep, total
@@ -183,6 +183,6 @@ def _findings(pins: Pins, attributed: Relation, day: datetime) -> bytes:
 def _replayed(pins: Pins) -> dict[datetime | None, int]:
     """Stream rows that a replay published, per day."""
     found = pins.con.execute(
-        f"SELECT epoch_us(date_trunc('day', {EVENT_TIME})), count({REPLAY_ID}) FROM {pins.stream} GROUP BY 1"
+        f"SELECT epoch_us({day_sql(EVENT_TIME)}), count({REPLAY_ID}) FROM {pins.stream} GROUP BY 1"
     ).fetchall()
     return {None if day_us is None else from_micros(day_us): int(count) for day_us, count in found}

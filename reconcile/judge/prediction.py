@@ -11,6 +11,7 @@ from plumbline.contract.lateness import late_sql
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros
 from plumbline.reconcile.document import ONE_SIDED
+from plumbline.reconcile.inputs.day_ranges import day_sql
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.inputs.their_records import cut_to_ms
@@ -21,6 +22,10 @@ from plumbline.reconcile.relations.judge import FATE
 
 if TYPE_CHECKING:
     from plumbline.reconcile.judge.document_types import Predicted
+
+
+BLOCK = 4096
+"""So many offsets share one bound of their watermarks."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +88,33 @@ def summed(predictions: Iterable[Prediction]) -> Prediction:
 def _fate(side: str, *, cut: bool) -> str:
     """The events of one side that are not simply in the join: `late`, or `unread` yet. Few, as a rule.
 
-    An event with several deliveries is in the join if one of them was read in time. `cut`: see `cut_to_ms`.
+    An event with several deliveries is in the join if one of them was read in time. `cut`: see `cut_to_ms`. Whose time
+    is beyond every watermark of its block of offsets is not late: few are left to be placed in their epoch.
     """
     late = late_sql("epoch_us(r.event_time)", "s.late_watermark_ms", cut=cut)
     return f"""
         WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
         newest AS (SELECT partition, end_offset AS read_until FROM {READ} WHERE side = '{side}'),
-        found AS (
-            SELECT coalesce(first_partition, r.partition) AS partition, coalesce(first_offset, r."offset") AS "offset",
-                first_offset IS NOT NULL AS copied,
-                r."offset" >= coalesce(read_until, 0) AS unread,
-                coalesce(r."offset" < s.end_offset AND {late}, false) AS late
+        highest AS (
+            SELECT partition, block, max(late_watermark_ms) AS late_watermark_ms
+            FROM (
+                SELECT *, unnest(range(start_offset // {BLOCK}, (end_offset - 1) // {BLOCK} + 1)) AS block FROM spans
+            ) GROUP BY ALL
+        ),
+        suspects AS (
+            SELECT r.partition, r."offset", r.event_time, first_partition, first_offset,
+                r."offset" >= coalesce(read_until, 0) AS unread
             FROM {ARCHIVES[side]} r
             LEFT JOIN {COPIES[side]} c ON c.partition = r.partition AND c."offset" = r."offset"
-            ASOF LEFT JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
             LEFT JOIN newest n ON n.partition = r.partition
+            LEFT JOIN highest s ON s.partition = r.partition AND s.block = r."offset" // {BLOCK}
+            WHERE r."offset" >= coalesce(read_until, 0) OR first_offset IS NOT NULL OR {late}
+        ),
+        found AS (
+            SELECT coalesce(first_partition, r.partition) AS partition, coalesce(first_offset, r."offset") AS "offset",
+                first_offset IS NOT NULL AS copied, unread,
+                coalesce(r."offset" < s.end_offset AND {late}, false) AS late
+            FROM suspects r ASOF LEFT JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
         )
         SELECT partition, "offset", bool_and(unread) AS unread, NOT bool_and(unread) AS late
         FROM found WHERE unread OR late OR copied GROUP BY ALL HAVING bool_and(unread OR late)
@@ -108,13 +125,12 @@ def _predicted(pins: Pins, progress: Progress) -> str:
     """Each record's late and unread partners decide which rows come, counted per day. Without a fate a record is in
     the join. Rows around those that are read only decide about them.
     """
-    join, job = pins.contract.join, pins.contract.job
-    padded = job is not None and job.late_left == "padded"
-    keeps_left, keeps_right = (str(keeps).lower() for keeps in (join.keeps_left, join.keeps_right))
-    left_open = f"NOT left_closed AND left_matched = 0 AND {keeps_left}"
-    right_open = f"NOT right_closed AND right_matched = 0 AND {keeps_right}"
     return f"""
         WITH rows AS ({_rows(pins, progress)}),
+        doubtful AS (
+            SELECT _left_partition, _left_offset, _right_partition, _right_offset FROM rows
+            WHERE left_unread OR left_late OR right_unread OR right_late
+        ),
         lefts AS ({_side("left")}),
         rights AS ({_side("right")}),
         decided AS (
@@ -123,27 +139,37 @@ def _predicted(pins: Pins, progress: Progress) -> str:
             LEFT JOIN lefts ON lefts.partition = _left_partition AND lefts."offset" = _left_offset
             LEFT JOIN rights ON rights.partition = _right_partition AND rights."offset" = _right_offset
         ),
-        fates AS (
-            SELECT row_time, CASE
-                WHEN left_unread THEN 'pending'
-                WHEN left_late AND {str(padded).lower()} AND NOT has_right THEN 'written'
-                WHEN left_late AND has_right AND (right_unread AND {keeps_right} OR NOT right_late AND {right_open})
-                    THEN 'pending'
-                WHEN left_late THEN 'late_left'
-                WHEN right_unread THEN 'pending'
-                WHEN right_late THEN CASE WHEN has_left AND {left_open} THEN 'pending' ELSE 'late_right' END
-                WHEN has_left AND has_right THEN 'written'
-                WHEN has_left AND left_closed OR has_right AND right_closed THEN 'written'
-                ELSE 'pending' END AS fate
-            FROM decided WHERE in_range
-            UNION ALL {_padded(padded)}
-            UNION ALL {_unmatched("left", join.keeps_left, pins)}
-            UNION ALL {_unmatched("right", join.keeps_right, pins)}
-        )
-        SELECT epoch_us(date_trunc('day', row_time)),
+        fates AS ({_fates(pins)})
+        SELECT epoch_us({day_sql("row_time")}),
             count(*) FILTER (fate = 'written'), count(*) FILTER (fate = 'late_left'),
             count(*) FILTER (fate = 'late_right'), count(*) FILTER (fate = 'pending')
         FROM fates GROUP BY 1
+    """
+
+
+def _fates(pins: Pins) -> str:
+    """What becomes of each batch row, and the rows without a partner that the stream writes in place of lost ones."""
+    join, job = pins.contract.join, pins.contract.job
+    padded = job is not None and job.late_left == "padded"
+    keeps_left, keeps_right = (str(keeps).lower() for keeps in (join.keeps_left, join.keeps_right))
+    left_open = f"NOT left_closed AND left_matched = 0 AND {keeps_left}"
+    right_open = f"NOT right_closed AND right_matched = 0 AND {keeps_right}"
+    return f"""
+        SELECT row_time, CASE
+            WHEN left_unread THEN 'pending'
+            WHEN left_late AND {str(padded).lower()} AND NOT has_right THEN 'written'
+            WHEN left_late AND has_right AND (right_unread AND {keeps_right} OR NOT right_late AND {right_open})
+                THEN 'pending'
+            WHEN left_late THEN 'late_left'
+            WHEN right_unread THEN 'pending'
+            WHEN right_late THEN CASE WHEN has_left AND {left_open} THEN 'pending' ELSE 'late_right' END
+            WHEN has_left AND has_right THEN 'written'
+            WHEN has_left AND left_closed OR has_right AND right_closed THEN 'written'
+            ELSE 'pending' END AS fate
+        FROM decided WHERE in_range
+        UNION ALL {_padded(padded)}
+        UNION ALL {_unmatched("left", join.keeps_left, pins)}
+        UNION ALL {_unmatched("right", join.keeps_right, pins)}
     """
 
 
@@ -180,14 +206,16 @@ def _right_times(pins: Pins) -> str:
 
 
 def _side(side: str) -> str:
-    """Each record of one side that is in the join: how many rows it is part of, and its window."""
+    """Each record of one side that is in the join and has a partner that may not be: how many rows it is part of, and
+    its window."""
     other = "right" if side == "left" else "left"
     time = "row_time" if side == "left" else "coalesce(right_time, row_time)"
     return f"""
         SELECT _{side}_partition AS partition, _{side}_offset AS "offset",
             count(*) FILTER (has_{other} AND NOT {other}_unread AND NOT {other}_late) AS matched,
             bool_or(has_{other}) AS paired, any_value({side}_closed) AS closed, any_value({time}) AS event_time
-        FROM rows WHERE has_{side} AND NOT {side}_unread AND NOT {side}_late GROUP BY ALL
+        FROM rows SEMI JOIN doubtful USING (_{side}_partition, _{side}_offset)
+        WHERE has_{side} AND NOT {side}_unread AND NOT {side}_late GROUP BY ALL
     """
 
 
