@@ -46,6 +46,14 @@ def _is_inside(side: SideView, name: str) -> bool:
     return bool(spelled) and inside(spelled, side.clashes) == name
 
 
+def clashing_fields(kind: pa.DataType) -> frozenset[str]:
+    """The folded names that several fields of one struct in the type have, however deep: DuckDB renames all but one,
+    by their order."""
+    fields = [kind.field(n) for n in range(kind.num_fields)]
+    own = clashing(field.name for field in fields) if pa.types.is_struct(kind) else frozenset()
+    return own.union(*(clashing_fields(field.type) for field in fields))
+
+
 def of_files(names: Sequence[Sequence[str]]) -> tuple[list[list[str]], frozenset[str]]:
     """The names inside of each file's columns, and the clashes; what no file holds in two spellings has the first."""
     clashes = frozenset[str]().union(*map(clashing, names))

@@ -6,6 +6,7 @@ its end nothing else is left. Its types round numbers, and decide day and month 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections import defaultdict
@@ -17,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from plumbline.connect.sql_quoting import ident, literal_path, text
+from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL
 from plumbline.reconcile.diff.engine.case_names import folded, of_files
 from plumbline.reconcile.diff.engine.folder_keys import FolderKey, key_columns, lacking_keys
@@ -29,12 +31,16 @@ _QUOTE = '"'
 _HEADER_BYTES = 1 << 20
 _WHOLE = ("BIGINT", "HUGEINT", "BIGNUM")
 _DAY = r"\d{4}-\d{1,2}-\d{1,2}"
-_MOMENTS = {
+_FORMS = {
     "DATE": rf"\s*{_DAY}\s*",
     "TIMESTAMP": rf"\s*{_DAY}([ T]\d{{1,2}}:\d\d(:\d\d(\.\d+)?)?)?\s*",
     "TIMESTAMP WITH TIME ZONE": rf"\s*{_DAY}[ T]\d{{1,2}}:\d\d(:\d\d(\.\d+)?)?.*",
+    "BOOLEAN": r"(?i)\s*(true|false|t|f)\s*",
+    **dict.fromkeys(_WHOLE, r"\s*[-+]?[0-9]+\s*"),
 }
-"""Year first: the only spelling of a day that is the same everywhere. Any other one stays text."""
+"""The spellings that are of a type; a column with any other one stays text. A day is written year first, the only
+spelling that is the same everywhere. DuckDB also takes `yes` for a truth value and `0x1F` for a number: names, maybe.
+"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Form:
         columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in self.names)
         return (
             f"read_csv([{listed}], auto_detect = false, header = {self.header}, delim = {text(self.delimiter)}, "
-            f"quote = {text(_QUOTE)}, escape = {text(self.escape)}, columns = {{{columns}}}, hive_partitioning = false)"
+            f"quote = {text(_QUOTE)}, escape = {text(self.escape)}, columns = {{{columns}}}, "
+            "hive_partitioning = false, allow_quoted_nulls = false)"
         )
 
 
@@ -91,20 +98,37 @@ def _texts(files: Files, forms: Sequence[Form], keys: Mapping[str, FolderKey]) -
 def _sniffed(con: duckdb.DuckDBPyConnection, path: str) -> tuple[Form, dict[str, str]]:
     """The form of a file, and the types that DuckDB takes from all of its rows."""
     header, delimiter = _header(path)
+    if not header:
+        raise UsageError(
+            f"{path!r} is empty: it has not even a header", next_step="leave it out, or write it with its header"
+        )
     sniff = f"{text(literal_path(path))}, delim = {text(delimiter)}, quote = {text(_QUOTE)}, skip = 0, comment = ''"
     try:
         [(escape, has_header, columns)] = con.execute(
             f'SELECT "Escape", "HasHeader", "Columns" FROM sniff_csv({sniff}, null_padding = false, sample_size = -1)'
         ).fetchall()
-    except duckdb.Error:
+    except duckdb.Error as error:
         names = tuple(f"column{n}" for n in range(len(header) or 1))
-        con.execute(f"SELECT count(*) FROM {Form(delimiter, _QUOTE, True, names).rows([path])}").fetchall()
+        try:
+            con.execute(f"SELECT count(*) FROM {Form(delimiter, _QUOTE, True, names).rows([path])}").fetchall()
+        except duckdb.Error as told:
+            raise _of_mixed_ends(path, told) from error
         raise
     names = tuple(column["name"] for column in columns)
     if has_header and len(header) == len(names):
-        names = tuple(map(_spelled, names, header))
+        spelled = tuple(map(_spelled, names, header))
+        names = spelled if len(set(spelled)) == len(spelled) else names
     form = Form(delimiter, _QUOTE if escape == "(empty)" else escape, has_header, names)
     return form, {name: column["type"] for name, column in zip(names, columns, strict=True)}
+
+
+def _of_mixed_ends(path: str, error: duckdb.Error) -> Exception:
+    """The error, told where DuckDB names a state of its own only."""
+    if "state machine" not in str(error):
+        return error
+    return SetupError(
+        f"the lines of {path!r} do not all end alike (LF, CR LF, CR)", next_step="write it with one end of line"
+    )
 
 
 def _spelled(name: str, header: str) -> str:
@@ -115,9 +139,19 @@ def _spelled(name: str, header: str) -> str:
 def _header(path: str) -> tuple[list[str], str]:
     """The fields of the first line, and the delimiter that makes the most of it."""
     with pa.input_stream(path, compression="detect") as stream:
-        begin = stream.read(_HEADER_BYTES).decode("utf-8-sig", "replace")
-    lines = [next(filter(None, csv.reader(io.StringIO(begin), delimiter=d)), []) for d in _DELIMITERS]
+        begin = stream.read(_HEADER_BYTES)
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UsageError(f"{path!r} is UTF-16", next_step="write it as UTF-8")
+    rows = begin.decode("utf-8-sig", "replace")
+    lines = [_first_line(rows, delimiter) for delimiter in _DELIMITERS]
     return max(zip(lines, _DELIMITERS, strict=True), key=lambda found: len(found[0]))
+
+
+def _first_line(rows: str, delimiter: str) -> list[str]:
+    try:
+        return next(filter(None, csv.reader(io.StringIO(rows, newline=""), delimiter=delimiter)), [])
+    except csv.Error:  # a field longer than Python takes, of a line that another delimiter divides
+        return [rows]
 
 
 def _candidate(
@@ -134,7 +168,7 @@ def _candidate(
 
 
 def _has_value(con: duckdb.DuckDBPyConnection, name: str, path: str, form: Form) -> bool:
-    rows = f"SELECT 1 FROM {form.rows([path])} WHERE {ident(name)} IS NOT NULL LIMIT 1"
+    rows = f"SELECT 1 FROM {form.rows([path])} WHERE nullif({ident(name)}, '') IS NOT NULL LIMIT 1"
     return bool(con.execute(rows).fetchall())
 
 
@@ -143,11 +177,15 @@ def _types(con: duckdb.DuckDBPyConnection, texts: str, candidates: Mapping[str, 
 
     One more look at all rows, for what DuckDB's candidates do not tell.
     """
-    looks = {name: _look(ident(name), kind) for name, kind in candidates.items()}
+    values = {name: _value(name, kind) for name, kind in candidates.items()}
+    looks = {name: _look(values[name], kind) for name, kind in candidates.items()}
     [row] = con.execute(f"SELECT {', '.join(looks.values())} FROM {texts}").fetchall()
-    return {
-        name: _chosen(ident(name), candidates[name], seen) for (name, _), seen in zip(looks.items(), row, strict=True)
-    }
+    return {name: _chosen(name, candidates[name], seen) for (name, _), seen in zip(looks.items(), row, strict=True)}
+
+
+def _value(name: str, kind: str) -> str:
+    """SQL of a column's text. A quoted `""` is the empty text, of which a number or time has none."""
+    return ident(name) if kind == "VARCHAR" else f"nullif({ident(name)}, '')"
 
 
 def _look(column: str, kind: str) -> str:
@@ -157,24 +195,25 @@ def _look(column: str, kind: str) -> str:
         part = f"length(split_part(trim({column}), '.', 2))"
         whole = f"length(ltrim(split_part(ltrim(trim({column}), '+-'), '.', 1), '0'))"
         return f"(bool_and({is_double(column)}), bool_and({plain}), max({whole}), max({part}))"
-    if kind in _MOMENTS:
-        return f"bool_and(regexp_full_match({column}, {text(_MOMENTS[kind])}))"
+    if kind in _FORMS:
+        return f"bool_and(regexp_full_match({column}, {text(_FORMS[kind])}))"
     return f"count({column})"
 
 
-def _chosen(column: str, kind: str, seen: Any) -> tuple[str, str]:
+def _chosen(name: str, kind: str, seen: Any) -> tuple[str, str]:
+    column = _value(name, kind)
     if kind == "DOUBLE":
         exact, plain, whole, part = seen
         if exact:
             return f"{column}::DOUBLE", kind
         if not plain:
-            return column, "VARCHAR"
+            return ident(name), "VARCHAR"
         width, scale = max(1, whole + part), part
         if width <= MAX_DECIMAL:
             return f"{column}::DECIMAL({width},{scale})", "DECIMAL"
         return of_plain(column), "digits"
-    if kind in _MOMENTS and not seen:
-        return column, "VARCHAR"
+    if kind in _FORMS and not seen:
+        return ident(name), "VARCHAR"
     if kind == "VARCHAR":
         return (column if seen else "NULL"), kind
     return f"{column}::{kind}", kind

@@ -12,7 +12,7 @@ import pyarrow as pa
 from plumbline.connect.sql_quoting import column, ident
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL
-from plumbline.reconcile.diff.engine.case_names import of_files
+from plumbline.reconcile.diff.engine.case_names import clashing_fields, of_files
 from plumbline.reconcile.diff.engine.side_view import SideView, describe, first_line
 
 
@@ -20,7 +20,7 @@ def as_arrow(source: Any) -> pa.Table:
     """A table or frame as a pyarrow Table; a pandas index is not a column."""
     try:
         return _exact(_taken_over(source))
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise UsageError(
             f"{type(source).__name__} cannot be compared: {first_line(error)}",
             next_step="give a path, a pyarrow Table, a pandas, polars or Spark frame whose columns each have one type",
@@ -32,6 +32,12 @@ def open_frame(con: duckdb.DuckDBPyConnection, source: Any, view: str) -> SideVi
     table = as_arrow(source)
     if not table.column_names:
         raise UsageError(f"a {type(source).__name__} without columns is given", next_step="give both sides columns")
+    for field in table.schema:
+        if clashing_fields(field.type):
+            raise UsageError(
+                f"column {field.name!r} of the frame has fields whose names differ in case only, or not at all",
+                next_step="rename them, or leave the column out of the frame",
+            )
     try:
         [names], clashes = of_files([table.column_names])
         con.register(view, table.rename_columns(names) if clashes else table)

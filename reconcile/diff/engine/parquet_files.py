@@ -20,7 +20,7 @@ from plumbline.connect.parquet import parquet_rows
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL, by_value
-from plumbline.reconcile.diff.engine.case_names import of_files
+from plumbline.reconcile.diff.engine.case_names import clashing_fields, of_files
 from plumbline.reconcile.diff.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
 from plumbline.reconcile.diff.engine.number_text import of_plain
 from plumbline.reconcile.diff.engine.paths import Files
@@ -124,7 +124,14 @@ def _scale(kind: Any) -> int:
 
 
 def _check_nested(name: str, found: dict[pa.DataType, str]) -> None:
-    """Refuse what lies in a list, map or struct and would be rounded: there no text can take its place."""
+    """Refuse what lies in a list, map or struct and would be rounded: there no text can take its place. And fields that
+    DuckDB would take for each other's."""
+    if len(found) > 1 and any(map(clashing_fields, found)):
+        raise UsageError(
+            f"column {name!r} has fields whose names differ in case only, and not the same type in all files",
+            where=", ".join(list(found.values())[:2]),
+            next_step="rename them, write the files without the column, or compare them one by one",
+        )
     leaves = {path: dict(_numbers_in(kind)) for kind, path in found.items()}
     for path, one in leaves.items():
         if any(_common([kind]) for kind in one.values()):
@@ -152,7 +159,7 @@ def _refused(name: str, path: str, other: str) -> UsageError:
     return UsageError(
         f"column {name!r} holds numbers inside lists, maps or structs that have no common type without rounding",
         where=path if path == other else f"{path}, {other}",
-        next_step="compare the files one by one, leave the column out with --columns, or cast it in the files",
+        next_step="cast the column in the files, write them without it, or compare them one by one",
     )
 
 

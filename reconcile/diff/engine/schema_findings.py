@@ -40,7 +40,7 @@ def _finding(name: str, left: Any, right: Any) -> Finding | None:
         return Finding(name, ONLY_RIGHT, None, str(right))
     if right is None:
         return Finding(name, ONLY_LEFT, str(left), None)
-    if left == right or {left.id, right.id} <= {"varchar", "enum"}:
+    if (left == right and _fields(left) == _fields(right)) or {left.id, right.id} <= {"varchar", "enum"}:
         return None  # an enum is how text is stored, not another type
     return Finding(name, _kind(left, right), str(left), str(right))
 
@@ -56,6 +56,12 @@ def _kind(left: Any, right: Any) -> str:
     if left.id == right.id == "decimal" and left.children[1] != right.children[1]:
         return DECIMAL_SCALE
     return TYPE
+
+
+def _fields(kind: Any) -> list[Any]:
+    """The names of the fields in a type, however deep: to DuckDB the types of fields `A` and `a` are one."""
+    parts = kind.children if kind.id in ("struct", "map") else kind.children[:1] if is_list(kind) else ()
+    return [(name, _fields(part)) for name, part in parts]
 
 
 def _one_sided(left: Any, right: Any) -> bool:

@@ -121,3 +121,33 @@ def test_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         pq.write_table(rows, tmp_path / f"{name}.parquet")
     assert run(["diff", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), "--key", "id"]) == 1
     assert "v=OTHER" in capsys.readouterr().out
+
+
+def nested(names: str, *values: int) -> pa.Table:
+    fields = pa.StructArray.from_arrays([pa.array([value]) for value in values], list(names))
+    return pa.table({"id": [1], "v": fields})
+
+
+@pytest.mark.parametrize("form", [as_parquet, as_table], ids=["Parquet", "Iceberg"])
+def test_fields_of_a_struct_are_never_taken_for_each_other(form: object, tmp_path: Path) -> None:
+    places = [tmp_path / name for name in "abcd"]
+    for place in places:
+        place.mkdir()
+    rows = [nested("Aa", 1, 2), nested("aA", 1, 2), nested("A", 1), nested("Aa", 1, 3)]
+    ours, crossed, alone, other = (form(t, p) for t, p in zip(rows, places, strict=True))  # type: ignore[operator]
+    home = Home.resolve(tmp_path)
+    assert plumbline.diff(ours, ours, "id", home=home).clean
+    assert plumbline.diff(ours, other, "id", home=home).summary["columns"] == {"v": 1}
+    for theirs in (crossed, alone):
+        found = plumbline.diff(ours, theirs, "id", home=home)
+        assert [told["finding"] for told in found.summary["schema"]] in (["incomparable"], ["fields"])
+        assert not found.clean
+
+
+def test_such_fields_in_a_frame_or_in_files_of_several_types_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="column 'v' of the frame has fields whose names differ in case only"):
+        plumbline.diff(nested("Aa", 1, 2), nested("Aa", 1, 2), "id")
+    for number, names in enumerate(("Aa", "aA")):
+        pq.write_table(nested(names, 1, 2), tmp_path / f"{number}.parquet")
+    with pytest.raises(UsageError, match="column 'v' has fields whose names differ in case only"):
+        plumbline.diff(tmp_path, tmp_path, "id")

@@ -73,6 +73,11 @@ def counts(tmp_path: Path, left: str, right: str) -> dict[str, int]:
         ("1e-400", "0.0"),
         ("12345678901234567890e-5", "12345678901234567891e-5"),
         ("007", "7"),
+        ("0x10", "16"),
+        ("0x1F", "0x1f"),
+        ("0b11", "3"),
+        ("yes", "true"),
+        ("no", "n"),
         ("2020-01-01T00:00:00Z", "2020-01-01T00:00:01Z"),
     ],
 )
@@ -158,7 +163,7 @@ def test_a_line_that_does_not_fit_the_header_is_refused_with_the_reason(
 @pytest.mark.parametrize(
     "content",
     [
-        "id,v\r\n1,a\r\n", "id;v\n1;a\n", "id\tv\n1\ta\n", "\ufeffid,v\n1,a\n", "id,v\n\n1,a\n\n",
+        "id,v\r\n1,a\r\n", "id,v\r1,a\r", "id;v\n1;a\n", "id\tv\n1\ta\n", "\ufeffid,v\n1,a\n", "id,v\n\n1,a\n\n",
         '"id","v"\n"1","a"\n', "id|v\n1|a\n",
     ],
 )  # fmt: skip
@@ -184,3 +189,39 @@ def test_a_packed_csv(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "a.csv.gz", "wt") as packed:
         packed.write("id;v\n1;0.5\n")
     assert plumbline.diff(tmp_path / "a.csv.gz", pa.table({"id": [1], "v": [0.5]}), "id").clean
+
+
+def test_a_name_that_the_header_has_twice(tmp_path: Path) -> None:
+    assert counts(tmp_path, "id,v,v\n1,a,b\n", "id,v,v\n1,a,c\n") == {"mismatch": 1}
+    assert counts(tmp_path, "id,v,v,V\n1,a,b,c\n", "id,v,v,V\n1,a,b,c\n") == {"match": 1}
+
+
+def test_quotes_around_nothing_are_the_empty_text_and_no_number(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"id","n","t"\n"1","","a"\n"2","5",""\n')
+    rows = pa.table({"id": [1, 2], "n": [None, 5], "t": ["a", ""]})
+    assert plumbline.diff(tmp_path / "a.csv", rows, "id").clean
+    assert counts(tmp_path, 'id,v\n1,""\n2,a\n', "id,v\n1,\n2,a\n") == {"mismatch": 1, "match": 1}
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "1.csv").write_text('id,n\n1,""\n')
+    (tmp_path / "more" / "2.csv").write_text("id,n\n2,5\n")
+    assert plumbline.diff(tmp_path / "more", rows.drop_columns(["t"]), "id").clean
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        (b"", 2, "is empty: it has not even a header"),
+        (b"\n\n", 2, "is empty: it has not even a header"),
+        ("id,v\n1,a\n".encode("utf-16"), 2, "is UTF-16. Next: write it as UTF-8"),
+        (b"id,v\r\n1,a\n2,b\r\n", 3, "do not all end alike"),
+        (",".join("x" * 20_000 + str(n) for n in range(10)).encode() + b"\n", 2, "have no column in common"),
+    ],
+    ids=["nothing", "no line", "UTF-16", "several ends of line", "a header of 200,000 characters"],
+)
+def test_what_is_no_csv_for_the_engine_is_told(
+    content: bytes, code: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("id,v\n1,a\n")
+    (tmp_path / "b.csv").write_bytes(content)
+    assert run(["diff", str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--key", "id"]) == code
+    assert message in capsys.readouterr().err

@@ -42,6 +42,12 @@ def test_nan_of_pandas_is_not_a_number(tmp_path: Path) -> None:
         assert plumbline.diff(file, frame, "k").comparison.counts["mismatch"] == 1
 
 
+def test_whole_numbers_beyond_arrow_are_refused_by_name() -> None:
+    frame = pd.DataFrame({"k": [1], "v": [2**70]})
+    with pytest.raises(UsageError, match="DataFrame cannot be compared"):
+        plumbline.diff(frame, frame, "k")
+
+
 def test_nan_that_could_be_either_is_refused_by_name(tmp_path: Path) -> None:
     file = written(tmp_path, [0.5, NAN, None])
     with pytest.raises(UsageError, match="column 'v' of the pandas frame has NaN for NULL and for NaN"):

@@ -35,6 +35,17 @@ FINDINGS = {
         "[MAP {1: {'a': 1}}]", "[MAP {1: {'a': 1, 'b': 2}}]", "fields",
         "MAP(INTEGER, STRUCT(a INTEGER))[]", "MAP(INTEGER, STRUCT(a INTEGER, b INTEGER))[]",
     ),
+    "fields whose names differ in case only": (
+        "{'A': 1}", "{'a': 2}", "incomparable", "STRUCT(A INTEGER)", "STRUCT(a INTEGER)",
+    ),
+    "a deep field whose name differs in case only": (
+        "[{'a': {'X': 1, 'y': 1}}]", "[{'a': {'x': 2, 'y': 1}}]", "fields",
+        "STRUCT(a STRUCT(X INTEGER, y INTEGER))[]", "STRUCT(a STRUCT(x INTEGER, y INTEGER))[]",
+    ),
+    "a field of a map's values whose name differs in case only": (
+        "MAP {1: {'A': 1, 'b': 1}}", "MAP {1: {'a': 2, 'b': 1}}", "fields",
+        "MAP(INTEGER, STRUCT(A INTEGER, b INTEGER))", "MAP(INTEGER, STRUCT(a INTEGER, b INTEGER))",
+    ),
     "fields in another order": (
         "{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}", "type",
         "STRUCT(a INTEGER, b INTEGER)", "STRUCT(b INTEGER, a INTEGER)",
