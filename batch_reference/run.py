@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
+from plumbline.batch_reference.aggregate import aggregated, whole_windows
 from plumbline.batch_reference.own_query import own_rows
 from plumbline.connect import owners
 from plumbline.connect.file_formats import AS_PARQUET
 from plumbline.connect.user_code import reference_query, transformed
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
+from plumbline.contract.aggregate import moment_column
 from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.avro import HEADER_ID_SQL, UNNAMED_SQL, lost_headers
 from plumbline.contract.durations import milliseconds
@@ -63,12 +65,15 @@ def run(
 ) -> BatchDocument:
     """Compute the reference rows with event time in `time_range` and replace that range of the batch table.
 
+    Of an aggregate: all windows that the range touches, as a whole.
+
     Returns `{"table", "range", "snapshot_id", "rows", "archives", "changed"}`. Repeating a range on the same archive
     snapshots changes nothing. Raises SetupError when a source has no archive yet.
     """
     from plumbline.connect.lake import Lake
     from plumbline.connect.spark import session
 
+    time_range = whole_windows(contract, time_range)
     refuse_archive_of_theirs(contract, "batch run", "write output.batch_table by a query of your own over that archive")
     lake = Lake.open(home, contract.catalog)
     owners.refuse_other_writer(lake, contract, owners.BATCH)
@@ -91,13 +96,16 @@ def run(
 def reference(spark: SparkSession, contract: Contract, time_range: TimeRange, archives: dict[str, int]) -> DataFrame:
     """The reference rows of the range from the archive at the given snapshots, with lineage.
 
-    They are those of the contract's join, or of a query of the team's own over the same views.
+    They are those of the contract's join, of its aggregate (without lineage), or of a query of the team's own over the
+    same views.
     """
     raws = {
         name: spark.read.option("versionAsOf", str(archives[name])).table(f"lake.{source.archive}")
         for name, source in contract.sources.items()
     }
-    joined = _joined(spark, contract, time_range, raws)
+    joined = _joined(spark, contract.rows, time_range, raws)
+    if contract.output.aggregate is not None:
+        return aggregated(contract, joined)
     query = reference_query(contract)
     if query is None:
         file = transform_file(contract)
@@ -107,18 +115,24 @@ def reference(spark: SparkSession, contract: Contract, time_range: TimeRange, ar
     return own_rows(spark, contract, query, time_range, joined)
 
 
-def refuse_wrong_sql(spark: SparkSession, contract: Contract) -> None:
-    """Raise ContractError for SQL of the contract that the reference cannot compute, own query included."""
+def refuse_wrong_sql(spark: SparkSession, contract: Contract) -> dict[str, str]:
+    """Raise ContractError for SQL of the contract that the reference cannot compute, own query included.
+
+    Returns the joined rows' columns with their types.
+    """
     from plumbline.connect.analysis import empty, typed_as_json
     from plumbline.connect.analysis import refuse_wrong_sql as refuse
 
     contract = typed_as_json(contract)
     archive = {"partition": "int", "offset": "bigint", "kafka_timestamp": "timestamp", "event_time": "timestamp"}
     nothing = dict.fromkeys(contract.sources, empty(spark, **archive, value="binary"))
-    refuse(spark, contract, lambda one: _joined(spark, one, TimeRange(), nothing))
+    refuse(spark, contract.rows, lambda one: _joined(spark, one, TimeRange(), nothing))
+    joined = _joined(spark, contract.rows, TimeRange(), nothing)
+    aggregated(contract, joined)
     query = reference_query(contract)
     if query is not None:
-        own_rows(spark, contract, query, TimeRange(), _joined(spark, contract, TimeRange(), nothing))
+        own_rows(spark, contract, query, TimeRange(), joined)
+    return dict(joined.dtypes)
 
 
 def _joined(spark: SparkSession, contract: Contract, time_range: TimeRange, raws: Mapping[str, DataFrame]) -> DataFrame:
@@ -179,10 +193,10 @@ def replace_range(
 
     table = contract.output.batch_table
     rows = _as_table(lake, contract, rows)
-    aligned = align(time_range, contract.output.partition_by)
+    aligned, moment = align(time_range, contract.output.partition_by), moment_column(contract)
     everything = rows
     if aligned != time_range:
-        kept = spark.table(f"lake.{table}").where(aligned.sql(EVENT_TIME)).where(f"NOT ({time_range.sql(EVENT_TIME)})")
+        kept = spark.table(f"lake.{table}").where(aligned.sql(moment)).where(f"NOT ({time_range.sql(moment)})")
         everything = rows.unionByName(kept)
     writer = everything.writeTo(f"lake.{table}").option("isolation-level", "serializable").options(**AS_PARQUET)
     snapshot = lake.load(table).current_snapshot()
@@ -190,7 +204,7 @@ def replace_range(
         writer = writer.option("validate-from-snapshot-id", str(snapshot.snapshot_id))
     for name, value in properties.items():
         writer = writer.option(f"snapshot-property.{name}", value)
-    writer.overwrite(F.expr(aligned.sql(EVENT_TIME)))
+    writer.overwrite(F.expr(aligned.sql(moment)))
 
 
 def align(time_range: TimeRange, partition_by: str) -> TimeRange:
@@ -286,7 +300,7 @@ def _as_table(lake: Lake, contract: Contract, rows: DataFrame) -> DataFrame:
     from plumbline.connect.frames import arrow_schema, fitted
 
     table, unit, schema = contract.output.batch_table, contract.output.partition_by, arrow_schema(rows)
-    partition = None if unit == "none" else (unit, EVENT_TIME)
+    partition = None if unit == "none" else (unit, moment_column(contract))
     owned = owners.named(contract, owners.BATCH)
     lake.ensure_table(table, schema, partition, {"write.distribution-mode": "hash", **owned})
     owners.claim(lake, contract, owners.BATCH)
@@ -317,7 +331,7 @@ def _result(
     contract: Contract, lake: Lake, time_range: TimeRange, archives: dict[str, int], *, changed: bool
 ) -> BatchDocument:
     table = lake.load(contract.output.batch_table)
-    scan = table.scan(row_filter=time_range.iceberg(EVENT_TIME) or "true")
+    scan = table.scan(row_filter=time_range.iceberg(moment_column(contract)) or "true")
     snapshot = table.current_snapshot()
     return {
         "table": contract.output.batch_table,

@@ -32,24 +32,31 @@ def check_parts(contract: Contract) -> None:
     for name, source in contract.sources.items():
         if source.format == "avro" and not contract.schema_registry:
             raise PartError(("sources", name, "format"), "avro needs the registry of its schemas; add schema_registry")
-    names = [column.name for column in resolve_columns(contract)]
-    values = set(names) - set(contract.output.key)
+    names, values = _names(contract)
     for name in contract.reconcile.tolerances:
         if name not in values:
             known = f"no compared output column {name!r}"
-            raise PartError(("reconcile", "tolerances", name), _unknown(known, name, values))
+            raise PartError(("reconcile", "tolerances", name), unknown(known, name, values))
     for name in contract.reconcile.fail_when:
         if name not in LIMITED:
             known = f"{name!r} is neither a cause nor a class"
-            raise PartError(("reconcile", "fail_when", name), _unknown(known, name, LIMITED))
+            raise PartError(("reconcile", "fail_when", name), unknown(known, name, LIMITED))
     for part in ("between", "in_set", "not_null"):
         for i, name in enumerate(getattr(contract.expectations, part)):
             if name not in names:
                 path = ("expectations", part, i if part == "not_null" else name)
-                raise PartError(path, _unknown(f"no output column {name!r}", name, names))
-    wrong = misfit(contract)
+                raise PartError(path, unknown(f"no output column {name!r}", name, names))
+    wrong = misfit(contract) if contract.output.aggregate is None else None
     if wrong:
         raise PartError(("expectations", *wrong[0]), wrong[1])
+
+
+def _names(contract: Contract) -> tuple[list[str], set[str]]:
+    """All columns of the output, and those that are compared."""
+    if contract.output.aggregate is not None:
+        return list(contract.output.aggregate.columns), set(contract.output.aggregate.values)
+    names = [column.name for column in resolve_columns(contract)]
+    return names, set(names) - set(contract.output.key)
 
 
 def resolve_columns(contract: Contract) -> tuple[OutputColumn, ...]:
@@ -57,7 +64,7 @@ def resolve_columns(contract: Contract) -> tuple[OutputColumn, ...]:
     columns: dict[str, OutputColumn] = {}
     for i, item in enumerate(contract.output.columns):
         for column in _spelled(contract, item, i):
-            _refuse_lineage(("output", "columns", i), column.name)
+            refuse_lineage(("output", "columns", i), column.name)
             if column.name.lower() in map(str.lower, columns):
                 message = f"{column.name!r} is named twice; rename one as {{new_name: source.field}}"
                 raise PartError(("output", "columns", i), message)
@@ -69,7 +76,7 @@ def resolve_columns(contract: Contract) -> tuple[OutputColumn, ...]:
         if name not in columns and name not in contract.left.columns:
             known = [*columns, *contract.left.columns]
             message = f"{name!r} is neither an output column nor a field of {contract.join.left}"
-            raise PartError(("output", "key", i), _unknown(message, name, known))
+            raise PartError(("output", "key", i), unknown(message, name, known))
         found = columns.pop(name) if name in columns else None
         keys.append(_from_either(contract, found or OutputColumn(name=name, source=contract.join.left, field=name)))
     return (*keys, *columns.values())
@@ -98,10 +105,10 @@ def _spelled(contract: Contract, item: str | dict[str, str], index: int) -> Iter
     path = ("output", "columns", index)
     source, dot, field = item.partition(".")
     if not dot or source not in contract.sources:
-        raise PartError(path, f"{item!r}: {_unknown('write it as source.field', source, contract.sources)}")
+        raise PartError(path, f"{item!r}: {unknown('write it as source.field', source, contract.sources)}")
     known = contract.sources[source].columns
     if field not in known:
-        raise PartError(path, f"{item!r}: {_unknown(f'{source} has no field {field!r}', field, known)}")
+        raise PartError(path, f"{item!r}: {unknown(f'{source} has no field {field!r}', field, known)}")
     yield OutputColumn(name=field, source=source, field=field)
 
 
@@ -127,7 +134,7 @@ def _check_aliases(path: tuple[str | int, ...], spec: Source) -> None:
     taken = {name.lower(): f"field {name!r}" for name in spec.fields}
     for field, names in spec.aliases.items():
         if field not in spec.fields:
-            raise PartError((*path, field), _unknown(f"no field {field!r}", field, spec.fields))
+            raise PartError((*path, field), unknown(f"no field {field!r}", field, spec.fields))
         for i, name in enumerate(names):
             if name.lower() == CORRUPT:
                 raise PartError((*path, field, i), f"{name!r} is a name that the jobs use; such a field cannot be read")
@@ -149,7 +156,7 @@ def _refuse_alike(path: tuple[str | int, ...], names: Iterable[str]) -> None:
         seen[name.lower()] = name
 
 
-def _refuse_lineage(path: tuple[str | int, ...], name: str) -> None:
+def refuse_lineage(path: tuple[str | int, ...], name: str) -> None:
     if name.lower() in LINEAGE:
         raise PartError(path, f"{name!r} is a lineage column's name; choose another")
 
@@ -158,7 +165,7 @@ def _join_names_the_sources(contract: Contract) -> None:
     join = contract.join
     for part, side in (("left", join.left), ("right", join.right)):
         if side not in contract.sources:
-            raise PartError(("join", part), _unknown(f"no source {side!r}", side, contract.sources))
+            raise PartError(("join", part), unknown(f"no source {side!r}", side, contract.sources))
     if join.left == join.right:
         raise PartError(("join", "right"), f"left and right are both {join.left!r}; a join needs two sources")
     for below, (left_field, right_field) in placed(join.on):
@@ -166,7 +173,7 @@ def _join_names_the_sources(contract: Contract) -> None:
         for side, field in ((join.left, left_field), (join.right, right_field)):
             known = contract.sources[side].columns
             if field not in known:
-                raise PartError(path, _unknown(f"{side} has no field {field!r}", field, known))
+                raise PartError(path, unknown(f"{side} has no field {field!r}", field, known))
         _types_agree(contract, path, left_field, right_field)
 
 
@@ -197,6 +204,6 @@ def _tables_differ(contract: Contract) -> None:
         named[table] = path
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 1, 0.5)
     return f"{what}; did you mean {near[0]!r}?" if near else f"{what} (known: {', '.join(sorted(set(known)))})"

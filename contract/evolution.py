@@ -43,6 +43,7 @@ EFFECTS_OF_FIXED = {
     "within": "Spark would continue with state kept for the old interval: rows released from it are silently missing",
     "left": "state is kept by the old side",
     "right": "state is kept by the old side",
+    "aggregate": "windows in state hold the old values of the old groups",
     "key": "rows of the stream table would be compared by columns that they were not made for",
     "stream_table": "the new table would begin in the middle of the join",
     "partition_by": "a table keeps the partitions that it was made with",
@@ -224,6 +225,11 @@ def _on_changes(was: Contract, now: Contract) -> Iterator[Change]:
 
 def _output_changes(was: Contract, now: Contract) -> Iterator[Change]:
     path: Path = ("output", "columns")
+    if was.output.batch_table != now.output.batch_table:
+        place = ("output", "batch_table")
+        yield Change(place, _was(place, was.output.batch_table, now.output.batch_table), "the batch begins a new table")
+    if was.output.aggregate is not None or now.output.aggregate is not None:
+        return  # fixed as a whole
     renamed = {name: renames(was.sources[name], now.sources[name]) for name in now.sources}
     before = {c.name: _origin(c, renamed) for c in was.output_columns}
     after = {c.name: _origin(c, {}) for c in now.output_columns}
@@ -238,9 +244,6 @@ def _output_changes(was: Contract, now: Contract) -> Iterator[Change]:
         if name not in after:
             yield Change(path, f"output column {name} is gone", "it stays in both tables, null in new rows")
     yield from _order_change(path, list(before), list(after))
-    if was.output.batch_table != now.output.batch_table:
-        place = ("output", "batch_table")
-        yield Change(place, _was(place, was.output.batch_table, now.output.batch_table), "the batch begins a new table")
 
 
 def _origin(column: OutputColumn, renamed: Mapping[str, Mapping[str, str]]) -> str:

@@ -17,10 +17,11 @@ NEUTRAL = "CAST(NULL AS STRING)"
 
 @dataclass(frozen=True)
 class Expression:
-    """One SQL expression of a contract. `path` leads to it in the file."""
+    """One SQL expression of a contract. `path` leads to it in the file; `column` is the output column that it makes."""
 
     path: Path
     sql: str
+    column: str | None = None
 
     @property
     def kind(self) -> str:
@@ -48,7 +49,9 @@ def _found(contract: Contract) -> Iterator[Expression]:
     for i, item in enumerate(contract.output.columns):
         if isinstance(item, dict):
             yield from (
-                Expression(("output", "columns", i, column), sql) for column, sql in item.items() if sql not in plain
+                Expression(contract.output.origin(column, ("output", "columns", i, column)), sql, column)
+                for column, sql in item.items()
+                if sql not in plain
             )
 
 
@@ -58,12 +61,10 @@ def only(contract: Contract, kept: Expression | None) -> Contract:
     With None all are neutral.
     """
     sources = {name: _with_only(name, source, kept) for name, source in contract.sources.items()}
-    neutral = {one.path for one in expressions(contract) if one.kind == "columns" and one != kept}
+    neutral = {one.column for one in expressions(contract) if one.kind == "columns" and one != kept}
     columns = [
-        {name: NEUTRAL if ("output", "columns", i, name) in neutral else sql for name, sql in item.items()}
-        if isinstance(item, dict)
-        else item
-        for i, item in enumerate(contract.output.columns)
+        {name: NEUTRAL if name in neutral else sql for name, sql in item.items()} if isinstance(item, dict) else item
+        for item in contract.output.columns
     ]
     output = contract.output.model_copy(update={"columns": columns})
     return contract.model_copy(update={"sources": sources, "output": output})

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from plumbline.contract.aggregate import BLOCK, INSTEAD, NOT_BUILT
 from plumbline.contract.consistency import PartError
 from plumbline.contract.errors import ContractError, UsageError
 from plumbline.contract.kinds import SPELLINGS
@@ -46,6 +47,10 @@ STEPS = {
     "tuple_type": "write a list, [a, b]",
 }
 """What to do about pydantic's own errors of type."""
+UNBUILT: dict[Path_, str] = {
+    ("output", "mode"): "the stream appends rows; a table whose rows are updated per key is not built yet",
+}
+"""Keys that one may look for, and what is said of them."""
 MOST_CHARACTERS = 500_000
 MOST_PARTS = 50_000
 """Far above any contract; below what a few lines of YAML aliases that multiply would make."""
@@ -53,8 +58,12 @@ DEPTH_STEP = "`plumbline init` writes a contract to start from"
 YAML_STEP = "correct the file there; text with ': ' or ' #' in it belongs in quotes"
 
 
-def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Contract:
-    """The contract in the file at `path`. Raises ContractError naming file, line, value and next step."""
+def load(path: str | Path, environment: Mapping[str, str] | None = None, *, aggregates: bool = False) -> Contract:
+    """The contract in the file at `path`. Raises ContractError naming file, line, value and next step.
+
+    A contract with `output.aggregate` is a UsageError for a caller that does not say that it knows `aggregates`: it
+    would take numbers for rows.
+    """
     file = Path(path)
     try:
         with file.open(encoding="utf-8") as stream:
@@ -66,7 +75,10 @@ def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Cont
         ) from None
     except UnicodeDecodeError:
         raise ContractError("the contract is not UTF-8 text", where=str(file), next_step="save it as UTF-8") from None
-    return parse(text, str(file), os.environ if environment is None else environment)
+    contract = parse(text, str(file), os.environ if environment is None else environment)
+    if contract.output.aggregate is not None and not aggregates:
+        raise UsageError(NOT_BUILT, where=contract.place(BLOCK), next_step=INSTEAD)
+    return contract
 
 
 def parse(text: str, name: str = "<contract>", environment: Mapping[str, str] | None = None) -> Contract:
@@ -185,6 +197,8 @@ def _explained(error: ValidationError, name: str, lines: Mapping[Path_, int]) ->
     where = _place(name, lines, path)
     if first["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
+        if path in UNBUILT:
+            return ContractError(f"{spelled}: {UNBUILT[path]}", where=where, next_step="leave the key out")
         near = difflib.get_close_matches(str(path[-1]), known, 1, 0.4)
         step = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
         return ContractError(f"unknown key {spelled!r}", where=where, next_step=step)

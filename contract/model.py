@@ -11,15 +11,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from plumbline.contract.aggregate import BLOCK, INSTEAD, NOT_BUILT, check_aggregate, row_columns
 from plumbline.contract.archive_columns import ArchiveColumns, check_archives
 from plumbline.contract.consistency import PartError, check_parts, resolve_columns
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.equality import Tolerance
+from plumbline.contract.errors import UsageError
 from plumbline.contract.fields import TIMESTAMPS
 from plumbline.contract.foreign_job import ForeignJob, check_job
 from plumbline.contract.kinds import CONTRACT_NAME, FUNCTION, Delay, Duration, FieldType, Name, On, Property, TableName
 from plumbline.contract.lineage import LINEAGE
 from plumbline.contract.on import placed, unfit
+from plumbline.contract.output import Output
 from plumbline.contract.output_column import OutputColumn
 from plumbline.contract.transform_file import transform_sha256
 from plumbline.contract.writers import Writers
@@ -121,21 +124,6 @@ class Join(_Block):
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """`(left field, right field)` of each join column."""
         return tuple(pair for _, pair in placed(self.on))
-
-
-class Output(_Block):
-    """What the join writes, and where."""
-
-    key: list[Name] = Field(min_length=1, description="columns by which the two outputs are compared")
-    columns: list[str | dict[Name, str]] = Field(min_length=1, description="source.field, or {name: SQL expression}")
-    stream_table: TableName = Field(description="Iceberg table that the streaming join appends to")
-    batch_table: TableName = Field(description="Iceberg table that the batch reference replaces range by range")
-    partition_by: Literal["none", "hour", "day", "month"] = Field(
-        "day", description="partitioning by the rows' event time, in UTC"
-    )
-    event_time: str | None = Field(
-        None, min_length=1, description="column of tables of your own that has the rows' event time, for reconcile"
-    )
 
 
 class StreamSettings(_Block):
@@ -268,6 +256,7 @@ class Contract(_Block):
     @model_validator(mode="after")
     def _parts_fit(self) -> Contract:
         check_parts(self)
+        check_aggregate(self)
         check_job(self)
         check_archives(self)
         return self
@@ -291,8 +280,26 @@ class Contract(_Block):
         return tuple(pair[0 if name == self.join.left else 1] for pair in self.join.pairs)
 
     @property
+    def rows(self) -> Contract:
+        """The contract of the joined rows that an aggregate is made from; without an aggregate it is this one.
+
+        The rows' columns are the groups, and what each value takes: `aggregate.operand` and `aggregate.condition`.
+        """
+        aggregate = self.output.aggregate
+        if aggregate is None:
+            return self
+        below = row_columns(aggregate)
+        columns = [{name: sql} for name, (sql, _) in below.items()]
+        output = self.output.model_copy(update={"columns": columns, "aggregate": None})
+        output._origins = {name: path for name, (_, path) in below.items()}
+        return self.model_copy(update={"output": output})
+
+    @property
     def output_columns(self) -> tuple[OutputColumn, ...]:
-        """Key columns first, then the others, each once; without lineage."""
+        """Key columns first, then the others, each once; without lineage. Raises UsageError for an aggregate, which no
+        caller may take for rows."""
+        if self.output.aggregate is not None:
+            raise UsageError(NOT_BUILT, where=self.place(BLOCK), next_step=INSTEAD)
         return resolve_columns(self)
 
     @property

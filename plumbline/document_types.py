@@ -144,8 +144,18 @@ class CheckedJoin(TypedDict):
     within: list[str]
 
 
-CheckedColumn = TypedDict("CheckedColumn", {"name": str, "from": str})
-"""An output column, and the field or the SQL that it is from."""
+CheckedColumn = TypedDict("CheckedColumn", {"name": str, "from": str, "type": NotRequired[str]})
+"""An output column, and the field or the SQL that it is from. `type`, in the contract's words, is of aggregates only;
+`unknown` is one that Spark was not there to tell."""
+
+
+class CheckedAggregate(TypedDict):
+    """Numbers per window and group. `values` that are `within_error` hang on the order of a floating-point sum."""
+
+    window: str
+    group_by: list[str]
+    values: dict[str, str]
+    within_error: list[str]
 
 
 class CheckedOutput(TypedDict):
@@ -153,6 +163,7 @@ class CheckedOutput(TypedDict):
 
     key: list[str]
     columns: list[CheckedColumn]
+    aggregate: NotRequired[CheckedAggregate]
     stream_table: str
     batch_table: str
     partition_by: Literal["none", "hour", "day", "month"]

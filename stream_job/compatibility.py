@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.aggregate import moment_column
 from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.errors import UsageError
 from plumbline.contract.fields import decimal_digits
-from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
 from plumbline.stream_job import fingerprint
 from plumbline.stream_job.job_folder import JobFolder
@@ -62,10 +62,12 @@ def _known_columns(contract: Contract) -> pa.Schema:
     """The output's columns whose types the contract itself says."""
     import pyarrow as pa
 
-    return pa.schema([*_typed(contract), (EVENT_TIME, pa.timestamp("us", "UTC"))])
+    return pa.schema([*_typed(contract), (moment_column(contract), pa.timestamp("us", "UTC"))])
 
 
 def _typed(contract: Contract) -> Iterator[tuple[str, Any]]:
+    if contract.output.aggregate is not None:
+        return  # its types show when the job starts, as those of SQL do
     for column in contract.output_columns:
         kind = contract.sources[column.source].fields.get(column.field or "") if column.source else None
         if kind is not None:

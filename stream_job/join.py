@@ -66,7 +66,7 @@ def refuse_wrong_sql(spark: SparkSession, contract: Contract) -> None:
     from plumbline.connect.analysis import empty, typed_as_json
     from plumbline.connect.analysis import refuse_wrong_sql as refuse
 
-    contract = typed_as_json(contract)
+    contract = typed_as_json(contract).rows
     contract = contract.model_copy(update={"stream": contract.stream.model_copy(update={"transform": None})})
     nothing = empty(spark, partition="int", offset="bigint", timestamp="timestamp", value="binary")
     refuse(spark, contract, lambda one: join(one, nothing, nothing))

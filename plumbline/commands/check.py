@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from plumbline.checked_aggregate import described, lines
 from plumbline.connect.home import Home
 from plumbline.contract.errors import SetupError
 from plumbline.options import contract_argument, home_option, json_option
@@ -45,18 +47,27 @@ def check(contract_path: Path, online: bool, home: Home, as_json: bool) -> None:
     """
     from plumbline.contract.loader import load
 
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
     refuse_wrong_doors(contract)
-    document = understood(contract) | {"sql": sql(contract, home), "changes": changes(contract, home, online=online)}
+    taken, row_types = sql(contract, home)
+    document = understood(contract, row_types)
+    document |= {"sql": taken, "changes": changes(contract, home, online=online)}
     if online:
         document["online"] = found(contract, home)
     emit(document, as_json, lambda console: show(document, console))
 
 
-def understood(contract: Contract) -> dict[str, Any]:
-    """What the contract promises, as plain values; durations and types in the contract's own words."""
+def understood(contract: Contract, row_types: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What the contract promises, as plain values; durations and types in the contract's own words.
+
+    `row_types`: those of the joined rows below an aggregate, as far as Spark told them.
+    """
     body = contract.model_dump(mode="json", include={"contract", "sources", "join", "output", "stream"})
-    body["output"]["columns"] = [{"name": column.name, "from": origin(column)} for column in contract.output_columns]
+    if contract.output.aggregate is not None:
+        body["output"] |= described(contract, row_types or {})
+    else:
+        columns = [{"name": column.name, "from": origin(column)} for column in contract.output_columns]
+        body["output"]["columns"] = columns
     return {**body, "fingerprint": contract.fingerprint()}
 
 
@@ -74,25 +85,26 @@ def refuse_wrong_doors(contract: Contract) -> None:
         checked_registry(contract.schema_registry)
 
 
-def sql(contract: Contract, home: Home) -> CheckedSql:
+def sql(contract: Contract, home: Home) -> tuple[CheckedSql, dict[str, str]]:
     """How many SQL expressions Spark took: `{"expressions": n, "unchecked": why or None}`.
 
-    Raises ContractError for a wrong one. Spark works in a folder of its own for it: nothing is made in the home.
+    Also the types of the joined rows below an aggregate, as far as Spark was asked. Raises ContractError for a wrong
+    expression. Spark works in a folder of its own for it: nothing is made in the home.
     """
     from plumbline.contract.expressions import expressions
 
-    count = len(expressions(contract)) + (contract.batch is not None)
+    count = len(expressions(contract.rows)) + (contract.batch is not None)
     if count == 0:
-        return {"expressions": 0, "unchecked": None}
+        return {"expressions": 0, "unchecked": None}, {}
     try:
         with TemporaryDirectory(prefix="plumbline-check-") as folder:
-            _ask_spark(contract, Home(Path(folder), home.jars))
+            row_types = _ask_spark(contract, Home(Path(folder), home.jars))
     except SetupError as error:
-        return {"expressions": count, "unchecked": str(error)}
-    return {"expressions": count, "unchecked": None}
+        return {"expressions": count, "unchecked": str(error)}, {}
+    return {"expressions": count, "unchecked": None}, row_types
 
 
-def _ask_spark(contract: Contract, scratch: Home) -> None:
+def _ask_spark(contract: Contract, scratch: Home) -> dict[str, str]:
     from plumbline.batch_reference import run as batch
     from plumbline.connect.lake import Lake
     from plumbline.connect.spark import session
@@ -101,7 +113,7 @@ def _ask_spark(contract: Contract, scratch: Home) -> None:
     say("check: asking Spark about the SQL of the contract")
     spark = session(scratch, Lake.open(scratch), app=f"plumbline-check-{contract.contract}")
     join.refuse_wrong_sql(spark, contract)
-    batch.refuse_wrong_sql(spark, contract)
+    return batch.refuse_wrong_sql(spark, contract)
 
 
 def changes(contract: Contract, home: Home, *, online: bool) -> AcceptedChanges:
@@ -182,8 +194,9 @@ def show(document: dict[str, Any], console: Console) -> None:
     right, left = (f"{name}.{document['sources'][name]['event_time']}" for name in (join["right"], join["left"]))
     console.print(f"  {right} - {left} from {join['within'][0]} to {join['within'][1]}")
     console.print(f"output (key {', '.join(output['key'])}; a partition for each {output['partition_by']})")
-    for column in output["columns"]:
-        console.print(f"  {column['name']:<24} {one_line(column['from'])}")
+    plain = (f"  {column['name']:<24} {one_line(column['from'])}" for column in output["columns"])
+    for line in lines(output) if "aggregate" in output else plain:
+        console.print(line)
     console.print("tables")
     console.print(f"  {output['stream_table']}, by the stream")
     console.print(f"  {output['batch_table']}, by the batch reference")

@@ -43,7 +43,7 @@ def topics(contract_path: Path, create: bool, partitions: int, home: Home, as_js
     from plumbline.connect.kafka import create_topics
     from plumbline.contract.loader import load
 
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
     if create and contract.kafka:
         raise UsageError(
             "--create is for the local broker; this contract has a kafka: block",
@@ -88,7 +88,7 @@ def produce(
     from plumbline.connect.kafka import topic_partitions
     from plumbline.contract.loader import load
 
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
     if (sample is None) == (source is None or path is None):
         raise UsageError(
             "give --sample N, or --source NAME with --file FILE", next_step="see `plumbline kafka produce -h`"

@@ -1,0 +1,76 @@
+"""Which commands know a contract with `output.aggregate`: each other one refuses it in one line, and does nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from plumbline.cli import cli, run
+from tests.support.aggregates import TEXT
+
+KNOWN = {"check", "lake", "batch run", "archive run", "kafka topics", "kafka produce"}
+"""Those that work on sources, or know aggregates."""
+ARGUMENTS = {
+    "audit": ["raw.impressions", "--contract", "CONTRACT"],
+    "explain": ["k", "--contract", "CONTRACT"],
+    "lateness": ["CONTRACT", "--lose", "1%"],
+    "replay plan": ["CONTRACT", "--from", "2024-03-01T00:00Z", "--to", "2024-03-02T00:00Z"],
+}
+"""Of commands that need more than the contract to come as far as reading it."""
+
+
+def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Each command with a contract, by its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        if isinstance(found, click.Group):
+            yield from commands(found, (*words, name))
+        elif any(one.name == "contract_path" for one in found.params):
+            yield " ".join((*words, name)), found
+
+
+ALL = dict(commands(cli))
+
+
+def test_all_commands_were_found() -> None:
+    assert {*KNOWN, *ARGUMENTS, "stream run", "reconcile", "nightly", "maintain", "observe", "late"} <= set(ALL)
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - KNOWN))
+def test_a_command_that_is_not_built_for_it_says_so(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "takes.yaml"
+    file.write_text(TEXT)
+    home = tmp_path / "home"
+    words = [str(file) if word == "CONTRACT" else word for word in ARGUMENTS.get(name, ["CONTRACT"])]
+    takes_home = any("--home" in one.opts for one in ALL[name].params)
+    code = run([*name.split(), *words, *([f"--home={home}"] if takes_home else [])])
+    told = capsys.readouterr().err.strip().splitlines()
+    assert (code, len(told)) == (2, 1), told
+    assert f"this command works on rows; for a contract with output.aggregate it is not built yet [{file}:" in told[0]
+    assert f"Next: `plumbline batch run {file}" in told[0]
+    assert not home.exists()
+
+
+def test_check_shows_the_types_of_all_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "takes.yaml"
+    file.write_text(TEXT.replace("sum(plays.seconds)", "sum(plays.watched)"))
+    assert run(["check", str(file), f"--home={tmp_path / 'home'}"]) == 0
+    page = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "output (key window_start, campaign, country; a partition for each day)" in page
+    assert "windows of 10 minutes over the joined rows; empty ones have no row" in page
+    for line in ("window_end timestamp the window", "campaign string impressions.campaign", "shown long count(*)",
+                 "take_rate double count(plays.id) / count(*)", "seconds double sum(plays.watched)"):  # fmt: skip
+        assert line in page
+    assert any(line.startswith("seconds: floating-point numbers: their sum depends on the order") for line in page)
+    assert run(["check", str(file), "--json", f"--home={tmp_path / 'home'}"]) == 0
+    output = json.loads(capsys.readouterr().out)["output"]
+    assert output["aggregate"]["within_error"] == ["seconds"]
+    assert output["columns"][4] == {"name": "shown", "from": "count(*)", "type": "long"}
