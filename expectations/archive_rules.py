@@ -49,6 +49,7 @@ def _event_times(source: Source) -> Iterator[Rule]:
         f"outside quarantine an event time lies {spell_duration(low)} to {spell_duration(high)} after the record's own",
         (TIME, RECORD_TIME),
         "time",
+        (REASON,),
     )
     if source.event_id is not None:
         yield no_groups(

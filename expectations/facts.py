@@ -57,7 +57,7 @@ def gather(
 
 def obstacle(rule: Rule, types: Mapping[str, str]) -> str | None:
     """Why the rule cannot be looked at in a table of these columns; None when it can."""
-    missing = [name for name in rule.columns if name not in types]
+    missing = [name for name in rule.reads if name not in types]
     if missing:
         return f"the table has no column {', '.join(missing)}"
     other = [name for name in rule.columns if rule.family and not in_family(types[name], rule.family)]

@@ -46,10 +46,10 @@ class Rule:
     """One expectation on one table.
 
     `kind` and `arguments` are Great Expectations' own. `columns` are read; their types must be of `family` ("number",
-    "text", "boolean", "time"; None: any). A row is unexpected where the DuckDB predicate `broken` holds, or, when
-    `groups` is given, where a group of rows with equal values in those columns meets the HAVING predicate `broken`.
-    `observed` is a DuckDB aggregate shown to the reader. `of_all` marks a rule about all rows together: one about their
-    number or a share, not about each.
+    "text", "boolean", "time"; None: any). `others` are read too, whatever their types. A row is unexpected where the
+    DuckDB predicate `broken` holds, or, when `groups` is given, where a group of rows with equal values in those
+    columns meets the HAVING predicate `broken`. `observed` is a DuckDB aggregate shown to the reader. `of_all` marks
+    a rule about all rows together: one about their number or a share, not about each.
     """
 
     kind: str
@@ -61,6 +61,12 @@ class Rule:
     groups: tuple[str, ...] = ()
     observed: str | None = None
     of_all: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All columns that are read."""
+        return (*self.columns, *self.others, *self.groups)
 
 
 def rules(contract: Contract) -> tuple[Rule, ...]:
@@ -166,6 +172,7 @@ def _event_times(contract: Contract) -> Iterator[Rule]:
             f"a joined right event time lies {spell_duration(low)} to {spell_duration(high)} after the left one",
             (right, EVENT_TIME),
             "time",
+            (RIGHT_OFFSET, LEFT_OFFSET) if alone else (RIGHT_OFFSET,),
         )
 
 
@@ -230,10 +237,16 @@ def _some(values: list[str | int | float | bool]) -> str:
     return ", ".join(map(str, values[:_SHOWN])) + (f", … of {len(values)}" if len(values) > _SHOWN else "")
 
 
-def no_rows(condition: Callable[[Quote], str], why: str, columns: tuple[str, ...], family: str | None = None) -> Rule:
+def no_rows(
+    condition: Callable[[Quote], str],
+    why: str,
+    columns: tuple[str, ...],
+    family: str | None = None,
+    others: tuple[str, ...] = (),
+) -> Rule:
     """No row meets the condition. The exported query is in Spark's quoting, the one run here in DuckDB's."""
     query = f"SELECT * FROM {{batch}} WHERE {condition(_spark)}"
-    return Rule(NO_ROWS, {"unexpected_rows_query": query}, why, columns, family, condition(ident))
+    return Rule(NO_ROWS, {"unexpected_rows_query": query}, why, columns, family, condition(ident), others=others)
 
 
 def no_groups(having: Callable[[Quote], str], why: str, groups: tuple[str, ...], others: tuple[str, ...]) -> Rule:

@@ -173,6 +173,13 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, subject
             where=subject.table,
             next_step="leave the range out",
         )
+    if subject.topic is not None and "topic" not in types:
+        raise SetupError(
+            f"{subject.table} has no column topic, so nothing tells its records of {subject.topic}",
+            where=subject.table,
+            next_step="name the archive that the archiver writes, or of another tool's which column is what: "
+            "archive_columns",
+        )
     time = theirs.get(subject.time, subject.time)
     skipping = f"({span.iceberg(time)}) or {time} is null" if bounded and held[time] != "timestamp" else None
     raw, columns = f"{subject.name}_pinned", {theirs.get(name, name) for name in subject.columns if name in types}

@@ -40,9 +40,7 @@ class Subject:
     def columns(self) -> tuple[str, ...]:
         """All columns that are read, each once."""
         own = [self.time, *([self.instead] if self.instead else []), *(["topic"] if self.topic else [])]
-        return tuple(
-            dict.fromkeys([*own, *self.key, *(c for rule in self.rules for c in (*rule.columns, *rule.groups))])
-        )
+        return tuple(dict.fromkeys([*own, *self.key, *(c for rule in self.rules for c in rule.reads)]))
 
     def rows(self, span: TimeRange) -> str:
         """A DuckDB predicate: the rows of the range."""
@@ -87,7 +85,7 @@ def _of_theirs(contract: Contract, found: Sequence[Rule]) -> list[Rule]:
         return list(found)
     named = contract.job.columns
     absent = {name for name in LINEAGE if name == REPLAY_ID or (named and name not in named)}
-    kept = [rule for rule in found if not absent.intersection((*rule.columns, *rule.groups))]
+    kept = [rule for rule in found if not absent.intersection(rule.reads)]
     columns = [name for name in contract.table_columns if name not in absent]
     there = {"column_set": columns, "exact_match": False}
     return [replace(rule, arguments=there) if rule.kind == COLUMNS else rule for rule in kept]

@@ -11,10 +11,15 @@ import pytest
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
 from plumbline.contract.errors import SetupError
+from plumbline.contract.lineage import COORDINATES
+from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
+from plumbline.expectations.rules import expected_types
 from plumbline.expectations.run import run
-from tests.support.shop_rows import NOON, SCHEMA, Fill, good, row
+from tests.support.archived import SCHEMA as ARCHIVE
+from tests.support.archived import records
+from tests.support.shop_rows import CONTRACT, NOON, SCHEMA, Fill, good, row
 
 COLUMNS = "expect_table_columns_to_match_set"
 TYPE = "expect_column_values_to_be_in_type_list"
@@ -48,6 +53,51 @@ def test_a_missing_column_fails_all_that_speak_of_it(contract: Contract, home: H
         one.exception_info["exception_message"] for one in outcome.validations["stream"].results if not one.success
     ]
     assert raised[1:] == [absent] * 3
+
+
+@pytest.mark.parametrize("kind", ["inner", "left_outer", "right_outer", "full_outer"])
+@pytest.mark.parametrize("gone", SCHEMA.names)
+def test_whatever_column_is_missing_the_rules_that_read_it_say_so(
+    gone: str, kind: str, contract: Contract, home: Home, fill: Fill
+) -> None:
+    joined = contract.model_copy(update={"join": contract.join.model_copy(update={"kind": kind})})
+    fill(good(), SCHEMA.remove(SCHEMA.get_field_index(gone)))
+    told = failed(run(joined, home, on=["stream"]).document)
+    assert (COLUMNS, None) in told
+    if gone in expected_types(joined):
+        assert told[TYPE, gone] == f"the table has no column {gone}"
+    apart = ("unexpected_rows_expectation", "clicked_at, _event_time")
+    reads = {
+        "clicked_at",
+        "_event_time",
+        "_right_offset",
+        *(["_left_offset"] if kind in ("right_outer", "full_outer") else []),
+    }
+    assert (told.get(apart) == f"the table has no column {gone}") is (gone in reads)
+
+
+@pytest.mark.parametrize("gone", ARCHIVE.names)
+def test_whatever_column_an_archive_lacks_the_answer_is_no_defect(
+    gone: str, contract: Contract, home: Home, fill: Fill
+) -> None:
+    fill(records(), ARCHIVE.remove(ARCHIVE.get_field_index(gone)), "raw.shown")
+    fill(records(), ARCHIVE, "raw.clicked")
+    if gone == "topic":
+        with pytest.raises(SetupError, match=r"raw\.shown has no column topic, so nothing tells its records of shown"):
+            run(contract, home, on=["sources"])
+        return
+    told = failed(run(contract, home, on=["sources"]).document, "sources.shown")
+    assert (f"the table has no column {gone}" in told.values()) is bool(told)
+
+
+@pytest.mark.parametrize("kind", ["inner", "left_outer", "right_outer", "full_outer"])
+def test_a_job_that_is_not_ours_need_not_name_any_record(kind: str, home: Home, fill: Fill) -> None:
+    theirs = SCHEMA
+    for name in ("_event_time", *COORDINATES, "_replay_id"):
+        theirs = theirs.remove(theirs.get_field_index(name))
+    fill(good(), theirs)
+    text = CONTRACT.replace("left_outer", kind) + "job: {kind: other, event_time: shown_at}\n"
+    assert failed(run(parse(text), home, on=["stream"]).document) == {}
 
 
 def test_a_wrong_type(contract: Contract, home: Home, fill: Fill) -> None:
