@@ -27,7 +27,7 @@ from plumbline.reconcile.diff.engine.compare import CLASSES, Comparison, compare
 from plumbline.reconcile.diff.engine.frames import with_nan
 from plumbline.reconcile.diff.engine.masking import masks
 from plumbline.reconcile.diff.engine.rules import Rules
-from plumbline.reconcile.diff.engine.side_options import Side, check_names, shaped
+from plumbline.reconcile.diff.engine.side_options import Side, by_right, check_names, shaped
 from plumbline.reconcile.diff.engine.side_view import SideView, describe
 from plumbline.reconcile.diff.engine.sources import in_digits, open_side, typed_like
 from plumbline.reconcile.diff.engine.spill_folder import spill_folder
@@ -211,7 +211,7 @@ def diff(
     keys, hidden = _listed(key), masks(_listed(hide) or [], _listed(hashed) or [])
     rules = Rules(_listed(columns), _listed(ignore) or [], _read(tolerances or {}), masks=hidden)
     ours = Side(_both(where, where_left), {}, compute_left or {})
-    theirs = Side(_both(where, where_right), {b: a for a, b in (names or {}).items()}, compute_right or {})
+    theirs = Side(_both(where, where_right), by_right(names or {}), compute_right or {})
     con = connection(f"{Budget.of(memory).duckdb_bytes}B", (spill := spill_folder()).name, threads)
     with _closed_on_failure(con, spill):
         chosen = choose(engine, (left, right), lambda: _lake(home))

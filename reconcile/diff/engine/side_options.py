@@ -41,6 +41,19 @@ def shaped(con: duckdb.DuckDBPyConnection, side: SideView, view: str, asked: Sid
     return describe(con, view, side.files)
 
 
+def by_right(names: Mapping[str, str]) -> dict[str, str]:
+    """Columns of the right to their names on the left. Raises UsageError where one would have two."""
+    found = {theirs: ours for ours, theirs in names.items()}
+    if len(found) < len(names):
+        twice = next(theirs for theirs in found if list(names.values()).count(theirs) > 1)
+        several = ", ".join(ours for ours, theirs in names.items() if theirs == twice)
+        raise UsageError(
+            f"column {twice!r} of the right side is mapped to several: {several}",
+            next_step=f"map it once; for the others take --right NAME={ident(twice)}",
+        )
+    return found
+
+
 def check_names(names: Mapping[str, str], left: SideView) -> None:
     """Refuse a map from columns that the left side does not have."""
     for name in names:
@@ -83,8 +96,12 @@ def _place(side: SideView) -> tuple[str, ...]:
 
 
 def _check(con: duckdb.DuckDBPyConnection, side: SideView, named: str, what: str, sql: str) -> None:
+    value = _whole(sql)
+    stands = f"WHERE {value}" if what == "condition" else f"QUALIFY {value} IS NULL OR row_number() OVER () = 1"
     try:
-        kind = con.sql(f"SELECT *, {_whole(sql)} FROM ({named})").types[-1]  # beside columns no aggregate can stand
+        kind = con.sql(f"SELECT *, {value} FROM ({named})").types[-1]  # beside columns no aggregate can stand
+        if what != "condition" or kind.id == "boolean":
+            con.sql(f"SELECT 1 FROM ({named}) {stands}")  # nor, in there, what makes several columns or rows
     except duckdb.Error as error:
         raise UsageError(
             f"the {what} {sql!r} cannot be used: {first_line(error)}",

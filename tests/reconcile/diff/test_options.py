@@ -69,6 +69,11 @@ def test_where(chosen: dict[str, str], expected: dict[int, str]) -> None:
     assert drift(plumbline.diff(OURS, THEIRS, "id", **PAIRED, **chosen)) == expected
 
 
+def test_a_window_may_be_a_column() -> None:
+    numbered = {"cents": "row_number() OVER (ORDER BY cents)"}
+    assert plumbline.diff(OURS, OURS, "id", compute_left=numbered, compute_right={"cents": "id"}).clean
+
+
 def test_whole_rows_without_a_key() -> None:
     kinds = {"class": pa.int64(), "m": pa.map_(pa.string(), pa.int8())}
     ours = pa.table({"class": [1, 1, 2, None], "m": [[("a", 1)], [("a", 1)], [], None]}, schema=pa.schema(kinds))
@@ -276,6 +281,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "two statements": ({"where": "true; DROP TABLE x"}, "cannot be used"),
     "SQL of a column that fails": ({"compute_left": {"v": "cents +"}}, "column v 'cents +' cannot be used"),
     "an aggregate as a column": ({"compute_left": {"v": "sum(cents)"}}, "column v 'sum(cents)' cannot be used"),
+    "a window as a condition": ({"where": "row_number() OVER () = 1"}, "WHERE clause cannot contain window functions"),
+    "several rows as a column": ({"compute_left": {"v": "unnest([1, 2])"}}, "column v 'unnest([1, 2])' cannot be used"),
+    "several columns as a column": ({"compute_left": {"v": "*"}}, "column v '*' cannot be used"),
+    "two columns mapped to one": (
+        {"names": {"id": "nr", "cents": "euros", "city": "euros"}}, "'euros' of the right side is mapped to several: ",
+    ),
     "SQL that some value does not fit": ({"where_left": "city::INT > 0"}, "a value does not fit the SQL given"),
     "a map of a column that is not there": ({"names": {"id": "nr", "city": "town"}}, "'town' cannot be mapped"),
     "a map from a column that is not there": ({"names": {"id": "nr", "town": "city"}}, "'town' of the map"),
