@@ -87,7 +87,7 @@ def reconcile(
         theirs = contract.job is not None  # nothing of such a range is taken over: what it rests on is not all pinned
         whole, keep = full or edges or theirs or against is not None, record and against is None and not theirs
         judged = judge_range(pins, progress, full=whole, keep_verdicts=keep, run_id=question)
-        if contradicted(judged.pins, fates=fates_known(judged.pins, progress)):
+        if contradicted(judged.pins, progress, fates=fates_known(judged.pins, progress)):
             pins = replace(pins, contradicted=True)
             again = judge_range(pins, progress, full=True, keep_verdicts=False, run_id=question)
             judged = replace(again, predicted=judged.predicted)

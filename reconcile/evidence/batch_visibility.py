@@ -10,6 +10,9 @@ from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.inputs.batch_runs import covered
 from plumbline.reconcile.inputs.pinned_views import Pins, archive_view
 from plumbline.reconcile.relations.evidence import ARCHIVE_THEN, DOUBTFUL, HELD_THEN, SEEN
+from plumbline.reconcile.relations.implied import UNMATCHED
+from plumbline.reconcile.relations.inputs import ARCHIVES
+from plumbline.reconcile.relations.judge import FATE
 
 if TYPE_CHECKING:
     from plumbline.reconcile.inputs.batch_runs import BatchRun
@@ -80,6 +83,39 @@ def _reach(pins: Pins, side: str, records: Sided) -> TimeRange | None:
         WHERE r.event_us IS NULL LIMIT 1
     """
     return TimeRange() if pins.con.execute(elsewhere).fetchone() else None
+
+
+def note_unmatched(pins: Pins, records: Relation) -> Relation:
+    """UNMATCHED: those of the left `records`, which the batch has no row of, that have none: the covering batch run saw
+    them, and all right records of their windows that the stream has in its join. A team's own query says not what it
+    saw."""
+    UNMATCHED.fill(pins.con, UNMATCHED.nothing)
+    low, high = (bound * 1_000 for bound in pins.within_ms)
+    newer = ["false"]
+    for run in reversed(pins.runs):
+        mine = f"{run.time_range.sql('event_time')} AND NOT ({' OR '.join(newer)})"
+        newer.append(run.time_range.sql("event_time"))
+        if not records.any(pins.con, mine) or run.left_archive is None or run.right_archive is None:
+            continue
+        try:
+            for side, snapshot in zip(SIDES, (run.left_archive, run.right_archive), strict=True):
+                archive_view(pins, ARCHIVE_THEN[side], side, snapshot)
+        except SetupError:
+            continue  # expired: nobody can say any more what that run saw
+        UNMATCHED.add(
+            pins.con,
+            f"""
+            WITH lacked AS (
+                SELECT epoch_us(event_time) AS us FROM {ARCHIVES["right"]} r
+                ANTI JOIN {ARCHIVE_THEN["right"]} t ON t.partition = r.partition AND t."offset" = r."offset"
+                ANTI JOIN {FATE["right"]} f ON f.partition = r.partition AND f."offset" = r."offset"
+            )
+            SELECT u.partition, u."offset" FROM (SELECT * FROM {records} WHERE {mine}) u
+            SEMI JOIN {ARCHIVE_THEN["left"]} t ON t.partition = u.partition AND t."offset" = u."offset"
+            ANTI JOIN lacked ON coalesce(lacked.us - epoch_us(u.event_time) BETWEEN {low} AND {high}, true)
+            """,
+        )
+    return UNMATCHED
 
 
 def beyond_batch(pins: Pins) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from plumbline.reconcile.diff.engine.compare import Comparison
 
 _UNNAMED = "_left_offset IS NULL AND _right_offset IS NULL"
+_DAY = "plumbline_day"
 _ROWS = {"batch": "left", "stream": "right"}
 
 
@@ -146,14 +147,17 @@ def _by_lineage(pins: Pins, some: str) -> int:
     """
     con, key = pins.con, pins.contract.output.key
     same_key = _same_key(pins, "several")
+    day = f"date_trunc('day', side.{EVENT_TIME})" if pins.timed else "NULL::TIMESTAMPTZ"
     batch, stream = (
-        SEVERAL_ROWS[of].fill(con, f"SELECT side.* FROM {rows} side SEMI JOIN {SEVERAL} several ON {same_key} {some}")
+        SEVERAL_ROWS[of].fill(
+            con, f"SELECT side.*, {day} AS {_DAY} FROM {rows} side SEMI JOIN {SEVERAL} several ON {same_key} {some}"
+        )
         for of, rows in ((BATCH, pins.batch), (STREAM, pins.stream))
     )
-    # Where one of them has no lineage, rows of a key can only be distinguished by their values.
+    # Where one of them has no lineage, rows of a key can only be distinguished by their values, each on its day.
     values = tuple(name for name in pins.contract.value_columns if not _ignored(pins, name))
     named = not any(rows.any(con, _UNNAMED) for rows in (batch, stream))
-    inside = COORDINATES if named else values
+    inside = COORDINATES if named else (*values, _DAY)
     carry = tuple(name for name in LINEAGE if name not in inside)
     second = compare_rows(pins, batch, stream, (*key, *inside), carry)
     keyed = ", ".join(

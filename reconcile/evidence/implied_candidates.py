@@ -79,15 +79,15 @@ def find_candidates(pins: Pins, *, every: bool = False) -> bool:
     UNTOLD.fill(pins.con, _untold(pins, every))
     told = _told(pins)
     links = [one for one in told if one.side == "left" and one.name in pins.contract.output.key]
-    links = [one for one in links if _is_text(pins.contract.left, one.field)]
+    links = [one for one in links if is_text(pins.contract.left, one.field)]
     if not links or not UNTOLD.any(pins.con):
         return False
-    same = [f"u.{ident(one.name)}::VARCHAR IS NOT DISTINCT FROM {_spelled(one.field)}" for one in links]
+    same = [f"u.{ident(one.name)}::VARCHAR IS NOT DISTINCT FROM {spelled(one.field)}" for one in links]
     # A team's own job may read times that the archive could not.
     near = f"(u.{EVENT_TIME} IS NULL OR a.event_time IS NULL OR epoch_ms(u.{EVENT_TIME}) = epoch_ms(a.event_time))"
     _may_be(pins, "left", f"{UNTOLD} u", [*same, near])
     pairs = enumerate(right for _, right in join.pairs)
-    _may_be(pins, "right", f"{MAY_BE['left']} u", [f"u.plumbline_on_{i} = {_spelled(field)}" for i, field in pairs])
+    _may_be(pins, "right", f"{MAY_BE['left']} u", [f"u.plumbline_on_{i} = {spelled(field)}" for i, field in pairs])
     CANDIDATES.fill(pins.con, _candidates(pins, told, links))
     return True
 
@@ -96,15 +96,16 @@ def can_tell(pins: Pins) -> bool:
     """Whether archives can tell what rows were made from: both are there, written by us and in JSON, the join fields
     and one of the key's are spelled in one way, and no unmatched right event gives a row."""
     left, right = pins.contract.left, pins.contract.right
-    joined = all(_is_text(left, one) and _is_text(right, other) for one, other in pins.contract.join.pairs)
+    joined = all(is_text(left, one) and is_text(right, other) for one, other in pins.contract.join.pairs)
     keyed = [c for c in pins.contract.output_columns if c.name in pins.contract.output.key and c.sql is None]
-    found = any(c.source == pins.contract.join.left and _is_text(left, c.field or "") for c in keyed)
+    found = any(c.source == pins.contract.join.left and is_text(left, c.field or "") for c in keyed)
     ours = not archives_of_theirs(pins.contract)
     held = ours and all(s.format == "json" and pins.snapshots[s.archive] is not None for s in (left, right))
     return held and joined and found and not pins.contract.join.keeps_right
 
 
-def _is_text(source: Source, field: str) -> bool:
+def is_text(source: Source, field: str) -> bool:
+    """Whether the field's values are spelled in one way, and by no older name."""
     return source.fields.get(field) in _TEXTS and field not in source.aliases
 
 
@@ -141,7 +142,7 @@ def _told(pins: Pins) -> list[Told]:
     return told
 
 
-def _spelled(field: str) -> str:
+def spelled(field: str) -> str:
     """SQL of one field of the record `a`, as text; NULL where the value is not JSON."""
     return f"TRY(json_extract_string(a.value, {text('$.' + ident(field))}))"
 
@@ -157,7 +158,7 @@ def _may_be(pins: Pins, side: str, rows: str, conditions: list[str]) -> None:
     pinned.scan(pins.con, pins.lake, source.archive, pins.snapshots[source.archive], view=name, row_filter=wanted,
                 columns=columns, schema="archive")  # fmt: skip
     on = [pair[side == "right"] for pair in pins.contract.join.pairs]
-    fields = ", ".join(f"any_value({_spelled(field)}) AS plumbline_on_{i}" for i, field in enumerate(on))
+    fields = ", ".join(f"any_value({spelled(field)}) AS plumbline_on_{i}" for i, field in enumerate(on))
     MAY_BE[side].fill(
         pins.con,
         f"""
@@ -179,7 +180,7 @@ def _candidates(pins: Pins, told: list[Told], links: list[Told]) -> str:
     """Each row of UNTOLD beside each left record and each match of it, and beside the left record alone."""
     join, key = pins.contract.join, pins.contract.output.key
     low, high = (bound * 1_000 for bound in pins.within_ms)
-    same = [f"u.{ident(one.name)}::VARCHAR IS NOT DISTINCT FROM {_spelled(one.field)}" for one in links]
+    same = [f"u.{ident(one.name)}::VARCHAR IS NOT DISTINCT FROM {spelled(one.field)}" for one in links]
     same.append(f"(u.{EVENT_TIME} IS NULL OR a.event_time IS NULL"
                 f" OR epoch_ms(u.{EVENT_TIME}) = epoch_ms(a.event_time))")  # fmt: skip
     on = " AND ".join(f"l.plumbline_on_{i} = r.plumbline_on_{i}" for i in range(len(join.pairs)))

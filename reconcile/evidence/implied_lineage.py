@@ -70,7 +70,8 @@ def note(pins: Pins, evidence: Relation) -> Relation:
     same = " AND ".join(f"d.{ident('stream' + name)} IS NOT DISTINCT FROM n.{ident(name)}" for name in COORDINATES)
     late = "coalesce(e.stream_has_left AND e.left_late OR e.stream_has_right AND e.right_late, false)"
     whole = str(is_whole(pins)).lower()
-    of_event = group(pins, "e.key.", "coalesce(e.batch_event_time, e.stream_event_time)")
+    time = "CASE WHEN e.stream_present THEN e.stream_event_time ELSE e.batch_event_time END"
+    of_event = group(pins, "e.key.", time)
     return IMPLIED_NOTES.fill(
         pins.con,
         f"""

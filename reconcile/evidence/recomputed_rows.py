@@ -1,8 +1,9 @@
 """Rows that do not name their records, told by recomputation: what the batch makes without what the stream dropped.
 
-The batch's rows of a left event are computed again by the epoch ledger: without the records that were late, those that
-were not read, and unmatched rows of open windows. Where they are the stream's rows of that key and event time, each as
-often, those rows are named as they were computed. Where they are not, nothing is proven.
+The batch's rows are computed again by the epoch ledger: without the records that were late, those that were not read,
+and unmatched rows of open windows; a record whose matches are gone has its unmatched row, if the kind of the join keeps
+it. Where those of one key and event time (of one key, where the stream table has no times) are the stream's rows, each
+as often, these are named as they were computed. Where they are not, nothing is proven.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID, SIDES
+from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.evidence.implied_candidates import UNNAMED
+from plumbline.reconcile.evidence.unknown_records import fill_unknown
 from plumbline.reconcile.relations.diff import DRIFT
-from plumbline.reconcile.relations.implied import AROUND_TOLD, COMPUTED, GROUPS, RECOMPUTED, STREAM_TOLD, UNKNOWN_TIMES
-from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES
+from plumbline.reconcile.relations.implied import AROUND_TOLD, COMPUTED, GROUPS, RECOMPUTED, STREAM_TOLD, UNKNOWN
+from plumbline.reconcile.relations.inputs import ARCHIVES
 from plumbline.reconcile.relations.judge import FATE
 from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from plumbline.reconcile.inputs.epoch_spans import Progress
     from plumbline.reconcile.inputs.pinned_views import Pins
@@ -37,13 +40,13 @@ def with_recomputed(pins: Pins, read: Relation, ruled: Progress | None) -> Pins:
     """
     RECOMPUTED.fill(pins.con, RECOMPUTED.nothing)
     columns = {} if ruled is None else _columns(pins)
-    if ruled is None or not columns or pins.contract.join.keeps_right or not pins.batch_has_lineage:
+    if ruled is None or not columns or not pins.batch_has_lineage or not _all_there(pins):
         return pins
     GROUPS.fill(pins.con, _groups(pins, read))
     if not GROUPS.any(pins.con):
         return pins
-    UNKNOWN_TIMES.fill(pins.con, _unknown_times(pins))
-    COMPUTED.fill(pins.con, _computed(pins, columns, ruled.closed_until_us))
+    fill_unknown(pins, timed=timed(pins), key=_told_by(pins))
+    COMPUTED.fill(pins.con, _computed(pins, columns, ruled))
     RECOMPUTED.fill(pins.con, _recomputed(pins, columns, pins.around(read)))
     if not RECOMPUTED.any(pins.con):
         return pins
@@ -51,6 +54,11 @@ def with_recomputed(pins: Pins, read: Relation, ruled: Progress | None) -> Pins:
     named = STREAM_TOLD.fill(pins.con, _told(pins, pins.stream, pins.read.sql(EVENT_TIME)))
     AROUND_TOLD.fill(pins.con, _told(pins, around, "true"))
     return replace(pins, stream=named)
+
+
+def _all_there(pins: Pins) -> bool:
+    """Whether all rows of a key are shown: of a table without event times not where a range is compared."""
+    return timed(pins) or pins.time_range == TimeRange()
 
 
 def _columns(pins: Pins) -> Mapping[str, str]:
@@ -81,14 +89,41 @@ def left_key(pins: Pins) -> list[str]:
     return [name for name in contract.output.key if name in mine]
 
 
+def timed(pins: Pins) -> bool:
+    """Whether the stream table says the event times of its rows."""
+    return pins.has_moments(pins.contract.output.stream_table)
+
+
 def group(pins: Pins, prefix: str, time: str) -> str:
-    """SQL of what all rows of one left event have in common: its columns of the key, and its time in milliseconds."""
-    names = [f"{prefix}{ident(name)}::VARCHAR" for name in left_key(pins)]
-    return f"[{', '.join([*names, f'epoch_ms({time})::VARCHAR'])}]"
+    """SQL of what the rows of one left event have in common: its columns of the key, and its time in milliseconds.
+
+    An unmatched right event has the time of its own. Join fields in the key are of both events where both are kept.
+    """
+    return _listed(pins, {name: f"{prefix}{ident(name)}" for name in _told_by(pins)}, time)
 
 
 def _group(pins: Pins, rows: str) -> str:
     return group(pins, f"{rows}.", f"{rows}.{EVENT_TIME}")
+
+
+def _alone_group(pins: Pins, prefix: str, time: str) -> str:
+    """The group of the unmatched row of a right event."""
+    return _listed(pins, {name: f"{prefix}{ident(name)}" for name in _of_either(pins)}, time)
+
+
+def _listed(pins: Pins, values: Mapping[str, str], time: str) -> str:
+    names = [f"({values.get(name, 'NULL')})::VARCHAR" for name in _told_by(pins)]
+    return f"[{', '.join([*names, f'epoch_ms({time})::VARCHAR' if timed(pins) else 'NULL::VARCHAR'])}]"
+
+
+def _told_by(pins: Pins) -> list[str]:
+    """The columns of the key that all rows of one left event have in common."""
+    return [name for name in pins.contract.output.key if name in {*left_key(pins), *_of_either(pins)}]
+
+
+def _of_either(pins: Pins) -> set[str]:
+    """Join fields in the key, which a row has from the side that is there."""
+    return {c.name for c in pins.contract.output_columns if c.source is not None and c.sql is not None}
 
 
 def _groups(pins: Pins, read: Relation) -> str:
@@ -105,60 +140,93 @@ def _groups(pins: Pins, read: Relation) -> str:
     """
 
 
-def _unknown_times(pins: Pins) -> str:
-    """The event times of GROUPS with a left record that the stream has in its join and the batch knows no row of: rows
-    of those times may be its."""
-    return f"""
-        SELECT DISTINCT epoch_ms(event_time)::VARCHAR AS at FROM (
-            SELECT event_time, coalesce(first_partition, a.partition) AS partition,
-                coalesce(first_offset, a."offset") AS "offset"
-            FROM {ARCHIVES["left"]} a
-            LEFT JOIN {COPIES["left"]} c ON c.partition = a.partition AND c."offset" = a."offset"
-            WHERE epoch_ms(event_time)::VARCHAR IN (SELECT plumbline_group[-1] FROM {GROUPS})
-        ) r
-        ANTI JOIN {FATE["left"]} f ON f.partition = r.partition AND f."offset" = r."offset"
-        ANTI JOIN {pins.around(pins.batch)} b ON b._left_partition = r.partition AND b._left_offset = r."offset"
-    """
-
-
-def _computed(pins: Pins, columns: Mapping[str, str], closed_until_us: int | None) -> str:
-    """The rows of GROUPS as the stream's rules make them of the batch's; groups with other left records left out."""
-    closed = "false" if closed_until_us is None else f"epoch_us(b.{EVENT_TIME}) <= {int(closed_until_us)}"
-    out = ", ".join(f"coalesce({side[0]}.unread OR {side[0]}.late, false) AS plumbline_{side}_out" for side in SIDES)
+def _computed(pins: Pins, columns: Mapping[str, str], ruled: Progress) -> str:
+    """The rows of GROUPS as the stream's rules make them of the batch's; groups of unknown records left out."""
     kept = ", ".join([*map(ident, columns), *COORDINATES, f"epoch_us({EVENT_TIME}) AS plumbline_us"])
-    keeps = str(pins.contract.join.keeps_left and _can_be_padded(pins)).lower()
+    its = f"rows SEMI JOIN {GROUPS} g ON g.plumbline_group = rows.plumbline_right_group"
+    alone = "".join(
+        f" UNION ALL {_padded(pins, columns, side, 'mine' if side == 'left' else its)}" for side in _padded_sides(pins)
+    )
     return f"""
-        WITH rows AS (
-            SELECT b.*, {_group(pins, "b")} AS plumbline_group, {closed} AS plumbline_closed, {out}
-            FROM {pins.around(pins.batch)} b
-            LEFT JOIN {FATE["left"]} l ON l.partition = b._left_partition AND l."offset" = b._left_offset
-            LEFT JOIN {FATE["right"]} r ON r.partition = b._right_partition AND r."offset" = b._right_offset
-        ),
-        mine AS (
-            SELECT rows.* FROM rows SEMI JOIN {GROUPS} g ON g.plumbline_group = rows.plumbline_group
-            ANTI JOIN {UNKNOWN_TIMES} u ON u.at = rows.plumbline_group[-1]
+        WITH rows AS ({_judged(pins, ruled)}),
+        mine AS (SELECT rows.* FROM rows SEMI JOIN {GROUPS} g ON g.plumbline_group = rows.plumbline_group),
+        expected AS (
+            SELECT plumbline_group, {kept} FROM mine
+            WHERE NOT (_left_offset IS NOT NULL AND plumbline_left_out)
+                AND NOT (_right_offset IS NOT NULL AND plumbline_right_out)
+                AND (_right_offset IS NOT NULL OR plumbline_left_closed)
+                AND (_left_offset IS NOT NULL OR plumbline_right_closed)
+            {alone}
         )
-        SELECT plumbline_group, {kept} FROM mine
-        WHERE NOT plumbline_left_out
-            AND CASE WHEN _right_offset IS NULL THEN plumbline_closed ELSE NOT plumbline_right_out END
-        UNION ALL
-        SELECT plumbline_group, {_padded(pins, columns)} FROM mine
-        WHERE {keeps} AND NOT plumbline_left_out AND plumbline_closed
-        GROUP BY plumbline_group, _left_partition, _left_offset
-        HAVING bool_and(_right_offset IS NOT NULL AND plumbline_right_out)
+        SELECT expected.* FROM expected ANTI JOIN {UNKNOWN} u ON u.plumbline_group = expected.plumbline_group
     """
 
 
-def _can_be_padded(pins: Pins) -> bool:
-    """Whether the unmatched row of a left record is known from its matched ones: no column is computed of both."""
-    return all(column.sql is None for column in pins.contract.output_columns)
+def _judged(pins: Pins, ruled: Progress) -> str:
+    """The batch's rows with what becomes of their records, and with the group of an unmatched row of the right one."""
+    right_time = f"b.{EVENT_TIME}"
+    places = ""
+    if pins.contract.join.keeps_right:
+        right_time = "w.event_time"
+        places = f"""
+            LEFT JOIN (
+                SELECT partition, "offset", any_value(event_time) AS event_time FROM {ARCHIVES["right"]} GROUP BY ALL
+            ) w ON w.partition = b._right_partition AND w."offset" = b._right_offset"""
+    closed = ", ".join(
+        f"{'false' if us is None else f'coalesce(epoch_us({time}) <= {int(us)}, false)'} AS plumbline_{side}_closed"
+        for side, us, time in (
+            ("left", ruled.closed_until_us, f"b.{EVENT_TIME}"),
+            ("right", ruled.right_closed_until_us, right_time),
+        )
+    )
+    out = ", ".join(f"coalesce({side[0]}.unread OR {side[0]}.late, false) AS plumbline_{side}_out" for side in SIDES)
+    return f"""
+        SELECT b.*, {_group(pins, "b")} AS plumbline_group, {right_time} AS plumbline_right_time,
+            {_alone_group(pins, "b.", right_time)} AS plumbline_right_group, {closed}, {out}
+        FROM {pins.around(pins.batch)} b
+        LEFT JOIN {FATE["left"]} l ON l.partition = b._left_partition AND l."offset" = b._left_offset
+        LEFT JOIN {FATE["right"]} r ON r.partition = b._right_partition AND r."offset" = b._right_offset {places}
+    """
 
 
-def _padded(pins: Pins, columns: Mapping[str, str]) -> str:
-    """The columns of the unmatched row of a left record, by its matched rows, and its coordinates."""
-    right = {column.name for column in pins.contract.output_columns if column.source == pins.contract.join.right}
-    values = [f"NULL::{kind}" if name in right else f"any_value({ident(name)})" for name, kind in columns.items()]
-    return ", ".join([*values, "_left_partition", "_left_offset", "NULL", "NULL", f"epoch_us(any_value({EVENT_TIME}))"])
+def _padded_sides(pins: Pins) -> list[str]:
+    """The sides whose records have unmatched rows, where these are known from the matched ones: no column is computed
+    of both."""
+    join = pins.contract.join
+    kept = [side for side, keeps in zip(SIDES, (join.keeps_left, join.keeps_right), strict=True) if keeps]
+    return kept if all(c.sql is None or c.source is not None for c in pins.contract.output_columns) else []
+
+
+def _padded(pins: Pins, columns: Mapping[str, str], side: str, rows: str) -> str:
+    """The unmatched rows of the records of one side whose matches are gone, by these."""
+    lost = "right" if side == "left" else "left"
+    join = pins.contract.join
+    source = join.right if side == "left" else join.left
+    other = {c.name for c in pins.contract.output_columns if c.sql is None and c.source == source}
+    values = ", ".join(
+        f"NULL::{kind} AS {ident(name)}" if name in other else f"any_value({ident(name)}) AS {ident(name)}"
+        for name, kind in columns.items()
+    )
+    places = ", ".join(name if side in name else f"NULL AS {name}" for name in COORDINATES)
+    of_group, time = ("group", EVENT_TIME) if side == "left" else ("right_group", "plumbline_right_time")
+    return f"""
+        SELECT any_value(plumbline_{of_group}) AS plumbline_group, {values}, {places},
+            epoch_us(any_value({time})) AS plumbline_us
+        FROM {rows}
+        WHERE _{side}_offset IS NOT NULL AND NOT plumbline_{side}_out AND plumbline_{side}_closed
+        GROUP BY _{side}_partition, _{side}_offset
+        HAVING bool_and(_{lost}_offset IS NOT NULL AND plumbline_{lost}_out)
+    """
+
+
+def instead_of_matches(pins: Pins, names: Sequence[str], ruled: Progress) -> str:
+    """SQL: the columns `names` and the coordinates of the unmatched rows that come where all matches of a record were
+    dropped. FATE must be told."""
+    kinds, chosen = _types(pins, pins.batch), ", ".join([*map(ident, names), *COORDINATES])
+    columns = {name: kinds[name] for name in names}
+    rows = [f"SELECT {chosen} FROM ({_padded(pins, columns, side, 'rows')})" for side in _padded_sides(pins)]
+    nothing = f"SELECT {chosen} FROM rows WHERE false"
+    return f"WITH rows AS ({_judged(pins, ruled)}) {' UNION ALL '.join(rows or [nothing])}"
 
 
 def _recomputed(pins: Pins, columns: Mapping[str, str], read: Relation) -> str:

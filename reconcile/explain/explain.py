@@ -76,7 +76,7 @@ def _doubted(pins: Pins, progress: Progress) -> Pins:
     known = progress.last_epoch is not None and not pins.unproven_spark
     if known:
         tell_fates(pins)
-    return replace(pins, contradicted=contradicted(pins, fates=known))
+    return replace(pins, contradicted=contradicted(pins, progress, fates=known))
 
 
 def _matches(pins: Pins, key: Mapping[str, str | None], named: Callable[[str], str]) -> str:

@@ -12,12 +12,14 @@ from plumbline.connect.sql_quoting import ident
 from plumbline.contract.lineage import COORDINATES, SIDES
 from plumbline.reconcile.diff.engine.tolerance_sql import near
 from plumbline.reconcile.evidence import reported
+from plumbline.reconcile.evidence.recomputed_rows import instead_of_matches
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.inputs import ARCHIVES, LEDGER, READ, SPANS
 from plumbline.reconcile.relations.judge import FATE
 
 if TYPE_CHECKING:
     from plumbline.contract.equality import Tolerance
+    from plumbline.reconcile.inputs.epoch_spans import Progress
 
 
 def unseen(pins: Pins) -> bool:
@@ -41,7 +43,7 @@ def unseen(pins: Pins) -> bool:
     return several or any(pins.con.execute(f"{sql} LIMIT 1").fetchone() is not None for sql in found)
 
 
-def contradicted(pins: Pins, *, fates: bool) -> bool:
+def contradicted(pins: Pins, progress: Progress, *, fates: bool) -> bool:
     """Whether the stream table holds rows of records that the ledger calls late: then it is not the ledger of this
     join, or another column is its event time. Or its own reports are contradicted. `fates`: whether those of both
     sides' records are known, see judge.prediction."""
@@ -67,12 +69,13 @@ def contradicted(pins: Pins, *, fates: bool) -> bool:
         ).fetchone()
         is not None
         for side in SIDES
-    ) or any(pins.con.execute(_equal_to_late(pins, side)).fetchone() is not None for side in SIDES)
+    ) or any(pins.con.execute(_equal_to_late(pins, progress, side)).fetchone() is not None for side in SIDES)
 
 
-def _equal_to_late(pins: Pins, side: str) -> str:
+def _equal_to_late(pins: Pins, progress: Progress, side: str) -> str:
     """The first row of a late record that the stream holds although it does not say so: more rows with such values than
-    the batch makes from records in time. Values agree as in the comparison; a row twice in the batch counts once."""
+    the batch makes from records in time, and than those have unmatched rows instead. Values agree as in the comparison;
+    a row twice in the batch counts once."""
     shown, tolerances = (
         set(pins.con.sql(f"FROM {pins.stream} LIMIT 0").columns),
         pins.contract.reconcile.as_tolerances(),
@@ -86,6 +89,7 @@ def _equal_to_late(pins: Pins, side: str) -> str:
         WITH late AS (SELECT DISTINCT {values} FROM {pins.batch} {late} WHERE f.late),
         held AS (
             SELECT {values}, ({", ".join(COORDINATES)}) AS made_from FROM {pins.batch} {late} WHERE f.late IS NULL
+            UNION ALL SELECT {values}, ({", ".join(COORDINATES)}) FROM ({instead_of_matches(pins, columns, progress)})
             UNION ALL SELECT {values}, NULL FROM {pins.stream}
             WHERE _left_offset IS NULL AND _right_offset IS NULL AND _replay_id IS NULL
         )

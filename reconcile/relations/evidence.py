@@ -30,8 +30,9 @@ FINDING_IDS = "finding_ids"
 """The sequence that numbers the differences."""
 
 SEVERAL = Relation("several_keys", _DIFFER, "keys with several rows on a side", more=KEY, kind="TABLE")
+_SEVERAL = f"{LINEAGE_COLUMNS}, plumbline_day {TIME}"
 SEVERAL_ROWS = {
-    rows: Relation(name, _DIFFER, f"the rows of {rows} with those keys", LINEAGE_COLUMNS, OUTPUT, kind="TABLE")
+    rows: Relation(name, _DIFFER, f"the rows of {rows} with those keys, and their days", _SEVERAL, OUTPUT, kind="TABLE")
     for rows, name in ((BATCH, "batch_several"), (STREAM, "stream_several"))
 }
 INSIDE = Relation("inside_keys", _DIFFER, "differences inside those keys, by lineage", _DIFFERENCE, kind="TABLE")

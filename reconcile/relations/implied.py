@@ -9,6 +9,7 @@ from plumbline.reconcile.relations.relation import KEY, PLACE, TIME, Relation, p
 
 _NAMES, _CANDIDATES = "evidence/implied_lineage.py", "evidence/implied_candidates.py"
 _RECOMPUTES = "evidence/recomputed_rows.py"
+_UNKNOWN = "evidence/unknown_records.py"
 _CHOICE = (
     "plumbline_row BIGINT, _left_partition INTEGER|BIGINT, _left_offset BIGINT|INTEGER, "
     "_right_partition INTEGER|BIGINT, _right_offset BIGINT|INTEGER"
@@ -75,11 +76,28 @@ GROUPS = Relation(
     _GROUP,
     kind="TABLE",
 )
-UNKNOWN_TIMES = Relation(
-    "unknown_left_times",
-    _RECOMPUTES,
-    "event times, in ms as text, of left records that the stream took in and the batch has no row of",
-    "at VARCHAR",
+UNKNOWN_RECORDS = per_side(
+    "unknown_{side}_records",
+    _UNKNOWN,
+    "{side} records, of the groups' times, that the stream has in its join and the batch has no row of",
+    f"event_time {TIME}, {PLACE}",
+    kind="TABLE",
+)
+UNKNOWN_VALUES = per_side(
+    "unknown_{side}_values", _UNKNOWN, "archived {side} records with their values",
+    f"topic VARCHAR, {PLACE}, value BLOB", kind="VIEW",
+)  # fmt: skip
+UNKNOWN_KEYS = per_side(
+    "unknown_{side}_keys", _UNKNOWN, "the groups of those records by their keys; `untold` where a value is not there",
+    f"{_GROUP}, untold BOOLEAN",
+)  # fmt: skip
+UNKNOWN = Relation("unknown_groups", _UNKNOWN, "groups that may have rows of such a record", _GROUP, kind="TABLE")
+UNMATCHED = Relation(
+    "unmatched_records",
+    "evidence/batch_visibility.py",
+    "left records without a row that the batch run saw, with every partner that the stream has in its join",
+    PLACE,
+    kind="TABLE",
 )
 COMPUTED = Relation(
     "computed_rows",
