@@ -13,18 +13,22 @@ from tests.reconcile.evidence.test_recomputed_rows import KEYS, drawn, implied, 
 from tests.support.join_kinds import join_all, right_is_closed
 from tests.support.unnamed_rows import unnamed
 from tests.support.world import CONTRACT, Record, World, play, show
+from tests.support.world_rows import WITHIN
 
 MakeWorld = Callable[..., World]
 KINDS = ("inner", "left_outer", "right_outer", "full_outer")
 
 
 def untrue(world: World) -> list[tuple[str, str]]:
-    """What is told of records that the model has otherwise: late ones must be late, pending ones open."""
+    """What is told of records that the model has otherwise: late ones must be late, pending ones open, and
+    those at the edge of the window at a bound of it."""
     found = []
     for names, said in world.told():
         cause, records = said.split()[1], [world.record(name) for name in names.split()]
         late = {record.side for record in records if record.name in world.late}
+        apart = records[-1].minute - records[0].minute if records else None
         true = {"late_left": "left" in late, "late_right": "right" in late, "unexplained": True}
+        true["window_edge"] = apart in (0, WITHIN)
         if not true.get(cause, cause == "pending" and any(_is_open(world, record) for record in records)):
             found.append((names, said))
     return found
