@@ -12,6 +12,7 @@ import os
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -33,6 +34,7 @@ from plumbline.expectations.rules import rules
 from plumbline.output import console
 from plumbline.stream_job.events import needed
 from tests.support.drawn_contracts import bodies
+from tests.support.drawn_jobs import job_tables, with_job
 from tests.support.drawn_states import tables
 
 pytestmark = pytest.mark.slow
@@ -91,7 +93,17 @@ def test_a_contract_is_refused_or_says_what_it_means(body: dict[str, object]) ->
 @settings(SETTINGS, max_examples=max(DRAWS // 10, 1))
 @given(st.data())
 def test_tables_in_any_state_get_an_answer_or_one_clear_error(data: st.DataObject) -> None:
-    body = data.draw(bodies(odd=False))
+    answered(data, data.draw(bodies(odd=False)))
+
+
+@settings(SETTINGS, max_examples=max(DRAWS // 10, 1))
+@given(st.data())
+def test_tables_of_a_job_that_is_not_ours_get_an_answer_or_one_clear_error(data: st.DataObject) -> None:
+    answered(data, with_job(data.draw, data.draw(bodies(odd=False))))
+
+
+def answered(data: st.DataObject, body: dict[str, Any]) -> None:
+    """Draw tables for the contract, and commands on it: any foreseen end will do."""
     contract = contract_of(body)
     if contract is None:
         return
@@ -100,6 +112,8 @@ def test_tables_in_any_state_get_an_answer_or_one_clear_error(data: st.DataObjec
         (home.root / "drawn.yaml").write_text(yaml.safe_dump(body, sort_keys=False))
         try:
             tables(data.draw, Lake.open(home), contract)
+            if contract.job is not None:
+                job_tables(data.draw, Lake.open(home), contract)
         except PlumblineError:
             return
         for command in ["reconcile", *data.draw(st.lists(st.sampled_from(COMMANDS), min_size=1, max_size=4))]:

@@ -69,18 +69,19 @@ def values(kind: pa.DataType) -> st.SearchStrategy[Any]:
 def tables(draw: st.DrawFn, lake: Lake, contract: Contract) -> None:
     """Fill the lake: each table may be there, empty, misshapen or absent."""
     seen = draw(st.integers(0, 9)) > 0
-    for name in contract.sources if seen else ():
-        _write(draw, lake, contract.sources[name].archive, ARCHIVE_SCHEMA, _records(draw, contract, name))
-    for table in (contract.output.stream_table, contract.output.batch_table):
+    ours = [name for name, source in contract.sources.items() if source.archive_columns is None]
+    for name in ours if seen else ():
+        write(draw, lake, contract.sources[name].archive, ARCHIVE_SCHEMA, _records(draw, contract, name))
+    for table in (contract.output.stream_table, contract.output.batch_table) if contract.job is None else ():
         if draw(st.integers(0, 14)) > 0:
-            schema = _misshapen(draw, output_schema(contract), contract)
-            _write(draw, lake, table, schema, _rows(draw, schema), {"day": "_event_time"})
+            schema = misshapen(draw, output_schema(contract))
+            write(draw, lake, table, schema, rows_of(draw, schema), {"day": "_event_time"})
     if draw(st.integers(0, 2)) > 0:
-        _write(draw, lake, EPOCHS, EPOCHS_SCHEMA, _epochs(draw, contract), odd=False)
+        write(draw, lake, EPOCHS, EPOCHS_SCHEMA, _epochs(draw, contract), odd=False)
     if draw(st.integers(0, 3)) == 0:
         refused = [_refused(draw, contract, name, record) for name in contract.sources
                    for record in _records(draw, contract, name)]  # fmt: skip
-        _write(draw, lake, QUARANTINE, QUARANTINE_SCHEMA, refused, odd=False)
+        write(draw, lake, QUARANTINE, QUARANTINE_SCHEMA, refused, odd=False)
 
 
 def output_schema(contract: Contract) -> pa.Schema:
@@ -92,7 +93,7 @@ def output_schema(contract: Contract) -> pa.Schema:
     return pa.schema([*kinds.items(), *LINEAGE_TYPES.items()])
 
 
-def _misshapen(draw: st.DrawFn, schema: pa.Schema, contract: Contract) -> pa.Schema:
+def misshapen(draw: st.DrawFn, schema: pa.Schema) -> pa.Schema:
     """The schema after what another tool may have done to it: nothing, most of the time."""
     change = draw(st.sampled_from([None] * 6 + ["drop", "add", "retype", "rename", "no lineage", "order"]))
     place = draw(st.integers(0, len(schema) - 1))
@@ -110,7 +111,7 @@ def _misshapen(draw: st.DrawFn, schema: pa.Schema, contract: Contract) -> pa.Sch
     return pa.schema(list(schema)[::-1]) if change == "order" else schema
 
 
-def _rows(draw: st.DrawFn, schema: pa.Schema) -> list[dict[str, Any]]:
+def rows_of(draw: st.DrawFn, schema: pa.Schema) -> list[dict[str, Any]]:
     row = st.fixed_dictionaries({field.name: values(field.type) for field in schema})
     rows = draw(st.lists(row, max_size=4))
     for row_, number in zip(rows, range(len(rows)), strict=True):
@@ -194,7 +195,7 @@ def _epochs(draw: st.DrawFn, contract: Contract) -> list[dict[str, Any]]:
     return rows
 
 
-def _write(
+def write(
     draw: st.DrawFn,
     lake: Lake,
     table: str,
