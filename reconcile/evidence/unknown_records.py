@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.archive_columns import archives_of_theirs
+from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.evidence.batch_visibility import note_unmatched
 from plumbline.reconcile.evidence.implied_candidates import is_text, spelled
 from plumbline.reconcile.relations.implied import GROUPS, UNKNOWN, UNKNOWN_KEYS, UNKNOWN_RECORDS, UNKNOWN_VALUES
@@ -30,17 +31,17 @@ def fill_unknown(pins: Pins, key: Sequence[str], *, timed: bool) -> None:
     A group is the values of the columns `key`, and a time; a stream table that is not `timed` has none.
     """
     UNKNOWN.fill(pins.con, UNKNOWN.nothing)
-    for side, kept in (("left", pins.contract.join.keeps_left), ("right", True)):
-        if side == "right" and not pins.contract.join.keeps_right:
-            continue  # its rows are those of left records
+    join = pins.contract.join
+    for side in SIDES if join.keeps_right else ("left",):  # else all rows are those of left records
         found = UNKNOWN_RECORDS[side].fill(pins.con, _unknown(pins, side, timed=timed))
-        if not kept and found.any(pins.con):
+        if not found.any(pins.con):
+            continue
+        rest = f"(FROM {found})"
+        if side == "left" and not join.keeps_left:
             alone = note_unmatched(pins, found)
-            pins.con.execute(
-                f'DELETE FROM {found} u WHERE (partition, "offset") IN (SELECT (partition, "offset") FROM {alone})'
-            )
-        if found.any(pins.con):
-            UNKNOWN.add(pins.con, _of_times(side) if timed else _of_keys(pins, side, key))
+            same = 'a.partition = u.partition AND a."offset" = u."offset"'
+            rest = f"(SELECT u.* FROM {found} u ANTI JOIN {alone} a ON {same})"
+        UNKNOWN.add(pins.con, _of_times(rest) if timed else _of_keys(pins, side, key, rest))
 
 
 def _unknown(pins: Pins, side: str, *, timed: bool) -> str:
@@ -59,19 +60,19 @@ def _unknown(pins: Pins, side: str, *, timed: bool) -> str:
     """
 
 
-def _of_times(side: str) -> str:
+def _of_times(records: str) -> str:
     """The groups of the records' times."""
-    times = f"SELECT epoch_ms(event_time)::VARCHAR FROM {UNKNOWN_RECORDS[side]}"
+    times = f"SELECT epoch_ms(event_time)::VARCHAR FROM {records}"
     return f"SELECT plumbline_group FROM {GROUPS} WHERE plumbline_group[-1] IN ({times})"
 
 
-def _of_keys(pins: Pins, side: str, key: Sequence[str]) -> str:
+def _of_keys(pins: Pins, side: str, key: Sequence[str], records: str) -> str:
     """The groups of the records' keys, where the archive tells these; else all."""
     fields = _fields(pins, side, key)
     source = pins.contract.left if side == "left" else pins.contract.right
     snapshot = pins.snapshots[source.archive]
     if fields is None or snapshot is None:
-        return f"SELECT plumbline_group FROM {GROUPS}"
+        return f"SELECT plumbline_group FROM {GROUPS} WHERE EXISTS {records}"
     view = UNKNOWN_VALUES[side]
     scan_archive(
         pins.con, pins.lake, source, snapshot, view=view.name, columns=("topic", "partition", "offset", "value")
@@ -83,7 +84,7 @@ def _of_keys(pins: Pins, side: str, key: Sequence[str]) -> str:
         f"""
         SELECT [{told}{", " if told else ""}NULL::VARCHAR] AS plumbline_group, {lacks} AS untold
         FROM (SELECT partition, "offset", TRY(decode(value)) AS value FROM {view} WHERE topic = {text(source.topic)}) a
-        SEMI JOIN {UNKNOWN_RECORDS[side]} u ON u.partition = a.partition AND u."offset" = a."offset"
+        SEMI JOIN {records} u ON u.partition = a.partition AND u."offset" = a."offset"
         """,
     )
     return f"""
