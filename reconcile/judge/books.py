@@ -159,7 +159,7 @@ def _rows(pins: Pins, timed: bool) -> list[tuple[int | None, int, int]]:
             SELECT {day_sql(EVENT_TIME)} AS "window", 0 AS batch, count(*) AS stream
             FROM {pins.stream} GROUP BY 1
         )
-        GROUP BY ALL
+        GROUP BY ALL HAVING count(*) > 0
         """
     ).fetchall()
 

@@ -102,6 +102,18 @@ def test_with_nothing_lost_the_prediction_agrees(make_world: MakeWorld) -> None:
     assert document["unexplained"] == 0
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["with event times", "without"])
+def test_two_empty_tables_have_an_empty_page(named: bool, make_world: MakeWorld) -> None:
+    world = theirs(make_world().play([show("a", 0)]))
+    for table in (STREAM, "joined.plays_batch"):
+        world.lake.load(table).delete()
+    if not named:
+        text = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer")
+        world.contract = parse(text + "\njob: {kind: other}\n", "plays.yaml")
+    document = world.reconcile().document
+    assert (set(document["counts"].values()), document["balanced"], document["settled"]) == ({0}, True, False)
+
+
 def test_of_what_was_purged_unseen_nothing_is_said(make_world: MakeWorld) -> None:
     """Epochs 0 to 2 are not in the ledger: a late record of theirs may have been admitted, and the reverse."""
     world = late_and_lost(make_world)
