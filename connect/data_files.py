@@ -11,8 +11,9 @@ from plumbline.connect.table_plan import plan_files
 from plumbline.contract.ranges import TimeRange
 
 if TYPE_CHECKING:
-    from pyiceberg.table import FileScanTask
     from pyiceberg.types import NestedField
+
+    from plumbline.connect.table_plan import Planned
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,10 @@ def data_files(lake: Lake, identifier: str, snapshot_id: int | None, column: str
     return Files(schema.model_dump_json(), tuple(_data_file(task, field) for task in plan_files(plan, identifier)))
 
 
-def _data_file(task: FileScanTask, field: NestedField) -> DataFile:
+def _data_file(task: Planned, field: NestedField) -> DataFile:
     file = task.file
-    deletes = sorted(f"{delete.file_path} {delete.record_count}" for delete in task.delete_files)
+    deletes = sorted(f"{delete.path} {delete.rows}" for delete in task.positions)
+    deletes += sorted(values.told(task.sequence) for values in task.values)
     facts = (file.file_path, str(file.record_count), str(file.file_size_in_bytes), str(file.spec_id), *deletes)
     return DataFile(facts, _bound(file.lower_bounds, field), _bound(file.upper_bounds, field))
 

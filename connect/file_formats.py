@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
-    from pyiceberg.table import FileScanTask, Table
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table
 
 DEFAULT_FORMAT = "write.format.default"
 AS_PARQUET = {"write-format": "parquet"}
@@ -46,16 +47,14 @@ def refuse_other_format(table: Table, what: str) -> None:
         )
 
 
-def refuse_unread_files(tasks: Iterable[FileScanTask], identifier: str) -> None:
-    """Raise SetupError when files of a scan are not Parquet."""
-    for task in tasks:
-        for file in (task.file, *task.delete_files):
-            # Deletion vectors of version 3 are Puffin files, and have a refusal or a reader of their own.
-            kind = str(file.file_format.value).upper()
-            if kind not in ("PARQUET", "PUFFIN"):
-                raise SetupError(
-                    f"{identifier} holds files of {kind}; only Parquet is read",
-                    where=file.file_path,
-                    next_step=f"ALTER TABLE {identifier} SET TBLPROPERTIES ('{DEFAULT_FORMAT}'='parquet'), then CALL "
-                    f"system.rewrite_data_files(table => '{identifier}', options => map('rewrite-all', 'true'))",
-                )
+def refuse_unread_files(files: Iterable[DataFile], identifier: str) -> None:
+    """Raise SetupError when data or delete files of a scan are not Parquet."""
+    for file in files:
+        kind = str(file.file_format.value).upper()
+        if kind not in ("PARQUET", "PUFFIN"):  # deletion vectors of version 3
+            raise SetupError(
+                f"{identifier} holds files of {kind}; only Parquet is read",
+                where=file.file_path,
+                next_step=f"ALTER TABLE {identifier} SET TBLPROPERTIES ('{DEFAULT_FORMAT}'='parquet'), then CALL "
+                f"system.rewrite_data_files(table => '{identifier}', options => map('rewrite-all', 'true'))",
+            )

@@ -6,54 +6,60 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from plumbline.connect.iceberg_types import duckdb_type, is_shape, is_unknown
 from plumbline.connect.parquet import parquet_rows
-from plumbline.connect.place import plain
-from plumbline.connect.sql_quoting import ident, literal_path, text
+from plumbline.connect.place import is_local, plain
+from plumbline.connect.sql_quoting import column, ident, literal_path, text
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     import duckdb
     from pyiceberg.manifest import DataFile
     from pyiceberg.schema import Schema
-    from pyiceberg.table import FileScanTask, Table
+    from pyiceberg.table import Table
     from pyiceberg.types import NestedField
 
-_FILE = "plumbline_file"
+    from plumbline.connect.deleted_rows import DeletedRows
+    from plumbline.connect.table_plan import Planned
+
+DATA, POSITION = "plumbline_data", "plumbline_position"
+"""The relation of rows in `sql` and `rest_of`, and the column of a row's place in its file, from 0."""
+_PLACE = {"file_index", "file_row_number", "filename"}
+"""DuckDB's names for where a row lies: a column called so hides them."""
 
 
 @dataclass(frozen=True)
 class IcebergFiles:
-    """The files of `tasks`, to be read in `schema`."""
+    """The files of `tasks`, to be read in `schema`, without the rows that `deleted` takes from those touched by it."""
 
     table: Table
     schema: Schema
-    tasks: Sequence[FileScanTask]
+    tasks: Sequence[Planned]
+    deleted: DeletedRows | None = None
 
     @property
     def readable_by_duckdb(self) -> bool:
         """Whether `sql` gives the right rows: local Parquet that can be read by field ids, or by names that never
         changed. What else there is only PyIceberg resolves (Iceberg spec, "Column Projection"): a name mapping for
         files without ids, changes within nested columns, a partition's value for a column that a file lacks.
-
-        Of delete files, DuckDB can apply those that list positions, not the deletion vectors of version 3.
         """
-        files = [task.file for task in self.tasks] + self._delete_files()
-        local = all(urlsplit(file.file_path).scheme in ("", "file") for file in files)
+        files = [task.file for task in self.tasks]
+        local = all(is_local(file.file_path) for file in files)
         parquet = all(str(file.file_format.value).lower() == "parquet" for file in files)
-        if not (local and parquet) or any(self._of_partition(task.file) for task in self.tasks):
+        if not (local and parquet) or any(self._of_partition(file) for file in files):
+            return False
+        if self.deleted is not None and {one.name.lower() for one in self.table.schema().fields} & _PLACE:
             return False
         if self._never_changed():
-            return self.table.name_mapping() is None or not any(self._lacking(task.file) for task in self.tasks)
+            return self.table.name_mapping() is None or not any(self._lacking(file) for file in files)
         return self._flat() and self.table.name_mapping() is None
 
     def refuse_without_ids(self, con: duckdb.DuckDBPyConnection) -> None:
         """Raise SetupError for a file that is to be read by field ids and has none: DuckDB would give NULLs."""
         if self._never_changed():
             return
-        listed = ", ".join(text(literal_path(path)) for path in self._paths())
+        listed = ", ".join(text(literal_path(plain(task.file.file_path))) for task in self.tasks)
         found = con.execute(
             f"SELECT file_name FROM parquet_schema([{listed}]) GROUP BY file_name HAVING count(field_id) = 0 LIMIT 1"
         ).fetchall()
@@ -64,30 +70,34 @@ class IcebergFiles:
                 next_step="set the table property schema.name-mapping.default, or write the file again",
             )
 
-    def sql(self) -> str:
-        """A query of the rows, without those that are deleted."""
-        names = ", ".join(map(_selected, self.schema.fields))
-        options: list[str] = []
-        if not self._never_changed():
-            options.append(f"schema = MAP {{{self._fields_by_id()}}}")
-        deletes = [plain(file.file_path) for file in self._delete_files()]
-        if not deletes:
-            return f"SELECT {names} FROM {parquet_rows(self._paths(), *options)}"
-        options += [f"filename = {_FILE}", "file_row_number = true"]
-        return f"""
-            SELECT {names} FROM {parquet_rows(self._paths(), *options)} AS rows
-            ANTI JOIN (
-                SELECT '/' || ltrim(regexp_replace(file_path, '^file:', ''), '/') AS path, pos
-                FROM {parquet_rows(deletes)}
-            ) AS deleted ON rows.{_FILE} = deleted.path AND rows.file_row_number = deleted.pos
-        """
+    def sql(self, shown: Schema | None = None) -> str:
+        """A query of the rows, without those that are deleted; `shown` are its columns, None: the schema's."""
+        names = ", ".join(map(_selected, (shown or self.schema).fields))
+        untouched = [task for task in self.tasks if not task.touched]
+        if self.deleted is None:
+            return f"SELECT {names} FROM {self._rows(untouched)}"
+        touched = f"{self._rows(self.deleted.touched)} AS {DATA}"
+        rest = self.deleted.rest(touched, f"{DATA}.file_index", f"{DATA}.file_row_number", self._column)
+        names_of = ", ".join(_selected(one, DATA) for one in (shown or self.schema).fields)
+        queries = [f"SELECT {names} FROM {self._rows(untouched)}"] if untouched else []
+        return " UNION ALL ".join([*queries, f"SELECT {names_of} FROM {rest}"])
 
-    def _paths(self) -> list[str]:
-        return [plain(task.file.file_path) for task in self.tasks]
+    def _rows(self, tasks: Sequence[Planned]) -> str:
+        options = [] if self._never_changed() else [f"schema = MAP {{{self._fields_by_id()}}}"]
+        return parquet_rows([plain(task.file.file_path) for task in tasks], *options)
 
-    def _delete_files(self) -> list[DataFile]:
-        """The files of deleted positions, each once. PyIceberg refuses those of deleted values (equality deletes)."""
-        return list({file.file_path: file for task in self.tasks for file in task.delete_files}.values())
+    def _column(self, one: NestedField) -> str:
+        """SQL of a column by which rows are deleted, by the name under which files are read."""
+        return column(one.name, DATA) if self._never_changed() else self._as_read(one)
+
+    def _as_read(self, one: NestedField) -> str:
+        return column(next(field.name for field in self.schema.fields if field.field_id == one.field_id), DATA)
+
+    def rest_of(self, rows: str, number: int) -> str:
+        """SQL behind FROM: rows of the touched file with that number, read in `schema` with their POSITION, without
+        those that are deleted."""
+        assert self.deleted is not None
+        return self.deleted.rest(f"{rows} AS {DATA}", str(number), f"{DATA}.{POSITION}", self._as_read)
 
     def _never_changed(self) -> bool:
         """Whether every file has the columns of the one schema that there ever was, under the names of today.
@@ -126,11 +136,12 @@ class IcebergFiles:
         )
 
 
-def _selected(field: NestedField) -> str:
+def _selected(field: NestedField, of: str = "") -> str:
     name = ident(field.name)
     if is_unknown(field.field_type):  # "must be null for all rows", and is in no file
         return f"CAST(NULL AS {duckdb_type(field.field_type)}) AS {name}"
-    return f"CAST({name} AS BLOB) AS {name}" if is_shape(field.field_type) else name
+    value = column(field.name, of)
+    return f"CAST({value} AS BLOB) AS {name}" if is_shape(field.field_type) else value
 
 
 def _default(field: NestedField) -> str:

@@ -6,39 +6,40 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.file_formats import refuse_unread_files
-from plumbline.connect.iceberg_files import IcebergFiles
+from plumbline.connect.deleted_rows import DeletedRows, forget, registered, with_columns
+from plumbline.connect.iceberg_files import DATA, POSITION, IcebergFiles
 from plumbline.connect.iceberg_types import duckdb_type, is_shape
 from plumbline.connect.lake import Lake
 from plumbline.connect.machine import MEMORY, parse_bytes, threads_within
 from plumbline.connect.object_store import store_error
-from plumbline.connect.sql_quoting import ident
+from plumbline.connect.sql_quoting import column, ident
 from plumbline.connect.table_growth import refuse_retyped
 from plumbline.connect.table_plan import plan_files
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
+    from pyiceberg.manifest import DataFile
     from pyiceberg.schema import Schema
-    from pyiceberg.table import DataScan, FileScanTask, Table
+    from pyiceberg.table import DataScan, Table
 
+    from plumbline.connect.delete_files import DeleteFile
+    from plumbline.connect.table_plan import Planned
     from plumbline.connect.tables import OwnTable
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """What a view shows: the snapshot (None for a table without any), and how many rows and data files lie under it.
-
-    `rows` counts before any row filter that cuts through a file; `scan` says what the caller must still filter.
-    """
+    """What a view shows: the snapshot (None for a table without any), and how many data files lie under it."""
 
     identifier: str
     snapshot_id: int | None
-    rows: int
     files: int
 
 
@@ -105,16 +106,17 @@ def scan(
     con.execute(f"DROP TABLE IF EXISTS {ident(_rows_table(view))} CASCADE")
     if not tasks:
         con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {_empty(plan.projection())}")
-        return Pinned(identifier, pin, 0, 0)
-    files = IcebergFiles(table, plan.projection(), tasks)
-    if not files.readable_by_duckdb:
-        return Pinned(identifier, pin, _materialise(con, plan, tasks, view, identifier), len(tasks))
-    with _readable(identifier):
-        files.refuse_without_ids(con)
-        con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {files.sql()}")
-    deleted = any(task.delete_files for task in tasks)
-    rows = _count(con, view) if deleted else sum(task.file.record_count for task in tasks)
-    return Pinned(identifier, pin, rows, len(tasks))
+        return Pinned(identifier, pin, 0)
+    _show(con, plan, table, tasks, view, identifier)
+    return Pinned(identifier, pin, len(tasks))
+
+
+def holds(con: duckdb.DuckDBPyConnection, table: Table, plan: DataScan, task: Planned, where: str) -> bool:
+    """Whether the file of a scan has a row that satisfies `where` (SQL) and is not deleted. Raises as `scan`."""
+    name, view = ".".join(table.name()), "plumbline_one_file"
+    con.execute(f"DROP TABLE IF EXISTS {ident(_rows_table(view))} CASCADE")
+    _show(con, plan, table, [task], view, name)
+    return bool(con.execute(f"SELECT 1 FROM {ident(view)} WHERE {where} LIMIT 1").fetchall())
 
 
 def unless_current(table: Table, snapshot_id: int | None) -> int | None:
@@ -171,13 +173,42 @@ def _parsed(row_filter: str) -> BooleanExpression:
     return parse(row_filter)
 
 
-def _tasks(plan: DataScan, identifier: str) -> list[FileScanTask]:
+def _tasks(plan: DataScan, identifier: str) -> list[Planned]:
     try:
-        tasks = plan_files(plan, identifier)
+        return plan_files(plan, identifier)
     except (FileNotFoundError, ValueError) as error:
         raise SetupError(f"{identifier} is unreadable: {error}", where=identifier) from None
-    refuse_unread_files(tasks, identifier)
-    return tasks
+
+
+def _show(
+    con: duckdb.DuckDBPyConnection, plan: DataScan, table: Table, tasks: Sequence[Planned], view: str, identifier: str
+) -> None:
+    """Make the view of the files' rows."""
+    deleted = _deleted(con, plan, table, tasks, view, identifier)
+    read = with_columns(plan.projection(), deleted.columns if deleted else ())
+    files = IcebergFiles(table, read, tasks, deleted)
+    if files.readable_by_duckdb:
+        with _readable(identifier):
+            files.refuse_without_ids(con)
+            con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {files.sql(plan.projection())}")
+    else:
+        _materialise(con, plan, files, view, identifier)
+
+
+def _deleted(
+    con: duckdb.DuckDBPyConnection, plan: DataScan, table: Table, tasks: Sequence[Planned], view: str, identifier: str
+) -> DeletedRows | None:
+    """What delete files take from the files of the scan, read; None where there are none."""
+    forget(con, view)
+    touched = [task for task in tasks if task.touched]
+    if not touched:
+        return None
+
+    def batches(file: DeleteFile, schema: Schema) -> Iterator[pa.RecordBatch]:
+        return _batches(plan, schema, file.data_file, whole=True)
+
+    with _readable(identifier):
+        return DeletedRows(con, table, view, touched).read(batches)
 
 
 def _empty(schema: Schema) -> str:
@@ -216,28 +247,49 @@ def _rows_table(view: str) -> str:
 
 
 def _materialise(
-    con: duckdb.DuckDBPyConnection, plan: DataScan, tasks: Sequence[FileScanTask], view: str, identifier: str
-) -> int:
-    """Copy the rows through PyIceberg into a DuckDB table under the view; how many.
+    con: duckdb.DuckDBPyConnection, plan: DataScan, files: IcebergFiles, view: str, identifier: str
+) -> None:
+    """Copy the rows through PyIceberg into a DuckDB table under the view.
 
     A batch reader can be read once, a view often: hence the copy. One file at a time: PyIceberg reads all the files of
     a scan at once and whole, so that a table of many would be in memory.
     """
     from pyarrow import ArrowException
+
+    shown, rows = ", ".join(column(one.name, DATA) for one in plan.projection().fields), ident(_rows_table(view))
+    begin, number = f"CREATE TABLE {rows} AS", 0
+    for task in files.tasks:
+        with _readable(identifier, ArrowException):
+            for batch in _batches(plan, files.schema, task.file, whole=task.touched):
+                with registered(con, batch) as name:
+                    source = files.rest_of(name, number) if task.touched else f"{name} AS {DATA}"
+                    con.execute(f"{begin} SELECT {shown} FROM {source}")
+                begin = f"INSERT INTO {rows}"
+        number += task.touched
+    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS FROM {rows}")
+
+
+def _batches(
+    plan: DataScan, schema: Schema, file: DataFile, *, whole: bool
+) -> Iterator[pa.RecordBatch | pa.RecordBatchReader]:
+    """The rows of one file as PyIceberg reads it: those of the filter, in one reader; or all, with their POSITION.
+
+    At least one batch comes, which may be empty.
+    """
+    import pyarrow as pa
+    from pyiceberg.expressions import AlwaysTrue
+    from pyiceberg.table import FileScanTask
     from pyiceberg.table import _to_arrow_batch_reader_via_file_scan_tasks as read
 
-    schema = _as_wkb(plan.projection())
-    begin = f"CREATE TABLE {ident(_rows_table(view))} AS"
-    for task in tasks:
-        with _readable(identifier, ArrowException):
-            con.register("plumbline_reader", read(plan, schema, [task]))
-            try:
-                con.execute(f"{begin} SELECT * FROM plumbline_reader")
-            finally:
-                con.unregister("plumbline_reader")
-        begin = f"INSERT INTO {ident(_rows_table(view))}"
-    con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS SELECT * FROM {ident(_rows_table(view))}")
-    return _count(con, view)
+    scan = plan.update(row_filter=AlwaysTrue()) if whole else plan
+    reader = read(scan, _as_wkb(schema), [FileScanTask(file)])
+    if not whole:
+        yield reader
+        return
+    at = 0
+    for batch in chain([pa.RecordBatch.from_pylist([], reader.schema)], reader):
+        yield batch.append_column(POSITION, pa.array(range(at, at + len(batch)), pa.int64()))
+        at += len(batch)
 
 
 def _as_wkb(schema: Schema) -> Schema:
@@ -247,9 +299,3 @@ def _as_wkb(schema: Schema) -> Schema:
 
     fields = (f.model_copy(update={"field_type": BinaryType()}) if is_shape(f.field_type) else f for f in schema.fields)
     return Schema(*fields, schema_id=schema.schema_id)
-
-
-def _count(con: duckdb.DuckDBPyConnection, view: str) -> int:
-    # fetchall, not fetchone: DuckDB 2 refuses further work while a result has not been read to its end.
-    [(counted,)] = con.execute(f"SELECT count(*) FROM {ident(view)}").fetchall()
-    return int(counted)

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from plumbline.connect.home import Home
 from plumbline.contract.errors import SetupError
@@ -82,6 +83,11 @@ def plain(location: str) -> str:
     Nothing is percent-decoded.
     """
     return "/" + location.removeprefix("file:").lstrip("/") if location.startswith(("file:", "/")) else location
+
+
+def is_local(location: str) -> bool:
+    """Whether it is a path or URI of this machine's file system."""
+    return urlsplit(location).scheme in ("", "file")
 
 
 def _same(one: Path, other: Path) -> bool:

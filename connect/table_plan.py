@@ -1,33 +1,166 @@
-"""Which data files a scan of an Iceberg snapshot reads, and which delete files apply to them."""
+"""Which data files a scan of an Iceberg snapshot reads, and which delete files apply to them (Iceberg spec, "Scan
+Planning")."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from plumbline.contract.errors import SetupError
+from plumbline.connect.delete_files import DeleteFile, delete_files, values_of
+from plumbline.connect.file_formats import refuse_unread_files
 
 if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile, ManifestFile
+    from pyiceberg.partitioning import PartitionSpec
     from pyiceberg.table import DataScan, FileScanTask
 
+Scope = tuple[int, tuple[Any, ...]] | None
+"""Partition spec and partition in which equality deletes apply; None: in the whole table."""
 
-def plan_files(scan: DataScan, identifier: str) -> list[FileScanTask]:
-    """The files of the scan. Raises SetupError where rows are deleted by value (equality deletes).
 
-    PyIceberg refuses those too, but not all of them: up to 0.12 it leaves out a delete file whose columns' bounds lie
-    outside the row filter, though another of the columns is what it deletes by.
+@dataclass(frozen=True)
+class Values:
+    """Equality deletes by the same columns (field ids) in the same scope: the files, oldest first."""
+
+    ids: tuple[int, ...]
+    scope: Scope
+    files: tuple[DeleteFile, ...]
+
+    @cached_property
+    def _digests(self) -> tuple[str, ...]:
+        """Of each file and all newer ones."""
+        made: list[str] = []
+        for file in reversed(self.files):
+            told = f"{file.path} {file.rows} {file.sequence} {made[-1] if made else ''}"
+            made.append(hashlib.sha256(told.encode()).hexdigest())
+        return tuple(reversed(made))
+
+    def told(self, sequence: int) -> str:
+        """A digest of those that apply to a data file with that sequence number: the strictly newer ones."""
+        return f"{self.ids} {self._digests[bisect_left(self.files, sequence + 1, key=lambda file: file.sequence)]}"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One data file. `task` is PyIceberg's, without any delete file; `sequence` is its data sequence number.
+
+    `positions` are the files of deleted positions that may name it, or its one deletion vector.
     """
-    from pyiceberg.manifest import DataFileContent, ManifestContent
 
+    task: FileScanTask
+    sequence: int = 0
+    positions: tuple[DeleteFile, ...] = ()
+    values: tuple[Values, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def file(self) -> DataFile:
+        """The data file as its manifest has it."""
+        return self.task.file
+
+    @property
+    def touched(self) -> bool:
+        """Whether delete files may take rows of it away."""
+        return bool(self.positions or self.values)
+
+
+def plan_files(scan: DataScan, identifier: str) -> list[Planned]:
+    """The data files of the scan with their delete files. Raises SetupError for files of other formats than Parquet.
+
+    PyIceberg plans the data files; the delete files are taken from their manifests here. PyIceberg refuses equality
+    deletes, and leaves out a delete file whose columns' bounds lie outside the row filter, though another of its
+    columns is what it deletes by.
+    """
     snapshot = scan.snapshot()
-    for manifest in snapshot.manifests(scan.io) if snapshot else ():
-        if manifest.content != ManifestContent.DELETES:
-            continue
-        for entry in manifest.fetch_manifest_entry(scan.io, discard_deleted=True):
-            if entry.data_file.content == DataFileContent.EQUALITY_DELETES:
-                raise SetupError(
-                    f"{identifier} has files of deleted values (equality deletes), which are not read",
-                    where=entry.data_file.file_path,
-                    next_step=f"apply them first: CALL system.rewrite_data_files(table => '{identifier}', options => "
-                    "map('delete-file-threshold', '1'))",
-                )
-    return list(scan.plan_files())
+    if snapshot is None:
+        return []
+    manifests = snapshot.manifests(scan.io)
+    of_deletes = [manifest for manifest in manifests if _is_of_deletes(manifest)]
+    if not of_deletes:
+        planned = [Planned(task) for task in scan.plan_files()]
+    else:
+        planned = _with_deletes(scan, manifests, of_deletes)
+    refuse_unread_files((one.file for one in planned), identifier)
+    refuse_unread_files((file.data_file for file in applied(planned)), identifier)
+    return planned
+
+
+def applied(planned: Iterable[Planned]) -> list[DeleteFile]:
+    """The delete files of all these data files, each once."""
+    found: dict[int, DeleteFile] = {}
+    values: dict[int, Values] = {}
+    for one in planned:
+        found.update((id(file), file) for file in one.positions)
+        values.update((id(each), each) for each in one.values)
+    found.update((id(file), file) for one in values.values() for file in one.files)
+    return list(found.values())
+
+
+def _with_deletes(
+    scan: DataScan, manifests: Iterable[ManifestFile], of_deletes: Iterable[ManifestFile]
+) -> list[Planned]:
+    from pyiceberg.table import FileScanTask, ManifestGroupPlanner
+
+    table = scan.table_metadata
+    planner = ManifestGroupPlanner(table, scan.io, scan.row_filter, scan.case_sensitive, scan.options)
+    data = [manifest for manifest in manifests if not _is_of_deletes(manifest)]
+    index = _Index(delete_files(scan.io, of_deletes), table.specs())
+    return [
+        index.applied(FileScanTask(entry.data_file), int(entry.sequence_number or 0))
+        for entry in chain.from_iterable(planner.plan_manifest_entries(data))
+    ]
+
+
+def _is_of_deletes(manifest: ManifestFile) -> bool:
+    from pyiceberg.manifest import ManifestContent
+
+    return bool(manifest.content == ManifestContent.DELETES)
+
+
+class _Index:
+    """The delete files of a snapshot, by what they may apply to."""
+
+    def __init__(self, found: Iterable[DeleteFile], specs: Mapping[int, PartitionSpec]) -> None:
+        self._vectors: dict[str, DeleteFile] = {}
+        self._named: dict[str, list[DeleteFile]] = defaultdict(list)
+        self._in_partition: dict[Scope, list[DeleteFile]] = defaultdict(list)
+        values: dict[tuple[tuple[int, ...], Scope], list[DeleteFile]] = defaultdict(list)
+        for file in found:
+            if file.ids:
+                everywhere = is_unpartitioned(specs[file.spec_id])
+                values[file.ids, None if everywhere else (file.spec_id, file.partition)].append(file)
+            elif file.is_vector and file.of is not None:
+                self._vectors[file.of] = file
+            elif file.of is not None:
+                self._named[file.of].append(file)
+            else:
+                self._in_partition[file.spec_id, file.partition].append(file)
+        self._values: dict[Scope, list[Values]] = defaultdict(list)
+        for (ids, scope), files in values.items():
+            ordered = tuple(sorted(files, key=lambda file: (file.sequence, file.path)))
+            self._values[scope].append(Values(ids, scope, ordered))
+
+    def applied(self, task: FileScanTask, sequence: int) -> Planned:
+        """The data file with what applies to it."""
+        path, scope = task.file.file_path, (int(task.file.spec_id or 0), values_of(task.file.partition))
+        vector = self._vectors.get(path)
+        if vector is not None and vector.sequence >= sequence:
+            positions: tuple[DeleteFile, ...] = (vector,)  # it holds what earlier files of positions delete
+        else:
+            may = (*self._named.get(path, ()), *self._in_partition.get(scope, ()))
+            positions = tuple(file for file in may if file.sequence >= sequence and file.may_name(path))
+        of_scope = (*self._values.get(None, ()), *self._values.get(scope, ()))
+        values = tuple(one for one in of_scope if one.files[-1].sequence > sequence)
+        return Planned(task, sequence, positions, values)
+
+
+def is_unpartitioned(spec: PartitionSpec) -> bool:
+    """Whether files of the spec are in no partition: without fields, or with dropped ones only (version 1)."""
+    from pyiceberg.transforms import VoidTransform
+
+    return all(isinstance(one.transform, VoidTransform) for one in spec.fields)

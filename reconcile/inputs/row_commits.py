@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.pinned import holds
 from plumbline.connect.table_plan import plan_files
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ def commit_of(
     column: str,
     where: str,
 ) -> Commit | None:
-    """The commit that added the file with the row that satisfies `where` (SQL), as seen at `snapshot_id`.
+    """The commit that added the file with the row that satisfies `where` (SQL), as seen at `snapshot_id`: of a row that
+    was updated, the one that wrote it as it is.
 
     `moment` is the row's value of the timestamp `column`, by which files are found; None: all files are looked into,
     at most MOST_FILES. None when the row is not in Parquet files that can be read, or its commit has expired.
@@ -48,27 +51,27 @@ def commit_of(
     if snapshot_id is None:
         return None
     wanted = "true" if moment is None else f"{column} == '{moment.isoformat()}'"
-    plan = plan_files(table.scan(row_filter=wanted, snapshot_id=snapshot_id), ".".join(table.name()))
-    files = [task.file.file_path for task in plan][:MOST_FILES]
+    plan = table.scan(row_filter=wanted, snapshot_id=snapshot_id)
+    files = {task.file.file_path: task for task in plan_files(plan, ".".join(table.name()))[:MOST_FILES]}
     local = {place: path for path in files if (place := _local(path)) is not None}
-    path = _with_row(con, local, where) if local else None
-    if path is None:
-        far = (path for path in files if path not in local.values())
-        path = next((path for path in far if _holds(con, table, path, where)), None)
-    return None if path is None else _commit(table, _added_by(table, snapshot_id, path))
+    far = (path for path in files if path not in local.values() and _holds(con, table, path, where))
+    for path in chain(_with_row(con, local, where) if local else (), far):
+        if not files[path].touched or holds(con.cursor(), table, plan, files[path], where):
+            return _commit(table, _added_by(table, snapshot_id, path))
+    return None
 
 
-def _with_row(con: duckdb.DuckDBPyConnection, local: Mapping[str, str], where: str) -> str | None:
-    """Which of some local files (path to the table's name of it) has the row."""
+def _with_row(con: duckdb.DuckDBPyConnection, local: Mapping[str, str], where: str) -> list[str]:
+    """Which of some local files (path to the table's name of it) have the row, deleted or not."""
     import duckdb
 
     options = ("filename = 'plumbline_file'", "union_by_name = true")
     try:
-        sql = f"SELECT plumbline_file FROM {parquet_rows(local, *options)} WHERE {where} LIMIT 1"
-        found = con.execute(sql).fetchone()
+        sql = f"SELECT DISTINCT plumbline_file FROM {parquet_rows(local, *options)} WHERE {where} ORDER BY ALL"
+        found = con.execute(sql).fetchall()
     except duckdb.Error:  # a file of another format, or from before a column had its name
-        return None
-    return None if found is None else local[found[0]]
+        return []
+    return [local[place] for (place,) in found]
 
 
 def _holds(con: duckdb.DuckDBPyConnection, table: Table, path: str, where: str) -> bool:

@@ -58,7 +58,7 @@ def types(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def test_an_empty_table_is_an_empty_view_with_its_types(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
-    assert pinned.scan(con, lake, T, view="v", schema=None) == pinned.Pinned(T, None, 0, 0)
+    assert pinned.scan(con, lake, T, view="v", schema=None) == pinned.Pinned(T, None, 0)
     assert rows(con, "SELECT * FROM v") == []
     assert types(con) == {
         "id": "INTEGER",
@@ -72,11 +72,12 @@ def test_the_snapshot_stays_when_the_table_moves_on(con: duckdb.DuckDBPyConnecti
     lake.append(T, row(1))
     first = pinned.scan(con, lake, T, view="v", schema=None)
     lake.append(T, row(2))
-    assert first.rows == first.files == 1
+    assert first.files == 1
     assert rows(con, "SELECT id, seen, headers FROM v") == [(1, at(1), [{"key": "h", "value": b"v"}])]
     again = pinned.scan(con, lake, T, first.snapshot_id, view="v", schema=None)
     assert again == first
-    assert pinned.scan(con, lake, T, view="v", schema=None).rows == 2
+    pinned.scan(con, lake, T, view="v", schema=None)
+    assert rows(con, "SELECT count(*) FROM v") == [(2,)]
 
 
 def test_times_are_utc_whatever_the_machines_zone(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +96,7 @@ def test_a_filter_skips_files(con: duckdb.DuckDBPyConnection, lake: Lake) -> Non
     pin = pinned.scan(
         con, lake, T, view="v", schema=None, row_filter="seen >= '2013-01-03T00:00:00+00:00'", columns=["name", "id"]
     )
-    assert (pin.rows, pin.files) == (1, 1)
+    assert pin.files == 1
     assert set(types(con)) == {"name", "id"}
     assert rows(con, "SELECT id, name FROM v") == [(3, "n3")]
 
@@ -123,7 +124,7 @@ def test_a_renamed_column_keeps_its_values(
     con: duckdb.DuckDBPyConnection, lake: Lake, columns: list[str] | None
 ) -> None:
     evolved(lake)
-    assert pinned.scan(con, lake, T, view="v", schema=None, columns=columns).rows == 2
+    pinned.scan(con, lake, T, view="v", schema=None, columns=columns)
     expected = [(1, "n1", None, at(1)), (2**40, "n2", 77, at(2))]
     assert rows(con, "SELECT id, title, name, seen FROM v ORDER BY id") == expected
     assert rows(con, "SELECT count(*) FROM v") == [(2,)]
@@ -177,7 +178,7 @@ def test_a_retyped_column_of_a_table_of_the_jobs_is_refused_by_name(
     lake.ensure_table(f"raw.{own}", SCHEMAS[own])
     lake.ensure_table("raw.other", other)
     columns = [next(field.name for field in SCHEMAS[own] if field.name != name)]
-    assert pinned.scan(con, lake, f"raw.{own}", view="v", columns=columns, schema=own).rows == 0
-    assert pinned.scan(con, lake, "raw.other", view="v", columns=columns, schema=None).rows == 0
+    assert pinned.scan(con, lake, f"raw.{own}", view="v", columns=columns, schema=own).files == 0
+    assert pinned.scan(con, lake, "raw.other", view="v", columns=columns, schema=None).files == 0
     with pytest.raises(SetupError, match=f"column {name} of raw.other is long, where the jobs keep string"):
         pinned.scan(con, lake, "raw.other", view="v", columns=columns, schema=own)

@@ -1,10 +1,14 @@
-"""Tables whose rows are updated by delete files are read as the Iceberg spec says, or refused: never with rows that are
-deleted."""
+"""Tables whose rows are updated by delete files are read as the Iceberg spec says."""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
+from collections import Counter
+from random import Random
+from typing import Any
 
+import duckdb
 import pytest
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, StringType, TimestamptzType
@@ -12,13 +16,15 @@ from pyiceberg.types import LongType, NestedField, StringType, TimestamptzType
 from plumbline.connect import pinned
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from plumbline.contract.errors import SetupError
+from tests.support.updated_histories import RandomHistory, State, T, spelled
 from tests.support.updated_tables import UpdatedTable
 
-T = "joined.t"
+NAME = "joined.t"
 SCHEMA = Schema(
     NestedField(1, "k", LongType()), NestedField(2, "v", StringType()), NestedField(3, "at", TimestamptzType())
 )
+HISTORIES = int(os.environ.get("UPDATED_HISTORIES", "40"))
+LOW = T + dt.timedelta(days=2)
 
 
 def at(day: int) -> dt.datetime:
@@ -30,12 +36,52 @@ def lake(home: Home) -> Lake:
     return Lake.open(home)
 
 
+def seen(con: duckdb.DuckDBPyConnection, state: State, where: str = "true") -> Counter[tuple[Any, ...]]:
+    names = [one.name for one in state.schema.fields]
+    rows = con.sql(f"SELECT * FROM v WHERE {where}").to_arrow_table().to_pylist()
+    return Counter(tuple(spelled(row[name]) for name in names) for row in rows)
+
+
+def check(history: RandomHistory) -> None:
+    """The newest snapshot with a filter that skips files, and two of its columns; one older snapshot as it was."""
+    con, state, low = pinned.connection(threads=1), history.current, f"at >= '{LOW.isoformat()}'"
+    pinned.scan(con, history.lake, history.name, view="v", schema=None, row_filter=low)
+    assert seen(con, state, f"\"at\" >= '{LOW.isoformat()}'") == state.rows(LOW), "with a filter"
+    older = history.draw.choice(list(history.states))
+    pinned.scan(con, history.lake, history.name, older, view="v", schema=None, as_then=True)
+    assert seen(con, history.states[older]) == history.states[older].rows(), older
+    names = [one.name for one in state.schema.fields]
+    some = history.draw.sample(range(len(names)), 2)
+    pinned.scan(con, history.lake, history.name, view="v", schema=None, columns=[names[place] for place in some])
+    found = con.sql("SELECT * FROM v").to_arrow_table().to_pylist()
+    expected = Counter[Any]()
+    for row, times in state.rows().items():
+        expected[tuple(row[place] for place in some)] += times
+    assert Counter(tuple(spelled(row[names[place]]) for place in some) for row in found) == expected, some
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_random_histories_are_read_as_the_model_of_single_rows_says(lake: Lake, part: int) -> None:
+    for seed in range(part, HISTORIES, 4):
+        check(RandomHistory(lake, f"joined.t{seed}", Random(seed)))
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_files_that_duckdb_does_not_reach_are_read_alike(
+    lake: Lake, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through PyIceberg, as from an object store: data files, positions and values."""
+    for module in ("deleted_rows", "iceberg_files"):
+        monkeypatch.setattr(f"plumbline.connect.{module}.is_local", lambda path: False)
+    for seed in range(part, HISTORIES // 5, 2):
+        check(RandomHistory(lake, f"joined.t{seed}", Random(seed)))
+
+
 def test_a_filter_does_not_hide_a_delete_file_whose_other_columns_lie_outside_it(lake: Lake) -> None:
     """The bounds of such a file are those of the rows that name what is deleted, and not those of deleted rows."""
-    table = UpdatedTable(lake, T, SCHEMA)
+    table = UpdatedTable(lake, NAME, SCHEMA)
     table.commit([table.data([{"k": k, "v": f"v{k}", "at": at(k)} for k in (1, 2, 3)])])
     table.commit([table.equality([{"k": 2, "v": "gone", "at": at(20)}], ["k"], whole=True)])
-    with pytest.raises(SetupError, match="files of deleted values"):
-        pinned.scan(
-            pinned.connection(), table.publish(), T, view="v", schema=None, row_filter=f"at < '{at(10).isoformat()}'"
-        )
+    con = pinned.connection()
+    pinned.scan(con, table.publish(), NAME, view="v", schema=None, row_filter=f"at < '{at(10).isoformat()}'")
+    assert con.sql("SELECT k FROM v ORDER BY k").fetchall() == [(1,), (3,)]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pyarrow as pa
@@ -36,10 +36,11 @@ from pyiceberg.table import Table
 from pyiceberg.typedef import Record
 from pyiceberg.types import NestedField
 
+from plumbline.connect.delete_files import values_of
 from plumbline.connect.lake import Lake
 from tests.support.table_versions import puffin_of
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[Mapping[str, Any]] | pa.Table
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Part:
     added_by: int = 0
 
     @property
+    def vector_of(self) -> str | None:
+        """The data file of a deletion vector."""
+        return self.data_file[17] if self.data_file.file_format == FileFormat.PUFFIN else None
+
+    @property
     def is_data(self) -> bool:
         return self.data_file.content == DataFileContent.DATA
 
@@ -60,7 +66,7 @@ class Part:
 class _Manifest(ManifestWriterV2):
     """A manifest of data or of deletes, in version 2 or 3."""
 
-    def __init__(self, deletes: bool, version: int, *told: Any) -> None:
+    def __init__(self, deletes: bool, version: Literal[2, 3], *told: Any) -> None:
         super().__init__(*told)
         self._deletes, self._version = deletes, version
 
@@ -78,8 +84,8 @@ class _Manifest(ManifestWriterV2):
     def new_writer(self) -> AvroOutputFile[ManifestEntry]:
         return AvroOutputFile[ManifestEntry](
             output_file=self._output_file,
-            file_schema=self._with_partition(self._version),  # type: ignore[arg-type]
-            record_schema=self._with_partition(self._version),  # type: ignore[arg-type]
+            file_schema=self._with_partition(self._version),
+            record_schema=self._with_partition(3),
             schema_name="manifest_entry",
             metadata=self._meta,
         )
@@ -93,7 +99,7 @@ class UpdatedTable:
     name: str
     schema: Schema
     spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC
-    version: int = 2
+    version: Literal[2, 3] = 2
     table: Table = field(init=False)
     schemas: list[Schema] = field(default_factory=list)
     specs: list[PartitionSpec] = field(default_factory=list)
@@ -138,7 +144,7 @@ class UpdatedTable:
 
     def positions(self, deleted: Mapping[Part, Sequence[int]]) -> list[Part]:
         """Files that delete positions of data files of one partition: one of all, or in version 3 a vector of each."""
-        [(spec, partition)] = {(part.spec.spec_id, tuple(part.data_file.partition)) for part in deleted}
+        [(spec, partition)] = {(part.spec.spec_id, values_of(part.data_file.partition)) for part in deleted}
         of = next(one for one in self.specs if one.spec_id == spec)
         if self.version == 3:
             return [self._vector(part, positions) for part, positions in deleted.items()]
@@ -201,7 +207,10 @@ class UpdatedTable:
         **told: Any,
     ) -> Part:  # fmt: skip
         arrow = schema_to_pyarrow(schema)
-        table = pa.Table.from_pylist([{name: row.get(name) for name in arrow.names} for row in rows], schema=arrow)
+        if isinstance(rows, pa.Table):
+            table = rows.select(arrow.names).cast(arrow)
+        else:
+            table = pa.Table.from_pylist([{name: row.get(name) for name in arrow.names} for row in rows], schema=arrow)
         path = self._path("data.parquet" if content == DataFileContent.DATA else "equality.parquet")
         pq.write_table(table, path, row_group_size=100_000)
         return self._part(path, content, len(rows), spec, partition, **told, **self._metrics(schema, table))
@@ -213,12 +222,12 @@ class UpdatedTable:
         bounds: dict[str, dict[int, bytes]] = {"lower_bounds": {}, "upper_bounds": {}}
         for one in schema.fields:
             column = table[one.name]
-            kind = str(one.field_type)
-            if kind not in ("int", "long", "timestamptz", "date") or column.null_count == len(column):
+            kind: Any = one.field_type
+            if str(kind) not in ("int", "long", "timestamptz", "date") or column.null_count == len(column):
                 continue
-            values = column.cast(pa.int32() if kind in ("int", "date") else pa.int64()).drop_null().to_pylist()
-            bounds["lower_bounds"][one.field_id] = to_bytes(one.field_type, min(values))
-            bounds["upper_bounds"][one.field_id] = to_bytes(one.field_type, max(values))
+            values = column.cast(pa.int32() if str(kind) in ("int", "date") else pa.int64()).drop_null().to_pylist()
+            bounds["lower_bounds"][one.field_id] = to_bytes(kind, min(values))
+            bounds["upper_bounds"][one.field_id] = to_bytes(kind, max(values))
         flat = [one for one in schema.fields if one.field_type.is_primitive]
         nulls = {one.field_id: table[one.name].null_count for one in flat}
         return {"value_counts": dict.fromkeys(nulls, len(table)), "null_value_counts": nulls, **bounds}
@@ -229,14 +238,16 @@ class UpdatedTable:
         path.write_bytes(puffin)
         told = {"referenced_data_file": of, "content_offset": offset, "content_size_in_bytes": size}
         content, kind = DataFileContent.POSITION_DELETES, FileFormat.PUFFIN
-        return self._part(path, content, len(positions), part.spec, tuple(part.data_file.partition), kind=kind, **told)
+        return self._part(
+            path, content, len(positions), part.spec, values_of(part.data_file.partition), kind=kind, **told
+        )
 
     def _part(
         self, path: Path, content: DataFileContent, rows: int, spec: PartitionSpec, partition: Sequence[Any],
         kind: FileFormat = FileFormat.PARQUET, **told: Any,
     ) -> Part:  # fmt: skip
         data_file = DataFile.from_args(
-            self.version, content=content, file_path=f"file://{path}", file_format=kind, partition=Record(*partition),  # type: ignore[arg-type]
+            3, content=content, file_path=f"file://{path}", file_format=kind, partition=Record(*partition),
             record_count=rows, file_size_in_bytes=path.stat().st_size, **told,
         )  # fmt: skip
         return Part(str(path), spec, data_file)
@@ -253,7 +264,7 @@ class UpdatedTable:
                 for part in files:
                     status = ManifestEntryStatus.ADDED if part.added_by == snapshot_id else ManifestEntryStatus.EXISTING
                     entry = ManifestEntry.from_args(
-                        self.version, status=status, snapshot_id=part.added_by, sequence_number=part.sequence,  # type: ignore[arg-type]
+                        3, status=status, snapshot_id=part.added_by, sequence_number=part.sequence,
                         file_sequence_number=part.sequence, data_file=part.data_file,
                     )  # fmt: skip
                     manifest.add_entry(entry)

@@ -12,7 +12,8 @@ import duckdb
 import pyarrow as pa
 
 from plumbline.connect.sql_quoting import ident
-from plumbline.contract.errors import UsageError
+from plumbline.connect.table_plan import plan_files
+from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.canonical import by_value, is_number
 from plumbline.reconcile.diff.engine.case_names import clashing, of_files
 from plumbline.reconcile.diff.engine.csv_files import open_csv
@@ -74,6 +75,12 @@ def _open_iceberg(con: duckdb.DuckDBPyConnection, source: str, view: str, lake: 
     plan = lake().load(table).scan(snapshot_id=snapshot)
     if not clashing([field.name for field in plan.projection().fields]):
         return describe(con, view)
+    if any(task.values for task in plan_files(plan, table)):
+        raise SetupError(
+            f"{table} has columns whose names differ in case only, and files of deleted values (equality deletes)",
+            where=table,
+            next_step="compare it with --engine spark",
+        )
     rows = plan.to_arrow_batch_reader()
     [names], clashes = of_files([rows.schema.names])
     schema = pa.schema([field.with_name(name) for field, name in zip(rows.schema, names, strict=True)])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from plumbline.connect.table_plan import plan_files
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.diff.engine.paths import files_of
 from plumbline.reconcile.diff.engine.side_view import readable
@@ -60,5 +61,5 @@ def _places(side: Any, lake: Callable[[], Lake]) -> list[tuple[str, int]]:
         with readable(str(side), files.paths):
             return [("file", Path(file).stat().st_size) for file in files.paths]
     table, snapshot = named_snapshot(str(side), lake)
-    tasks = lake().load(table).scan(snapshot_id=snapshot).plan_files()
-    return [(urlsplit(task.file.file_path).scheme, task.file.file_size_in_bytes) for task in tasks]
+    stored = [task.file for task in plan_files(lake().load(table).scan(snapshot_id=snapshot), table)]
+    return [(urlsplit(file.file_path).scheme, file.file_size_in_bytes) for file in stored]
