@@ -23,7 +23,8 @@ class DeleteFile:
     """One live delete file. `ids` are the columns of equality deletes, none for deleted positions.
 
     `of` is the one data file whose positions it deletes, where that is told; else their paths lie from `low` to `high`,
-    as far as these are told. A deletion vector is `size` bytes from `offset` of a Puffin file.
+    as far as these are told. A deletion vector is `size` bytes from `offset` of a Puffin file. `added_by` is the
+    snapshot that added the file.
     """
 
     path: str
@@ -38,6 +39,7 @@ class DeleteFile:
     high: str | None
     offset: int | None
     size: int | None
+    added_by: int | None = field(compare=False)
     data_file: DataFile = field(compare=False, repr=False)
 
     @property
@@ -110,6 +112,7 @@ def _delete_file(entry: ManifestEntry, manifest: ManifestFile) -> DeleteFile:
         high,
         told[_OFFSET],
         told[_SIZE],
+        manifest.added_snapshot_id if entry.snapshot_id is None else int(entry.snapshot_id),
         file,
     )
 

@@ -95,7 +95,7 @@ class DeletedRows:
         joins.append(f"ANTI JOIN {self._space}.positions AS {p} ON {p}.file = {f}.file AND {p}.pos = {position}")
         for number, values in enumerate(self._values):
             d = f"{p}_{number}"
-            same = [_same(one, column(one), f"{d}.k{n}") for n, one in enumerate(values.fields)]
+            same = [same(one, column(one), f"{d}.k{n}") for n, one in enumerate(values.fields)]
             same += [] if values.everywhere else [f"{d}.scope = {f}.scope"]
             joins.append(f"ANTI JOIN {values.table} AS {d} ON {' AND '.join(same)} AND {d}.sequence > {f}.sequence")
         return "\n".join(joins)
@@ -160,7 +160,7 @@ class DeletedRows:
         local = [one for one in files if is_local(one[0].path)]
         if local:
             paths = [plain(file.path) for file, _ in local]
-            self._refuse_without(values, paths)
+            refuse_lacking(self.con, self.table, [one.field_id for one in values.fields], paths)
             by_id = ", ".join(
                 f"{one.field_id}: {{name: 'k{n}', type: {text(duckdb_type(one.field_type))}, default_value: NULL}}"
                 for n, one in enumerate(values.fields)
@@ -195,23 +195,6 @@ class DeletedRows:
                     next_step="compare it with --engine spark, or rename one of the columns",
                 )
 
-    def _refuse_without(self, values: _Values, paths: Sequence[str]) -> None:
-        """Values that a file has not would be NULLs, which delete the rows with NULL."""
-        ids = ", ".join(str(one.field_id) for one in values.fields)
-        listed = ", ".join(text(literal_path(path)) for path in paths)
-        found = self.con.execute(
-            f"""
-            SELECT file_name FROM parquet_schema([{listed}]) GROUP BY file_name
-            HAVING count(DISTINCT field_id) FILTER (field_id IN ({ids})) < {len(values.fields)} LIMIT 1
-            """
-        ).fetchall()
-        for (path,) in found:
-            raise SetupError(
-                f"a file of deleted values of {'.'.join(self.table.name())} lacks a column by which it deletes",
-                where=str(path),
-                next_step="have the table's writer rewrite its data files, which applies the deletes",
-            )
-
     def _insert(self, name: str, rows: pa.Table) -> None:
         with registered(self.con, rows) as source:
             self.con.execute(f"INSERT INTO {self._space}.{name} FROM {source}")
@@ -240,6 +223,26 @@ def _as_keys(values: _Values) -> Schema:
 def forget(con: duckdb.DuckDBPyConnection, view: str) -> None:
     """Give back what an earlier scan of the view read."""
     con.execute(f"DROP SCHEMA IF EXISTS {ident(f'{view} deletes')} CASCADE")
+
+
+def refuse_lacking(con: duckdb.DuckDBPyConnection, table: Table, ids: Sequence[int], paths: Sequence[str]) -> None:
+    """Raise SetupError for a local file of deleted values without one of the columns: what it has not would be NULL,
+    which deletes the rows with NULL."""
+    listed = ", ".join(text(literal_path(plain(path))) for path in paths if is_local(path))
+    if not listed:
+        return
+    found = con.execute(
+        f"""
+        SELECT file_name FROM parquet_schema([{listed}]) GROUP BY file_name
+        HAVING count(DISTINCT field_id) FILTER (field_id IN ({", ".join(map(str, ids))})) < {len(ids)} LIMIT 1
+        """
+    ).fetchall()
+    for (path,) in found:
+        raise SetupError(
+            f"a file of deleted values of {'.'.join(table.name())} lacks a column by which it deletes",
+            where=str(path),
+            next_step="have the table's writer rewrite its data files, which applies the deletes",
+        )
 
 
 def with_columns(schema: Schema, columns: Iterable[NestedField]) -> Schema:
@@ -278,7 +281,7 @@ def registered(con: duckdb.DuckDBPyConnection, rows: Any) -> Iterator[str]:
         con.unregister(name)
 
 
-def _same(one: NestedField, ours: str, theirs: str) -> str:
+def same(one: NestedField, ours: str, theirs: str) -> str:
     """SQL: the values are equal as Iceberg compares them: NULL to NULL, NaN to NaN, 0.0 not to -0.0 (Java: Comparators,
     StructLikeSet)."""
     same = f"{ours} IS NOT DISTINCT FROM {theirs}"

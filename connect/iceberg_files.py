@@ -49,11 +49,16 @@ class IcebergFiles:
         parquet = all(str(file.file_format.value).lower() == "parquet" for file in files)
         if not (local and parquet) or any(self._of_partition(file) for file in files):
             return False
-        if self.deleted is not None and {one.name.lower() for one in self.table.schema().fields} & _PLACE:
+        if self.deleted is not None and self.hides_places:
             return False
         if self._never_changed():
             return self.table.name_mapping() is None or not any(self._lacking(file) for file in files)
         return self._flat() and self.table.name_mapping() is None
+
+    @property
+    def hides_places(self) -> bool:
+        """Whether a column is called as DuckDB calls the place of a row."""
+        return bool({one.name.lower() for one in self.table.schema().fields} & _PLACE)
 
     def refuse_without_ids(self, con: duckdb.DuckDBPyConnection) -> None:
         """Raise SetupError for a file that is to be read by field ids and has none: DuckDB would give NULLs."""
@@ -81,6 +86,11 @@ class IcebergFiles:
         names_of = ", ".join(_selected(one, DATA) for one in (shown or self.schema).fields)
         queries = [f"SELECT {names} FROM {self._rows(untouched)}"] if untouched else []
         return " UNION ALL ".join([*queries, f"SELECT {names_of} FROM {rest}"])
+
+    def placed(self, fields: Sequence[NestedField]) -> str:
+        """A relation of all rows, deleted or not: POSITION, and `fields` as k0, k1 and so on."""
+        columns = ", ".join(f"{self._column(one)} AS k{n}" for n, one in enumerate(fields))
+        return f"(SELECT {DATA}.file_row_number AS {POSITION}, {columns} FROM {self._rows(self.tasks)} AS {DATA})"
 
     def _rows(self, tasks: Sequence[Planned]) -> str:
         options = [] if self._never_changed() else [f"schema = MAP {{{self._fields_by_id()}}}"]

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.deleted_rows import DeletedRows, forget, registered, with_columns
-from plumbline.connect.iceberg_files import DATA, POSITION, IcebergFiles
-from plumbline.connect.iceberg_types import duckdb_type, is_shape
+from plumbline.connect.iceberg_files import DATA, IcebergFiles
+from plumbline.connect.iceberg_types import duckdb_type
 from plumbline.connect.lake import Lake
 from plumbline.connect.machine import MEMORY, parse_bytes, threads_within
 from plumbline.connect.object_store import store_error
+from plumbline.connect.placed_rows import batches_of
 from plumbline.connect.sql_quoting import column, ident
 from plumbline.connect.table_growth import refuse_retyped
 from plumbline.connect.table_plan import plan_files
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
-    from pyiceberg.manifest import DataFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import DataScan, Table
 
@@ -205,7 +204,7 @@ def _deleted(
         return None
 
     def batches(file: DeleteFile, schema: Schema) -> Iterator[pa.RecordBatch]:
-        return _batches(plan, schema, file.data_file, whole=True)
+        return batches_of(plan, schema, file.data_file, whole=True)
 
     with _readable(identifier):
         return DeletedRows(con, table, view, touched).read(batches)
@@ -260,42 +259,10 @@ def _materialise(
     begin, number = f"CREATE TABLE {rows} AS", 0
     for task in files.tasks:
         with _readable(identifier, ArrowException):
-            for batch in _batches(plan, files.schema, task.file, whole=task.touched):
+            for batch in batches_of(plan, files.schema, task.file, whole=task.touched):
                 with registered(con, batch) as name:
                     source = files.rest_of(name, number) if task.touched else f"{name} AS {DATA}"
                     con.execute(f"{begin} SELECT {shown} FROM {source}")
                 begin = f"INSERT INTO {rows}"
         number += task.touched
     con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS FROM {rows}")
-
-
-def _batches(
-    plan: DataScan, schema: Schema, file: DataFile, *, whole: bool
-) -> Iterator[pa.RecordBatch | pa.RecordBatchReader]:
-    """The rows of one file as PyIceberg reads it: those of the filter, in one reader; or all, with their POSITION.
-
-    At least one batch comes, which may be empty.
-    """
-    import pyarrow as pa
-    from pyiceberg.expressions import AlwaysTrue
-    from pyiceberg.table import FileScanTask
-    from pyiceberg.table import _to_arrow_batch_reader_via_file_scan_tasks as read
-
-    scan = plan.update(row_filter=AlwaysTrue()) if whole else plan
-    reader = read(scan, _as_wkb(schema), [FileScanTask(file)])
-    if not whole:
-        yield reader
-        return
-    at = 0
-    for batch in chain([pa.RecordBatch.from_pylist([], reader.schema)], reader):
-        yield batch.append_column(POSITION, pa.array(range(at, at + len(batch)), pa.int64()))
-        at += len(batch)
-
-
-def _as_wkb(schema: Schema) -> Schema:
-    """The schema with geometries and geographies as the bytes that they are: PyIceberg refuses files that say so."""
-    from pyiceberg.schema import Schema
-    from pyiceberg.types import BinaryType
-
-    fields = (f.model_copy(update={"field_type": BinaryType()}) if is_shape(f.field_type) else f for f in schema.fields)
-    return Schema(*fields, schema_id=schema.schema_id)

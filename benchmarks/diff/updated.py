@@ -3,9 +3,9 @@
     python -m benchmarks.diff.updated [--rows 1000000] [--commits 20]
 
 The table has ROWS rows of five columns in files of `--commits` commits; a tenth of them are deleted by positions, by
-deletion vectors (version 3), or by value, each tenth of a commit in the next one, as a sink of upserts does it. Each is
-compared with a Parquet file of what must be left, by key, with 512 MB for the whole process. Exit code 1 if a verdict is
-wrong, a table takes more than twice the CPU of the same rows without deletes, or a process more than 512 MB.
+deletion vectors (version 3), or by value, each tenth of a commit in the next one, as a sink of upserts does it. Each
+is compared with a Parquet file of what must be left, by key, with 512 MB for the whole process. Exit code 1 if a
+verdict is wrong, a table takes more than twice the CPU of the same rows without deletes, or a process more than 512 MB.
 """
 
 from __future__ import annotations

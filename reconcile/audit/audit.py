@@ -16,7 +16,7 @@ from plumbline.reconcile.audit import findings as told
 from plumbline.reconcile.audit.columns import Coordinates, coordinates
 from plumbline.reconcile.audit.deletes import Deletes
 from plumbline.reconcile.audit.document import Audit, Seen
-from plumbline.reconcile.audit.entries import DATA, POSITIONS, Life, Manifests, ancestors
+from plumbline.reconcile.audit.entries import DATA, Life, Manifests, ancestors
 from plumbline.reconcile.audit.holes import Kafka, note_holes
 from plumbline.reconcile.audit.marks import Marks, unlike
 from plumbline.reconcile.audit.past import Past, operation, past
@@ -150,8 +150,8 @@ class _Work:
         if snapshot is None:
             return runs, Tally()
         entries = manifests.live(snapshot)
-        deletes = Deletes(self.con, table, [Life(entry, 0) for entry in entries if entry.content == POSITIONS])
         data = [entry for entry in entries if entry.content == DATA]
+        deletes = Deletes(self.con, table, [Life(entry, 0) for entry in entries if entry.content != DATA], data)
         count = sum(entry.rows for entry in data)
         self.say(f"reading two columns of {count:,} rows in {len(data):,} files of {'.'.join(table.name())}")
         tally = read(table, data, deletes, placing, runs)

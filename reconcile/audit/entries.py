@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from plumbline.connect.delete_files import DeleteFile, delete_files, values_of
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ DATA, POSITIONS, EQUALITY = 0, 1, 2
 
 @dataclass(frozen=True)
 class Entry:
-    """One live entry of a manifest. `adder` is the snapshot that added the file, `sequence` its data sequence number.
+    """One live entry of a manifest. `adder` is the snapshot that added the file, `sequence` its data sequence number,
+    `ids` are the columns by whose values it deletes.
 
     One path may have several entries: a writer may have added a file twice, and then each reader reads it twice.
     `low` and `high` bound its offsets, None where the writer noted no bound.
@@ -38,6 +40,9 @@ class Entry:
     high: int | None = field(default=None, compare=False)
     spec_id: int = field(default=0, compare=False)
     partition: Any = field(default=None, compare=False, repr=False)
+    ids: tuple[int, ...] = field(default=(), compare=False)
+    file: Any = field(default=None, compare=False, repr=False)
+    deletes: DeleteFile | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,13 @@ class Life:
 class History:
     """The snapshots from the oldest that is known to the audited one, each the parent of the next, and all files.
 
-    `whole`: the oldest has no parent, so that nothing was before. `clear`: no commit deleted rows by their values,
-    which is not read.
+    `whole`: the oldest has no parent, so that nothing was before.
     """
 
     chain: tuple[Snapshot, ...]
     data: tuple[Life, ...]
     deletes: tuple[Life, ...]
     whole: bool
-    clear: bool
 
 
 class Manifests:
@@ -72,17 +75,21 @@ class Manifests:
         self._read: dict[str, tuple[Entry, ...]] = {}
 
     def live(self, snapshot: Snapshot) -> list[Entry]:
-        """The entries of a snapshot, data and delete files. Raises SetupError for deletes by value and other formats
-        than Parquet."""
+        """The entries of a snapshot, data and delete files. Raises SetupError for other formats than Parquet."""
         found = [entry for manifest in self._listed(snapshot).values() for entry in self.entries(manifest)]
         _refuse_unread(found, ".".join(self.table.name()))
         return found
 
     def entries(self, manifest: ManifestFile) -> tuple[Entry, ...]:
         """The manifest's live entries."""
+        from pyiceberg.manifest import ManifestContent
+
         if manifest.manifest_path not in self._read:
-            read = manifest.fetch_manifest_entry(self.table.io, discard_deleted=True)
-            self._read[manifest.manifest_path] = tuple(map(self._entry, read))
+            if manifest.content == ManifestContent.DELETES:
+                found = tuple(map(_of_deletes, delete_files(self.table.io, [manifest])))
+            else:
+                found = tuple(map(self._entry, manifest.fetch_manifest_entry(self.table.io, discard_deleted=True)))
+            self._read[manifest.manifest_path] = found
         return self._read[manifest.manifest_path]
 
     def history(self, snapshot: Snapshot) -> History:
@@ -103,8 +110,7 @@ class Manifests:
             before = now
         lives += [Life(entry, born) for entry, births in begun.items() for born in births]
         data = tuple(life for life in lives if life.entry.content == DATA)
-        deletes = tuple(life for life in lives if life.entry.content == POSITIONS)
-        return History(chain, data, deletes, whole, all(life.entry.content != EQUALITY for life in lives))
+        return History(chain, data, tuple(life for life in lives if life.entry.content != DATA), whole)
 
     def _listed(self, snapshot: Snapshot) -> dict[str, ManifestFile]:
         name = ".".join(self.table.name())
@@ -129,13 +135,22 @@ class Manifests:
             self._bound(file.lower_bounds),
             self._bound(file.upper_bounds),
             int(file.spec_id or 0),
-            file.partition,
+            values_of(file.partition),
+            file=file,
         )
 
     def _bound(self, bounds: dict[int, bytes] | None) -> int | None:
         """A whole number (Iceberg spec, "Binary single-value serialization"); a column may have grown from int."""
         raw = (bounds or {}).get(self._offset.ids[-1])
         return None if raw is None or len(raw) not in (4, 8) else int.from_bytes(raw, "little", signed=True)
+
+
+def _of_deletes(file: DeleteFile) -> Entry:
+    content = EQUALITY if file.ids else POSITIONS
+    return Entry(
+        file.path, file.added_by, file.sequence, content, file.kind, file.rows, None, None, file.spec_id,
+        file.partition, file.ids, file.data_file, file,
+    )  # fmt: skip
 
 
 def ancestors(table: Table, snapshot: Snapshot) -> tuple[tuple[Snapshot, ...], bool]:
@@ -150,16 +165,6 @@ def ancestors(table: Table, snapshot: Snapshot) -> tuple[tuple[Snapshot, ...], b
 
 
 def _refuse_unread(entries: Iterable[Entry], table: str) -> None:
-    entries = list(entries)
-    oldest = min((entry.sequence for entry in entries if entry.content == DATA), default=0)
-    for entry in _of_deleted_values(entries):
-        if entry.sequence > oldest:
-            raise SetupError(
-                f"{table} has files of deleted values (equality deletes), which are not read",
-                where=entry.path,
-                next_step=f"apply them first: CALL system.rewrite_data_files(table => '{table}', options => "
-                "map('delete-file-threshold', '1'))",
-            )
     for entry in entries:
         if entry.kind not in ("PARQUET", "PUFFIN"):
             raise SetupError(
@@ -168,7 +173,3 @@ def _refuse_unread(entries: Iterable[Entry], table: str) -> None:
                 next_step=f"write them again as Parquet: ALTER TABLE {table} SET TBLPROPERTIES "
                 "('write.format.default'='parquet'), then CALL system.rewrite_data_files",
             )
-
-
-def _of_deleted_values(entries: Iterable[Entry]) -> Iterator[Entry]:
-    return (entry for entry in entries if entry.content == EQUALITY)

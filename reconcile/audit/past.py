@@ -48,7 +48,7 @@ class Past:
     @property
     def clear(self) -> bool:
         """What the known commits did is read without exception."""
-        return self.history.clear and not self.unread
+        return not self.unread
 
     def tag(self, born: int, died: int | None, origin: Writer | None) -> int:
         """The number of a kind of fact."""
@@ -105,7 +105,7 @@ def past(
     ids = [one.snapshot_id for one in history.chain]
     found = Past(history, Runs(con, "facts"), since=-1 if since is None else ids.index(since))
     wanted = _Wanted(con, marked)
-    deletes = Deletes(con, table, history.deletes)
+    deletes = Deletes(con, table, history.deletes, (life.entry for life in history.data))
     lives: dict[Entry, list[Life]] = {}
     for life in history.data:
         lives.setdefault(life.entry, []).append(life)

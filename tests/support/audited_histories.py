@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from tests.support.written_tables import File, WrittenTable
+from tests.support.written_tables import FLAT, File, WrittenTable
 
 PARTITIONS = (0, 1, 7)
 
@@ -73,7 +73,7 @@ class RandomHistory:
         """Draw so many commits, and publish the table."""
         self.append()
         kinds = [self.append, self.append, self.append, self.compact, self.delete_by_copy, self.delete_by_position,
-                 self.roll_back, self.list_twice, self.lose]  # fmt: skip
+                 self.delete_by_value, self.roll_back, self.list_twice, self.lose]  # fmt: skip
         for _ in range(commits):
             self.random.choice(kinds)()
 
@@ -150,6 +150,20 @@ class RandomHistory:
         if self.table.version == 3:
             self._vectors |= {file.path: path for file, path in zip(files, new, strict=True)}
         self._commit("delete", [], [], files, undelete, frozenset(deleted))
+
+    def delete_by_value(self) -> None:
+        """Equality deletes: all rows with some coordinates are gone, and may come again in a later commit."""
+        if self.table.schema is not FLAT:
+            self.delete_by_position()
+        elif doomed := {_key(row) for row in self._doomed()}:
+            gone = {
+                (file.path, file.added_by, n)
+                for file, rows in self.now.files
+                for n, row in enumerate(rows)
+                if _key(row) in doomed
+            }
+            file = self.table.equality_deletes(sorted(doomed))
+            self._commit("delete", [], [], [file], (), self.now.deleted | gone)
 
     _vectors: dict[str, str] = field(default_factory=dict)
 

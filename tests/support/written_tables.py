@@ -117,6 +117,13 @@ class WrittenTable:
         pq.write_table(pa.table({"file_path": [r[0] for r in rows], "pos": pa.array([r[1] for r in rows])}), path)
         return [File(str(path), len(rows), self._data_file(path, DataFileContent.POSITION_DELETES, len(rows)))]
 
+    def equality_deletes(self, deleted: Sequence[Place]) -> File:
+        """A file that deletes all older rows with these coordinates (of a FLAT table)."""
+        file = self.file(deleted)
+        facts = {"equality_ids": [1, 2]}
+        part = self._data_file(Path(file.path), DataFileContent.EQUALITY_DELETES, len(deleted), **facts)
+        return File(file.path, len(deleted), part)
+
     def _vector(self, data_path: str, positions: list[int]) -> File:
         path = self.folder / "data" / f"{next(self._numbers):05d}.puffin"
         puffin, _, _ = puffin_of(f"file://{data_path}", positions, 1)
