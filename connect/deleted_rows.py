@@ -95,9 +95,9 @@ class DeletedRows:
         joins.append(f"ANTI JOIN {self._space}.positions AS {p} ON {p}.file = {f}.file AND {p}.pos = {position}")
         for number, values in enumerate(self._values):
             d = f"{p}_{number}"
-            same = [same(one, column(one), f"{d}.k{n}") for n, one in enumerate(values.fields)]
-            same += [] if values.everywhere else [f"{d}.scope = {f}.scope"]
-            joins.append(f"ANTI JOIN {values.table} AS {d} ON {' AND '.join(same)} AND {d}.sequence > {f}.sequence")
+            alike = [same(one, column(one), f"{d}.k{n}") for n, one in enumerate(values.fields)]
+            alike += [] if values.everywhere else [f"{d}.scope = {f}.scope"]
+            joins.append(f"ANTI JOIN {values.table} AS {d} ON {' AND '.join(alike)} AND {d}.sequence > {f}.sequence")
         return "\n".join(joins)
 
     def _read_files(self) -> None:
@@ -284,9 +284,9 @@ def registered(con: duckdb.DuckDBPyConnection, rows: Any) -> Iterator[str]:
 def same(one: NestedField, ours: str, theirs: str) -> str:
     """SQL: the values are equal as Iceberg compares them: NULL to NULL, NaN to NaN, 0.0 not to -0.0 (Java: Comparators,
     StructLikeSet)."""
-    same = f"{ours} IS NOT DISTINCT FROM {theirs}"
+    equal = f"{ours} IS NOT DISTINCT FROM {theirs}"
     signs = [sign for sign in (_sign(one, ours), _sign(one, theirs)) if sign]
-    return f"{same} AND {' IS NOT DISTINCT FROM '.join(signs)}" if signs else same
+    return f"{equal} AND {' IS NOT DISTINCT FROM '.join(signs)}" if signs else equal
 
 
 def _sign(one: NestedField, value: str) -> str:

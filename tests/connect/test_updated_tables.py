@@ -14,8 +14,12 @@ from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, StringType, TimestamptzType
 
 from plumbline.connect import pinned
+from plumbline.connect.data_files import data_files
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
+from plumbline.contract.errors import SetupError
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.inputs.row_commits import commit_of
 from tests.support.updated_histories import RandomHistory, State, T, spelled
 from tests.support.updated_tables import UpdatedTable
 
@@ -101,3 +105,43 @@ def test_pyiceberg_reads_no_equality_deletes(lake: Lake, row_filter: str, found:
             list(scan.plan_files())
     else:
         assert scan.to_arrow()["k"].to_pylist() == found
+
+
+@pytest.mark.parametrize("way", ["position", "value"])
+def test_the_commit_of_an_updated_row_is_the_one_that_wrote_it_as_it_is(lake: Lake, way: str) -> None:
+    table = UpdatedTable(lake, NAME, SCHEMA)
+    first = table.data([{"k": 1, "v": "old", "at": at(1)}, {"k": 2, "v": "kept", "at": at(1)}])
+    table.commit([first])
+    deletes = table.positions({first: [0]}) if way == "position" else [table.equality([{"k": 1}], ["k"])]
+    table.commit([table.data([{"k": 1, "v": "new", "at": at(1)}]), *deletes])
+    written = table.publish().load(NAME)
+    newest = written.current_snapshot()
+    assert newest is not None
+    for key, commit in ((1, 1002), (2, 1001)):
+        found = commit_of(pinned.connection(), written, newest.snapshot_id, at(1), "at", f"k = {key}")
+        assert found is not None
+        assert found.snapshot_id == commit
+
+
+def test_a_day_is_read_again_when_a_delete_reaches_one_of_its_files(lake: Lake) -> None:
+    table = UpdatedTable(lake, NAME, SCHEMA)
+    parts = [table.data([{"k": day, "v": "v", "at": at(day)}]) for day in (1, 2)]
+    table.commit(parts)
+    told = []
+    for change in ([], table.positions({parts[0]: [0]}), [table.equality([{"k": 2}], ["k"])]):
+        snapshot = table.commit(change)
+        files = data_files(table.publish(), NAME, snapshot, "at", TimeRange())
+        told.append([files.of(TimeRange(at(day), at(day + 1))) for day in (1, 2)])
+    assert (told[0][0] != told[1][0], told[0][1] == told[1][1]) == (True, True)
+    assert (told[1][0] != told[2][0], told[1][1] != told[2][1]) == (True, True)
+
+
+def test_a_file_of_deleted_values_without_its_column_is_refused(lake: Lake) -> None:
+    """Read as NULL it would delete the rows with NULL."""
+    table = UpdatedTable(lake, NAME, SCHEMA)
+    table.commit([table.data([{"k": None, "v": "v"}, {"k": 2, "v": "v"}])])
+    part = table.equality([{"v": "x"}], ["v"])
+    part.data_file[14] = [1]
+    table.commit([part])
+    with pytest.raises(SetupError, match="lacks a column by which it deletes"):
+        pinned.scan(pinned.connection(), table.publish(), NAME, view="v", schema=None)

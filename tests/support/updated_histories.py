@@ -190,7 +190,7 @@ class RandomHistory:
                 positions |= {place for path, place, _ in now.positions if path == part.path}
                 of = f"file://{part.path}"
                 removes += [one for one in self.table.live if one.vector_of == of]
-            adds += self.table.positions({part: sorted(positions)})
+            adds += self.table.positions({part: sorted(positions)}, bounds=number % 2 == 0)
         snapshot = self.table.commit(adds, removes)
         placed = {(part.path, position, number) for part, positions in deletes.items() for position in positions}
         self.states[snapshot] = State(

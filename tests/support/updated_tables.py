@@ -36,7 +36,7 @@ from pyiceberg.table import Table
 from pyiceberg.typedef import Record
 from pyiceberg.types import NestedField
 
-from plumbline.connect.delete_files import values_of
+from plumbline.connect.delete_files import PATH_ID, values_of
 from plumbline.connect.lake import Lake
 from tests.support.table_versions import puffin_of
 
@@ -142,19 +142,21 @@ class UpdatedTable:
         content = DataFileContent.EQUALITY_DELETES
         return self._rows(schema, rows, content, spec or self.spec, partition, equality_ids=ids)
 
-    def positions(self, deleted: Mapping[Part, Sequence[int]]) -> list[Part]:
-        """Files that delete positions of data files of one partition: one of all, or in version 3 a vector of each."""
+    def positions(self, deleted: Mapping[Part, Sequence[int]], *, bounds: bool = True) -> list[Part]:
+        """Files that delete positions of data files of one partition: one of all, or in version 3 a vector of each.
+        `bounds`: the manifest tells the first and the last path."""
         [(spec, partition)] = {(part.spec.spec_id, values_of(part.data_file.partition)) for part in deleted}
         of = next(one for one in self.specs if one.spec_id == spec)
         if self.version == 3:
             return [self._vector(part, positions) for part, positions in deleted.items()]
         rows = sorted((part.data_file.file_path, pos) for part, positions in deleted.items() for pos in positions)
         fields = [pa.field(name, kind, metadata={"PARQUET:field_id": str(number)}) for name, kind, number in (
-            ("file_path", pa.string(), 2147483546), ("pos", pa.int64(), 2147483545))]  # fmt: skip
+            ("file_path", pa.string(), PATH_ID), ("pos", pa.int64(), 2147483545))]  # fmt: skip
         path = self._path("deletes.parquet")
         columns = [[row[n] for row in rows] for n in (0, 1)]
         pq.write_table(pa.table(columns, pa.schema(fields)), path)
-        return [self._part(path, DataFileContent.POSITION_DELETES, len(rows), of, partition)]
+        edges = {"lower_bounds": {PATH_ID: rows[0][0].encode()}, "upper_bounds": {PATH_ID: rows[-1][0].encode()}}
+        return [self._part(path, DataFileContent.POSITION_DELETES, len(rows), of, partition, **edges if bounds else {})]
 
     def commit(self, add: Sequence[Part] = (), remove: Sequence[Part] = ()) -> int:
         """One commit of files of data and deletes: its snapshot's id."""
