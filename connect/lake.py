@@ -20,6 +20,7 @@ from plumbline.connect.foreign_types import loaded
 from plumbline.connect.home import Home
 from plumbline.connect.opened_catalog import open_catalog, other_names, quick_looks
 from plumbline.connect.table_growth import grown
+from plumbline.connect.table_plan import refuse_equality_deletes
 from plumbline.connect.table_schema import growth
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 
@@ -208,6 +209,7 @@ class Lake:
         def replaced() -> None:
             table = self.load_now(identifier)
             refuse_unwritable(table, "a replacement of rows")
+            refuse_equality_deletes(table, "a replacement of rows")
             table.overwrite(rows, overwrite_filter=where)
 
         try:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.delete_files import DeleteFile, delete_files, values_of
 from plumbline.connect.file_formats import refuse_unread_files
+from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.partitioning import PartitionSpec
-    from pyiceberg.table import DataScan, FileScanTask
+    from pyiceberg.table import DataScan, FileScanTask, Table
 
 Scope = tuple[int, tuple[Any, ...]] | None
 """Partition spec and partition in which equality deletes apply; None: in the whole table."""
@@ -122,6 +123,11 @@ def _is_of_deletes(manifest: ManifestFile) -> bool:
     return bool(manifest.content == ManifestContent.DELETES)
 
 
+def _scope(spec_id: int, partition: tuple[Any, ...]) -> Scope:
+    """A partition, so that equal is what Iceberg takes for equal: NaN and NaN, and not 0.0 and -0.0."""
+    return spec_id, tuple(repr(value) if isinstance(value, float) else value for value in partition)
+
+
 class _Index:
     """The delete files of a snapshot, by what they may apply to."""
 
@@ -133,13 +139,13 @@ class _Index:
         for file in found:
             if file.ids:
                 everywhere = is_unpartitioned(specs[file.spec_id])
-                values[file.ids, None if everywhere else (file.spec_id, file.partition)].append(file)
+                values[file.ids, None if everywhere else _scope(file.spec_id, file.partition)].append(file)
             elif file.is_vector and file.of is not None:
                 self._vectors[file.of] = file
             elif file.of is not None:
                 self._named[file.of].append(file)
             else:
-                self._in_partition[file.spec_id, file.partition].append(file)
+                self._in_partition[_scope(file.spec_id, file.partition)].append(file)
         self._values: dict[Scope, list[Values]] = defaultdict(list)
         for (ids, scope), files in values.items():
             ordered = tuple(sorted(files, key=lambda file: (file.sequence, file.path)))
@@ -147,7 +153,8 @@ class _Index:
 
     def applied(self, task: FileScanTask, sequence: int) -> Planned:
         """The data file with what applies to it."""
-        path, scope = task.file.file_path, (int(task.file.spec_id or 0), values_of(task.file.partition))
+        path = task.file.file_path
+        scope = _scope(int(task.file.spec_id or 0), values_of(task.file.partition))
         vector = self._vectors.get(path)
         if vector is not None and vector.sequence >= sequence:
             positions: tuple[DeleteFile, ...] = (vector,)  # it holds what earlier files of positions delete
@@ -157,6 +164,22 @@ class _Index:
         of_scope = (*self._values.get(None, ()), *self._values.get(scope, ()))
         values = tuple(one for one in of_scope if one.files[-1].sequence > sequence)
         return Planned(task, sequence, positions, values)
+
+
+def refuse_equality_deletes(table: Table, what: str) -> None:
+    """Raise SetupError for a table with equality deletes, in which `what`, a commit of PyIceberg's, would write rows
+    again that are deleted: it does not read those deletes."""
+    snapshot = table.current_snapshot()
+    manifests = snapshot.manifests(table.io) if snapshot else ()
+    for file in delete_files(table.io, filter(_is_of_deletes, manifests)):
+        if file.ids:
+            name = ".".join(table.name())
+            raise SetupError(
+                f"{what} is a commit by PyIceberg, which does not read equality deletes; {name} has some",
+                where=file.path,
+                next_step=f"apply them first: CALL system.rewrite_data_files(table => '{name}', options => "
+                "map('delete-file-threshold', '1'))",
+            )
 
 
 def is_unpartitioned(spec: PartitionSpec) -> bool:

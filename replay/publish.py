@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from plumbline.connect.table_plan import refuse_equality_deletes
 from plumbline.contract.errors import IncompleteError, PlumblineError, UnreachableError, UsageError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
 from plumbline.contract.model import Contract
@@ -162,6 +163,7 @@ def _replace(
         table = lake.load(name)
         if _last(lake, table, plan) == action:
             return _result(plan, table, action, changed=False)
+        refuse_equality_deletes(table, "to publish a replay, or to roll it back,")
         try:
             rows = replacement(table)
             properties: dict[str, str] = {action: plan.replay_id}

@@ -9,7 +9,9 @@ from random import Random
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
+from pyiceberg.expressions import EqualTo
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, StringType, TimestamptzType
 
@@ -145,3 +147,13 @@ def test_a_file_of_deleted_values_without_its_column_is_refused(lake: Lake) -> N
     table.commit([part])
     with pytest.raises(SetupError, match="lacks a column by which it deletes"):
         pinned.scan(pinned.connection(), table.publish(), NAME, view="v", schema=None)
+
+
+def test_a_commit_that_would_bring_deleted_rows_back_is_refused(lake: Lake) -> None:
+    """PyIceberg would write the file again with the row that is deleted, as newer than the delete."""
+    table = UpdatedTable(lake, NAME, SCHEMA)
+    table.commit([table.data([{"k": k, "v": f"v{k}", "at": at(k)} for k in (1, 2)])])
+    table.commit([table.equality([{"k": 2, "v": "gone", "at": at(20)}], ["k"], whole=True)])
+    rows = pa.table({"k": [1], "v": ["new"], "at": pa.array([at(1)], pa.timestamp("us", "UTC"))})
+    with pytest.raises(SetupError, match="does not read equality deletes"):
+        table.publish().replace(NAME, rows, EqualTo("at", at(1).isoformat()))
