@@ -35,11 +35,19 @@ def grown(table: Table, needed: Growth) -> Table:
 
 
 def refuse_retyped(table: Table, own: OwnTable) -> None:
-    """Raise SetupError when a table of the jobs has a column of another type than they give it."""
+    """Raise SetupError when a table of the jobs has a column of another type than they give it, or has it no more."""
     from plumbline.connect.tables import SCHEMAS
 
     identifier = ".".join(table.name())
-    for column in growth(table.schema(), SCHEMAS[own]).refused:
+    held = growth(table.schema(), SCHEMAS[own], table.schemas())
+    for lost in held.lost:
+        raise SetupError(
+            f"column {lost.column} of {identifier} was "
+            f"{f'renamed to {lost.now}' if lost.now else 'dropped'} by another tool",
+            where=f"table {identifier}",
+            next_step="roll the table back, or name another one in the contract",
+        )
+    for column in held.refused:
         if column.wanted != NOTHING:
             raise SetupError(
                 f"column {column.column} of {identifier} is {column.held}, where the jobs keep {column.wanted}",

@@ -51,7 +51,7 @@ def gather(pins: Pins, progress: Progress, differing: Relation) -> Relation:
             PAIRS[name, side].fill(pins.con, _pairs(side, rows))
     pins.con.execute(_BORROW)
     for side in SIDES:
-        RECORDS[side].fill(pins.con, _records(side, progress))
+        RECORDS[side].fill(pins.con, _records(pins, side, progress))
     seen = look_into_batch_snapshots(pins, INPUTS, RECORDS)
     with one_thread(pins.con):
         return EVIDENCE.fill(pins.con, _evidence(pins, progress, known, seen))
@@ -125,8 +125,10 @@ _BORROW = "; ".join(
 """An unmatched row of one table names a partner that the other table has, so that the evidence shows it."""
 
 
-def _records(side: str, progress: Progress) -> str:
+def _records(pins: Pins, side: str, progress: Progress) -> str:
     """The archived record and the epoch behind each coordinate that INPUTS names on one side.
+
+    What the archive does not hold is not known to be unread: it may be no record at all.
 
     Of an event with several deliveries that which the stream took: the first that was not late. Only for those is
     anything sorted: DuckDB would hold all of it in memory.
@@ -134,6 +136,8 @@ def _records(side: str, progress: Progress) -> str:
     read = "false" if progress.last_epoch is None else "true"
     if progress.query_id == QUERY:  # of a partition that the job's progress leaves out nobody knows
         read = "r.end_offset IS NOT NULL"
+    source = pins.contract.left if side == "left" else pins.contract.right
+    held = "true" if pins.snapshots[source.archive] is None else "a.partition IS NOT NULL"
     of_epoch = ", ".join(f'CASE WHEN w."offset" < s.end_offset THEN s.{name} END AS {name}' for name in EPOCH)
     return f"""
         WITH deliveries AS ({_deliveries(side)}),
@@ -146,7 +150,8 @@ def _records(side: str, progress: Progress) -> str:
         delivered AS (
             SELECT first_partition AS partition, first_offset AS "offset", copied, w."offset" AS place,
                 a.topic, a.kafka_time, epoch_us(a.event_time) AS event_us,
-                {of_epoch}, CASE WHEN {read} AND (w."offset" < r.end_offset OR {may_come("w.partition", side)})
+                {of_epoch},
+                CASE WHEN {read} AND (w."offset" < r.end_offset OR {held} AND {may_come("w.partition", side)})
                     THEN coalesce(w."offset" < r.end_offset, false) END AS read
             FROM deliveries w
             ASOF LEFT JOIN spans s ON w.partition = s.partition AND w."offset" >= s.start_offset

@@ -7,9 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from plumbline.connect.sql_quoting import text
 from plumbline.connect.table_names import EPOCHS
+from plumbline.contract.errors import ContractError
 from plumbline.contract.identity import rows_condition
 from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
+from plumbline.reconcile.relations.inputs import LEDGER
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -33,15 +36,36 @@ def seen_until(stream: Table, stream_id: int | None, known: Mapping[str, int]) -
 
 
 def ledger_is_its(pins: Pins, known: Mapping[str, int]) -> str:
-    """SQL: whether the ledger is that of the pinned stream table, as far as the table's commits name their epochs.
+    """SQL over the pinned ledger: whether a row is of a source as the contract has it, and the ledger that of the
+    pinned stream table, as far as the table's commits name their epochs.
 
-    `known`: as `newest_epochs` gives it. Always so for a job of ours, which keeps its ledger itself.
+    `known`: as `newest_epochs` gives it. A job of ours keeps its ledger itself. Raises ContractError for a ledger that
+    has no epoch of one of the sources: what it read would look unread for ever.
     """
+    of_sources = _of_sources(pins)
     if pins.contract.job is None:
-        return "true"
+        return of_sources
     table = pins.contract.output.stream_table
     newest = next(_epochs(pins.lake.load(table), pins.snapshots[table]), None)
-    return "true" if newest is not None and newest[2] <= known.get(newest[1], -1) else "false"
+    return of_sources if newest is not None and newest[2] <= known.get(newest[1], -1) else "false"
+
+
+def _of_sources(pins: Pins) -> str:
+    contract = pins.contract
+    columns = pins.con.sql(f"FROM {LEDGER.pinned} LIMIT 0").columns
+    sql = f"SELECT DISTINCT source, topic FROM {LEDGER.pinned} WHERE {rows_condition(contract, columns)}"
+    found = {(str(source), str(topic)) for source, topic in pins.con.execute(sql).fetchall()}
+    wanted = {name: (name, source.topic) for name, source in contract.sources.items()}
+    for name in wanted if found else ():
+        if wanted[name] not in found:
+            others = ", ".join(f"{source} of {topic}" for source, topic in sorted(found - {*wanted.values()}))
+            raise ContractError(
+                f"the epoch ledger of {contract.output.stream_table} has no epoch of source {name!r} of "
+                f"{wanted[name][1]}, but of {others or 'the other source'}",
+                where=contract.place(("sources", name)),
+                next_step="name source and topic as the job did that wrote the table, or let the new job write another",
+            )
+    return " OR ".join(f"(source = {text(name)} AND topic = {text(topic)})" for name, topic in wanted.values())
 
 
 def newest_epochs(lake: Lake, contract: Contract, epochs_id: int | None) -> dict[str, int]:

@@ -20,6 +20,7 @@ from plumbline.connect.tables import OwnTable
 from plumbline.contract.errors import ContractError, SetupError
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.diff.engine.budget import Budget
+from plumbline.reconcile.diff.engine.case_names import clashing, folded
 from plumbline.reconcile.diff.engine.schema_findings import nearest
 from plumbline.reconcile.diff.engine.side_view import first_line
 from plumbline.reconcile.diff.engine.spill_folder import spill_folder
@@ -53,7 +54,7 @@ def pinned(
         try:
             _refuse_retyped(lake, contract)
             pins = pin(con, lake, contract, time_range, memory=memory, scratch=Path(folder))
-            _check_key(pins)
+            _check_columns(pins)
             yield pins
         except duckdb.OutOfMemoryException as error:
             if "temp_directory" in str(error) and is_full(Path(folder)):
@@ -76,11 +77,22 @@ def _refuse_retyped(lake: Lake, contract: Contract) -> None:
     refuse_unfit(lake, contract)
 
 
-def _check_key(pins: Pins) -> None:
-    """Raise ContractError for a key column that an output table lacks: it was dropped, or the table is another."""
+def _check_columns(pins: Pins) -> None:
+    """Raise ContractError for a key column that an output table lacks: it was dropped, or the table is another.
+
+    And SetupError for columns whose names differ in case only, as other tools can add them.
+    """
     output = pins.contract.output
     for table in (output.stream_table, output.batch_table):
-        columns = pins.lake.load(table).schema().column_names
+        columns = [field.name for field in pins.lake.load(table).schema().fields]
+        clashes = clashing(columns)
+        if clashes:
+            raise SetupError(
+                f"columns of {table} have names that differ in case only: "
+                f"{', '.join(name for name in columns if folded(name) in clashes)}",
+                where=f"table {table}",
+                next_step="rename one of them, with another tool than Spark",
+            )
         for name in output.key:
             if name not in columns:
                 raise ContractError(

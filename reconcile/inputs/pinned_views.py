@@ -312,7 +312,7 @@ def _ledger_view(pins: Pins, known: Mapping[str, int]) -> None:
             late_watermark_ms, evict_watermark_ms, planned_at, {version}
         FROM {LEDGER.pinned}
         WHERE ({rows_condition(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)})
-            AND {ledger_is_its(pins, known)}
+            AND ({ledger_is_its(pins, known)})
         """,
     )
 
