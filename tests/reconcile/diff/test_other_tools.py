@@ -120,8 +120,11 @@ CASES = {
     "spark-extension: a column of one side only stops it": Case(
         {"k": [1], "v": [1]}, {"k": [1], "v": [1], "w": [1]}, MATCH, schema=("only_right",)
     ),
-    "spark-extension: a value column that is named diff stops it": Case(
+    "spark-extension: a value column that is named diff stops some of its modes": Case(
         {"k": [1], "diff": [1]}, {"k": [1], "diff": [2]}, MISMATCH
+    ),
+    "spark-extension: a key column that is named diff stops it": Case(
+        {"diff": [1], "v": [1]}, {"diff": [1], "v": [2]}, MISMATCH, {"key": "diff"}
     ),
     "spark-extension: NULL keys are equal": Case(
         {"k": [None, 1], "v": [1, 1]}, {"k": [None, 1], "v": [2, 1]}, {"match": 1, "mismatch": 1}
