@@ -13,7 +13,7 @@ from plumbline.connect.home import Home
 from plumbline.contract.errors import UsageError
 from plumbline.options import home_option, json_option
 from plumbline.output import emit
-from plumbline.properties import typed_properties
+from plumbline.properties import resolved_properties, typed_properties
 from plumbline.sections import Sectioned
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SECTIONS = {
         "job",
         "key",
         "batch_table",
-        *("left_archive", "right_archive", "left_topic", "right_topic", "catalog", "home"),
+        *("left_archive", "right_archive", "left_topic", "right_topic", "kafka", "catalog", "home"),
     )
 }
 
@@ -50,6 +50,13 @@ SECTIONS = {
 @click.option("--left-topic", metavar="TOPIC", help="Kafka topic of the left side.")
 @click.option("--right-topic", metavar="TOPIC", help="Kafka topic of the right side.")
 @click.option(
+    "--kafka",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=resolved_properties,
+    help="Look at the topics' newest records: bootstrap.servers=host:9092. Repeatable.",
+)
+@click.option(
     "--catalog",
     multiple=True,
     metavar="NAME=VALUE",
@@ -70,8 +77,9 @@ def init(
 
     With --from-table it is drafted from the tables of a streaming job that you run already: columns, types and names as
     the tables have them. What they do not tell is marked FILL_IN, with a comment; `plumbline check` names those lines
-    until they are filled in. A column is taken for the event time only where it is the one timestamp. No file is
-    overwritten by a draft.
+    until they are filled in. A column is taken for the event time only where it is the one timestamp. With --kafka the
+    newest records of the topics are looked at too: their fields, how late they come, and how far apart pairs lie. No
+    file is overwritten by a draft.
 
     \b
     Examples:
@@ -79,6 +87,7 @@ def init(
       plumbline init flights.yaml --example flights
       plumbline init takes.yaml --from-table ads.takes --key imp_id --left-topic impressions --right-topic plays
       plumbline init takes.yaml --from-table ads.takes --left-archive raw.impressions --right-archive raw.plays
+      plumbline init --from-table ads.takes --left-topic imps --right-topic plays --kafka bootstrap.servers=kafka:9092
     """
     if from_table is not None:
         _refuse_with_draft(path, example, force)
@@ -119,12 +128,14 @@ def _draft(
     right_archive: str | None,
     left_topic: str | None,
     right_topic: str | None,
+    kafka: dict[str, str],
     **told: Any,
 ) -> InitDocument:
     """Look at the tables and write the file."""
     from plumbline.connect.lake import Lake
     from plumbline.draft.contract import Told, draft, new_tables
     from plumbline.draft.lines import unfilled, written
+    from plumbline.draft.sampling import newest
     from plumbline.draft.seen import look
     from plumbline.draft.sources import named_sides
     from plumbline.properties import refuse_secrets, resolved
@@ -133,7 +144,11 @@ def _draft(
     lake = Lake.open(home, resolved(catalog) or None)
     seen = look(lake, (from_table, batch_table, left_archive, right_archive))
     archives = seen.get(left_archive or ""), seen.get(right_archive or "")
-    left, right = named_sides((left_topic, right_topic), archives)
+    topics = (left_topic, right_topic)
+    if kafka and not any(topics):
+        raise UsageError("--kafka looks at topics, and none is named", next_step="add --left-topic and --right-topic")
+    samples = {topic: newest(kafka, topic) for topic in topics if topic and kafka}
+    left, right = named_sides(topics, archives, samples)
     taken = {name for name in new_tables(from_table, (left, right)) if lake.exists(name)}
     batch = seen[batch_table] if batch_table else None
     lines = draft(Told(seen[from_table], batch, left, right, taken=taken, catalog=catalog, **told))

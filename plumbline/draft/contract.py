@@ -12,6 +12,7 @@ from plumbline.contract.lineage import EVENT_TIME, LINEAGE
 from plumbline.contract.safe_text import shown
 from plumbline.contract.unfilled import FILL_IN
 from plumbline.draft.lines import Line, listed, remark, spelled
+from plumbline.draft.samples import apart, shared, spelled_span
 from plumbline.draft.seen import Seen
 from plumbline.draft.sources import Side, field_type, source_lines, typed
 
@@ -45,9 +46,9 @@ def draft(told: Told) -> list[Line]:
     return [
         remark(0, f"Drafted from {told.stream.name}. {FILL_IN} stands where only you know what belongs there;"),
         remark(
-            0, "`plumbline check` names those lines. The rest comes from the tables' schemas and from options: look it"
+            0, "`plumbline check` names those lines. The rest comes from the tables' schemas, from options and from the"
         ),
-        remark(0, "over. docs/contract.md explains each key."),
+        remark(0, "topics' records, if they were looked at: look it over. docs/contract.md explains each key."),
         Line(),
         _name(told.stream),
         Line(),
@@ -123,9 +124,26 @@ def _join_lines(told: Told) -> Iterator[Line]:
     yield Line(f"  left: {spelled(told.left.name)}", "the side whose event time the rows have")
     yield Line(f"  right: {spelled(told.right.name)}")
     yield Line(f"  kind: {FILL_IN}", "inner, left_outer, right_outer or full_outer, as your job joins")
-    shared = f"; in both: {listed(both)}" if both else ""
-    yield Line(f"  on: [{FILL_IN}]", f"fields that must be equal: name, or {{left name: right name}}{shared}")
+    known = f"; in both: {listed(both)}" if both else ""
+    yield Line(f"  on: [{FILL_IN}]", f"fields that must be equal: name, or {{left name: right name}}{known}")
+    yield from _joined_samples(told)
     yield Line(f"  within: {FILL_IN}", "right event time minus left, both ends included: [0 minutes, 1 hour]")
+
+
+def _joined_samples(told: Told) -> Iterator[Line]:
+    """By which field the samples of both topics meet, and how far apart."""
+    left, right = told.left.sample, told.right.sample
+    if left is None or right is None:
+        return
+    for name, events in list(shared(left, right).items())[:3]:
+        yield remark(
+            2, f"{name}: {events} of {len(left.events)} sampled {told.left.name} have its value in {told.right.name}"
+        )
+        if len(left.times) == len(right.times) == 1:
+            found = apart(left, right, name, (left.times[0], right.times[0]))
+            if found is not None:
+                pairs, least, most = found
+                yield remark(2, f"  their {pairs} pairs lie {spelled_span(least)} to {spelled_span(most)} apart")
 
 
 def _output_lines(told: Told, new_batch: str | None) -> Iterator[Line]:

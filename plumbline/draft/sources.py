@@ -11,6 +11,7 @@ from plumbline.contract.kinds import NAME
 from plumbline.contract.lineage import RESERVED
 from plumbline.contract.unfilled import FILL_IN
 from plumbline.draft.lines import Line, listed, remark, spelled
+from plumbline.draft.samples import Sample, behind, spelled_span
 from plumbline.draft.seen import TIMES, Seen
 
 SAME_TYPE = ("string", "boolean", "int", "long", "float", "double", "date", "binary")
@@ -18,11 +19,14 @@ SAME_TYPE = ("string", "boolean", "int", "long", "float", "double", "date", "bin
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the join as it was named: its source's name, topic and archive, the latter two if they were told."""
+    """One side of the join as it was named: its source's name, topic and archive, the latter two if they were told.
+
+    `sample` are some of the topic's records, where they were looked at."""
 
     name: str
     topic: str | None
     archive: Seen | None
+    sample: Sample | None = None
 
     @property
     def decoded(self) -> Seen | None:
@@ -31,22 +35,27 @@ class Side:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Field to its type, of what the archive's columns tell."""
+        """Field to its type, of what the archive's columns tell, else the sample of the topic."""
         if self.decoded is None:
-            return {}
+            return self.sample.fields if self.sample else {}
         placed = (self.decoded.places or {}).values()
         columns = {name: kind for name, kind in self.decoded.columns.items() if name not in placed}
         return {name: kind for name, kind in typed(columns).items() if kind is not None}
 
 
-def named_sides(topics: tuple[str | None, str | None], archives: tuple[Seen | None, Seen | None]) -> tuple[Side, Side]:
+def named_sides(
+    topics: tuple[str | None, str | None],
+    archives: tuple[Seen | None, Seen | None],
+    samples: Mapping[str, Sample] | None = None,
+) -> tuple[Side, Side]:
     """The left side and the right one, called as the last part of archive or topic; left and right where that is no
     name or one name."""
     pairs = tuple(zip(topics, archives, strict=True))
     names = [re.sub(r"\W", "_", ((seen.name if seen else None) or topic or "").split(".")[-1]) for topic, seen in pairs]
     if names[0].lower() == names[1].lower() or not all(_nameable(name) for name in names):
         names = ["left", "right"]
-    left, right = (Side(name, *told) for name, told in zip(names, pairs, strict=True))
+    known = samples or {}
+    left, right = (Side(name, *told, known.get(told[0] or "")) for name, told in zip(names, pairs, strict=True))
     return left, right
 
 
@@ -79,7 +88,7 @@ def source_lines(side: Side, role: str, new_archive: str | None) -> Iterator[Lin
     yield Line("    format: json", "assumed; or avro, with a schema_registry: block")
     yield from _field_lines(side)
     yield _event_time(side, "    event_time")
-    yield Line(f"    watermark: {FILL_IN}", f"the lateness of {side.name} that your job tolerates, such as 10 minutes")
+    yield from _watermark(side)
     if side.archive is not None:
         yield Line(f"    archive: {side.archive.name}")
     elif new_archive is not None:
@@ -94,8 +103,12 @@ def source_lines(side: Side, role: str, new_archive: str | None) -> Iterator[Lin
 
 def _field_lines(side: Side) -> Iterator[Line]:
     fields, decoded = side.fields, side.decoded
+    if decoded is None and side.sample and fields:
+        yield from _sampled_fields(side.sample)
+        return
     if decoded is None or not fields:
-        yield Line("    fields:", "those of the events that join and output need")
+        none = f"; none of {side.sample.others} records looked at is a JSON object" if side.sample else ""
+        yield Line("    fields:", f"those of the events that join and output need{none}")
         yield Line(f"      {FILL_IN}: string", "a line for each field: its name, its type")
         return
     yield Line("    fields:", f"as {decoded.name} has them")
@@ -108,8 +121,29 @@ def _field_lines(side: Side) -> Iterator[Line]:
             yield remark(6, f"left out: {name}, {kind}")
 
 
+def _sampled_fields(sample: Sample) -> Iterator[Line]:
+    read = f"as {len(sample.events)} records of {sample.topic} have them"
+    yield Line("    fields:", f"{read}; {sample.others} more are no JSON objects" if sample.others else read)
+    for name, kind in sample.fields.items():
+        yield Line(f"      {spelled(name)}: {kind}")
+    if sample.left_out:
+        yield remark(6, f"left out, of several types or of one that a contract has not: {listed(sample.left_out)}")
+
+
+def _watermark(side: Side) -> Iterator[Line]:
+    yield Line(f"    watermark: {FILL_IN}", f"the lateness of {side.name} that your job tolerates, such as 10 minutes")
+    if side.sample and len(side.sample.times) == 1:
+        late = spelled_span(behind(side.sample, side.sample.times[0]))
+        read = f"in {len(side.sample.events)} records of {side.sample.topic}"
+        yield remark(4, f"  {read} none came more than {late} behind the newest of its partition")
+
+
 def _event_time(side: Side, key: str) -> Line:
-    times = [name for name in side.decoded.times if name in side.fields] if side.decoded else []
+    if side.decoded is None and side.sample and len(side.sample.times) == 1:
+        return Line(f"{key}: {spelled(side.sample.times[0])}", f"the only time in the records of {side.topic}")
+    times = side.sample.times if side.sample else []
+    if side.decoded:
+        times = [name for name in side.decoded.times if name in side.fields]
     if side.decoded and len(times) == 1 == len(side.decoded.times):
         return Line(f"{key}: {spelled(times[0])}", f"the only timestamp of {side.decoded.name}")
     told = f": {listed(times, 'or')}" if times else ", a timestamp"
