@@ -69,7 +69,14 @@ def contradicted(pins: Pins, progress: Progress, *, fates: bool) -> bool:
         ).fetchone()
         is not None
         for side in SIDES
-    ) or any(pins.con.execute(_equal_to_late(pins, progress, side)).fetchone() is not None for side in SIDES)
+    ) or _holds_late(pins, progress)
+
+
+def _holds_late(pins: Pins, progress: Progress) -> bool:
+    """The same of rows that do not say which records they were made from."""
+    if pins.stream_has_lineage:
+        return False
+    return any(pins.con.execute(_equal_to_late(pins, progress, side)).fetchone() is not None for side in SIDES)
 
 
 def _equal_to_late(pins: Pins, progress: Progress, side: str) -> str:
