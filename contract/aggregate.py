@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WINDOW_START, WINDOW_END = "window_start", "window_end"
 BLOCK: Path = ("output", "aggregate")
 NOT_BUILT = "this command works on rows; for a contract with output.aggregate it is not built yet"
-INSTEAD = "`plumbline batch run CONTRACT` writes the aggregate; docs/aggregates.md says what works on it"
+INSTEAD = "`plumbline stream run CONTRACT` and `plumbline batch run CONTRACT` write it; see docs/aggregates.md"
 _FIELD = re.compile(r"([A-Za-z_]\w*)\.([A-Za-z_]\w*)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 

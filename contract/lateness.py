@@ -86,3 +86,18 @@ def state_reach_us(watermark_ms: int, lower_ms: int, upper_ms: int) -> tuple[int
     left = watermark_ms - upper_ms - 1 + min(0, lower_ms)
     right = watermark_ms + lower_ms - 1 - max(0, upper_ms)
     return left * 1_000, right * 1_000
+
+
+def output_watermark_ms(watermark_ms: int, lower_ms: int, upper_ms: int) -> int:
+    """The watermark (ms) behind the join, at which windows over its rows close, by the one before it (ms).
+
+    It is what has left the state of both sides (`StreamingSymmetricHashJoinExec.produceOutputWatermark`); `lower_ms`
+    and `upper_ms` are the bounds of `within`. No row comes out of the join behind it: its left event was in state, or
+    not late, after the epoch before, and so is newer than `closed_until_us` of that epoch.
+    """
+    return watermark_ms + min(lower_ms, -upper_ms) - 1
+
+
+def window_is_closed(end_us: int, evict_watermark_ms: int, lower_ms: int, upper_ms: int) -> bool:
+    """Whether the window that ends at `end_us` (us) was written by the epoch with this evict watermark or before."""
+    return end_us <= output_watermark_ms(evict_watermark_ms, lower_ms, upper_ms) * 1_000

@@ -12,6 +12,7 @@ from plumbline.contract.lineage import EVENT_TIME, OFFSET, PARTITION, REPLAY_ID
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.on import placed
 from plumbline.contract.transform_file import transform_file
+from plumbline.stream_job.aggregate import aggregated
 from plumbline.stream_job.events import events, needed
 from plumbline.stream_job.payload import Layouts, layout
 
@@ -66,10 +67,13 @@ def refuse_wrong_sql(spark: SparkSession, contract: Contract) -> None:
     from plumbline.connect.analysis import empty, typed_as_json
     from plumbline.connect.analysis import refuse_wrong_sql as refuse
 
-    contract = typed_as_json(contract).rows
+    whole = typed_as_json(contract)
+    contract = whole.rows
     contract = contract.model_copy(update={"stream": contract.stream.model_copy(update={"transform": None})})
     nothing = empty(spark, partition="int", offset="bigint", timestamp="timestamp", value="binary")
     refuse(spark, contract, lambda one: join(one, nothing, nothing))
+    if whole.output.aggregate is not None:
+        aggregated(whole, join(contract, nothing, nothing))
     kinds = {name: dict(events(nothing, contract, name).dtypes) for name in contract.sources}
     for below, (left, right) in placed(contract.join.on):
         both = kinds[contract.join.left][left], kinds[contract.join.right][right]

@@ -17,13 +17,14 @@ from plumbline.connect.file_formats import AS_PARQUET
 from plumbline.connect.home import on_this_disk
 from plumbline.connect.kafka_config import isolation_level
 from plumbline.connect.tables import ARCHIVE_SCHEMA
+from plumbline.contract.aggregate import moment_column
 from plumbline.contract.avro import UNKNOWN_ID
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.generations import Generation, Ids, of_topic, placed
-from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.writers import SchemaId, schema_id
 from plumbline.stream_job import archiver, isolation, topics
+from plumbline.stream_job.aggregate import aggregated
 from plumbline.stream_job.archive import archived
 from plumbline.stream_job.events import read_columns
 from plumbline.stream_job.failures import Failure
@@ -149,7 +150,7 @@ def ensure_output(
     from plumbline.connect.frames import arrow_schema, fitted
 
     unit = contract.output.partition_by
-    partition = None if unit == "none" else (unit, EVENT_TIME)
+    partition = None if unit == "none" else (unit, moment_column(contract))
     schema = arrow_schema(rows)
     lake.ensure_table(table, schema, partition, {**TABLE_PROPERTIES, **properties})
     return fitted(rows, lake.evolve(table, schema))
@@ -180,7 +181,7 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
         _kafka(parts, source, limit, ids[name], headers="headers" in read_columns(source))
         for _, name, source in topics.sides(contract)
     )
-    rows = join(contract, left, right, layouts=job.layouts)
+    rows = aggregated(contract, join(contract.rows, left, right, layouts=job.layouts))
     owned = owners.named(contract, owners.STREAM)  # from the first moment: nobody comes between making and noting
     rows = ensure_output(parts.lake, contract, contract.output.stream_table, rows, owned)
     owners.claim(parts.lake, contract, owners.STREAM)

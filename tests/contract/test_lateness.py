@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plumbline.contract.lateness import (
     closed_until_us,
     is_closed,
     is_late,
+    output_watermark_ms,
     right_closed_until_us,
     settled_until_us,
     state_reach_us,
+    window_is_closed,
 )
+from tests.support import join_model
 
 
 @pytest.mark.parametrize(
@@ -78,3 +83,45 @@ def test_what_state_can_reach(within: tuple[int, int]) -> None:
         assert right_us <= min(*rights, *partners) * 1_000
         assert left_us <= min(left for right in rights for left in range(right - high, right - low + 1)) * 1_000
     assert left_us <= closed_until_us(100, high)
+
+
+@st.composite
+def joined_rows(draw: st.DrawFn) -> tuple[int, int, list[int], list[tuple[int, int]]]:
+    """Bounds of `within` (ms), watermarks of the epochs (ms), and rows as (epoch that wrote it, its time in us).
+
+    By the model of the tests: a pair comes out when the later of its events is read, a left event alone in the epoch
+    whose watermark closes it; late events make no row.
+    """
+    low, high = sorted((draw(st.integers(-50, 50)), draw(st.integers(-50, 50))))
+    marks = [0, *sorted(draw(st.lists(st.integers(1, 300), min_size=1, max_size=8)))]
+    events = st.tuples(st.integers(1, len(marks) - 1), st.integers(0, 400_000), st.booleans())
+    read = [one for one in draw(st.lists(events, max_size=20)) if not join_model.is_late(one[1], marks[one[0] - 1])]
+    lefts, rights = ([one[:2] for one in read if one[2] is side] for side in (True, False))
+    rows = [(max(a, b), us) for a, us in lefts for b, other in rights if low * 1000 <= other - us <= high * 1000]
+    alone = [
+        (next(epoch for epoch in range(came, len(marks)) if join_model.is_closed(us, marks[epoch], high)), us)
+        for came, us in lefts
+        if join_model.is_closed(us, marks[-1], high)
+    ]
+    return low, high, marks, rows + alone
+
+
+@given(joined_rows(), st.integers(1, 100_000))
+def test_no_row_of_the_join_comes_behind_the_windows_clock(
+    made: tuple[int, int, list[int], list[tuple[int, int]]], window_us: int
+) -> None:
+    """So the operator that adds them up drops none of them: what is late is late at the join."""
+    low, high, marks, rows = made
+    for epoch, us in rows:
+        end = us // window_us * window_us + window_us
+        assert not window_is_closed(end, marks[epoch - 1], low, high)
+
+
+def test_windows_close_by_what_has_left_the_state_of_both_sides() -> None:
+    """Within an hour after the left event, the watermark at 13:05 lets go of windows up to 12:04:59.999."""
+    minute = 60_000
+    assert output_watermark_ms(785 * minute, 0, 60 * minute) == 725 * minute - 1
+    assert output_watermark_ms(785 * minute, -120 * minute, 60 * minute) == 665 * minute - 1
+    assert output_watermark_ms(785 * minute, 5 * minute, 30 * minute) == 755 * minute - 1
+    assert window_is_closed(720 * minute * 1000, 785 * minute, 0, 60 * minute)
+    assert not window_is_closed(725 * minute * 1000, 785 * minute, 0, 60 * minute)

@@ -12,7 +12,7 @@ import pytest
 from plumbline.cli import cli, run
 from tests.support.aggregates import TEXT
 
-KNOWN = {"check", "lake", "batch run", "archive run", "kafka topics", "kafka produce"}
+KNOWN = {"check", "lake", "batch run", "archive run", "stream run", "stream status", "kafka topics", "kafka produce"}
 """Those that work on sources, or know aggregates."""
 ARGUMENTS = {
     "audit": ["raw.impressions", "--contract", "CONTRACT"],
@@ -39,7 +39,7 @@ ALL = dict(commands(cli))
 
 
 def test_all_commands_were_found() -> None:
-    assert {*KNOWN, *ARGUMENTS, "stream run", "reconcile", "nightly", "maintain", "observe", "late"} <= set(ALL)
+    assert {*KNOWN, *ARGUMENTS, "reconcile", "nightly", "maintain", "observe", "late"} <= set(ALL)
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - KNOWN))
@@ -55,7 +55,7 @@ def test_a_command_that_is_not_built_for_it_says_so(
     told = capsys.readouterr().err.strip().splitlines()
     assert (code, len(told)) == (2, 1), told
     assert f"this command works on rows; for a contract with output.aggregate it is not built yet [{file}:" in told[0]
-    assert f"Next: `plumbline batch run {file}" in told[0]
+    assert f"Next: `plumbline stream run {file}" in told[0]
     assert not home.exists()
 
 
