@@ -93,9 +93,9 @@ def joined_rows(draw: st.DrawFn) -> tuple[int, int, list[int], list[tuple[int, i
     whose watermark closes it; late events make no row.
     """
     low, high = sorted((draw(st.integers(-50, 50)), draw(st.integers(-50, 50))))
-    marks = [0, *sorted(draw(st.lists(st.integers(1, 300), min_size=1, max_size=8)))]
+    marks = [0, *sorted(draw(st.lists(st.integers(1, 300), min_size=1, max_size=5)))]
     events = st.tuples(st.integers(1, len(marks) - 1), st.integers(0, 400_000), st.booleans())
-    read = [one for one in draw(st.lists(events, max_size=20)) if not join_model.is_late(one[1], marks[one[0] - 1])]
+    read = [one for one in draw(st.lists(events, max_size=6)) if not join_model.is_late(one[1], marks[one[0] - 1])]
     lefts, rights = ([one[:2] for one in read if one[2] is side] for side in (True, False))
     rows = [(max(a, b), us) for a, us in lefts for b, other in rights if low * 1000 <= other - us <= high * 1000]
     alone = [

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from plumbline.cli import run
 from plumbline.contract.loader import parse
 from plumbline.stream_job.aggregate import aggregated
 from plumbline.stream_job.join import join
@@ -76,6 +77,9 @@ def test_the_table_holds_the_closed_windows(
     expect(job, least=8)
     outcome = job.outcome()
     assert {name[0] for name in outcome.late} == {"o", "p"}, "both sides had late events"
+    assert job.noted_as_late() == outcome.late
+    assert run(["late", str(job.contract_path), f"--home={job.home.root}"]) == 0
+    assert run(["quarantine", str(job.contract_path), f"--home={job.home.root}"]) == 0
     job.batch()
     drift = {window["window_start"] for window in held(job, "joined.batch")}
     assert drift >= {window["window_start"] for window in closed(job)}
