@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from plumbline.contract.aggregate import row_columns
 from plumbline.contract.fields import widens
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.output_column import OutputColumn
@@ -98,7 +99,7 @@ def compare(was: Contract, now: Contract, retired: Retired | None = None) -> Evo
     changes = [*fixed]
     for name in now.sources:
         changes += _source_changes(was, now, name, before.get(name, {}))
-    changes += [*_on_changes(was, now), *_output_changes(was, now)]
+    changes += [*_on_changes(was, now), *_output_changes(was, now), *_aggregate_changes(was, now)]
     return Evolution(tuple(changes), {name: _gone(was, now, name, before.get(name, {})) for name in now.sources})
 
 
@@ -244,6 +245,23 @@ def _output_changes(was: Contract, now: Contract) -> Iterator[Change]:
         if name not in after:
             yield Change(path, f"output column {name} is gone", "it stays in both tables, null in new rows")
     yield from _order_change(path, list(before), list(after))
+
+
+def _aggregate_changes(was: Contract, now: Contract) -> Iterator[Change]:
+    """Fields of another type below an aggregate: its state has the types of its values, and is not packed."""
+    if was.output.aggregate is None or now.output.aggregate is None:
+        return
+    computed = [sql for source in now.sources.values() for sql in source.compute.values()]
+    taken = " ".join([sql for sql, _ in row_columns(now.output.aggregate).values()] + computed)
+    words = set(re.findall(r"\w+", taken))
+    for name, source in now.sources.items():
+        for field in words.intersection(source.fields):
+            before, kind = _earlier(was.sources[name], source, field), source.fields[field]
+            if before is not None and widens(before, kind):
+                what = f"{name}.{field} was {before}, is now {kind}, and the aggregate is made from it"
+                yield Change(
+                    ("sources", name, "fields", field), what, "windows in state have the old type", taken=False
+                )
 
 
 def _origin(column: OutputColumn, renamed: Mapping[str, Mapping[str, str]]) -> str:

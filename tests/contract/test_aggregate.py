@@ -13,8 +13,11 @@ from plumbline.contract.aggregate_types import result_type
 from plumbline.contract.errors import ContractError, UsageError
 from plumbline.contract.loader import load, parse
 from plumbline.contract.model import Contract
+from plumbline.stream_job import fingerprint
 from tests.support import shop_contract, visits
 from tests.support.aggregates import TEXT
+
+PRICE = "shown: sum(impressions.price)"
 
 
 def changed(old: str, new: str) -> str:
@@ -194,3 +197,41 @@ def test_nobody_takes_an_aggregate_for_rows(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="this command works on rows"):
         contract.output_columns  # noqa: B018
     assert [column.name for column in contract.rows.output_columns][:2] == ["campaign", "country"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (changed("window: 10 minutes", "window: 5 minutes"), "output.aggregate was"),
+        (changed(", impressions.country", ""), "output.aggregate was"),
+        (with_value("count(plays.at)"), "output.aggregate was"),
+        (TEXT + "stream: {state: rocksdb}\n", "stream.state was"),
+        (changed("decimal(10,2)", "decimal(12,2)").replace("shown: count(*)", PRICE), "the aggregate is made from it"),
+    ],
+)
+def test_a_checkpoint_takes_no_other_aggregate(tmp_path: Path, text: str, what: str) -> None:
+    """Its windows hold the old values of the old groups."""
+    file = tmp_path / "contract.json"
+    was = TEXT.replace("shown: count(*)", PRICE) if PRICE in text else TEXT
+    fingerprint.note(file, parse(was))
+    assert fingerprint.accepted(file, parse(was)) == ()
+    with pytest.raises(UsageError, match=what):
+        fingerprint.accepted(file, parse(text))
+
+
+def test_rows_and_an_aggregate_are_two_jobs(tmp_path: Path) -> None:
+    rows = TEXT.partition("  aggregate:")[0] + (
+        "  key: [id]\n  columns: [plays.seconds]\n  stream_table: agg.take_stream\n  batch_table: agg.take_batch\n"
+    )
+    for number, (was, now) in enumerate([(TEXT, rows), (rows, TEXT)]):
+        file = tmp_path / f"{number}.json"
+        fingerprint.note(file, parse(was))
+        with pytest.raises(UsageError, match="the checkpoint was made by another contract: output"):
+            fingerprint.accepted(file, parse(now))
+
+
+def test_what_is_read_may_grow_below_an_aggregate(tmp_path: Path) -> None:
+    file = tmp_path / "contract.json"
+    fingerprint.note(file, parse(TEXT))
+    grown = parse(changed("watched: float,", "watched: double, more: string,"))
+    assert fingerprint.accepted(file, grown)
