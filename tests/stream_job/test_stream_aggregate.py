@@ -60,7 +60,7 @@ def expect(job: Scenario, least: int) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "bounds", "seed"),
-    [("left_outer", (0, 60), 1), ("inner", (-45, 10), 2), ("left_outer", (-20, -5), 3), ("inner", (5, 30), 4)],
+    [("left_outer", (0, 60), 1), ("inner", (-45, 10), 2), ("left_outer", (-20, -5), 3)],
 )
 def test_the_table_holds_the_closed_windows(
     new_scenario: NewScenario, kind: str, bounds: tuple[int, int], seed: int
