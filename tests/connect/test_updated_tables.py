@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 from collections import Counter
 from random import Random
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyiceberg.expressions import EqualTo
 from pyiceberg.schema import Schema
-from pyiceberg.types import LongType, NestedField, StringType, TimestamptzType
+from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
 
 from plumbline.connect import pinned
 from plumbline.connect.data_files import data_files
@@ -157,3 +158,24 @@ def test_a_commit_that_would_bring_deleted_rows_back_is_refused(lake: Lake) -> N
     rows = pa.table({"k": [1], "v": ["new"], "at": pa.array([at(1)], pa.timestamp("us", "UTC"))})
     with pytest.raises(SetupError, match="does not read equality deletes"):
         table.publish().replace(NAME, rows, EqualTo("at", at(1).isoformat()))
+
+
+def test_a_row_that_is_deleted_and_inserted_again_in_one_commit_stays(lake: Lake) -> None:
+    """Equality deletes reach older files only, also where newer deletes by the same column reach the file."""
+    table = UpdatedTable(lake, NAME, SCHEMA)
+    table.commit([table.data([{"k": k, "v": "old"} for k in (1, 2)])])
+    table.commit([table.equality([{"k": 2}], ["k"]), table.data([{"k": 2, "v": "new"}, {"k": 3, "v": "new"}])])
+    table.commit([table.equality([{"k": 3}], ["k"])])
+    con = pinned.connection()
+    pinned.scan(con, table.publish(), NAME, view="v", schema=None)
+    assert con.sql("SELECT k, v FROM v ORDER BY ALL").fetchall() == [(1, "old"), (2, "new")]
+
+
+def test_floats_are_deleted_as_java_compares_them(lake: Lake) -> None:
+    schema = Schema(NestedField(1, "d", DoubleType()), NestedField(2, "n", LongType()))
+    table = UpdatedTable(lake, NAME, schema)
+    table.commit([table.data([{"d": d, "n": n} for n, d in enumerate((0.0, -0.0, math.nan, -math.nan, None, 1.5))])])
+    table.commit([table.equality([{"d": -0.0}, {"d": math.nan}], ["d"])])
+    con = pinned.connection()
+    pinned.scan(con, table.publish(), NAME, view="v", schema=None)
+    assert con.sql("SELECT n FROM v ORDER BY n").fetchall() == [(0,), (4,), (5,)]
