@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Annotated
 
@@ -53,6 +54,12 @@ def _as_delay(text: object) -> timedelta:
     return duration
 
 
+def _as_size(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{str(value).lower()} is no size; write a finite number, such as 0.01")
+    return value
+
+
 def _as_property(value: object) -> object:
     """YAML's bare numbers and booleans as clients spell them."""
     if isinstance(value, bool):
@@ -71,6 +78,7 @@ Delay = Annotated[
     BeforeValidator(_as_delay, json_schema_input_type=DurationText),
     PlainSerializer(spell_duration, return_type=str),
 ]
+Size = Annotated[int | float, BeforeValidator(_as_size, json_schema_input_type=int | float)]
 Property = Annotated[str, BeforeValidator(_as_property, json_schema_input_type=str | int | float | bool)]
 FieldType = Annotated[str, BeforeValidator(_as_field_type), WithJsonSchema(FIELD_TYPE_SCHEMA)]
 Name = Annotated[str, Field(pattern=NAME)]

@@ -19,7 +19,18 @@ from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
 from plumbline.contract.fields import TIMESTAMPS
 from plumbline.contract.foreign_job import ForeignJob, check_job
-from plumbline.contract.kinds import CONTRACT_NAME, FUNCTION, Delay, Duration, FieldType, Name, On, Property, TableName
+from plumbline.contract.kinds import (
+    CONTRACT_NAME,
+    FUNCTION,
+    Delay,
+    Duration,
+    FieldType,
+    Name,
+    On,
+    Property,
+    Size,
+    TableName,
+)
 from plumbline.contract.lineage import LINEAGE
 from plumbline.contract.on import placed, unfit
 from plumbline.contract.output import Output
@@ -153,8 +164,8 @@ class BatchSettings(_Block):
 class ToleranceRule(_Block):
     """How far two values may lie apart and still agree."""
 
-    abs: int | float | None = Field(None, ge=0, description="numbers: |a - b| may be up to this much ...")
-    rel: int | float | None = Field(None, ge=0, description="... plus this share of the larger of |a| and |b|")
+    abs: Size | None = Field(None, ge=0, description="numbers: |a - b| may be up to this much ...")
+    rel: Size | None = Field(None, ge=0, description="... plus this share of the larger of |a| and |b|")
     round_to: Delay | None = Field(None, description="timestamps: both are first truncated to this grid")
 
     def as_tolerance(self) -> Tolerance:
