@@ -26,13 +26,17 @@ from benchmarks.diff.tables import KEY, write_left, write_right
 Counts = dict[str, int]
 
 
-def ours(left: str, right: str, tolerances: list[str] | None = None) -> Counts:
+def ours(left: str, right: str, tolerances: list[str] | None = None, engine: str = "duckdb") -> Counts:
     import plumbline
     from plumbline.reconcile.diff.tolerances import parse_tolerances
 
     rules = parse_tolerances(tolerances or [])
-    counts = plumbline.diff(left, right, list(KEY), tolerances=rules).summary["counts"]
+    counts = plumbline.diff(left, right, list(KEY), tolerances=rules, engine=engine).summary["counts"]
     return {name: counts[name] for name in ("mismatch", "missing", "extra", "duplicate")}
+
+
+def ours_by_spark(left: str, right: str, tolerances: list[str] | None = None) -> Counts:
+    return ours(left, right, tolerances, engine="spark")
 
 
 def duckdb(left: str, right: str) -> Counts:
@@ -124,8 +128,9 @@ def pyspark(left: str, right: str) -> Counts:
     return {row["class"]: row["count"] for row in rows if row["class"] != "match"}
 
 
-TOOLS: dict[str, Callable[[str, str], Counts]] = {
+TOOLS: dict[str, Callable[..., Counts]] = {
     "plumbline": ours,
+    "plumbline-spark": ours_by_spark,
     "duckdb": duckdb,
     "polars": polars,
     "datacompy": datacompy,
@@ -133,11 +138,14 @@ TOOLS: dict[str, Callable[[str, str], Counts]] = {
     "pyspark": pyspark,
 }
 
+OURS = (ours, ours_by_spark)
+
 
 def run_here(tool: str, left: str, right: str, tolerances: list[str]) -> None:
     """Run one tool in this process and print what it found and cost. Memory that gives out ends this process first."""
     Path("/proc/self/oom_score_adj").write_text("1000")
-    counts = ours(left, right, tolerances) if tool == "plumbline" else TOOLS[tool](left, right)
+    run = TOOLS[tool]
+    counts = run(left, right, tolerances) if run in OURS else run(left, right)
     processes = [os.getpid(), *_children(os.getpid())]
     cost = {"cpu": sum(map(_cpu_seconds, processes)), "peak_mb": sum(map(_peak_mb, processes))}
     print(json.dumps({"counts": counts, **cost}), flush=True)

@@ -1,11 +1,12 @@
-"""The same diff where the tables outgrow one machine: Spark finds the keys that may differ, and only their rows travel.
+"""The same diff where the tables outgrow one machine: Spark finds the rows that may differ, and only they travel.
 
-encoding     a row as text that is equal only for equal rows
-candidates   one shuffle: per key the number of rows and the sum of their digests on each side, then the rows of the
-             keys whose sides are not alike
+encoding     a value as one SQL value that is equal only for equal values
+digests      two 64-bit digests of a row's key, and of its key and values
+buckets      one scan of both sides: counts and sums of digests by bucket, added up before anything is shuffled
+candidates   the rows of the buckets that are not settled; where those are many, of the keys that are not
 narrow       those rows into DuckDB, where the one engine (`reconcile/diff/engine/`) compares them value by value
-sides        what a user names, as Spark frames
+frames       what a user names, as Spark frames
 choice       which engine, and why
 
-So what counts as equal is decided in one place: Spark only says which keys cannot differ.
+So what counts as equal is decided in one place: Spark only says which rows cannot differ.
 """

@@ -1,45 +1,31 @@
-"""The keys that may differ, by one shuffle of digests, and their rows."""
+"""The rows that may differ: buckets first, single keys only where the buckets leave too many rows."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from plumbline.connect.sql_quoting import backticked
-from plumbline.contract.equality import Tolerance
-from plumbline.reconcile.diff.spark.encoding import encoding_of, text_of
+from plumbline.reconcile.diff.spark.buckets import BUCKET, SUMS, Buckets, buckets_of, number, summands
+from plumbline.reconcile.diff.spark.digests import Side
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-KEY_DIGEST = ("plumbline_k1", "plumbline_k2")
-_ROW_DIGEST = ("plumbline_r1", "plumbline_r2")
+KEY = ("plumbline_k1", "plumbline_k2")
+FEW_ROWS = 2_000_000
+"""So many rows of unsettled buckets are compared as they are: each costs no more than two of a further scan."""
+MOST_SHARE = 0.5
+"""Where more rows than this lie in unsettled buckets, leaving the others out costs more than it saves."""
 SETTINGS = {
-    # Moments without a zone are UTC; names are distinguished as spelled; a sum of digests may not stop a query.
+    # Moments without a zone are UTC; names are distinguished as spelled; sums of digests wrap.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "true",
     "spark.sql.ansi.enabled": "false",
     # What key=value folders hold comes as it is spelled.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
 }
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """`keys` holds a row per key that may differ, out of all keys in Spark's cache, `cached`.
-
-    `left_rows` and `right_rows` are those of the tables, `rows` those of the candidates on both sides, `repeated_keys`
-    the keys that stand several times on some side and cannot differ.
-    """
-
-    keys: DataFrame
-    cached: DataFrame
-    left_rows: int
-    right_rows: int
-    rows: int
-    repeated_keys: int
 
 
 @contextmanager
@@ -55,77 +41,80 @@ def settled(spark: SparkSession) -> Iterator[None]:
             spark.conf.set(name, str(own))
 
 
-def find(
-    left: DataFrame,
-    right: DataFrame,
-    key: Sequence[str],
-    values: Collection[str],
-    tolerances: Mapping[str, Tolerance],
-) -> Candidates:
-    """Group the digests of both sides by key: no row meets another, so copies of a key never multiply.
+@dataclass(frozen=True)
+class Candidates:
+    """`left` and `right` are the rows that may differ, with the column BUCKET, `rows` how many they are together.
 
-    A key is settled when both sides have as many rows and equal sums of two 64-bit digests of them. All keys stay in
-    Spark's cache (memory, then disk) until they are unpersisted.
+    `left_rows` and `right_rows` are those of the tables, `repeated_keys` the keys among all other rows that stand
+    several times on a side.
     """
+
+    left: DataFrame
+    right: DataFrame
+    rows: int
+    left_rows: int
+    right_rows: int
+    repeated_keys: int
+
+
+@contextmanager
+def candidates_of(left: Side, right: Side) -> Iterator[Candidates]:
+    """Find them, by one scan of both sides and one of the left side's key; where the unsettled buckets have many rows,
+    by one more of both. No row meets another, so copies of a key never multiply."""
+    buckets = buckets_of(left, right)
+    if buckets.rows <= FEW_ROWS:
+        rows = [buckets.inside(_with_bucket(side)) if buckets.rows else side.frame for side in (left, right)]
+        yield _candidates(buckets, rows, buckets.rows, _repeated_outside(buckets, left))
+        return
+    keys = _keys(buckets, left, right).persist()
+    try:
+        alike = "left_count = right_count AND " + " AND ".join(f"{name} = 0" for name in SUMS[2:])
+        figures = keys.selectExpr(
+            f"coalesce(sum(CASE WHEN NOT ({alike}) THEN left_count + right_count END), 0)",
+            f"count(CASE WHEN {alike} THEN 1 END)",
+        ).first()
+        assert figures is not None
+        differing = keys.where(f"NOT ({alike})").select(*KEY)
+        rows = [_with_key(side).join(differing, list(KEY), "left_semi").drop(*KEY) for side in (left, right)]
+        outside = _repeated_outside(buckets, left) if buckets.share <= MOST_SHARE else 0
+        yield _candidates(buckets, rows, int(figures[0]), int(figures[1]) + outside)
+    finally:
+        keys.unpersist()
+
+
+def _candidates(buckets: Buckets, rows: list[DataFrame], count: int, repeated: int) -> Candidates:
+    return Candidates(rows[0], rows[1], count, buckets.left_rows, buckets.right_rows, repeated)
+
+
+def _keys(buckets: Buckets, left: Side, right: Side) -> DataFrame:
+    """The keys that may differ or stand several times, with their sums: of unsettled buckets, or of all."""
     from pyspark.sql import functions as F
 
-    both = _digests(left, right, "left", key, values, tolerances).unionAll(
-        _digests(left, right, "right", key, values, tolerances)
-    )
-    sums = [F.sum(name).alias(name) for name in ("left_count", "right_count", *_ROW_DIGEST)]
-    keys = both.groupBy(*KEY_DIGEST).agg(*sums).persist()
-    alike = " AND ".join(["left_count = right_count", *(f"{name} = 0" for name in _ROW_DIGEST)])
-    figures = keys.selectExpr(
-        "coalesce(sum(left_count), 0)",
-        "coalesce(sum(right_count), 0)",
-        f"coalesce(sum(CASE WHEN NOT ({alike}) THEN left_count + right_count END), 0)",
-        f"count(CASE WHEN {alike} AND left_count > 1 THEN 1 END)",
-    ).first()
-    assert figures is not None
-    return Candidates(keys.where(f"NOT ({alike})"), keys, *map(int, figures))
+    parts = []
+    for side, ours in ((left, True), (right, False)):
+        rows = side.frame
+        if buckets.share <= MOST_SHARE:
+            rows = buckets.inside(_with_bucket(side))
+        parts.append(rows.selectExpr(*_named_key(side), *summands(side, ours=ours)))
+    sums = parts[0].unionAll(parts[1]).groupBy(*KEY).agg(*(F.sum(name).alias(name) for name in SUMS))
+    return sums.where(" OR ".join(["left_count <> 1", "right_count <> 1", *(f"{name} <> 0" for name in SUMS[2:])]))
 
 
-def rows_of(candidates: Candidates, frame: DataFrame, key_digests: Sequence[str]) -> DataFrame:
-    """The rows of one side whose keys may differ."""
-    names = [f"{sql} AS {name}" for sql, name in zip(key_digests, KEY_DIGEST, strict=True)]
-    keyed = frame.selectExpr("*", *names)
-    return keyed.join(candidates.keys.select(*KEY_DIGEST), list(KEY_DIGEST), "left_semi")
+def _repeated_outside(buckets: Buckets, left: Side) -> int:
+    """The keys of settled buckets that stand several times: on both sides as often, so that one side tells."""
+    if buckets.share == 1:
+        return 0
+    rows = buckets.outside(_with_bucket(left)) if buckets.rows else left.frame
+    return rows.selectExpr(*_named_key(left)).groupBy(*KEY).count().where("count > 1").count()
 
 
-def key_digests(left: DataFrame, right: DataFrame, side: str, key: Sequence[str]) -> list[str]:
-    """SQL of the two digests of a row's key."""
-    return _digest(_text(left, right, side, key, {}))
+def _with_bucket(side: Side) -> DataFrame:
+    return side.frame.selectExpr("*", f"{number(side)} AS {BUCKET}")
 
 
-def _digests(
-    left: DataFrame,
-    right: DataFrame,
-    side: str,
-    key: Sequence[str],
-    values: Collection[str],
-    tolerances: Mapping[str, Tolerance],
-) -> DataFrame:
-    """A line per row of one side: its key's digest, how often it is there on each side, its own digest with a sign."""
-    frame, ours = (left, 1) if side == "left" else (right, 0)
-    sign = "" if ours else "-"
-    rows = _digest(_text(left, right, side, [*key, *values], tolerances))
-    named = [f"{sql} AS {name}" for sql, name in zip(key_digests(left, right, side, key), KEY_DIGEST, strict=True)]
-    named += [f"{ours}L AS left_count", f"{1 - ours}L AS right_count"]
-    # Decimals: a sum of longs would wrap, or stop the query.
-    named += [f"CAST({sign}CAST({sql} AS DECIMAL(20,0)) AS DECIMAL(20,0)) AS {name}"
-              for sql, name in zip(rows, _ROW_DIGEST, strict=True)]  # fmt: skip
-    return frame.selectExpr(*named)
+def _with_key(side: Side) -> DataFrame:
+    return side.frame.selectExpr("*", f"{number(side)} AS {BUCKET}", *_named_key(side))
 
 
-def _digest(text: str) -> list[str]:
-    """Two 64-bit digests of a text that is never NULL: xxhash64 alone would pass over NULLs."""
-    return [f"xxhash64({text})", f"xxhash64('plumbline', {text})"]
-
-
-def _text(
-    left: DataFrame, right: DataFrame, side: str, names: Collection[str], tolerances: Mapping[str, Tolerance]
-) -> str:
-    ours, theirs = ({field.name: field.dataType for field in frame.schema.fields} for frame in (left, right))
-    return text_of(
-        [encoding_of(ours[name], theirs[name], tolerances.get(name)).form(side)(backticked(name)) for name in names]
-    )
+def _named_key(side: Side) -> list[str]:
+    return [f"{sql} AS {name}" for sql, name in zip(side.key, KEY, strict=True)]

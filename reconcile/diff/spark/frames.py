@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
 
+PARTITIONS = 16
+"""Of a shuffle, at most: Spark joins small ones."""
+
 
 def is_frame(source: Any) -> bool:
     """Whether a side is a Spark DataFrame already, classic or of Spark Connect."""
@@ -37,7 +40,7 @@ def open_frames(left: Any, right: Any, home: Home, lake: Callable[[], Lake]) -> 
     from plumbline.connect.spark import session
 
     own = next((side.sparkSession for side in (left, right) if is_frame(side)), None)
-    spark = own or session(home, lake(), app="plumbline-diff")
+    spark = own or session(home, lake(), app="plumbline-diff", shuffle_partitions=PARTITIONS, long_lived=True)
     with settled(spark):
         frames = open_frame(spark, left, lake), open_frame(spark, right, lake)
         return with_nan(left, frames[0], frames[1]), with_nan(right, frames[1], frames[0])

@@ -14,7 +14,9 @@ from plumbline.reconcile.diff.engine.columns import plan_columns
 from plumbline.reconcile.diff.engine.compare import Comparison
 from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.diff.engine.side_view import describe, first_line
-from plumbline.reconcile.diff.spark.candidates import KEY_DIGEST, Candidates, find, key_digests, rows_of, settled
+from plumbline.reconcile.diff.spark.buckets import BUCKET
+from plumbline.reconcile.diff.spark.candidates import Candidates, candidates_of, settled
+from plumbline.reconcile.diff.spark.digests import sides_of
 from plumbline.reconcile.relations.diff import DRIFT
 
 if TYPE_CHECKING:
@@ -60,27 +62,37 @@ def narrow(
     """
     with settled(left.sparkSession), _foreseen():
         plan = plan_columns(describe(con, "left"), describe(con, "right"), key, rules)
-        candidates = find(left, right, key, [value.name for value in plan.values], rules.tolerances)
-        try:
-            for side, frame in (("left", left), ("right", right)):
-                _bring(con, side, rows_of(candidates, frame, key_digests(left, right, side, key)), candidates)
-        finally:
-            candidates.cached.unpersist()
+        sides = sides_of(left, right, key, [value.name for value in plan.values], rules.tolerances)
+        with candidates_of(*sides) as candidates:
+            if candidates.rows:
+                _bring_all(con, candidates)
     return Narrowed(candidates.left_rows, candidates.right_rows, candidates.repeated_keys)
 
 
-def _bring(con: duckdb.DuckDBPyConnection, side: str, rows: DataFrame, candidates: Candidates) -> None:
-    """The candidates' rows of one side into the table of that name, a bounded number at a time."""
-    if not candidates.rows:
-        return
+def _bring_all(con: duckdb.DuckDBPyConnection, candidates: Candidates) -> None:
+    """The candidates into the tables `left` and `right`. Raises SetupError when they are others than at first."""
     pieces = math.ceil(candidates.rows / ROWS_AT_ONCE)
+    sides = (("left", candidates.left), ("right", candidates.right))
+    brought = sum(_bring(con, side, rows, pieces) for side, rows in sides)
+    if brought != candidates.rows:
+        raise SetupError(
+            f"a side changed while it was compared: of {candidates.rows:,} rows that may differ Spark read {brought:,}",
+            next_step="compare snapshots, or frames that give the same rows whenever they are read",
+        )
+
+
+def _bring(con: duckdb.DuckDBPyConnection, side: str, rows: DataFrame, pieces: int) -> int:
+    """The rows into the table `side`, a bounded number at a time; returns how many."""
     rows = rows.persist() if pieces > 1 else rows
+    brought = 0
     for piece in range(pieces):
-        part = rows.where(f"pmod({KEY_DIGEST[0]}, {pieces}) = {piece}").drop(*KEY_DIGEST)
-        con.register("plumbline_piece", part.toArrow())
+        part = rows.where(f"pmod({BUCKET}, {pieces}) = {piece}").drop(BUCKET).toArrow()
+        brought += part.num_rows
+        con.register("plumbline_piece", part)
         con.execute(f"INSERT INTO {ident(side)} BY NAME FROM plumbline_piece")
         con.unregister("plumbline_piece")
     rows.unpersist()
+    return brought
 
 
 @contextmanager
