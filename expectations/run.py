@@ -167,22 +167,11 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, subject
     theirs = their_columns(contract, subject.table, types)
     held, types = types, types | our_types(theirs)
     bounded = span != TimeRange()
-    if bounded and subject.time not in types:
-        raise SetupError(
-            f"{subject.table} has no column {subject.time}, so no range can be selected from it",
-            where=subject.table,
-            next_step="leave the range out",
-        )
-    if subject.topic is not None and "topic" not in types:
-        raise SetupError(
-            f"{subject.table} has no column topic, so nothing tells its records of {subject.topic}",
-            where=subject.table,
-            next_step="name the archive that the archiver writes, or of another tool's which column is what: "
-            "archive_columns",
-        )
+    _refuse_lacking(subject, types, bounded=bounded)
     time = theirs.get(subject.time, subject.time)
     skipping = f"({span.iceberg(time)}) or {time} is null" if bounded and held[time] != "timestamp" else None
     raw, columns = f"{subject.name}_pinned", {theirs.get(name, name) for name in subject.columns if name in types}
+    columns = columns or set(list(held)[:1])  # rows are counted by any column
     snapshot_id = int(snapshot.snapshot_id) if snapshot else None
     pinned.scan(
         con,
@@ -198,6 +187,23 @@ def _pin(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, subject
     source = f"({under_our_names(raw, read, {name: held[name] for name in columns})})" if read else ident(raw)
     con.execute(f"CREATE OR REPLACE VIEW {ident(subject.name)} AS SELECT * FROM {source} WHERE {subject.rows(span)}")
     return _Pin(snapshot_id, types)
+
+
+def _refuse_lacking(subject: Subject, types: Mapping[str, str], *, bounded: bool) -> None:
+    """Raise SetupError where the table lacks the column that its rows are selected by."""
+    if bounded and subject.time not in types:
+        raise SetupError(
+            f"{subject.table} has no column {subject.time}, so no range can be selected from it",
+            where=subject.table,
+            next_step="leave the range out",
+        )
+    if subject.topic is not None and "topic" not in types:
+        raise SetupError(
+            f"{subject.table} has no column topic, so nothing tells its records of {subject.topic}",
+            where=subject.table,
+            next_step="name the archive that the archiver writes, or of another tool's which column is what: "
+            "archive_columns",
+        )
 
 
 def _judgements(

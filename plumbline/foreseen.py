@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import traceback
 
 from plumbline.contract.errors import PlumblineError, SetupError, UnreachableError
 from plumbline.contract.secrets import hidden
 
+_MISFIT = re.compile(r"Unimplemented type for cast \((.+?) -> (.+?)\) when casting from source column (.+)")
 CATALOG_CLIENTS = frozenset(("pyiceberg", "requests", "urllib3", "sqlalchemy", "botocore", "thrift"))
 
 
@@ -21,12 +23,26 @@ def foreseen(error: Exception) -> PlumblineError | None:
         return catalog_error(error, {})
     if package in ("py4j", "pyspark"):
         return _of_spark(error)
+    if package in ("duckdb", "_duckdb"):
+        return _of_files(str(error))
     if package in ("cimpl", "confluent_kafka") and hasattr(error.args[0] if error.args else None, "str"):
         step = "check the kafka block and that the broker runs, then run the command again"
         return UnreachableError(f"Kafka refuses: {error.args[0].str()}", where="kafka", next_step=step)
     from plumbline.connect.object_store import store_error
 
     return store_error(error)
+
+
+def _of_files(told: str) -> PlumblineError | None:
+    """Of a table whose files hold another type than its schema says, as a tool may leave it."""
+    found = _MISFIT.search(told)
+    if found is None:
+        return None
+    held, wanted, column = found.groups()
+    return SetupError(
+        f"column {column} holds {held}, which cannot be read as {wanted}",
+        next_step="its type was changed to one that its files do not have; give it the old type, or write it anew",
+    )
 
 
 def _of_spark(error: Exception) -> PlumblineError | None:

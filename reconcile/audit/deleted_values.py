@@ -32,13 +32,13 @@ class DeletedValues:
             fields = [column_of(table, one) for one in ids]
             kinds = ", ".join(f"k{n} {duckdb_type(one.field_type)}" for n, one in enumerate(fields))
             columns = f"{kinds}, scope INTEGER, sequence BIGINT, born INTEGER, gone BOOLEAN"
-            con.execute(f"CREATE TABLE {name}_{number} ({columns})")
+            con.execute(f"CREATE TABLE {self._values(number)} ({columns})")
             keys = ", ".join(f"k{n}" for n in range(len(fields)))
             for life in (one for one in lives if one.entry.ids == ids):
                 refuse_lacking(con, table, ids, [life.entry.path])
                 for rows in placed_rows(con, table, life.entry.file, fields):
                     con.execute(
-                        f"INSERT INTO {name}_{number} SELECT {keys}, ?, ?, ?, ? FROM {rows}",
+                        f"INSERT INTO {self._values(number)} SELECT {keys}, ?, ?, ?, ? FROM {rows}",
                         [self._scope(life.entry), life.entry.sequence, life.born, life.died is not None],
                     )
 
@@ -55,7 +55,7 @@ class DeletedValues:
                 self._con.execute(
                     f"""
                     INSERT INTO {into} SELECT {path}, r.{POSITION}, {entry.sequence}, min(d.born), bool_and(d.gone)
-                    FROM {rows} AS r JOIN {self._name}_{number} AS d ON {alike} AND d.sequence > {entry.sequence}
+                    FROM {rows} AS r JOIN {self._values(number)} AS d ON {alike} AND d.sequence > {entry.sequence}
                         AND d.scope IN ({EVERYWHERE}, {self._scope(entry, data=True)})
                     GROUP BY r.{POSITION}
                     """
@@ -64,7 +64,11 @@ class DeletedValues:
     def drop(self) -> None:
         """Give the space back."""
         for number in range(len(self._sets)):
-            self._con.execute(f"DROP TABLE {self._name}_{number}")
+            self._con.execute(f"DROP TABLE {self._values(number)}")
+
+    def _values(self, number: int) -> str:
+        """The table of the deleted values of one set of columns."""
+        return f"{self._name}_{number}"
 
     def _scope(self, entry: Entry, *, data: bool = False) -> int:
         if not data and is_unpartitioned(self._table.specs()[entry.spec_id]):

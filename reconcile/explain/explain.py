@@ -12,6 +12,7 @@ from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.reconcile import format
+from plumbline.reconcile.diff.engine.canonical import rule_for
 from plumbline.reconcile.evidence.recomputed_rows import group
 from plumbline.reconcile.explain.implied_records import Implied, find_implied
 from plumbline.reconcile.explain.kafka_records import find_records
@@ -81,9 +82,19 @@ def _doubted(pins: Pins, progress: Progress) -> Pins:
 
 def _matches(pins: Pins, key: Mapping[str, str | None], named: Callable[[str], str]) -> str:
     """SQL: the row has this key, its columns as `named` says. Values are compared in the column's own type."""
-    relation = pins.con.sql(f"FROM {pins.batch} LIMIT 0")
-    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    batch, stream = (
+        dict(zip(rows.columns, rows.types, strict=True))
+        for rows in (pins.con.sql(f"FROM {rows} LIMIT 0") for rows in (pins.batch, pins.stream))
+    )
+    types = {name: str(kind) for name, kind in batch.items()}
     conditions = []
+    for name in key:
+        if rule_for(batch[name], stream[name]) is None:
+            raise UsageError(
+                f"key column {name!r} cannot be compared: {batch[name]} in the batch table, {stream[name]} in the "
+                "stream's",
+                next_step="give it one type in both tables",
+            )
     for name, value in key.items():
         if value is None:
             conditions.append(f"{named(name)} IS NULL")

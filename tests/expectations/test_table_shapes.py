@@ -100,6 +100,16 @@ def test_a_job_that_is_not_ours_need_not_name_any_record(kind: str, home: Home, 
     assert failed(run(parse(text), home, on=["stream"]).document) == {}
 
 
+def test_rows_are_counted_in_a_batch_table_without_lineage(home: Home, fill: Fill) -> None:
+    plain = SCHEMA
+    for name in ("_event_time", *COORDINATES, "_replay_id"):
+        plain = plain.remove(plain.get_field_index(name))
+    fill(good(), plain)
+    fill(good(), plain, "joined.batch")
+    text = CONTRACT + "  stream_to_batch: [1, 1]\njob: {kind: other, event_time: shown_at}\n"
+    assert failed(run(parse(text), home, on=["stream"]).document) == {}
+
+
 def test_a_wrong_type(contract: Contract, home: Home, fill: Fill) -> None:
     at = SCHEMA.get_field_index("price")
     fill([{**one, "price": str(one["price"])} for one in good()], SCHEMA.set(at, pa.field("price", pa.string())))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,6 +17,7 @@ from plumbline.contract.errors import IncompleteError, SetupError
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
+from plumbline.foreseen import foreseen
 from plumbline.reconcile.inputs.open_inputs import pinned
 from plumbline.reconcile.judge.verdict import EXIT
 from plumbline.reconcile.store import _without_connections
@@ -28,7 +30,8 @@ from tests.reconcile.causes.test_causes import (
     several_at_once,
     stream_of,
 )
-from tests.support.world import CONTRACT, START, World, show
+from tests.support.table_versions import edit, numbered, retyped
+from tests.support.world import CONTRACT, START, World, play, show
 
 MakeWorld = Callable[..., World]
 DOCUMENT_KEYS = {
@@ -43,6 +46,19 @@ def run_command(world: World, *arguments: str) -> int:
     code = command.main([str(path), "--home", str(world.home.root), *arguments], standalone_mode=False)
     assert isinstance(code, int)
     return code
+
+
+def test_a_column_whose_files_hold_another_type_is_named(make_world: MakeWorld) -> None:
+    """The metadata of a table can be edited by anything; where the column is not compared only some reads meet it."""
+    world = make_world().play([show("a", 0), play("p1", "a", 1), play("p2", "a", 2)], [show("z", 300)])
+    world.stream.remove(world.row("a", "p2"))
+    world.write()
+    edit(world.lake, "joined.plays_stream", numbered)
+    edit(world.lake, "joined.plays_stream", retyped("seconds", "geography"))
+    with pytest.raises(duckdb.ConversionException) as raised:
+        world.reconcile()
+    told = foreseen(raised.value)
+    assert str(told).startswith("column seconds holds DOUBLE, which cannot be read as BLOB. Next: its type was changed")
 
 
 def test_the_document_counts_every_row_once(make_world: MakeWorld) -> None:

@@ -22,6 +22,7 @@ from plumbline.reconcile.report.next_commands import Commands
 from plumbline.reconcile.report.stories import tell
 from tests.reconcile.causes.test_causes import PLANTED, late_left, late_right, nothing, several_at_once, stream_of
 from tests.reconcile.test_outside import rewrite
+from tests.support.table_versions import edit, numbered, retyped
 from tests.support.world import CONTRACT, OUTPUT, Row, World, play, show
 
 MakeWorld = Callable[..., World]
@@ -195,6 +196,15 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(make_world: MakeWorld) -
     stream_of(world, [show("flight-1545", 110)]).write()
     with pytest.raises(UsageError, match="did you mean 'flight-1545'"):
         told(world, "flight-1454")
+
+
+def test_a_key_of_another_type_in_the_stream_table_is_refused(make_world: MakeWorld) -> None:
+    world = make_world().play([show("a", 0)]).write()
+    edit(world.lake, "joined.plays_stream", numbered)
+    edit(world.lake, "joined.plays_stream", retyped("show_id", "boolean"))
+    said = "key column 'show_id' cannot be compared: VARCHAR in the batch table, BOOLEAN in the stream's"
+    with pytest.raises(UsageError, match=said):
+        explain(world.contract, world.home, "a")
 
 
 def test_a_key_that_is_text_with_quotes_is_only_a_value(make_world: MakeWorld) -> None:
