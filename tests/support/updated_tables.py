@@ -84,11 +84,22 @@ class _Manifest(ManifestWriterV2):
     def new_writer(self) -> AvroOutputFile[ManifestEntry]:
         return AvroOutputFile[ManifestEntry](
             output_file=self._output_file,
-            file_schema=self._with_partition(self._version),
-            record_schema=self._with_partition(3),
+            file_schema=_with_int_ids(self._with_partition(self._version)),
+            record_schema=_with_int_ids(self._with_partition(3)),
             schema_name="manifest_entry",
             metadata=self._meta,
         )
+
+
+def _with_int_ids(schema: Schema) -> Schema:
+    """The schema of a manifest with `equality_ids` as the spec has them and Java reads them, ints: PyIceberg 0.12 says
+    long."""
+    told: dict[str, Any] = json.loads(schema.model_dump_json())
+    [entry] = [one["type"] for one in told["fields"] if one["name"] == "data_file"]
+    for one in entry["fields"]:
+        if one["name"] == "equality_ids":
+            one["type"]["element"] = "int"
+    return Schema.model_validate(told)
 
 
 @dataclass
