@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.errors import SetupError
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.io import FileIO
@@ -96,7 +98,11 @@ def _delete_file(entry: ManifestEntry, manifest: ManifestFile) -> DeleteFile:
     told = {one.name: file[place] for place, one in enumerate(DATA_FILE_TYPE[3].fields)}
     by_value = file.content == DataFileContent.EQUALITY_DELETES
     if by_value and not file.equality_ids:
-        raise ValueError(f"equality deletes by no column: {file.file_path}")
+        raise SetupError(
+            "a file of equality deletes names no column to delete by",
+            where=file.file_path,
+            next_step="the table breaks Iceberg's spec; let the tool that wrote the file write it anew",
+        )
     low, high = (_path(bounds) for bounds in (file.lower_bounds, file.upper_bounds))
     sequence = manifest.sequence_number if entry.sequence_number is None else entry.sequence_number
     return DeleteFile(

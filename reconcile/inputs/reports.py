@@ -60,6 +60,8 @@ def written_until(lake: Lake, contract: Contract, stream_id: int | None, progres
     assert contract.job is not None
     assert contract.job.progress is not None
     table = lake.load(contract.output.stream_table)
+    if progress_id is not None:
+        held_columns(lake, contract, "progress", contract.job.progress)
     known = _newest_checkpoint(lake, contract.job.progress, progress_id)
     pin = table.snapshot_by_id(stream_id) if stream_id is not None else None
     newest = stream_id
@@ -130,7 +132,7 @@ def closed_until_us(pins: Pins) -> int | None:
 def _newest_checkpoint(lake: Lake, progress: str, snapshot_id: int | None) -> int | None:
     import pyarrow.compute as pc
 
-    if snapshot_id is None or "checkpoint_id" not in lake.load(progress).schema().column_names:
+    if snapshot_id is None:
         return None
     told = lake.load(progress).scan(snapshot_id=snapshot_id, selected_fields=("checkpoint_id",)).to_arrow()
     found = pc.max(told["checkpoint_id"]).as_py()

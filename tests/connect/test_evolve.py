@@ -161,11 +161,9 @@ def test_a_table_that_pyiceberg_cannot_write_is_refused_by_its_version(lake: Lak
 
 @pytest.mark.parametrize("kind", ["avro", "orc"])
 def test_files_of_another_format_are_named(lake: Lake, kind: str) -> None:
-    task = SimpleNamespace(
-        file=SimpleNamespace(file_format=FileFormat(kind.upper()), file_path=f"/w/a.{kind}"), delete_files=[]
-    )
+    file = SimpleNamespace(file_format=FileFormat(kind.upper()), file_path=f"/w/a.{kind}")
     with pytest.raises(SetupError, match=rf"joined\.t holds files of {kind.upper()}; only Parquet is read"):
-        refuse_unread_files([cast("Any", task)], TABLE)
+        refuse_unread_files([cast("Any", file)], TABLE)
     lake.set_properties(TABLE, {DEFAULT_FORMAT: kind})
     with pytest.raises(SetupError, match=rf"joined\.t has write\.format\.default = {kind}: a rewrite would make"):
         refuse_other_format(lake.load(TABLE), "a rewrite")

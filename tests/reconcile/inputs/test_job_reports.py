@@ -17,7 +17,7 @@ from tests.reconcile.causes.test_causes import stream_of
 from tests.reconcile.evidence.test_rows_elsewhere import append
 from tests.reconcile.inputs.test_foreign_table import NEWEST
 from tests.support.edits import STREAM
-from tests.support.job_reports import DROPPED, LATE, of, progress, ready, reports, told
+from tests.support.job_reports import DROPPED, LATE, PROGRESS, STAMP, of, progress, ready, reports, told
 from tests.support.world import CONTRACT, World, show
 from tests.support.world_rows import OUTPUT, START, Row
 
@@ -109,6 +109,21 @@ def test_a_table_that_cannot_be_read_is_refused(rows: Any, says: str, make_world
         world.reconcile()
     assert says in str(raised.value)
     assert raised.value.next_step
+
+
+@pytest.mark.parametrize("kind", [STAMP, pa.string(), None], ids=["a time", "text", "not there"])
+def test_numbers_of_checkpoints_of_another_type_are_refused(kind: pa.DataType | None, make_world: MakeWorld) -> None:
+    world = stream_of(make_world(), LATE)
+    ready(world, reports(world), [])
+    kinds = {field.name: kind if field.name == "checkpoint_id" else field.type for field in PROGRESS}
+    schema = pa.schema([(name, held) for name, held in kinds.items() if held is not None])
+    world.lake.catalog().drop_table("ops.progress")
+    world.lake.ensure_table("ops.progress", schema)
+    row = {"source": "shows", "partition": 0, "end_offset": 1, "checkpoint_id": START if kind == STAMP else "a"}
+    world.lake.append("ops.progress", pa.Table.from_pylist([{n: row.get(n) for n in schema.names}], schema=schema))
+    said = "has no column 'checkpoint_id'" if kind is None else "column 'checkpoint_id' of ops.progress"
+    with pytest.raises(ContractError, match=said):
+        world.reconcile()
 
 
 def test_progress_that_goes_back_is_refused(make_world: MakeWorld) -> None:
