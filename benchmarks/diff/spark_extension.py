@@ -1,7 +1,7 @@
 """The column "spark-extension" of docs/diff.md, asked of spark-extension itself, beside Plumbline's answer.
 
-    pip install --no-deps --target /tmp/se pyspark-extension==2.15.0.4.1
-    PYTHONPATH=/tmp/se python -m benchmarks.diff.spark_extension
+    pip install --no-deps --target FOLDER pyspark-extension==2.15.0.4.1
+    PYTHONPATH=FOLDER python -m benchmarks.diff.spark_extension
 
 Its Python package compares text and maps as they are, whatever comparator it is given: what the page says of those is
 of its Scala API, and not asked here. Prints one line a case; the exit code is 1 where an answer is no longer what the

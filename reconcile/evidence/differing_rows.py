@@ -17,6 +17,7 @@ from plumbline.reconcile.diff.engine.compare import compare
 from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.evidence.implied_lineage import with_implied
 from plumbline.reconcile.evidence.recomputed_rows import with_recomputed
+from plumbline.reconcile.inputs.day_ranges import day_sql
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.diff import DRIFT
@@ -147,7 +148,7 @@ def _by_lineage(pins: Pins, some: str) -> int:
     """
     con, key = pins.con, pins.contract.output.key
     same_key = _same_key(pins, "several")
-    day = f"date_trunc('day', side.{EVENT_TIME})" if pins.timed else "NULL::TIMESTAMPTZ"
+    day = day_sql(f"side.{EVENT_TIME}") if pins.timed else "NULL::TIMESTAMPTZ"
     batch, stream = (
         SEVERAL_ROWS[of].fill(
             con, f"SELECT side.*, {day} AS {_DAY} FROM {rows} side SEMI JOIN {SEVERAL} several ON {same_key} {some}"
