@@ -89,12 +89,13 @@ def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bo
 
 def _read(pins: Pins, progress: Progress) -> Fresh:
     differing, attributed = judge_rows(pins, progress)
+    drifted, pages = eligibility.drifted_keys(pins, differing), keep(pins, attributed).pages
     return Fresh(
         differing,
         attributed,
-        eligibility.drifted_keys(pins, differing),
-        keep(pins, attributed).pages,
-        predict(pins, progress),
+        drifted,
+        pages,
+        predict(pins, progress, drifted, pages),
         quarantine.take_in(pins),
         _replayed(pins),
     )

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from plumbline.connect.sql_quoting import ident
 from plumbline.contract.lateness import late_sql
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros
@@ -22,10 +23,13 @@ from plumbline.reconcile.relations.judge import FATE
 
 if TYPE_CHECKING:
     from plumbline.reconcile.judge.document_types import Predicted
+    from plumbline.reconcile.relations.relation import Relation
 
 
 BLOCK = 4096
 """So many offsets share one bound of their watermarks."""
+LOST = ("late_left", "late_right", "watermark_poisoned", "pending")
+"""Causes of the rows that the rules take from the stream."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,29 @@ class Prediction:
         }
 
 
-def predict(pins: Pins, progress: Progress) -> dict[datetime | None, Prediction] | None:
+def predict(
+    pins: Pins, progress: Progress, drifted: Relation, pages: Iterable[Page]
+) -> dict[datetime | None, Prediction] | None:
     """Apply the late rule and the window rule to every batch row that is read, per UTC day of event time.
 
-    None where FATE is not known, and of a job that does not say which windows it has closed.
+    `drifted` are the keys that differ: elsewhere a row whose values are all of one record is not lost with the other,
+    since the unmatched row in its place is equal to it. Rows are looked at for that only where fewer are lost than the
+    rules say, by the `pages` of the books. None where FATE is not known, and of a job that does not say which windows
+    it has closed.
     """
     if not fates_known(pins, progress):
         return None
     tell_fates(pins)
     if not progress.tells_closing(pins):
         return None
-    found = pins.con.execute(_predicted(pins, progress)).fetchall()
+    found = _counted(pins, progress, None)
+    lost = sum(_batch_rows(page, cause) for page in pages for cause in LOST)
+    whole = summed(found.values())
+    return found if whole.late_left + whole.late_right + whole.pending <= lost else _counted(pins, progress, drifted)
+
+
+def _counted(pins: Pins, progress: Progress, drifted: Relation | None) -> dict[datetime | None, Prediction]:
+    found = pins.con.execute(_predicted(pins, progress, drifted)).fetchall()
     return {
         None if day_us is None else from_micros(day_us): Prediction(*(int(number) for number in numbers))
         for day_us, *numbers in found
@@ -121,12 +137,12 @@ def _fate(side: str, *, cut: bool) -> str:
     """
 
 
-def _predicted(pins: Pins, progress: Progress) -> str:
+def _predicted(pins: Pins, progress: Progress, drifted: Relation | None) -> str:
     """Each record's late and unread partners decide which rows come, counted per day. Without a fate a record is in
     the join. Rows around those that are read only decide about them.
     """
     return f"""
-        WITH rows AS ({_rows(pins, progress)}),
+        WITH rows AS ({_rows(pins, progress, drifted)}),
         doubtful AS (
             SELECT _left_partition, _left_offset, _right_partition, _right_offset FROM rows
             WHERE left_unread OR left_late OR right_unread OR right_late
@@ -156,6 +172,10 @@ def _fates(pins: Pins) -> str:
     right_open = f"NOT right_closed AND right_matched = 0 AND {keeps_right}"
     return f"""
         SELECT row_time, CASE
+            WHEN left_shows_all AND has_right AND (right_late OR right_unread) AND NOT left_late AND NOT left_unread
+                AND left_matched = 0 AND left_closed THEN 'equal'
+            WHEN right_shows_all AND has_left AND (left_late OR left_unread) AND NOT right_late AND NOT right_unread
+                AND right_matched = 0 AND right_closed THEN 'equal'
             WHEN left_unread THEN 'pending'
             WHEN left_late AND {str(padded).lower()} AND NOT has_right THEN 'written'
             WHEN left_late AND has_right AND (right_unread AND {keeps_right} OR NOT right_late AND {right_open})
@@ -173,8 +193,9 @@ def _fates(pins: Pins) -> str:
     """
 
 
-def _rows(pins: Pins, progress: Progress) -> str:
-    """The batch rows with the fates of their records and the state of their windows."""
+def _rows(pins: Pins, progress: Progress, drifted: Relation | None) -> str:
+    """The batch rows with the fates of their records, the state of their windows, and whether the unmatched row of one
+    record is equal to them (`left_shows_all`, `right_shows_all`)."""
     left_us, right_us = (
         "false" if us is None else f"{{time}} <= {us}"
         for us in (progress.closed_until_us, progress.right_closed_until_us)
@@ -189,12 +210,32 @@ def _rows(pins: Pins, progress: Progress) -> str:
             b._left_offset IS NOT NULL AS has_left, b._right_offset IS NOT NULL AS has_right,
             {pins.read.sql("_event_time")} AS in_range, _event_time AS row_time, ra.event_time AS right_time,
             {left_us.format(time="epoch_us(_event_time)")} AS left_closed,
-            {right_us.format(time="epoch_us(coalesce(ra.event_time, _event_time))")} AS right_closed
+            {right_us.format(time="epoch_us(coalesce(ra.event_time, _event_time))")} AS right_closed,
+            {_shows_all(pins, "left", drifted)} AS left_shows_all,
+            {_shows_all(pins, "right", drifted)} AS right_shows_all
         FROM {pins.around(pins.batch)} b
         LEFT JOIN {FATE["left"]} l ON l.partition = b._left_partition AND l."offset" = b._left_offset
         LEFT JOIN {FATE["right"]} r ON r.partition = b._right_partition AND r."offset" = b._right_offset
         LEFT JOIN {_right_times(pins)} ra ON ra.partition = b._right_partition AND ra."offset" = b._right_offset
     """
+
+
+def _shows_all(pins: Pins, side: str, drifted: Relation | None) -> str:
+    """SQL: a batch row `b` has no value but of its record of one side, which has an unmatched row, and its key agrees.
+
+    Nobody knows it of a table with a column that is computed of both records.
+    """
+    contract = pins.contract
+    join, tolerances = contract.join, contract.reconcile.as_tolerances()
+    keeps, other = (join.keeps_left, join.right) if side == "left" else (join.keeps_right, join.left)
+    columns = contract.output_columns
+    if drifted is None or not keeps or any(column.source is None for column in columns):
+        return "false"
+    ignored = {name for name, rule in tolerances.items() if rule.ignore} - {*contract.output.key}
+    theirs = [c.name for c in columns if c.source == other and c.sql is None and c.name not in ignored]
+    same = " AND ".join(f"d.{ident(name)} IS NOT DISTINCT FROM b.{ident(name)}" for name in contract.output.key)
+    empty = [f"b.{ident(name)} IS NULL" for name in theirs]
+    return " AND ".join([*empty, f"NOT EXISTS (SELECT 1 FROM {drifted} d WHERE {same})"])
 
 
 def _right_times(pins: Pins) -> str:
@@ -242,9 +283,7 @@ def agrees(prediction: Prediction | None, total: Page, replayed: int) -> bool | 
     """
     if prediction is None or replayed or any(cause in ONE_SIDED for cause, _ in total.entries):
         return None
-    late_left, late_right, pending, poisoned = (
-        _batch_rows(total, cause) for cause in ("late_left", "late_right", "pending", "watermark_poisoned")
-    )
+    late_left, late_right, poisoned, pending = (_batch_rows(total, cause) for cause in LOST)
     left, right = prediction.late_left - late_left, prediction.late_right - late_right
     rest = (prediction.stream_rows - total.stream, prediction.pending - pending)
     return left >= 0 and right >= 0 and left + right == poisoned and rest == (0, 0)
