@@ -20,11 +20,8 @@ from plumbline.contract.aggregate_types import FLOATING
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
-from plumbline.contract.ranges import TimeRange, from_micros
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from pyspark.sql import DataFrame
 
 ROWS = "plumbline_joined_rows"
@@ -42,27 +39,6 @@ def aggregated(contract: Contract, rows: DataFrame) -> DataFrame:
     value_types(contract, held)
     rows.createOrReplaceTempView(ROWS)
     return rows.sparkSession.sql(_sql(aggregate, held))
-
-
-def whole_windows(contract: Contract, time_range: TimeRange) -> TimeRange:
-    """The range with every window that it touches as a whole; without an aggregate it stays as it is."""
-    aggregate = contract.output.aggregate
-    if aggregate is None:
-        return time_range
-    window = milliseconds(aggregate.window) * 1000
-    start, end = time_range.start_us, time_range.end_us
-    return TimeRange(
-        None if start is None else _moment(start // window * window),
-        None if end is None else _moment(-(-end // window) * window),
-    )
-
-
-def _moment(us: int) -> datetime | None:
-    """The moment; None, which is open, beyond the calendar."""
-    try:
-        return from_micros(us)
-    except OverflowError:
-        return None
 
 
 def _sql(aggregate: Aggregate, held: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,16 +12,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from plumbline.contract.aggregate_calls import Call, parse_value
 from plumbline.contract.aggregate_types import PLAIN, hangs_on_order, of_field, quotient_type, result_type
 from plumbline.contract.consistency import PartError, refuse_lineage, unknown
+from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import ContractError, UsageError
 from plumbline.contract.fields import decimal_digits
 from plumbline.contract.kinds import Duration, Name
 from plumbline.contract.lineage import EVENT_TIME
+from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.contract.yaml_lines import Path
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Contract
 
 WINDOW_START, WINDOW_END = "window_start", "window_end"
+JOINED = "joined$"
+"""The column of the rows below the aggregate that says whether a row is one of the join's. The others, which only a
+left outer join has, are each left event as it is where nothing matches it."""
+ROWS_SNAPSHOT = "plumbline.rows.snapshot-id"
+"""The property of a commit of the batch table that names the snapshot of `rows_table` that it was made from."""
 BLOCK: Path = ("output", "aggregate")
 NOT_BUILT = "this command works on rows; for a contract with output.aggregate it is not built yet"
 INSTEAD = "`plumbline stream run CONTRACT` and `plumbline batch run CONTRACT` write it; see docs/aggregates.md"
@@ -74,6 +81,11 @@ def condition(value: str, number: int) -> str:
     return f"{value}$where{number}"
 
 
+def stored(column: str) -> str:
+    """The name under which `rows_table` holds a column of the joined rows: Iceberg has files spell a $ as _x24."""
+    return f"_{column.replace('$', '_').rstrip('_')}" if "$" in column else column
+
+
 def row_columns(aggregate: Aggregate) -> dict[str, tuple[str, Path]]:
     """Column of the joined rows below the aggregate to its SQL and the place in the contract that it comes from."""
     found = {name: (sql, (*BLOCK, "group_by")) for name, sql in aggregate.groups.items()}
@@ -85,6 +97,11 @@ def row_columns(aggregate: Aggregate) -> dict[str, tuple[str, Path]]:
             if call.where is not None:
                 found[condition(value, number)] = call.where, path
     return found
+
+
+def rows_table(contract: Contract) -> str:
+    """The table in which the batch reference keeps the joined rows that the batch table was made from."""
+    return f"{contract.output.batch_table}_rows"
 
 
 def moment_column(contract: Contract) -> str:
@@ -131,6 +148,27 @@ def known_types(contract: Contract) -> dict[str, str]:
         if kind is not None:
             found[name] = of_field(kind)
     return found
+
+
+def whole_windows(contract: Contract, time_range: TimeRange) -> TimeRange:
+    """The range with every window that it touches as a whole; without an aggregate it stays as it is."""
+    aggregate = contract.output.aggregate
+    if aggregate is None:
+        return time_range
+    window = milliseconds(aggregate.window) * 1000
+    start, end = time_range.start_us, time_range.end_us
+    return TimeRange(
+        None if start is None else _moment(start // window * window),
+        None if end is None else _moment(-(-end // window) * window),
+    )
+
+
+def _moment(us: int) -> datetime | None:
+    """The moment; None, which is open, beyond the calendar."""
+    try:
+        return from_micros(us)
+    except OverflowError:
+        return None
 
 
 def check_aggregate(contract: Contract) -> None:
@@ -181,8 +219,11 @@ def _check_names(contract: Contract, aggregate: Aggregate) -> None:
             calls = parse_value(text)
         except UsageError as error:
             raise PartError(path, f"{error.what}. Next: {error.next_step}" if error.next_step else error.what) from None
-        for call in calls:
+        for number, call in enumerate(calls):
             _check_operand(contract, path, call)
+            for kept in (stored(operand(name, number)), stored(condition(name, number))):
+                if kept in aggregate.groups:
+                    raise PartError(path, f"the joined rows have a column {kept} of their own; rename that group")
 
 
 def _take(taken: dict[str, str], path: Path, name: str, what: str) -> None:

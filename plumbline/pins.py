@@ -38,7 +38,7 @@ def _of_runs(lake: Lake, since: datetime) -> Iterator[int]:
     """Of every contract: the ledger and the archives may be shared."""
     from pyiceberg.expressions import GreaterThanOrEqual
 
-    from plumbline.reconcile.store import RUNS
+    from plumbline.reconcile.judge.store import RUNS
 
     if not lake.exists(RUNS):
         return

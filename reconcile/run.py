@@ -76,11 +76,11 @@ def reconcile(
     out by a hair. `threads`: None for the machine's. Raises SetupError for a missing table, IncompleteError when no
     batch run covers the range.
     """
+    from plumbline.reconcile.judge.store import export, keep_record
     from plumbline.reconcile.report.stored_runs import example
-    from plumbline.reconcile.store import export, keep_record
 
     with pinned(contract, home, None if time_range == TimeRange() else time_range, memory, threads) as pins:
-        _refuse_uncovered(pins)
+        refuse_uncovered(pins)
         pins = pins if against is None else three_way.with_third(pins, against)
         progress = lay_out(pins)
         question = run_id(pins, progress, require_settled, edges)
@@ -104,7 +104,8 @@ def reconcile(
     return Run(document, judged.books, examples)
 
 
-def _refuse_uncovered(pins: Pins) -> None:
+def refuse_uncovered(pins: Pins) -> None:
+    """Raise IncompleteError when the batch runs do not cover the range."""
     from plumbline.contract.errors import IncompleteError
 
     if pins.runs and not holds(covered(pins.runs), pins.time_range):
@@ -135,7 +136,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool, questio
         "contract": pins.contract.contract,
         "range": pins.time_range.as_json(),
         "snapshots": dict(pins.snapshots),
-        "stream": _stream(progress),
+        "stream": stream_of(progress),
         "settled": settled,
         "verdict": judge.verdict(drift=drift, complete=balanced and told),
         "balanced": balanced,
@@ -190,7 +191,7 @@ def run_id(pins: Pins, progress: Progress, require_settled: bool, edges: bool = 
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _stream(progress: Progress) -> Stream:
+def stream_of(progress: Progress) -> Stream:
     """How far the stream had come, as the ledger says it."""
     from plumbline.contract.ranges import from_micros
 

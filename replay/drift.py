@@ -30,8 +30,8 @@ def drifted(lake: Lake, contract: Contract, run_id: str, settled: datetime | Non
     """
     from pyiceberg.expressions import And, EqualTo, NotIn
 
+    from plumbline.reconcile.judge.store import FINDINGS
     from plumbline.reconcile.report.stored_runs import documents
-    from plumbline.reconcile.store import FINDINGS
 
     document = documents(contract, lake, [run_id])[0]
     found = And(EqualTo("run_id", document["run_id"]), NotIn("cause", NOT_THE_STREAM))

@@ -35,7 +35,7 @@ DOCUMENTS = {
     "nightly": "plumbline.nightly.document_types:NightlyDocument",
     "observe": "plumbline.stream_job.document_types:ObserveDocument",
     "quarantine": "plumbline.document_types:QuarantineDocument",
-    "reconcile": "plumbline.reconcile.judge.document_types:ReconcileDocument",
+    "reconcile": "plumbline.reconcile.aggregates.document_types:ReconcileDocuments",
     "replay audit": "plumbline.replay.document_types:AuditDocument",
     "replay feed": "plumbline.replay.document_types:FeedOutput",
     "replay finish": "plumbline.replay.document_types:FinishOutput",

@@ -123,7 +123,7 @@ def _recorded(home: Home) -> Contract:
     from plumbline.connect.onto import ORDER, columns_of, in_order
     from plumbline.contract.identity import identity_of
     from plumbline.contract.model import Contract
-    from plumbline.reconcile.store import RUNS
+    from plumbline.reconcile.judge.store import RUNS
 
     step = f"give --contract FILE, or set {CONTRACT_VARIABLE}"
     lake = Lake.open(home) if home.lake.exists() else None

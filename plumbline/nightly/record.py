@@ -60,7 +60,7 @@ def _nights(lake: Lake, contract: Contract) -> list[dict[str, Any]]:
 
     from plumbline.connect.onto import ORDER, columns_of
     from plumbline.contract.identity import identity
-    from plumbline.reconcile.store import whose
+    from plumbline.reconcile.judge.store import whose
 
     if not lake.exists(NIGHTS):
         return []
@@ -102,7 +102,7 @@ def recorded_run(lake: Lake, contract: Contract, time_range: TimeRange, batch_sn
 
     A night that was killed after its reconcile takes it up: a live stream has moved on, and would give a second run.
     """
-    from plumbline.reconcile.store import of_contract
+    from plumbline.reconcile.judge.store import of_contract
 
     start, end = (bound.isoformat() for bound in (time_range.start, time_range.end) if bound)
     same = of_contract(lake, contract, {"range_from": start, "range_to": end})

@@ -16,7 +16,7 @@ from plumbline.nightly.days import Due
 from plumbline.nightly.folder import NIGHT, Document, NightFolder, claim, nights_of, remove_old
 from plumbline.nightly.message import message, severity
 from plumbline.nightly.night import Job, spend
-from plumbline.reconcile.store import whose
+from plumbline.reconcile.judge.store import whose
 
 if TYPE_CHECKING:
     from plumbline.nightly.document_types import Night, NightlyDocument

@@ -36,10 +36,10 @@ from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of, com
 from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_rows import judge_rows
 from plumbline.reconcile.judge.prediction import tell_fates
+from plumbline.reconcile.judge.store import findings_sql
 from plumbline.reconcile.relations.inputs import BATCH, LEDGER, STREAM
 from plumbline.reconcile.relations.judge import FINDINGS_OF_KEY, KEYED, ROWS_OF_KEY
 from plumbline.reconcile.relations.relation import Relation
-from plumbline.reconcile.store import findings_sql
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home

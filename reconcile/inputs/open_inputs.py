@@ -93,7 +93,7 @@ def _check_columns(pins: Pins) -> None:
                 where=f"table {table}",
                 next_step="rename one of them, with another tool than Spark",
             )
-        for name in output.key:
+        for name in output.key if output.aggregate is None else output.aggregate.key:
             if name not in columns:
                 raise ContractError(
                     f"{table} has no column {name!r}, which the contract's key names",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile import format
+from plumbline.reconcile.judge.store import of_contract
 from plumbline.reconcile.report.answers import deciding
 from plumbline.reconcile.report.stories import PER_CAUSE, late_by
-from plumbline.reconcile.store import of_contract
 
 if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
@@ -52,7 +52,7 @@ def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[di
     from plumbline.connect import pinned
     from plumbline.connect.plain_rows import plain_rows
     from plumbline.connect.sql_quoting import text
-    from plumbline.reconcile.store import FINDINGS
+    from plumbline.reconcile.judge.store import FINDINGS
 
     con = pinned.connection()
     try:
@@ -74,7 +74,7 @@ def findings(lake: Lake, run_id: str, per_cause: int = 2 * PER_CAUSE) -> list[di
 def example(pins: Pins, document: Document, attributed: Relation) -> tuple[dict[str, Any], ...]:
     """A finding, as `findings` gives them, of the cause that decides what to do, where that is to look at one key."""
     from plumbline.connect.sql_quoting import text
-    from plumbline.reconcile.store import findings_sql
+    from plumbline.reconcile.judge.store import findings_sql
 
     cause = deciding(document)
     if cause is None or format.cause(cause.name).repair != "explain":
@@ -91,7 +91,7 @@ def flat(lake: Lake, run_id: str) -> list[dict[str, Any]]:
     the compared columns of the batch row (of the stream row where the batch has none)."""
     from pyiceberg.expressions import EqualTo
 
-    from plumbline.reconcile.store import FINDINGS
+    from plumbline.reconcile.judge.store import FINDINGS
 
     rows = lake.load(FINDINGS).scan(row_filter=EqualTo("run_id", run_id)).to_arrow().to_pylist()
     return [

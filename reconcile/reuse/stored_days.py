@@ -49,7 +49,7 @@ class Verdict:
 
 def verdicts_schema() -> pa.Schema:
     """One row per contract and UTC day."""
-    from plumbline.reconcile.store import field, moment
+    from plumbline.reconcile.judge.store import field, moment
 
     return pa.schema(
         [

@@ -12,6 +12,7 @@ import pytest
 
 from plumbline.batch_reference.aggregate import aggregated
 from plumbline.batch_reference.run import refuse_wrong_sql
+from plumbline.contract.aggregate import ROWS_SNAPSHOT
 from plumbline.contract.errors import ContractError
 from plumbline.contract.loader import parse
 from plumbline.contract.ranges import TimeRange
@@ -56,6 +57,26 @@ def test_the_table_is_what_plain_python_says(new_scenario: NewScenario) -> None:
     assert (result["rows"], result["changed"]) == (len(model), True)
     assert len(model) > 100
     assert job.batch()["changed"] is False
+    holds_the_rows_below(job)
+
+
+def holds_the_rows_below(job: Scenario) -> None:
+    """The table beside the aggregate has the join's rows and each left event alone, and the commit names its snapshot.
+    A commit that names none is done again."""
+    rows, at = job.lake.load("joined.batch_rows"), ("_event_time", "_left_partition", "_left_offset")
+    kept = rows.scan().to_arrow().to_pylist()
+    joined, lefts = [row for row in kept if row["_joined"]], {tuple(row[name] for name in at) for row in kept}
+    wrote = [(row.id, row.at, row.payment is None) for row in wanted(job)]
+    assert sorted((row["id"], row["_event_time"], row["_right_offset"] is None) for row in joined) == sorted(wrote)
+    alone = [row for row in kept if not row["_joined"]]
+    assert sorted(tuple(row[name] for name in at) for row in alone) == sorted(lefts)
+    assert {(row["_paid_of0"], row["_payments_of0"], row["_right_offset"]) for row in alone} == {(None, None, None)}
+    assert {row["_payments_of0"] for row in joined if row["_right_offset"] is not None} == {True}
+    named = job.lake.load("joined.batch").current_snapshot().summary.additional_properties
+    assert int(named[ROWS_SNAPSHOT]) == rows.current_snapshot().snapshot_id
+    job.lake.catalog().drop_table("joined.batch_rows")
+    assert job.batch()["changed"] is True
+    assert job.lake.load("joined.batch_rows").scan().count() == len(kept)
 
 
 def test_a_range_takes_its_windows_as_a_whole_and_leaves_the_others(new_scenario: NewScenario) -> None:

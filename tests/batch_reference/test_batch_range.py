@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.batch_reference.run import align
+from plumbline.batch_reference.range_overwrite import align
 from plumbline.contract.ranges import TimeRange
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))

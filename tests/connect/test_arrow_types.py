@@ -12,7 +12,7 @@ from pyiceberg.types import NestedField
 
 from plumbline.connect.arrow_types import iceberg_fields
 from plumbline.connect.tables import SCHEMAS
-from plumbline.reconcile.store import findings_schema, runs_schema
+from plumbline.reconcile.judge.store import findings_schema, runs_schema
 
 OTHER = pa.schema(
     [

@@ -19,8 +19,8 @@ from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
 from plumbline.foreseen import foreseen
 from plumbline.reconcile.inputs.open_inputs import pinned
+from plumbline.reconcile.judge.store import _without_connections
 from plumbline.reconcile.judge.verdict import EXIT
-from plumbline.reconcile.store import _without_connections
 from tests.reconcile.causes.test_causes import (
     late_left,
     late_right,

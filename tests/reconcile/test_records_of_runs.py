@@ -13,7 +13,7 @@ import pytest
 from plumbline.contract.errors import SetupError
 from plumbline.contract.identity import identity
 from plumbline.contract.ranges import TimeRange
-from plumbline.reconcile import store
+from plumbline.reconcile.judge import store
 from plumbline.reconcile.report.stored_runs import documents, runs
 from tests.reconcile.causes.test_causes import several_at_once
 from tests.support.edits import world_of_days

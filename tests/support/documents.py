@@ -32,6 +32,7 @@ MAKERS = {
     "plumbline.demo.story": {"tell": "demo"},
     "plumbline.expectations.run": {"run": "expect"},
     "plumbline.nightly.run": {"nightly": "nightly"},
+    "plumbline.reconcile.aggregates.run": {"reconcile_aggregate": "reconcile"},
     "plumbline.reconcile.explain.explain": {"explain": "explain"},
     "plumbline.reconcile.lateness.what_if": {"what_if": "lateness"},
     "plumbline.reconcile.report.history": {"history": "history"},

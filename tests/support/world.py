@@ -186,6 +186,17 @@ class World:
 
     def write(self) -> World:
         """Write all tables, first the archive as the batch run saw it."""
+        properties = self.write_inputs()
+        for table, rows, said in (
+            ("joined.plays_stream", self.stream, {}),
+            ("joined.plays_batch", self.batch, properties),
+        ):
+            self.lake.ensure_table(table, OUTPUT, ("day", "_event_time"))
+            self.lake.append(table, pa.Table.from_pylist([row.values() for row in rows], schema=OUTPUT), said)
+        return self
+
+    def write_inputs(self) -> dict[str, str]:
+        """Write archives, quarantine and ledger. Returns the properties of the batch run's commit."""
         lake, snapshots = self.lake, {}
         for side, source in (("left", "shows"), ("right", "plays")):
             table = f"raw.{source}"
@@ -202,13 +213,7 @@ class World:
             lake.append(EPOCHS, pa.Table.from_pylist(self.ledger, schema=EPOCHS_SCHEMA))
         bounds = [spell_time(moment) for moment in self.batch_range or ()] or ["open", "open"]
         ranges = dict(zip(("plumbline.range.from", "plumbline.range.to"), bounds, strict=True))
-        for table, rows, properties in (
-            ("joined.plays_stream", self.stream, {}),
-            ("joined.plays_batch", self.batch, {**ranges, **snapshots}),
-        ):
-            lake.ensure_table(table, OUTPUT, ("day", "_event_time"))
-            lake.append(table, pa.Table.from_pylist([row.values() for row in rows], schema=OUTPUT), properties)
-        return self
+        return {**ranges, **snapshots}
 
     def reconcile(self, **options: Any) -> Run:
         return reconcile(self.contract, self.home, **options)

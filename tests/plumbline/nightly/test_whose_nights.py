@@ -17,7 +17,7 @@ from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
 from plumbline.nightly import record
 from plumbline.nightly.folder import NIGHT, claim, nights_of
-from plumbline.reconcile.store import RUNS, runs_schema
+from plumbline.reconcile.judge.store import RUNS, runs_schema
 from tests.support.nights import night
 from tests.support.shop_contract import TEXT
 

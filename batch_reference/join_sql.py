@@ -1,0 +1,99 @@
+"""The reference's SQL over the archive: which events can enter the join, and the join itself."""
+
+from __future__ import annotations
+
+from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
+from plumbline.contract.aggregate import JOINED
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.lineage import (
+    EVENT_TIME,
+    HEADERS,
+    LEFT_OFFSET,
+    LEFT_PARTITION,
+    OFFSET,
+    PARSED,
+    PARTITION,
+    RECORD_TIME,
+    REPLAY_ID,
+    RIGHT_OFFSET,
+    RIGHT_PARTITION,
+    TEXT,
+    VALUE,
+)
+from plumbline.contract.model import Contract
+from plumbline.contract.ranges import TimeRange
+
+COPY = "copy$"
+"""Which delivery of its event a row is. No field's name has a $ in it."""
+
+JOINS = {"inner": "INNER", "left_outer": "LEFT", "right_outer": "RIGHT", "full_outer": "FULL"}
+
+
+def events_sql(contract: Contract, name: str, time_range: TimeRange) -> str:
+    """Events of one archive (view `plumbline_archive`) that can enter the join, with event time in the range.
+
+    Where the contract has an event id, an event that was delivered again is taken from its first place in the topic.
+    """
+    source = contract.sources[name]
+    fields = ", ".join(f"{field_sql(source, field)} AS `{field}`" for field in source.fields)
+    # A line of its own ends a comment with the expression.
+    computed = "".join(f", ({sql}\n) AS `{column}`" for column, sql in source.compute.items())
+    headers = f", headers AS `{HEADERS}`" if source.format == "avro" else ""
+    same = f"PARTITION BY `{source.event_id}`, `{source.event_time}` ORDER BY {PARTITION}, {OFFSET}"
+    copy = f"row_number() OVER ({same})" if source.event_id else "1"
+    return f"""
+        WITH archived AS (
+            SELECT partition AS {PARTITION}, offset AS {OFFSET}, kafka_timestamp AS {RECORD_TIME},
+                value AS {VALUE}{headers}
+            FROM plumbline_archive WHERE {time_range.sql("event_time")}
+        ),
+        texts AS (SELECT *, {text_sql(source)} AS {TEXT} FROM archived),
+        parsed AS (
+            SELECT texts.*, {PARSED} FROM texts
+            LATERAL VIEW explode(array({parsed_sql(source)})) AS {PARSED}
+        ),
+        decoded AS (SELECT *, {fields} FROM parsed),
+        computed AS (SELECT *{computed} FROM decoded),
+        judged AS (
+            SELECT *, {copy} AS `{COPY}` FROM computed
+            WHERE ({reason_sql(source, contract.key_columns(name))}) IS NULL AND ({source.where or "true"}
+            )
+        )
+        SELECT {PARTITION}, {OFFSET}, {", ".join(f"`{column}`" for column in source.columns)},
+            `{source.event_time}` AS {EVENT_TIME}
+        FROM judged WHERE `{COPY}` = 1
+    """
+
+
+def join_sql(contract: Contract, time_range: TimeRange, *, alone: bool = False) -> str:
+    """The join of the two views named as the sources; of the inputs around the range, only the range's rows.
+
+    With `alone` the rows have a column JOINED, and where the join keeps left events each comes once more without it,
+    as it is where nothing matches it.
+    """
+    join = contract.join
+    left, right = join.left, join.right
+    low, high = (milliseconds(bound) for bound in join.within)
+    values = ", ".join(f"({column.expression}\n) AS `{column.name}`" for column in contract.output_columns)
+    event_time = f"coalesce({left}.{EVENT_TIME}, {right}.{EVENT_TIME})"
+    mark, lefts = (f", {left}.`{JOINED}`", _twice(left, join.keeps_left)) if alone else ("", left)
+    only = f" AND {left}.`{JOINED}`" if alone else ""
+    keys = " AND ".join(f"{left}.`{a}` = {right}.`{b}`" for a, b in join.pairs)
+    return f"""
+        SELECT {values},
+            {event_time} AS {EVENT_TIME},
+            {left}._partition AS {LEFT_PARTITION}, {left}._offset AS {LEFT_OFFSET},
+            {right}._partition AS {RIGHT_PARTITION}, {right}._offset AS {RIGHT_OFFSET},
+            CAST(NULL AS STRING) AS {REPLAY_ID}{mark}
+        FROM {lefts} {JOINS[join.kind]} JOIN {right}
+        ON {keys}{only}
+            AND {right}.{EVENT_TIME} BETWEEN {left}.{EVENT_TIME} + make_dt_interval(0, 0, 0, {low} / 1000)
+            AND {left}.{EVENT_TIME} + make_dt_interval(0, 0, 0, {high} / 1000)
+        WHERE {time_range.sql(event_time)}
+    """
+
+
+def _twice(left: str, keeps_left: bool) -> str:
+    """The left events with JOINED; where the join keeps them, each a second time, to be matched by nothing."""
+    marks = "array(true, false)" if keeps_left else "array(true)"
+    return f"(SELECT *, explode({marks}) AS `{JOINED}` FROM {left}) AS {left}"

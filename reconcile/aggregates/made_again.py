@@ -1,0 +1,86 @@
+"""The suspect lines made again: by the batch's rows, and by those of them that the stream made too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plumbline.connect.sql_quoting import ident
+from plumbline.contract.aggregate import JOINED, WINDOW_END, WINDOW_START
+from plumbline.contract.lineage import COORDINATES
+from plumbline.reconcile.aggregates.gathering import gathered_sql
+from plumbline.reconcile.diff.engine.columns import drift_names
+from plumbline.reconcile.relations.aggregates import (
+    BATCH_LINES,
+    CHANGED,
+    LINES,
+    MADE,
+    PARTS,
+    ROWS_BELOW,
+    STREAM_LINES,
+    SUSPECTS,
+)
+from plumbline.reconcile.relations.diff import DRIFT
+
+if TYPE_CHECKING:
+    from plumbline.reconcile.aggregates.views import Opened
+
+
+def make_again(inputs: Opened) -> int:
+    """Fill SUSPECTS, MADE, PARTS and LINES from DRIFT and CHANGED. Returns the number of suspects."""
+    con = inputs.pins.con
+    SUSPECTS.fill(con, _suspects(inputs))
+    gathered = gathered_sql(inputs.aggregate, inputs.kinds)
+    MADE.fill(con, _made(inputs, gathered))
+    PARTS.fill(
+        con,
+        f"""
+        SELECT place, cause, sign, count(*) AS rows, {gathered}
+        FROM {CHANGED} r JOIN {SUSPECTS} k ON {_same_key(inputs)} GROUP BY place, cause, sign
+        """,
+    )
+    values = ", ".join(map(ident, inputs.values))
+    LINES.fill(
+        con,
+        " UNION ALL ".join(
+            f"SELECT place, '{side}' AS side, {WINDOW_END}, {values} FROM {lines} r JOIN {SUSPECTS} k "
+            f"ON {_same_key(inputs)}"
+            for side, lines in (("batch", BATCH_LINES), ("stream", STREAM_LINES))
+        ),
+    )
+    [(number,)] = con.execute(f"SELECT count(*) FROM {SUSPECTS}").fetchall()
+    return int(number)
+
+
+def _suspects(inputs: Opened) -> str:
+    """Each key once, with the class of its difference, or NULL."""
+    names = drift_names(inputs.aggregate.key)
+    drifting = ", ".join(f"{ident(new)} AS {ident(name)}" for name, new in names.items())
+    closed = f"epoch_us({WINDOW_START}) + {inputs.window_us} <= {inputs.closed_us}"
+    return f"""
+        SELECT row_number() OVER () - 1 AS place, * FROM (
+            SELECT {inputs.keys}, max(class) AS class FROM (
+                SELECT {drifting}, class FROM {DRIFT}
+                UNION ALL
+                SELECT {inputs.keys}, NULL FROM {CHANGED} WHERE {closed}
+            ) GROUP BY {inputs.keys}
+        )
+    """
+
+
+def _made(inputs: Opened, gathered: str) -> str:
+    same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM c.{name}" for name in COORDINATES)
+    lost = f"(SELECT * FROM {CHANGED} WHERE sign = -1)"
+    streamed = f"""(
+        SELECT r.* FROM {ROWS_BELOW} r ANTI JOIN {lost} c ON {same} WHERE r."{JOINED}"
+        UNION ALL BY NAME
+        SELECT * EXCLUDE (cause, sign) FROM {CHANGED} WHERE sign = 1
+    )"""
+    return " UNION ALL ".join(
+        f"SELECT place, '{side}' AS side, count(*) AS rows, {gathered} "
+        f"FROM {rows} r JOIN {SUSPECTS} k ON {_same_key(inputs)} GROUP BY place"
+        for side, rows in (("batch", f'(SELECT * FROM {ROWS_BELOW} WHERE "{JOINED}")'), ("stream", streamed))
+    )
+
+
+def _same_key(inputs: Opened) -> str:
+    return " AND ".join(f"r.{ident(name)} IS NOT DISTINCT FROM k.{ident(name)}" for name in inputs.aggregate.key)

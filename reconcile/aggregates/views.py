@@ -1,0 +1,158 @@
+"""What a comparison of aggregates reads, pinned: the lines of both tables, the rows below the batch's, the archives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from plumbline.connect import pinned
+from plumbline.connect.sql_quoting import ident
+from plumbline.contract.aggregate import (
+    JOINED,
+    ROWS_SNAPSHOT,
+    WINDOW_START,
+    Aggregate,
+    row_columns,
+    rows_table,
+    stored,
+)
+from plumbline.contract.durations import milliseconds
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.lateness import output_watermark_ms
+from plumbline.contract.lineage import EVENT_TIME, LINEAGE, SIDES
+from plumbline.reconcile.inputs.batch_runs import FROM
+from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out
+from plumbline.reconcile.inputs.pinned_views import Pins, archive_view
+from plumbline.reconcile.inputs.redeliveries import find_copies
+from plumbline.reconcile.inputs.stream_commits import last_epoch
+from plumbline.reconcile.relations.aggregates import (
+    BATCH_CLOSED,
+    BATCH_LINES,
+    ROWS_BELOW,
+    STREAM_CLOSED,
+    STREAM_LINES,
+)
+from plumbline.reconcile.relations.inputs import ARCHIVES
+
+if TYPE_CHECKING:
+    from plumbline.reconcile.relations.relation import Relation
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One comparison's inputs: `pins` show the rows below as their batch rows, and name their snapshot.
+
+    `closed_us` is the end (us) up to which the stream has written its windows; None where nobody knows: without a
+    ledger, or by a Spark whose rules are not proven. `behind_stream`: the stream table holds epochs that the ledger
+    lacks yet. `kinds` are the DuckDB types of the rows' columns, `values` the value columns of both tables.
+    """
+
+    pins: Pins
+    progress: Progress
+    aggregate: Aggregate
+    kinds: dict[str, str]
+    values: tuple[str, ...]
+    closed_us: int | None
+    behind_stream: bool
+
+    @property
+    def window_us(self) -> int:
+        """The length of a window in us."""
+        return milliseconds(self.aggregate.window) * 1000
+
+    @property
+    def keys(self) -> str:
+        """The key columns as SQL names them."""
+        return ", ".join(map(ident, self.aggregate.key))
+
+
+def opened(pins: Pins) -> Opened:
+    """Make the views. Raises IncompleteError where the rows below the batch table are not there."""
+    contract, aggregate = pins.contract, pins.contract.output.aggregate
+    assert aggregate is not None
+    below = _rows_snapshot(pins)
+    pins = replace(pins, batch=ROWS_BELOW, snapshots={**pins.snapshots, rows_table(contract): below})
+    for view, table in ((BATCH_LINES, contract.output.batch_table), (STREAM_LINES, contract.output.stream_table)):
+        _lines(pins, view, table)
+    _rows(pins, aggregate, below)
+    find_copies(pins)
+    for side, source in zip(SIDES, (contract.left, contract.right), strict=True):
+        archive_view(pins, ARCHIVES[side], side, pins.snapshots[source.archive])
+    progress = lay_out(pins)
+    closed_us = _closed_us(pins, progress)
+    end = f"epoch_us({WINDOW_START}) + {milliseconds(aggregate.window) * 1000}"
+    known = "false" if closed_us is None else f"{end} <= {closed_us}"
+    for closed, lines in ((BATCH_CLOSED, BATCH_LINES), (STREAM_CLOSED, STREAM_LINES)):
+        closed.fill(pins.con, f"SELECT * FROM {lines} WHERE {known}")
+    held = [set(pins.con.sql(f"FROM {lines} LIMIT 0").columns) for lines in (BATCH_LINES, STREAM_LINES)]
+    values = tuple(name for name in aggregate.values if all(name in columns for columns in held))
+    return Opened(pins, progress, aggregate, _kinds(pins), values, closed_us, _behind_stream(pins, progress))
+
+
+def _rows_snapshot(pins: Pins) -> int:
+    """The snapshot of the rows that the newest batch run's commit names."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    output, table = pins.contract.output, rows_table(pins.contract)
+    batch = pins.lake.load(output.batch_table)
+    pinned_id = pins.snapshots[output.batch_table]
+    newest = batch.snapshot_by_id(pinned_id) if pinned_id is not None else None
+    runs = (one.summary.additional_properties for one in ancestors_of(newest, batch.metadata) if one.summary)
+    named = next((said.get(ROWS_SNAPSHOT) for said in runs if FROM in said), None)
+    if named is None:
+        raise _without_rows(f"{output.batch_table} does not say which joined rows it was made from", output.batch_table)
+    if not pins.lake.exists(table) or pins.lake.load(table).snapshot_by_id(int(named)) is None:
+        told = f"{table} lacks snapshot {named}, the joined rows that {output.batch_table} was made from"
+        raise _without_rows(told, table)
+    return int(named)
+
+
+def _without_rows(what: str, where: str) -> IncompleteError:
+    step = "plumbline batch run CONTRACT, which keeps them beside the aggregate"
+    return IncompleteError(f"{what}: no difference could be explained", where=where, next_step=step)
+
+
+def _lines(pins: Pins, view: Relation, table: str) -> None:
+    name, snapshot = view.pinned.name, pins.snapshots[table]
+    wanted = pins.time_range.iceberg(WINDOW_START)
+    pinned.scan(pins.con, pins.lake, table, snapshot, view=name, row_filter=wanted, schema=None)
+    view.fill(pins.con, f"SELECT * FROM {view.pinned} WHERE {pins.time_range.sql(WINDOW_START)}")
+
+
+def _rows(pins: Pins, aggregate: Aggregate, snapshot: int) -> None:
+    view, window = ROWS_BELOW, milliseconds(aggregate.window) * 1000
+    wanted = pins.time_range.iceberg(EVENT_TIME)
+    table = rows_table(pins.contract)
+    pinned.scan(
+        pins.con, pins.lake, table, snapshot, view=view.pinned.name, row_filter=wanted, schema=None, as_then=True
+    )
+    us, names = f"epoch_us({EVENT_TIME})", (*row_columns(aggregate), JOINED, *LINEAGE)
+    view.fill(
+        pins.con,
+        f"""
+        SELECT make_timestamptz({us} - ({us} % {window} + {window}) % {window}) AS {WINDOW_START},
+            {", ".join(f"{ident(stored(name))} AS {ident(name)}" for name in names)}
+        FROM {view.pinned} WHERE {pins.time_range.sql(EVENT_TIME)}
+        """,
+    )
+
+
+def _kinds(pins: Pins) -> dict[str, str]:
+    shown = pins.con.sql(f"FROM {ROWS_BELOW} LIMIT 0")
+    return dict(zip(shown.columns, map(str, shown.types), strict=True))
+
+
+def _closed_us(pins: Pins, progress: Progress) -> int | None:
+    """The windows that end up to there are written: see `contract.lateness.window_is_closed`."""
+    if progress.closed_until_us is None or progress.evict_watermark_ms is None or pins.unproven_spark:
+        return None
+    return output_watermark_ms(progress.evict_watermark_ms, *pins.within_ms) * 1000
+
+
+def _behind_stream(pins: Pins, progress: Progress) -> bool:
+    """Whether the stream table was committed to by an epoch that the ledger does not have yet."""
+    table = pins.contract.output.stream_table
+    made_by = last_epoch(pins.lake.load(table), pins.snapshots[table])
+    if made_by is None:
+        return False
+    return progress.query_id != made_by[0] or progress.last_epoch is None or progress.last_epoch < made_by[1]

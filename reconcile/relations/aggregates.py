@@ -1,0 +1,94 @@
+"""What the comparison of two aggregates is made from: their lines, the rows below the batch's, and what was lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from plumbline.reconcile.relations.inputs import LINEAGE_COLUMNS
+from plumbline.reconcile.relations.relation import PLACE, TIME, Relation, per_side
+
+_VIEWS, _LOST, _MADE = "aggregates/views.py", "aggregates/changed_rows.py", "aggregates/made_again.py"
+_STALE = "aggregates/unread_by_batch.py"
+WINDOW = f"window_start {TIME}"
+PLACED = "place BIGINT"
+OF_THE_ROWS = "the group columns, and operands and conditions of the values"
+
+BATCH_LINES = Relation(
+    "batch_lines",
+    _VIEWS,
+    "the batch table's lines of the range",
+    f"{WINDOW}, window_end {TIME}",
+    "groups and values",
+    kind="VIEW",
+)
+STREAM_LINES = replace(BATCH_LINES, name="stream_lines", meaning="the stream table's lines of the range")
+BATCH_CLOSED = replace(BATCH_LINES, name="batch_closed", meaning="those of windows that the stream has closed")
+STREAM_CLOSED = replace(BATCH_CLOSED, name="stream_closed")
+ROWS_BELOW = Relation(
+    "rows_below",
+    _VIEWS,
+    "the rows that the batch table's lines were made from (`joined$`), and each left event alone",
+    f"{WINDOW}, joined$ BOOLEAN, {LINEAGE_COLUMNS}",
+    OF_THE_ROWS,
+    kind="VIEW",
+)
+CHANGED = Relation(
+    "rows_changed",
+    _LOST,
+    "the rows that the stream did not make (sign -1), and left events alone that it made in their place (sign 1), with "
+    "the cause",
+    f"{WINDOW}, cause VARCHAR, sign INTEGER, {LINEAGE_COLUMNS}, joined$ BOOLEAN",
+    OF_THE_ROWS,
+    kind="TABLE",
+)
+HOLES = per_side(
+    "{side}_holes",
+    _LOST,
+    "archived {side} records between those that the ledger says were read, but in none of its epochs",
+    PLACE,
+)
+SUSPECTS = Relation(
+    "suspect_keys",
+    _MADE,
+    "the keys to look at: lines that differ (in `class`), and lines with a row that the stream did not make",
+    f"{PLACED}, {WINDOW}, class VARCHAR",
+    "the group columns",
+    kind="TABLE",
+)
+MADE = Relation(
+    "made_again",
+    _MADE,
+    "per suspect key what the batch's rows come to (of `batch`), and what those that the stream made (of `stream`)",
+    f"{PLACED}, side VARCHAR, rows BIGINT",
+    "what the calls of the values came to",
+    kind="TABLE",
+)
+PARTS = Relation(
+    "parts_changed",
+    _MADE,
+    "per suspect key, cause and sign the changed rows",
+    f"{PLACED}, cause VARCHAR, sign INTEGER, rows BIGINT",
+    "what the calls of the values came to",
+    kind="TABLE",
+)
+LINES = Relation(
+    "suspect_lines",
+    _MADE,
+    "the lines of both tables under the suspect keys",
+    f"{PLACED}, side VARCHAR, window_end {TIME}",
+    "the values",
+    kind="TABLE",
+)
+THEN = per_side(
+    "{side}_archive_then",
+    _STALE,
+    "the {side} records that a batch run could read",
+    f"topic VARCHAR, {PLACE}, kafka_timestamp {TIME}, event_time {TIME}",
+    kind="VIEW",
+)
+NEWER = per_side(
+    "{side}_newer",
+    _STALE,
+    "{side} records that the stream took in and the batch run of their range has not read",
+    f"{PLACE}, event_time {TIME}",
+)
