@@ -131,12 +131,16 @@ def _of_cause(inputs: Opened, signed: Mapping[int, Row]) -> Lost:
 
 
 def sums(finding: Finding) -> dict[str, dict[str, Any]]:
-    """Value to what the batch has, what the stream has, and what each cause took, where that is all."""
+    """Value to what the batch has, what the stream has, and what each cause took, where that is all.
+
+    Nothing is laid to a cause where the line as a whole is not proven.
+    """
     found: dict[str, dict[str, Any]] = {}
     for value in (name for name in (*finding.batch, *finding.stream)[0] if name != WINDOW_END):
         batch, stream = (lines[0][value] if len(lines) == 1 else None for lines in (finding.batch, finding.stream))
         found[value] = {"batch": batch, "stream": stream}
-        taken = {cause: lost.values[value] for cause, lost in finding.lost.items() if lost.values.get(value)}
+        proven = finding.lost if finding.said.cause in finding.lost else {}
+        taken = {cause: lost.values[value] for cause, lost in proven.items() if lost.values.get(value)}
         numbers = not any(isinstance(one, float | str | bool) for one in (batch, stream))
         if taken and numbers and (batch or 0) - (stream or 0) == sum(taken.values()):
             found[value]["causes"] = taken

@@ -39,13 +39,14 @@ def show(document: AggregateDocument, contract_path: str, console: Console) -> N
 def headline(document: AggregateDocument) -> str:
     """The verdict in a sentence."""
     counts = document["counts"]
-    differ = sum(document["causes"].values())
+    number = sum(document["causes"].values())
+    differ = f"{format.counted(number, 'line')} {'differs' if number == 1 else 'differ'}"
     said = {
         "clean": f"clean: {counts['match']:,} lines of closed windows are in the stream with the same values"
         if counts["match"]
         else "clean: no line of a closed window differs",
-        "drift": f"drift: {differ:,} lines differ, {document['unexplained']:,} unexplained",
-        "incomplete": f"incomplete: {differ:,} lines differ, {document['unexplained']:,} unexplained",
+        "drift": f"drift: {differ}, {document['unexplained']:,} unexplained",
+        "incomplete": f"incomplete: {differ}, {document['unexplained']:,} unexplained",
     }[document["verdict"]]
     if not document["balanced"]:
         return f"{said}; the books do not balance, which is a defect of Plumbline"
@@ -55,7 +56,7 @@ def headline(document: AggregateDocument) -> str:
 def facts(document: AggregateDocument) -> Iterator[str]:
     """What is to be known beside the books, a line each."""
     if document["rows"] is not None:
-        yield f"joined rows below closed windows: {_sum_of_rows(document['rows'])}"
+        yield f"joined rows below closed windows, by the ledger: {_sum_of_rows(document['rows'])}"
     if document["rounding"]:
         many = "line is" if document["rounding"] == 1 else "lines are"
         yield f"{document['rounding']:,} {many} equal within the error of floating-point sums in any order"

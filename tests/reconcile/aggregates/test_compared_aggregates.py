@@ -174,6 +174,9 @@ def test_a_fault_beside_late_records_is_not_laid_to_them(tmp_path: Path) -> None
     told = {named(one.key): one.said.cause for one in run.findings}
     assert {name for name, cause in told.items() if cause == "unexplained"} == {named(line) for line in spoiled}
     assert run.document["unexplained"] == 5
+    unexplained = [one for one in run.document["findings"] if one["cause"] == "unexplained"]
+    assert len(unexplained) == 5
+    assert not any("causes" in value for one in unexplained for value in one["values"].values())
 
 
 def late(*records: Record) -> list[list[Record]]:
