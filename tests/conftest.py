@@ -6,6 +6,7 @@ The broker and Spark start when the first test asks for them and end with this p
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import settings
 
 from plumbline.connect.broker import BrokerInfo
 from plumbline.connect.home import Home
-from tests.support import class_archive, documents
+from tests.support import class_archive, documents, temporary_files
 from tests.support.checked_relations import hold_relations_to_their_declarations
 
 if TYPE_CHECKING:
@@ -37,8 +38,22 @@ hold_relations_to_their_declarations()
 FIRST = ("tests/test_readme.py", "tests/replay/test_recover_survivors.py", "tests/stream_job/test_killed.py")
 """The longest files, longest first: one that begins last lets the other process wait for it."""
 
+FILES_IN_MEMORY = pytest.StashKey[Path | None]()
+
 NEEDS = {"spark": "spark", "broker": "kafka", "browser": "browser", "offline": "java"}
 """Fixture to the mark of each test that uses it, by whatever way."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that hands the tests out says where temporary files are; those that run them are told by it."""
+    config.stash[FILES_IN_MEMORY] = temporary_files.in_memory()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Free the memory at the very end; what a failed test left stays until the next run."""
+    folder = session.config.stash[FILES_IN_MEMORY]
+    if folder is not None and exitstatus != pytest.ExitCode.TESTS_FAILED:
+        session.config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(tryfirst=True)

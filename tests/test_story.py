@@ -1,30 +1,21 @@
-"""The demo's story on some weeks of flights, with the functions that the command calls, and how it delivers them."""
+"""How the demo delivers its flights, and in which folder it works; its story is in test_readme.py."""
 
 from __future__ import annotations
 
 import threading
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from plumbline.connect.home import Home
 from plumbline.connect.kafka import create_topics, end_offsets
-from plumbline.connect.lake import Lake
 from plumbline.contract.errors import IncompleteError, UnreachableError
 from plumbline.contract.loader import load
 from plumbline.demo import feed, folder
 from plumbline.demo.flights import loader
-from plumbline.demo.story import TOPIC_PARTITIONS, Stage, holds, tell
 from plumbline.stream_job.ledger import Epoch, Ledger
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
 FLIGHTS = load(folder.example_contract())
-WEEKS = (date(2013, 7, 1), date(2013, 7, 24))
-"""Thunderstorms: by the plain rule 69 departures and 50 arrivals are late."""
 
 
 def epoch(left: dict[str, int], right: dict[str, int], watermark_ms: int) -> Epoch:
@@ -94,30 +85,3 @@ def test_two_demos_do_not_work_in_one_folder(tmp_path: Path) -> None:
             pass
         with folder.alone(tmp_path / "another"):
             pass
-
-
-@pytest.mark.kafka
-@pytest.mark.spark
-@pytest.mark.slow
-def test_the_story_holds_on_some_weeks(kafka: dict[str, str], spark: SparkSession, tmp_path: Path) -> None:
-    from plumbline.connect.spark import session
-
-    home = Home.resolve(tmp_path / "demo")
-    home.root.mkdir()
-    path = home.root / "flights.yaml"
-    servers = kafka["bootstrap.servers"]
-    path.write_text(f"{folder.example_contract().read_text()}\nkafka: {{bootstrap.servers: {servers}}}\n")
-    contract = load(path)
-    create_topics(kafka, {source.topic: TOPIC_PARTITIONS for source in contract.sources.values()})
-    own = session(home, Lake.open(home), app="story")
-    own.sql("SHOW NAMESPACES IN lake").collect()
-    flights = loader.load(WEEKS)
-    said: list[str] = []
-    told = tell(Stage(home, contract, path, own, said.append), flights, kafka)
-    assert {name: held for name, held in told["holds"].items() if not held} == {}
-    year = told["year"]
-    assert year["counts"]["batch"] == flights.departures.num_rows
-    assert told["holds"] == holds(year, told["before"], told["after"])
-    assert 0 < told["replay"]["rows"] <= told["after"]["counts"]["batch"]
-    assert Path(told["report"]).read_text().startswith("<!DOCTYPE html>")
-    assert [line[:3] for line in said if line[1:3] == "/7"] == ["2/7", "3/7", "4/7", "5/7", "6/7", "7/7"]

@@ -65,12 +65,13 @@ def demo(folder: Path, as_json: bool) -> None:
             result = tell(Stage(home, contract, contract_path, spark, say), flights, properties)
         finally:
             broker.stop(home)
-    emit(result, as_json, lambda console: _show(result, folder, console))
+    emit(result, as_json, lambda console: show(result, folder, console))
     if not all(result["holds"].values()):
         raise SystemExit(1)
 
 
-def _show(result: DemoDocument, folder: Path, console: Console) -> None:
+def show(result: DemoDocument, folder: Path, console: Console) -> None:
+    """Print what the demo found, and what to run next."""
     year, contract = result["year"], folder / "flights.yaml"
     counts = year["counts"]
     console.print(f"\nA year of flights: {counts['batch']:,} rows in batch, {counts['stream']:,} in the stream")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,17 +22,24 @@ from plumbline.contract.errors import SetupError
 REPO_JARS = Path(os.environ["PLUMBLINE_JARS"])
 
 
+@pytest.fixture(scope="module")
+def all_jars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the jars beside the temporary folders of the tests, to link to."""
+    folder = tmp_path_factory.mktemp("all-jars")
+    for name in jars.read_lock():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPO_JARS / name, folder / name)
+    return folder
+
+
 @pytest.fixture
-def copied(tmp_path: Path) -> Home:
-    """A home with all jars (hard links where the disk allows) but no marker."""
+def copied(all_jars: Path, tmp_path: Path) -> Home:
+    """A home with all jars (hard links) but no marker."""
     home = Home(tmp_path / "home", tmp_path / "jars")
     for name in jars.read_lock():
         target = home.jars / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            target.hardlink_to(REPO_JARS / name)
-        except OSError:
-            target.write_bytes((REPO_JARS / name).read_bytes())
+        target.hardlink_to(all_jars / name)
     return home
 
 
