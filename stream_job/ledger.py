@@ -188,7 +188,7 @@ class Ledger:
         return record
 
     def _made(self, number: int, query_id: str, previous: Epoch | None) -> Epoch:
-        watermark_ms, planned_at_ms, read = _read_offsets(self.checkpoint / "offsets" / str(number))
+        watermark_ms, planned_at_ms, read = read_offsets(self.checkpoint / "offsets" / str(number))
         run_id, spark_version = self._run_of(number)
         left, right = (
             ends_in(read_by(self.checkpoint, side), number, ends) for side, ends in zip(SIDES, read, strict=True)
@@ -221,7 +221,7 @@ class Ledger:
         return self.folder / "epochs" / f"{number:012d}.json"
 
 
-def _read_offsets(path: Path) -> tuple[int, int, tuple[Offsets, Offsets]]:
+def read_offsets(path: Path) -> tuple[int, int, tuple[Offsets, Offsets]]:
     """Watermark, planning time and end offsets (left, right) in one file of Spark's OffsetSeqLog (version 1)."""
     version, metadata, left, right = path.read_text().splitlines()
     if version != "v1":

@@ -23,7 +23,7 @@ from plumbline.contract.durations import spell_duration
 from plumbline.contract.generations import Generation, Ids, of_topic, placed
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.writers import SchemaId, schema_id
-from plumbline.stream_job import archiver, isolation, topics
+from plumbline.stream_job import archiver, due_epoch, isolation, topics
 from plumbline.stream_job.aggregate import aggregated
 from plumbline.stream_job.archive import archived
 from plumbline.stream_job.events import read_columns
@@ -188,8 +188,19 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
     job.accept(contract)
     job.ledger.begin_run(str(uuid.uuid4()), parts.spark.version)
     topics.note_read(job.join, {side: ids[name] for side, name, _ in topics.sides(contract)})
+    _plan_what_is_due(parts)
     trigger = _trigger(contract.stream.every, once=once)
     return write_stream(rows, contract.output.stream_table, str(job.join), trigger)
+
+
+def _plan_what_is_due(parts: Parts) -> None:
+    """Plan the epoch that closes windows where the join's last life did not come to it and there is nothing new."""
+    from plumbline.connect.kafka import end_offsets
+
+    if due_epoch.watermark_due(parts.job.join) is None:
+        return
+    ends = [end_offsets(parts.kafka, source.topic) for _, _, source in topics.sides(parts.contract)]
+    due_epoch.plan(parts.job.join, [{str(partition): end for partition, end in each.items()} for each in ends])
 
 
 def start_archiver(parts: Parts, name: str, *, once: bool) -> StreamingQuery:

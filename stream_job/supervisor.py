@@ -72,8 +72,8 @@ class Supervisor:
 
     @property
     def ended(self) -> bool:
-        """Whether every query has come to its end without a failure."""
-        return all(kept.query is not None and not kept.query.isActive for kept in self._kept.values())
+        """Whether every query has come to its end without a failure, also one that the last look did not see yet."""
+        return all(_came_to_its_end(kept.query) for kept in self._kept.values())
 
     @property
     def trouble(self) -> str | None:
@@ -123,6 +123,10 @@ class Supervisor:
             self._say(f"stream: {name} continues after {kept.backoff.attempts} attempts")
         kept.proven, kept.trouble = True, None
         kept.backoff.reset()
+
+
+def _came_to_its_end(query: StreamingQuery | None) -> bool:
+    return query is not None and not query.isActive and spark_internals.causes_of(query) is None
 
 
 def _from_outside(error: Exception) -> bool:
