@@ -82,9 +82,11 @@ def _wait_for_leaders(properties: Mapping[str, str], partitions: Mapping[str, in
 
 
 def topic_partitions(properties: Mapping[str, str], topic: str) -> int:
-    """How many partitions the topic has. Raises SetupError: no broker answers, or no such topic (nearest named)."""
+    """How many partitions the topic has. Raises SetupError: no broker answers, no such topic (nearest named), or one
+    that this user may not see."""
     there = _partitions(properties)
     if topic not in there:
+        _refuse_hidden(properties, topic)
         near = difflib.get_close_matches(topic, there, 1, 0.5)
         raise SetupError(
             f"topic {topic} does not exist",
@@ -92,6 +94,20 @@ def topic_partitions(properties: Mapping[str, str], topic: str) -> int:
             next_step=f"did you mean {near[0]}?" if near else "create it, or correct the contract's topic",
         )
     return there[topic]
+
+
+def _refuse_hidden(properties: Mapping[str, str], topic: str) -> None:
+    """Raise SetupError for a topic that the broker leaves out of its list because this user may not describe it."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    from plumbline.connect.kafka_read import not_permitted
+
+    try:
+        error = admin_client(properties).list_topics(topic, timeout=ANSWER_SECONDS).topics[topic].error
+    except KafkaException as failure:
+        raise no_answer(properties, failure) from None
+    if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        raise not_permitted("describe", topic, properties["bootstrap.servers"])
 
 
 def compacted(properties: Mapping[str, str], topic: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plumbline.connect.kafka_config import ISOLATION, client_config, isolation_level, made
-from plumbline.contract.errors import UnreachableError
+from plumbline.contract.errors import SetupError, UnreachableError
 
 SILENCE_SECONDS = 30.0
 AT_ONCE = 1_000
@@ -56,7 +56,7 @@ class Reader:
                 heard = time.monotonic()
                 if self._beyond(message, ends):
                     ends.pop(message.partition(), None)
-                elif message.partition() in ends:
+                elif message.error() is None and message.partition() in ends:
                     yield message
             if time.monotonic() - heard > SILENCE_SECONDS:
                 raise UnreachableError(
@@ -71,10 +71,24 @@ class Reader:
         return next(self.records(topic, {partition: (start, end)}), None) is not None
 
     def _beyond(self, message: Any, ends: Mapping[int, int]) -> bool:
-        """Whether the partition's span is read: by a record behind it, or because the partition ends."""
+        """Whether the partition's span is read: by a record behind it, or because the partition ends.
+
+        Raises SetupError for what the broker refuses; what may pass is tried again by the client itself.
+        """
         from confluent_kafka import KafkaError
 
         error = message.error()
         if error is None:
             return int(message.offset()) >= ends.get(message.partition(), 0)
+        if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+            raise not_permitted("read", message.topic() or "the topic", self._servers)
         return bool(error.code() == KafkaError._PARTITION_EOF)
+
+
+def not_permitted(right: str, topic: str, servers: str) -> SetupError:
+    """The broker's refusal, by the name of the right in its access lists."""
+    return SetupError(
+        f"the broker does not permit this user to {right} topic {topic}",
+        where=f"bootstrap.servers={servers}",
+        next_step=f"have it allowed (Kafka's ACL operation {right.title()} on the topic), then try again",
+    )

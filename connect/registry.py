@@ -5,15 +5,18 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from functools import cache
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from plumbline.connect.catalog_answers import WAITS
 from plumbline.connect.home import Home
 from plumbline.contract.avro import HEADER
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
-from plumbline.contract.model import Contract
+from plumbline.contract.model import Contract, Source
 from plumbline.contract.secrets import keep
 from plumbline.contract.writers import GUID_DIGITS, SchemaId, Writers, guid_id, schema_id, with_writers
 
@@ -33,7 +36,10 @@ FOLDER = "schemas"
 SCHEMA, UNKNOWN = ".avsc", ".unknown"
 _NOT_FOUND, _BUSY, _WHO_ARE_YOU, _FORBIDDEN = 404, 429, 401, 403
 _UNKNOWN_HERE = range(40400, 40500)
+_THERE = re.compile(r"is not able to answer|disconnected|connection reset|broken pipe", re.IGNORECASE)
+"""What a registry that is there and busy, or being restarted, makes of a question: 5xx, 429, a dropped connection."""
 WHERE = "schema_registry"
+T = TypeVar("T")
 
 PREFIX_STEP = (
     "let the producer put ids in front of the value (confluent-kafka: "
@@ -74,25 +80,55 @@ def equipped(contract: Contract, folder: Path, wanted: Iterable[SchemaId] = ()) 
 
     Asks the registry for all versions of each topic's subject (`<topic>-value`) and for the `wanted` ids; one that it
     does not know is noted as unknown for good. Raises UnreachableError when the registry does not answer and nothing
-    is kept yet, or a wanted id is missing.
+    is kept yet, or a wanted id is missing; only then is a passing failure waited out first, for about a minute.
     """
     avro = [source for source in contract.sources.values() if source.format == "avro"]
     if not avro:
         return contract
     held = known(folder)
     missing = set(wanted) - held.ids
+    needed = bool(missing) or not held.ids
     try:
         registry = client(contract.schema_registry or {})
         for source in avro:
-            for id, schema in _of_subject(registry, f"{source.topic}-value").items():
+            for id, schema in _patiently(partial(_of_subject, registry, subject(source)), needed).items():
                 if id not in held.schemas:
                     _keep(folder, id, schema)
         for id in missing:
-            _keep(folder, id, _by_id(registry, id))
+            _keep(folder, id, _patiently(partial(_by_id, registry, id), needed))
     except UnreachableError:
-        if missing or not held.ids:
+        if needed:
             raise
     return with_writers(contract, known(folder))
+
+
+def subject(source: Source) -> str:
+    """The registry's subject of a source's events, by the naming that its clients have by default."""
+    return f"{source.topic}-value"
+
+
+def versions(contract: Contract) -> dict[str, int]:
+    """How many schemas the registry gives for each subject of the contract, 0 for one that is not there. Nothing is
+    kept. Raises UnreachableError and SetupError as `equipped`."""
+    avro = [source for source in contract.sources.values() if source.format == "avro"]
+    registry = client(contract.schema_registry or {}) if avro else None
+    return {subject(source): len(_patiently(partial(_of_subject, registry, subject(source)))) for source in avro}
+
+
+def _patiently(question: Callable[[], T], needed: bool = True) -> T:
+    """The answer; where it is needed, a registry that is there and busy is asked again for about a minute.
+
+    An address where nobody listens may be mistyped, and is told at once.
+    """
+    waits = iter(WAITS if needed else ())
+    while True:
+        try:
+            return question()
+        except UnreachableError as error:
+            wait = next(waits, None)
+            if wait is None or not _THERE.search(error.what):
+                raise
+        time.sleep(wait)
 
 
 def kept_by(contract: Contract, home: Home) -> Path:
@@ -104,7 +140,7 @@ def kept_by(contract: Contract, home: Home) -> Path:
 def _client(properties: tuple[tuple[str, str], ...]) -> Any:
     from confluent_kafka.schema_registry import SchemaRegistryClient
 
-    plain: dict[str, Any] = dict(properties)
+    plain: dict[str, Any] = {**dict(properties), "max.retries": 0}  # see `_patiently`, which knows what is needed
     try:
         if "timeout" in plain:
             plain["timeout"] = float(plain["timeout"])

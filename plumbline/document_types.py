@@ -194,12 +194,28 @@ class AcceptedChanges(TypedDict):
     tables: list[str]
 
 
+Service = Literal["broker", "registry", "catalog", "warehouse"]
+Right = Literal["describe", "read", "write", "list", "delete"]
+
+
+class TriedRight(TypedDict):
+    """A right that this user has, on a topic, a subject, the catalog or the tables' folder, and what asks for it."""
+
+    service: Service
+    right: Right
+    on: str
+    needed_for: str
+
+
 class Online(TypedDict):
-    """What is there: partitions of each topic, which tables exist, which archives another contract writes."""
+    """What is there: partitions of each topic, versions of each subject, which tables exist, which archives another
+    contract writes. `rights`: those that were tried; of the warehouse none where only the catalog knows its place."""
 
     topics: dict[str, int]
+    schemas: dict[str, int]
     tables: dict[str, bool]
     shared: dict[str, str]
+    rights: list[TriedRight]
 
 
 class CheckDocument(TypedDict):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plumbline import online
 from plumbline.checked_aggregate import described, lines
 from plumbline.connect.home import Home
 from plumbline.contract.errors import SetupError
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
 
     from plumbline.contract.model import Contract
     from plumbline.contract.output_column import OutputColumn
-    from plumbline.document_types import AcceptedChanges, CheckedSql, Online
+    from plumbline.document_types import AcceptedChanges, CheckedSql
 
 
 @click.command(short_help="Read a contract and say what it promises, or which line is wrong.")
 @contract_argument
-@click.option("--online", is_flag=True, help="Also ask the broker for the topics and the catalog for the tables.")
+@click.option("--online", "ask", is_flag=True, help="Also ask broker, registry, catalog and warehouse.")
 @home_option
 @json_option
-def check(contract_path: Path, online: bool, home: Home, as_json: bool) -> None:
+def check(contract_path: Path, ask: bool, home: Home, as_json: bool) -> None:
     """Read a contract and say what it promises, or which line is wrong (exit code 2).
 
     Spark's own analyser checks the SQL in it (where, compute, output columns, a reference query), which takes some
@@ -37,8 +38,9 @@ def check(contract_path: Path, online: bool, home: Home, as_json: bool) -> None:
     If the home has a checkpoint or tables of this contract, it also shows which changes of the contract they accept;
     other changes are refused (exit code 2).
 
-    With --online also: whether the broker has the topics (exit code 3 if not), whether the catalog answers, and
-    which of the tables are there.
+    With --online also: whether the broker has the topics and lets this user read them, the registry the schemas,
+    which of the tables are there, and whether a small file can be written, read, listed and deleted beside them. What
+    is missing or not permitted is exit code 3, with what needs it.
 
     \b
     Examples:
@@ -51,9 +53,9 @@ def check(contract_path: Path, online: bool, home: Home, as_json: bool) -> None:
     refuse_wrong_doors(contract)
     taken, row_types = sql(contract, home)
     document = understood(contract, row_types)
-    document |= {"sql": taken, "changes": changes(contract, home, online=online)}
-    if online:
-        document["online"] = found(contract, home)
+    document |= {"sql": taken, "changes": changes(contract, home, online=ask)}
+    if ask:
+        document["online"] = online.found(contract, home)
     emit(document, as_json, lambda console: show(document, console))
 
 
@@ -132,38 +134,6 @@ def changes(contract: Contract, home: Home, *, online: bool) -> AcceptedChanges:
     return taken
 
 
-def found(contract: Contract, home: Home) -> Online:
-    """What is there: `{"topics": {name: partitions}, "tables": {name: bool}, "shared": {archive: its contract}}`.
-
-    Raises SetupError for a missing topic, UsageError for a table that is another contract's or of another source.
-    """
-    from plumbline.connect import broker, owners
-    from plumbline.connect.archives import refuse_unfit
-    from plumbline.connect.kafka import topic_partitions
-    from plumbline.connect.lake import Lake
-
-    local = None if contract.kafka else broker.status(home)
-    if not contract.kafka and local is None:
-        raise SetupError(
-            "no local broker runs",
-            where=str(home.root),
-            next_step=f"`plumbline kafka start{home.option}`, or a kafka: block",
-        )
-    kafka = contract.kafka or {"bootstrap.servers": local.bootstrap_servers if local else ""}
-    topics = {source.topic: topic_partitions(kafka, source.topic) for source in contract.sources.values()}
-    lake = Lake.open(home, contract.catalog)
-    archives = [source.archive for source in contract.sources.values()]
-    names = [*archives, contract.output.stream_table, contract.output.batch_table]
-    owners.refuse_taken(lake, contract)
-    refuse_unfit(lake, contract)
-    shared = {s.archive: owners.archive_owner(lake, contract, name) for name, s in contract.sources.items()}
-    return {
-        "topics": topics,
-        "tables": {name: lake.exists(name) for name in names},
-        "shared": {archive: owner for archive, owner in shared.items() if owner is not None},
-    }
-
-
 def origin(column: OutputColumn) -> str:
     """Where an output column comes from: `source.field`, or its SQL."""
     return column.sql or f"{column.source}.{column.field}"
@@ -209,9 +179,4 @@ def show(document: dict[str, Any], console: Console) -> None:
     for change in document["changes"]["tables"]:
         console.print(f"a table grows: {change}")
     if "online" in document:
-        for topic, partitions in document["online"]["topics"].items():
-            console.print(f"topic {topic}: {partitions} partitions")
-        for table, exists in document["online"]["tables"].items():
-            owner = document["online"]["shared"].get(table)
-            written = f", written by contract {owner}" if owner else ""
-            console.print(f"table {table}: {'is there' if exists else 'not yet'}{written}")
+        online.show(document["online"], console)

@@ -27,8 +27,13 @@ class Handler(BaseHTTPRequestHandler):
     """The few answers of a registry's REST interface that the client asks for."""
 
     answers: dict[str, Any] = {}  # noqa: RUF012
+    busy: list[int | None] = []  # noqa: RUF012
+    """What the next questions get instead: a status, or a dropped connection."""
 
     def do_GET(self) -> None:
+        if self.busy:
+            answer = self.busy.pop(0)
+            return None if answer is None else self._give(answer, b"{}")
         found = self.answers.get(self.path.partition("?")[0])
         if isinstance(found, tuple):
             return self._give(found[0], found[1].encode())
@@ -58,6 +63,7 @@ def server() -> Iterator[ThreadingHTTPServer]:
         "/schemas/ids/11": {"schema": FIRST, "references": [{"name": "part", "subject": "p", "version": 1}]},
         "/schemas/ids/12": "refused",
     }
+    Handler.busy = []
     made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=made.serve_forever, daemon=True).start()
     yield made
@@ -108,6 +114,28 @@ def test_a_registry_that_is_away(server: ThreadingHTTPServer, tmp_path: Path) ->
     assert set(registry.equipped(shop, tmp_path).left.writers.schemas) == {7, 8}
     with pytest.raises(UnreachableError):
         registry.equipped(shop, tmp_path, [9])
+
+
+def test_what_passes_is_asked_again_for_as_long_as_it_is_needed(
+    server: ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "WAITS", (0.01,) * 8)
+    Handler.busy = [503, 429, None, 500, 502, None]
+    assert set(registry.equipped(contract(address(server)), tmp_path).left.writers.schemas) == {7, 8}
+    assert Handler.busy == []
+    Handler.busy = [503] * 20
+    assert set(registry.equipped(contract(address(server)), tmp_path).left.writers.schemas) == {7, 8}
+    assert len(Handler.busy) == 19, "all that is needed is kept already: nobody waits"
+    with pytest.raises(UnreachableError, match=r"the schema registry is not able to answer: .*\(503\)"):
+        registry.equipped(contract(address(server)), tmp_path, [9])
+    assert len(Handler.busy) == 10
+
+
+def test_versions_are_counted_and_nothing_is_kept(server: ThreadingHTTPServer) -> None:
+    assert registry.versions(contract(address(server))) == {"shop.orders-value": 2}
+    Handler.answers = {"/subjects/shop.orders-value/versions": (401, "{}")}
+    with pytest.raises(SetupError, match=r"the schema registry refuses: .*\(401\)"):
+        registry.versions(contract(address(server)))
 
 
 @pytest.mark.parametrize(

@@ -163,22 +163,3 @@ def first_document(process: subprocess.Popen[str]) -> dict[str, Any]:
             break
     found: dict[str, Any] = json.loads("".join(lines))
     return found
-
-
-@pytest.mark.kafka
-def test_check_online_finds_topics_and_tables(
-    starter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from plumbline.connect import broker, kafka
-    from plumbline.connect.home import Home
-
-    home = Home.resolve(tmp_path / "home")
-    properties = {"bootstrap.servers": broker.start(home).bootstrap_servers}
-    try:
-        kafka.create_topics(properties, {"impressions": 3, "plays": 2})
-        assert run(["check", str(starter), "--online", "--json", "--home", str(home.root)]) == 0
-        online = json.loads(capsys.readouterr().out)["online"]
-    finally:
-        broker.stop(home)
-    assert online["topics"] == {"impressions": 3, "plays": 2}
-    assert set(online["tables"].values()) == {False}
