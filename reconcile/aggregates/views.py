@@ -108,7 +108,7 @@ def _rows_snapshot(pins: Pins) -> int:
 
 
 def _without_rows(what: str, where: str) -> IncompleteError:
-    step = "plumbline batch run CONTRACT, which keeps them beside the aggregate"
+    step = "`plumbline batch run CONTRACT`, which keeps them beside the aggregate"
     return IncompleteError(f"{what}: no difference could be explained", where=where, next_step=step)
 
 
