@@ -33,8 +33,8 @@ test: install browser  ## run all tests, in two processes that have a broker and
 	@$(BIN)/python -m tests.support.class_archive
 	@$(TESTS)
 
-test-quick: install  ## run the tests that need no Java, no broker and no browser, but the slow ones
-	@JAVA_HOME=/nowhere $(TESTS) -m "not (java or spark or kafka or browser or slow)"
+test-quick: install  ## run in about a minute what needs no Java, no broker and no browser, but long files and slow tests
+	@JAVA_HOME=/nowhere $(TESTS) -m "not (java or spark or kafka or browser or slow or long)"
 
 test-flink: install  ## run a real Flink job (examples/flink) against a model; FLINK_EVENTS=N, installs PyFlink once (1.5 GB)
 	@examples/flink/set_up.sh $(CURDIR)/.plumbline/flink

@@ -40,6 +40,11 @@ FIRST = ("tests/test_readme.py", "tests/replay/test_recover_survivors.py", "test
 
 FILES_IN_MEMORY = pytest.StashKey[Path | None]()
 
+LONG_FILES = {
+    ROOT / line.split()[0]
+    for line in (ROOT / "tests" / "long_files.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+}
 NEEDS = {"spark": "spark", "broker": "kafka", "browser": "browser", "offline": "java"}
 """Fixture to the mark of each test that uses it, by whatever way."""
 
@@ -66,6 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for fixture in NEEDS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(NEEDS[fixture])
+        if item.path in LONG_FILES:
+            item.add_marker("long")
         weight = 2 if item.get_closest_marker("slow") else 1 if item.get_closest_marker("kafka") else 0
         weights[item.path] = max(weight, weights.get(item.path, 0))
     weights |= {ROOT / file: 3 + len(FIRST) - place for place, file in enumerate(FIRST)}

@@ -333,3 +333,10 @@ def test_test_files_have_names_of_their_own() -> None:
     """pytest imports them by their bare names: of two alike one is never collected."""
     names = [path.name for path in tracked() if path.parts[0] == "tests" and path.name.startswith("test_")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_long_files_are_there() -> None:
+    """A renamed file would come back into `make test-quick` without a word."""
+    listed = (ROOT / "tests" / "long_files.txt").read_text(encoding="utf-8").splitlines()[1:]
+    assert len(listed) > 50
+    assert [line for line in listed if not (ROOT / line.split()[0]).is_file()] == []

@@ -24,7 +24,7 @@ CASES = [
     (ARCHIVE, "kafka_timestamp", "geography", RECONCILE),
     (ARCHIVE, "topic", "timestamp_ns", RECONCILE),
     *((EPOCHS, "late_watermark_ms", "geometry", line) for line in (RECONCILE, EXPLAIN, LATENESS)),
-    (EPOCHS, "end_offset", "geometry", [*PLAN, "--late", "faithful"]),
+    pytest.param(EPOCHS, "end_offset", "geometry", [*PLAN, "--late", "faithful"], marks=pytest.mark.java),
     *((QUARANTINE, "reason", "geometry", line) for line in (RECONCILE, LIST)),
     (QUARANTINE, "headers", "timestamp_ns", RECONCILE),
     (LATE, "epoch", "geometry", LATE_LIST),
