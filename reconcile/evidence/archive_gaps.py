@@ -1,4 +1,7 @@
-"""Records that the stream joined and the archive lacks: in the midst of it, or behind its newest offset."""
+"""Records that the stream joined and the archive lacks: in the midst of it, or behind its newest offset.
+
+A row that names an offset which the stream had not read, as the ledger tells, was made from no such record.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from plumbline.connect.sql_quoting import text
 from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.evidence import ARCHIVED_PLACES, GAP_NOTES, GAPS, SOUGHT
+from plumbline.reconcile.relations.inputs import READ
 from plumbline.reconcile.relations.relation import Relation
 
 
@@ -43,6 +47,7 @@ def _look_for(pins: Pins, side: str, evidence: Relation) -> None:
         f"""
         SELECT id, {side}_partition AS partition, {side}_offset AS "offset" FROM {evidence}
         WHERE {side}_offset IS NOT NULL AND {side}_event_us IS NULL AND NOT coalesce(batch_has_{side}, false)
+            AND {_was_read(side)}
         """,
     )
     snapshot = pins.snapshots[source.archive]
@@ -52,6 +57,12 @@ def _look_for(pins: Pins, side: str, evidence: Relation) -> None:
     columns = ("topic", "partition", "offset")
     scan_archive(con, pins.lake, source, snapshot, view=ARCHIVED_PLACES[side].name, columns=columns)
     GAPS[side].fill(con, _between_neighbours(side, source.topic))
+
+
+def _was_read(side: str) -> str:
+    """SQL: the stream has read the offset that the row names. Without a ledger nobody knows, and it passes."""
+    read = f"FROM {READ} WHERE side = '{side}'"
+    return f"({side}_offset < (SELECT end_offset {read} AND partition = {side}_partition) OR NOT EXISTS ({read}))"
 
 
 def _between_neighbours(side: str, topic: str) -> str:

@@ -1,7 +1,8 @@
 """Parquet files as one side. Files whose numbers have several types are never brought to one that rounds them.
 
 Left alone, DuckDB takes a bigint beside a double for a double, an int beside a float for a float, of two decimals the
-smaller scale, and a decimal of more than 38 digits for a double.
+smaller scale, and a decimal of more than 38 digits for a double. Arrow's durations are bare integers to it, whatever
+their unit, which only the schema of Arrow beside that of Parquet tells.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL, by_value
 from plumbline.reconcile.diff.engine.case_names import clashing_fields, of_files
+from plumbline.reconcile.diff.engine.durations import in_intervals, is_timed
 from plumbline.reconcile.diff.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
 from plumbline.reconcile.diff.engine.number_text import of_plain
 from plumbline.reconcile.diff.engine.paths import Files
@@ -28,6 +30,7 @@ from plumbline.reconcile.diff.engine.side_view import PLACE, SideView, describe
 
 _WHERE_ROWS_LIE = (FILE_INDEX, "file_row_number")  # columns that DuckDB has beside those of the files
 DIGITS = "digits"
+_INTERVAL = "interval"
 _EXACT_IN_DOUBLE = 15
 """Decimals of so many digits stay distinct as doubles, and each double says the digits of its decimal again."""
 
@@ -38,7 +41,7 @@ def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Sid
     A column of the files that has the name of one that says where rows lie hides it: such files go without places, and
     so do files of several number types.
     """
-    schemas = [_schema(path) for path in files.paths]
+    schemas = [schema_of(path) for path in files.paths]
     named, clashes = of_files([schema.names for schema in schemas])
     schemas = [_renamed(schema, names) for schema, names in zip(schemas, named, strict=True)]
     forms = _forms(files, schemas)
@@ -59,7 +62,8 @@ def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Sid
     return describe(con, view, files.paths)
 
 
-def _schema(path: str) -> pa.Schema:
+def schema_of(path: str) -> pa.Schema:
+    """The schema of a file in Arrow's types. Raises SetupError when it cannot be read."""
     try:
         with Path(path).open("rb") as file:
             return pq.read_schema(file)
@@ -76,15 +80,18 @@ def _renamed(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
 
 
 def _forms(files: Files, schemas: Sequence[pa.Schema]) -> dict[str, str]:
-    """Column to the type in which its numbers meet exactly, where DuckDB would choose another: a type of DuckDB, or
-    DIGITS."""
+    """Column to the form in which its values meet exactly, where DuckDB would choose another: a type of DuckDB, DIGITS,
+    or _INTERVAL for what holds durations."""
     kinds: dict[str, dict[pa.DataType, str]] = {}
     for path, schema in zip(files.paths, schemas, strict=True):
         for field in schema:
             kinds.setdefault(field.name, {}).setdefault(field.type, path)
     forms = {}
     for name, found in kinds.items():
-        if any(map(_is_number, found)):
+        if any(map(is_timed, found)):
+            _check_timed(name, found)
+            forms[name] = _INTERVAL
+        elif any(map(_is_number, found)):
             form = _common([kind for kind in found if _is_number(kind)])
             if form is not None:
                 forms[name] = form
@@ -121,6 +128,18 @@ def _whole(kind: Any) -> int:
 
 def _scale(kind: Any) -> int:
     return int(kind.scale) if pa.types.is_decimal(kind) else 0
+
+
+def _check_timed(name: str, found: dict[pa.DataType, str]) -> None:
+    """Refuse a column that is a duration, or holds one, in some files and a bare number in others."""
+    other = next((path for kind, path in found.items() if not is_timed(kind) and not pa.types.is_null(kind)), None)
+    if other is not None:
+        timed = next(path for kind, path in found.items() if is_timed(kind))
+        raise UsageError(
+            f"column {name!r} holds durations in one file and not in another",
+            where=f"{timed}, {other}",
+            next_step="write the column with one type, write the files without it, or compare them one by one",
+        )
 
 
 def _check_nested(name: str, found: dict[pa.DataType, str]) -> None:
@@ -180,26 +199,30 @@ def _groups(
         alike.setdefault(held, []).append(place)
     for held, places in alike.items():
         paths = [files.paths[n] for n in places]
-        wide = [name for name, kind in zip(forms, held, strict=True) if kind is not None and _common([kind]) == DIGITS]
+        kinds = {name: kind for name, kind in zip(forms, held, strict=True) if kind is not None}
+        wide = [name for name, kind in kinds.items() if _is_number(kind) and _common([kind]) == DIGITS]
         if wide or copied:
             for n in places:
                 rows = _copied(con, files.paths[n], schemas[n].names, wide, f"{view} {n} rows")
-                yield _replaced(con, rows, {name: form for name, form in forms.items() if name not in wide}), rows, [n]
+                left = {name: form for name, form in forms.items() if name not in wide and form != _INTERVAL}
+                yield _replaced(con, rows, left, kinds), rows, [n]
             continue
         rows = parquet_rows(paths, *(["union_by_name = true"] if len(paths) > 1 else []))
-        yield _replaced(con, rows, forms), rows, places
+        yield _replaced(con, rows, forms, kinds), rows, places
 
 
-def _replaced(con: duckdb.DuckDBPyConnection, rows: str, forms: dict[str, str]) -> str:
-    """SQL of all columns of `rows`, those of `forms` in their common type."""
+def _replaced(con: duckdb.DuckDBPyConnection, rows: str, forms: dict[str, str], written: dict[str, pa.DataType]) -> str:
+    """SQL of all columns of `rows`, those of `forms` in their common form. `written` has their types in the files."""
     found = con.sql(f"FROM {rows}")
     kinds = dict(zip(found.columns, found.types, strict=True))
-    new = [
-        f"{by_value(kinds[name])(ident(name)) if form == DIGITS else f'{ident(name)}::{form}'} AS {ident(name)}"
-        for name, form in forms.items()
-        if name in kinds
-    ]
-    return f"* REPLACE ({', '.join(new)})" if new else "*"
+
+    def new(name: str, form: str) -> str:
+        if form == _INTERVAL:
+            return in_intervals(written[name])(ident(name))
+        return by_value(kinds[name])(ident(name)) if form == DIGITS else f"{ident(name)}::{form}"
+
+    columns = [f"{new(name, form)} AS {ident(name)}" for name, form in forms.items() if name in kinds]
+    return f"* REPLACE ({', '.join(columns)})" if columns else "*"
 
 
 def _copied(con: duckdb.DuckDBPyConnection, path: str, names: Sequence[str], wide: Sequence[str], table: str) -> str:

@@ -12,7 +12,9 @@ import pyarrow as pa
 from plumbline.connect.sql_quoting import backticked, ident
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.case_names import clashing, folded
+from plumbline.reconcile.diff.engine.durations import is_timed
 from plumbline.reconcile.diff.engine.frames import ambiguous, as_arrow, numpy_floats
+from plumbline.reconcile.diff.engine.parquet_files import schema_of
 from plumbline.reconcile.diff.engine.paths import Files, files_of, hidden
 from plumbline.reconcile.diff.engine.side_view import first_line
 from plumbline.reconcile.diff.engine.sources import named_snapshot
@@ -116,18 +118,29 @@ def _without_empty_batches(table: pa.Table) -> pa.Table:
     return pa.Table.from_batches(batches, table.schema) if batches else table.schema.empty_table()
 
 
-def _parquet(spark: SparkSession, files: Files, source: str) -> DataFrame:
-    """Columns are matched by name, as the other engine does it. A path is taken as it is spelled (`__globPaths__` of
-    Spark's DataSource)."""
-    from pyspark.errors import PySparkException
-
+def check_files(files: Files) -> None:
+    """Raise UsageError for a file that Spark would skip, or take for something else."""
     for file in files.paths:
         if hidden(Path(file).name):
             raise UsageError(
                 f"{file!r} has the name of a file that Spark skips silently",
                 next_step="give --engine duckdb, or give the file another name",
             )
+        for field in schema_of(file):
+            if is_timed(field.type):
+                raise UsageError(
+                    f"column {field.name!r} holds durations, which Spark reads as bare integers",
+                    where=file,
+                    next_step="give --engine duckdb, which knows their unit, or write the column as another type",
+                )
 
+
+def _parquet(spark: SparkSession, files: Files, source: str) -> DataFrame:
+    """Columns are matched by name, as the other engine does it. A path is taken as it is spelled (`__globPaths__` of
+    Spark's DataSource)."""
+    from pyspark.errors import PySparkException
+
+    check_files(files)
     try:
         places = [str(Path(file).absolute()) for file in files.paths]
         reader = spark.read.option("mergeSchema", len(places) > 1).option("__globPaths__", "false")

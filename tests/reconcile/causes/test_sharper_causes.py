@@ -53,6 +53,13 @@ def offsets_that_no_row_names(world: World) -> Findings:
     return []
 
 
+def a_row_of_a_record_that_the_stream_never_read(world: World) -> Findings:
+    """No offset that a row merely names is a record: the ledger ends before it."""
+    stream_of(world)
+    spoil_stream(world, "a", "pa", right=replace(world.record("pa"), offset=5_000), seconds=99.0)
+    return [("a pa", "mismatch unexplained")]
+
+
 def from_the_future(world: World, sign: Record, late: Sequence[Record], ahead: float = -1) -> World:
     """`sign` lifts the watermark of shows, and so that of both sources, from minute -10 to 20; then `late` comes."""
     first = [show("a", 0), play("pa", "a", 5), play("other", "nobody", 30)]
@@ -123,7 +130,11 @@ PLANTED: tuple[Callable[[World], Findings], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__.replace("_", " "))
+@pytest.mark.parametrize(
+    "plant",
+    [*PLANTED, a_row_of_a_record_that_the_stream_never_read],
+    ids=lambda plant: plant.__name__.replace("_", " "),
+)
 def test_planted(plant: Callable[[World], Findings], make_world: MakeWorld) -> None:
     world = make_world()
     expected = plant(world)
