@@ -13,6 +13,7 @@ from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
 from plumbline.reconcile.evidence import quarantine, reported
 from plumbline.reconcile.inputs.batch_runs import covered, holds
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out, newest_event_us
+from plumbline.reconcile.inputs.observed import of_seen_epochs
 from plumbline.reconcile.inputs.open_inputs import pinned
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.judge import three_way
@@ -83,6 +84,7 @@ def reconcile(
         refuse_uncovered(pins)
         pins = pins if against is None else three_way.with_third(pins, against)
         progress = lay_out(pins)
+        pins = replace(pins, seen=of_seen_epochs(pins, progress))
         question = run_id(pins, progress, require_settled, edges)
         theirs = contract.job is not None  # nothing of such a range is taken over: what it rests on is not all pinned
         whole, keep = full or edges or theirs or against is not None, record and against is None and not theirs

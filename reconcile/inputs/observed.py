@@ -11,14 +11,16 @@ from plumbline.connect.sql_quoting import text
 from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.errors import ContractError
 from plumbline.contract.identity import rows_condition
+from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
-from plumbline.reconcile.relations.inputs import LEDGER
+from plumbline.reconcile.relations.inputs import LEDGER, READ
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from plumbline.connect.lake import Lake
     from plumbline.contract.model import Contract
+    from plumbline.reconcile.inputs.epoch_spans import Progress
     from plumbline.reconcile.inputs.pinned_views import Pins
 
 
@@ -37,7 +39,8 @@ def seen_until(stream: Table, stream_id: int | None, known: Mapping[str, int]) -
 
 def ledger_is_its(pins: Pins, known: Mapping[str, int]) -> str:
     """SQL over the pinned ledger: whether a row is of a source as the contract has it, and the ledger that of the
-    pinned stream table, as far as the table's commits name their epochs.
+    pinned stream table, as far as the table's commits name their epochs. Where none does, as of `foreachBatch`, it is
+    that of the checkpoint which the contract names, if each row tells what it was made from (see `of_seen_epochs`).
 
     `known`: as `newest_epochs` gives it. A job of ours keeps its ledger itself. Raises ContractError for a ledger that
     has no epoch of one of the sources: what it read would look unread for ever.
@@ -47,7 +50,47 @@ def ledger_is_its(pins: Pins, known: Mapping[str, int]) -> str:
         return of_sources
     table = pins.contract.output.stream_table
     newest = next(_epochs(pins.lake.load(table), pins.snapshots[table]), None)
-    return of_sources if newest is not None and newest[2] <= known.get(newest[1], -1) else "false"
+    if newest is None:
+        return of_sources if _told_by_rows(pins.contract) else "false"
+    return of_sources if newest[2] <= known.get(newest[1], -1) else "false"
+
+
+def pinned_first(contract: Contract) -> bool:
+    """Whether the ledger is pinned before the stream table: all that it knows was written then, whoever commits."""
+    return contract.job is not None and contract.job.checkpoint is not None
+
+
+def of_seen_epochs(pins: Pins, progress: Progress) -> str:
+    """SQL over rows of the stream table whose commits name no epoch: the row was written by an epoch of the ledger.
+
+    A match is written with the later of its two records, an unmatched row when its window is closed: so each row tells
+    it. Empty where commits do, or no ledger is used. READ must be filled.
+    """
+    table = pins.contract.output.stream_table
+    if progress.last_epoch is None or not _told_by_rows(pins.contract):
+        return ""
+    if next(_epochs(pins.lake.load(table), pins.snapshots[table]), None) is not None:
+        return ""
+    closed = {"left": progress.closed_until_us, "right": progress.right_closed_until_us}
+    other = dict(zip(SIDES, reversed(SIDES), strict=True))
+    unread = [
+        f"""_{side}_offset IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM {READ} n WHERE n.side = '{side}' AND n.partition = _{side}_partition
+                AND n.end_offset > _{side}_offset)"""
+        for side in SIDES
+    ]
+    still_open = [
+        f"_{side}_offset IS NOT NULL AND _{other[side]}_offset IS NULL AND epoch_us({EVENT_TIME}) > {us}"
+        for side, us in closed.items()
+        if us is not None
+    ]
+    later = " OR ".join(f"({each})" for each in (*unread, *still_open))
+    return f"{REPLAY_ID} IS NOT NULL OR NOT coalesce({later}, false)"
+
+
+def _told_by_rows(contract: Contract) -> bool:
+    job = contract.job
+    return job is not None and job.checkpoint is not None and job.lineage is not None and job.event_time is not None
 
 
 def _of_sources(pins: Pins) -> str:

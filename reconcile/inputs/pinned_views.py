@@ -25,7 +25,7 @@ from plumbline.reconcile.inputs.claimed_times import refuse_other_times
 from plumbline.reconcile.inputs.day_ranges import Elsewhere, Untimed, Windows
 from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.lineage_types import LINEAGE_TYPES, column_types, refuse_other_lineage
-from plumbline.reconcile.inputs.observed import ledger_is_its, newest_epochs, seen_until
+from plumbline.reconcile.inputs.observed import ledger_is_its, newest_epochs, pinned_first, seen_until
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.reports import ledger_of_progress, read_reports, written_until
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch
@@ -51,7 +51,8 @@ class Pins:
     `snapshots` maps each table to its pinned snapshot id (None: the table is empty or missing). `batch` and `stream`
     are the views of both outputs: the rows with `_event_time` in `read`, all of `time_range` or some days of it. The
     views of the archives hold the records that such rows can be made from. `contradicted`: the stream table holds rows
-    of records that its ledger calls late.
+    of records that its ledger calls late. `seen`: SQL of the stream's rows that are compared, see
+    `observed.of_seen_epochs`; empty for all.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -66,6 +67,7 @@ class Pins:
     batch: Relation = BATCH
     stream: Relation = STREAM
     contradicted: bool = False
+    seen: str = ""
 
     @property
     def within_ms(self) -> tuple[int, int]:
@@ -171,7 +173,8 @@ def pin(
 ) -> Pins:
     """Pin all tables, the stream first: what it holds, the archives and the ledger read later have at least begun.
 
-    But for what a team's own job says of itself: it may write that after its rows, so that what it tells is there.
+    But for what a team's own job says of itself, and what was observed of it: that is written after the rows, so that
+    what it tells is there.
 
     None as the range stands for what the batch runs cover. The views of rows are made by `show`. Raises SetupError
     when an output table is missing.
@@ -179,13 +182,15 @@ def pin(
     output = contract.output
     job = contract.job
     said = () if job is None else tuple(table for table in (job.progress, job.dropped) if table is not None)
+    said += (EPOCHS,) if pinned_first(contract) else ()
     reports = {table: current(lake, table) if lake.exists(table) else None for table in said}
     stream_id, batch_id = (current(lake, table) for table in (output.stream_table, output.batch_table))
     snapshots = {**reports, output.stream_table: stream_id, output.batch_table: batch_id}
     runs = batch_runs(lake.load(output.batch_table), contract, batch_id)
     wanted = time_range or hull(runs)
     for table in (EPOCHS, QUARANTINE, contract.left.archive, contract.right.archive):
-        snapshots[table] = current(lake, table) if lake.exists(table) else None
+        if table not in reports:
+            snapshots[table] = current(lake, table) if lake.exists(table) else None
     known = {} if job is None else newest_epochs(lake, contract, snapshots[EPOCHS])
     if job is not None and job.progress is not None:
         snapshots[output.stream_table] = written_until(lake, contract, stream_id, reports[job.progress])
@@ -287,6 +292,8 @@ def output_view(pins: Pins, view: Relation, table: str, times: Times) -> None:
     selected = ", ".join([given, *derived, *filter(None, [absent])])
     rows = f"SELECT * FROM (SELECT {selected} FROM {source}) WHERE {in_range.sql(ident(EVENT_TIME))}"
     rows = with_whole_coordinates(pins.con, contract.join, rows)
+    if pins.seen and table == contract.output.stream_table:
+        rows = f"SELECT * FROM ({rows}) WHERE {pins.seen}"
     view.fill(pins.con, by_first_delivery(pins, delivered(view).fill(pins.con, rows)))
 
 

@@ -134,7 +134,9 @@ class Observer:
                     next_step="begin with new archives and another contract name",
                 )
         runs, versions = by_runs(self.checkpoint.runs(), committed)
+        versions = dict.fromkeys(committed, self._only_version()) | versions
         runs, versions = self._said(query_id, APP) | runs, versions | self._said(query_id, VERSION)
+        versions = {number: version for number, version in versions.items() if version}
         return Query(query_id, self.checkpoint.begins(), (ids[0], ids[1]), runs, versions)
 
     def _said(self, query_id: str, what: str) -> dict[int, str]:
@@ -147,6 +149,19 @@ class Observer:
             for each in said
             if each.get(QUERY_ID) == query_id and EPOCH_ID in each and what in each
         }
+
+    def _only_version(self) -> str:
+        """The version of Spark that wrote the whole table, where its commits name no epoch, as those of `foreachBatch`.
+
+        Empty where they do, where another tool wrote too, or where the first commits have expired.
+        """
+        table = self.contract.output.stream_table
+        metadata = self.lake.load(table).metadata if self.lake.exists(table) else None
+        snapshots = [] if metadata is None else list(metadata.snapshots)
+        said = [s.summary.additional_properties if s.summary else {} for s in snapshots]
+        found = {str(each.get(VERSION, "")) for each in said if EPOCH_ID not in each}
+        begun = any(snapshot.sequence_number == 1 for snapshot in snapshots)
+        return found.pop() if begun and len(found) == 1 and not any(EPOCH_ID in each for each in said) else ""
 
     def _refuse_other_query(self, query_id: str) -> None:
         """Raise UsageError where the newest epoch of the stream table was committed by another query."""

@@ -148,8 +148,8 @@ class _Stands:
         job, source = scenario.job, scenario.contract.left
         self.state, self.records = job.join / "state", job.root / "ledger" / "epochs"
         catalog = scenario.home.lake / "catalog.db"
-        self.join = _Sink(job.join, catalog, scenario.contract.output.stream_table)
-        self.archiver = _Sink(job.archive(scenario.contract.join.left), catalog, source.archive)
+        self.join = Sink(job.join, catalog, scenario.contract.output.stream_table)
+        self.archiver = Sink(job.archive(scenario.contract.join.left), catalog, source.archive)
         self.begun, self.left_behind = self.join.committed(), set(_names(self.records))
 
     def at(self, point: str) -> bool:
@@ -182,7 +182,7 @@ class _Stands:
         return any(path.name.startswith(begins) for path in self.state.glob("0/*/**/*") if path.is_file())
 
 
-class _Sink:
+class Sink:
     """One query's checkpoint and the table that it appends to."""
 
     def __init__(self, checkpoint: Path, catalog: Path, table: str) -> None:
