@@ -83,8 +83,7 @@ def reconcile(
     with pinned(contract, home, None if time_range == TimeRange() else time_range, memory, threads) as pins:
         refuse_uncovered(pins)
         pins = pins if against is None else three_way.with_third(pins, against)
-        progress = lay_out(pins)
-        pins = replace(pins, seen=of_seen_epochs(pins, progress))
+        pins, progress = _laid_out(pins)
         question = run_id(pins, progress, require_settled, edges)
         theirs = contract.job is not None  # nothing of such a range is taken over: what it rests on is not all pinned
         whole, keep = full or edges or theirs or against is not None, record and against is None and not theirs
@@ -104,6 +103,11 @@ def reconcile(
         if record:
             keep_record(pins, document, findings)
     return Run(document, judged.books, examples)
+
+
+def _laid_out(pins: Pins) -> tuple[Pins, Progress]:
+    progress = lay_out(pins)
+    return replace(pins, seen=of_seen_epochs(pins, progress)), progress
 
 
 def refuse_uncovered(pins: Pins) -> None:

@@ -114,3 +114,15 @@ def _sample(pins: Pins, side: str, partition: int, low: int) -> None:
             AND "offset" BETWEEN {low} AND {high} AND event_time IS NOT NULL
         """,
     )
+
+
+def refuse_unknown_moment(pins: Pins) -> None:
+    """Raise ContractError where neither output table has the column that output.event_time names."""
+    output, column = pins.contract.output, pins.contract.output.event_time
+    tables = (output.stream_table, output.batch_table)
+    if column is not None and not any(column in pins.lake.load(table).schema().column_names for table in tables):
+        raise ContractError(
+            f"output.event_time names column {column!r}, which neither {tables[0]} nor {tables[1]} has",
+            where=pins.contract.place(("output", "event_time")),
+            next_step="name the column of your table that has the rows' event time",
+        )

@@ -21,7 +21,7 @@ from plumbline.contract.lineage import COORDINATES, EVENT_TIME, SIDES
 from plumbline.contract.ranges import TimeRange
 from plumbline.contract.reach import input_range
 from plumbline.reconcile.inputs.batch_runs import BatchRun, batch_runs, covered, holds, hull
-from plumbline.reconcile.inputs.claimed_times import refuse_other_times
+from plumbline.reconcile.inputs.claimed_times import refuse_other_times, refuse_unknown_moment
 from plumbline.reconcile.inputs.day_ranges import Elsewhere, Untimed, Windows
 from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.lineage_types import LINEAGE_TYPES, column_types, refuse_other_lineage
@@ -197,22 +197,9 @@ def pin(
     elif job is not None:
         snapshots[output.stream_table] = seen_until(lake.load(output.stream_table), stream_id, known)
     pins = Pins(con, lake, contract, wanted, snapshots, runs, memory, scratch, Windows((wanted,)))
-    _refuse_unknown_moment(pins)
+    refuse_unknown_moment(pins)
     _ledger_view(pins, known)
     return pins
-
-
-def _refuse_unknown_moment(pins: Pins) -> None:
-    from plumbline.contract.errors import ContractError
-
-    output, column = pins.contract.output, pins.contract.output.event_time
-    tables = (output.stream_table, output.batch_table)
-    if column is not None and not any(column in pins.lake.load(table).schema().column_names for table in tables):
-        raise ContractError(
-            f"output.event_time names column {column!r}, which neither {tables[0]} nor {tables[1]} has",
-            where=pins.contract.place(("output", "event_time")),
-            next_step="name the column of your table that has the rows' event time",
-        )
 
 
 def show(pins: Pins, read: Windows | None = None) -> Pins:
