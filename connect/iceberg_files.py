@@ -113,13 +113,16 @@ class IcebergFiles:
         """Whether every file has the columns of the one schema that there ever was, under the names of today.
 
         Old schemas may have been removed: ids that are in none tell of them. A schema with a default is one that grew.
+        A name that Avro does not allow is another one in the files: writers spell `x-y` as `x_x2Dy` in Parquet too.
         """
         metadata = self.table.metadata
         schema = self.table.schema()
         first = len(metadata.schemas) == 1 and schema.schema_id == 0
         defaults = any(field.initial_default is not None for field in schema.fields)
         unknown = any(is_unknown(field.field_type) for field in schema.fields)
-        return first and not defaults and not unknown and metadata.last_column_id == max(schema.field_ids)
+        renamed = not all(_keeps_its_name(schema.find_field(one).name) for one in schema.field_ids)
+        grown = metadata.last_column_id != max(schema.field_ids)
+        return first and not (defaults or unknown or renamed or grown)
 
     def _flat(self) -> bool:
         return all(field.field_type.is_primitive for field in self.schema.fields)
@@ -144,6 +147,11 @@ class IcebergFiles:
             f"default_value: {_default(field)}}}"
             for field in fields
         )
+
+
+def _keeps_its_name(name: str) -> bool:
+    """Whether writers put a field into a file as it is called."""
+    return not name[:1].isdecimal() and all(c == "_" or c.isalpha() or c.isdecimal() for c in name)
 
 
 def _selected(field: NestedField, of: str = "") -> str:

@@ -182,3 +182,20 @@ def test_a_retyped_column_of_a_table_of_the_jobs_is_refused_by_name(
     assert pinned.scan(con, lake, "raw.other", view="v", columns=columns, schema=None).files == 0
     with pytest.raises(SetupError, match=f"column {name} of raw.other is long, where the jobs keep string"):
         pinned.scan(con, lake, "raw.other", view="v", columns=columns, schema=own)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_names_that_writers_spell_otherwise_in_their_files(
+    con: duckdb.DuckDBPyConnection, lake: Lake, nested: bool
+) -> None:
+    """PyIceberg and Iceberg's own library write a column `x-y` to Parquet as `x_x2Dy`: Avro allows no other name."""
+    names = ["x-y", "a$b", "1st", "a.b", "two words", "_plain", "\u00fc"]
+    table = pa.table({name: [number] for number, name in enumerate(names)})
+    if nested:
+        table = table.append_column("s", pa.array([[{"k-1": 7}]], pa.list_(pa.struct([("k-1", pa.int64())]))))
+    lake.ensure_table("joined.odd", table.schema)
+    lake.append("joined.odd", table)
+    pinned.scan(con, lake, "joined.odd", view="v", schema=None)
+    assert con.sql("FROM v").to_arrow_table().to_pylist() == table.to_pylist()
+    pinned.scan(con, lake, "joined.odd", view="v", schema=None, columns=["a$b"])
+    assert rows(con, "FROM v") == [(1,)]
