@@ -67,9 +67,8 @@ def probe(place: Place) -> list[str]:
     if refused:
         left = f"; {file} is left" if "delete" in refused else ""
         if "read" in refused:
-            refused.pop(
-                "delete", None
-            )  # Arrow looks at an object before it deletes it: this tells nothing of the right
+            # Arrow looks at an object before it deletes it: this tells nothing of the right.
+            refused.pop("delete", None)
         raise _refusal(refused, place.location + left)
     return given
 

@@ -12,6 +12,8 @@ from plumbline.contract.durations import spell_duration
 from plumbline.contract.safe_text import shown
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from plumbline.contract.document_types import Range
     from plumbline.contract.model import Contract
     from plumbline.contract.ranges import TimeRange
@@ -198,3 +200,15 @@ def cause_title(name: str, contract: Contract | None = None) -> str:
         source = getattr(contract.join, side) if contract else side
         title = title.replace(f"{side} record", f"{source} record")
     return title
+
+
+def figures_table(first: str, *others: str) -> Table:
+    """An empty table for the terminal: a column of names, then columns of numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 from plumbline.connect.home import Home
 from plumbline.connect.locks import locked
+from plumbline.connect.whole_file import write_whole
 from plumbline.contract.errors import UsageError
 
 LATEST = "latest"
@@ -113,7 +113,7 @@ class ReplayFolder:
 
     def note_planned(self) -> None:
         """Note that this plan is the one made last, also where it was made before."""
-        write_text(self.root.parent / PLANNED / self.id, str(next_number(self.root.parent)))
+        write_whole(self.root.parent / PLANNED / self.id, str(next_number(self.root.parent)))
 
     @property
     def tape(self) -> Path:
@@ -163,7 +163,7 @@ class ReplayFolder:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON file so that a reader sees the old one or the new one, never a part."""
-    write_text(path, json.dumps(document, indent=1))
+    write_whole(path, json.dumps(document, indent=1))
 
 
 def next_number(replays: Path) -> int:
@@ -174,14 +174,3 @@ def next_number(replays: Path) -> int:
             text = path.read_text()
             found.append(int(json.loads(text)["number"] if path.suffix == ".json" else text))
     return max(found) + 1
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)

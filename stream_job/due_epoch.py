@@ -11,11 +11,11 @@ Where there is new data no plan is needed: the watermark is applied by the epoch
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from plumbline.connect.whole_file import write_whole
 from plumbline.stream_job.checkpoint_health import numbers
 from plumbline.stream_job.ledger import Offsets, read_offsets
 
@@ -49,20 +49,12 @@ def plan(checkpoint: Path, topic_ends: Sequence[Offsets]) -> bool:
         return False
     version, metadata, *sources = last.read_text().splitlines()
     body = json.loads(metadata) | {"batchWatermarkMs": watermark_ms, "batchTimestampMs": time.time_ns() // 1_000_000}
-    _write(last.with_name(str(number)), "\n".join([version, json.dumps(body), *sources]))
+    planned = last.with_name(str(number))
+    # Hadoop's checksum of a plan that a kill left half done is not of this one.
+    planned.with_name(f".{planned.name}.crc").unlink(missing_ok=True)
+    write_whole(planned, "\n".join([version, json.dumps(body), *sources]))
     return True
 
 
 def _news(read: Offsets, ends: Offsets) -> bool:
     return any(end > read.get(partition, 0) for partition, end in ends.items())
-
-
-def _write(path: Path, text: str) -> None:
-    """Put a file in place, whole or not at all. Hadoop's checksum of a plan that a kill left half done is not of it."""
-    path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with draft.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)

@@ -7,13 +7,13 @@ and the job goes on with state that means something else.
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from plumbline.connect.whole_file import write_whole
 from plumbline.contract.errors import UsageError
 from plumbline.contract.evolution import Change, Evolution, compare
 from plumbline.contract.model import Contract
@@ -110,13 +110,7 @@ def note(file: Path, contract: Contract) -> None:
     body = record(contract, found.retired if found else {})
     if file.exists() and json.loads(file.read_text()) == body:
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with draft.open("w") as opened:
-        opened.write(json.dumps(body, indent=1))
-        opened.flush()
-        os.fsync(opened.fileno())
-    draft.rename(file)
+    write_whole(file, json.dumps(body, indent=1))
 
 
 def _way_on(refused: tuple[Change, ...]) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from plumbline.connect.whole_file import write_whole
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.generations import Ids, ends_in
 from plumbline.contract.lineage import SIDES
@@ -249,10 +250,4 @@ def _write_once(path: Path, body: object, *, replace: bool = False) -> None:
     """Write `body` so that a reader sees all of it or nothing, also after a crash; keep what is there already."""
     if path.exists() and not replace:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w") as file:
-        json.dump(body, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    write_whole(path, json.dumps(body))

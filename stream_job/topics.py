@@ -8,13 +8,13 @@ for how partition numbers tell their records apart.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline.connect.kafka_config import ISOLATION, READ_UNCOMMITTED
+from plumbline.connect.whole_file import write_whole
 from plumbline.contract.errors import SetupError
 from plumbline.contract.generations import Generation, Ids, of_topic, placed
 from plumbline.contract.model import Contract, Source
@@ -62,13 +62,8 @@ def read_by(checkpoint: Path, part: str) -> tuple[Generation, ...]:
 
 def write(checkpoint: Path, read: Mapping[str, Iterable[Generation]]) -> None:
     """Note in a checkpoint which topics it reads; whole or not at all."""
-    checkpoint.mkdir(parents=True, exist_ok=True)
-    draft = checkpoint / f".{FILE}.{os.getpid()}.tmp"
-    with draft.open("w") as file:
-        json.dump({part: [asdict(each) for each in generations] for part, generations in read.items()}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(checkpoint / FILE)
+    body = {part: [asdict(each) for each in generations] for part, generations in read.items()}
+    write_whole(checkpoint / FILE, json.dumps(body))
 
 
 def note_read(checkpoint: Path, ids: Mapping[str, Ids]) -> None:

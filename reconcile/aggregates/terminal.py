@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.reconcile import format
 from plumbline.reconcile.causes import named
+from plumbline.reconcile.format import figures_table
 from plumbline.reconcile.judge.books import CLASSES, PENDING
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _scope(document: AggregateDocument) -> str:
 
 
 def _books(document: AggregateDocument) -> Table:
-    table = _table("day", *COLUMNS)
+    table = figures_table("day", *COLUMNS)
     for page in document["ledger"]:
         table.add_row((page["window"] or "")[:10], *_figures(page))
     table.add_section()
@@ -156,22 +157,11 @@ def _figures(page: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _causes(document: AggregateDocument) -> Table:
-    table = _table("cause", "lines", "rows gone", "came alone")
+    table = figures_table("cause", "lines", "rows gone", "came alone")
     table.add_column("what it means", justify="left")
     lost = document["rows"]["lost"] if document["rows"] is not None else {}
     for cause, lines in document["causes"].items():
         rows = lost.get(cause)
         figures = (f"{rows['gone']:,}", f"{rows['alone']:,}") if rows is not None else ("", "")
         table.add_row(cause, f"{lines:,}", *figures, named(cause).title)
-    return table
-
-
-def _table(first: str, *others: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
     return table

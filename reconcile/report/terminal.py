@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.reconcile import format
 from plumbline.reconcile.causes import named
 from plumbline.reconcile.document import archive_lacks, not_compared, record_lines, report_lines, why_not_closed
+from plumbline.reconcile.format import figures_table
 from plumbline.reconcile.judge.books import CLASSES, PENDING, Page, by_month
 from plumbline.reconcile.report.answers import answers
 from plumbline.reconcile.report.context import Facts
@@ -89,7 +90,7 @@ def _scope(run: Run) -> str:
 
 
 def _books(run: Run) -> Table:
-    table = _table("window", *COLUMNS)
+    table = figures_table("window", *COLUMNS)
     pages = run.books.pages
     monthly = len(pages) > MOST_DAYS
     for page in by_month(pages) if monthly else pages:
@@ -109,21 +110,10 @@ def _window(window: datetime | None, monthly: bool) -> str:
 
 
 def _causes(total: Page) -> Table:
-    table = _table("cause", *CLASSES)
+    table = figures_table("cause", *CLASSES)
     table.add_column("what it means", justify="left")
     for name, kinds in total.causes().items():
         table.add_row(name, *(f"{kinds.get(kind, 0):,}" for kind in CLASSES), named(name).title)
-    return table
-
-
-def _table(first: str, *others: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
