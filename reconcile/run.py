@@ -77,7 +77,7 @@ def reconcile(
     out by a hair. `threads`: None for the machine's. Raises SetupError for a missing table, IncompleteError when no
     batch run covers the range.
     """
-    from plumbline.reconcile.judge.store import export, keep_record
+    from plumbline.reconcile.judge.store import export, findings_sql, keep_record
     from plumbline.reconcile.report.stored_runs import example
 
     with pinned(contract, home, None if time_range == TimeRange() else time_range, memory, threads) as pins:
@@ -98,10 +98,10 @@ def reconcile(
         document["against"] = None if third is None else third.as_json()
         document["edges"] = count_edges(judged.pins, findings) if edges else None
         if out is not None:
-            export(pins, findings, document["run_id"], out)
+            export(pins, findings_sql(document["run_id"], findings), out)
         examples = example(pins, document, findings)
         if record:
-            keep_record(pins, document, findings)
+            keep_record(pins, document, findings_sql(document["run_id"], findings))
     return Run(document, judged.books, examples)
 
 

@@ -28,7 +28,8 @@ BARS = "▁▂▃▄▅▆▇█"
 @json_option
 def history(contract_path: Path, last: int | None, home: Home, as_json: bool) -> None:
     """Show the drift ledger over time: each recorded reconcile with its verdict, its findings per cause and the limits
-    of reconcile.fail_when that it crossed; then the trend of each cause, per 100 batch rows.
+    of reconcile.fail_when that it crossed; then the trend of each cause, per 100 batch rows. Of a contract
+    with output.aggregate the lines of both tables are counted.
 
     A cause has risen when the newest run has more than 1.5 times the usual number: the median of the earlier runs over
     ranges of the same length. With --json each run also names the snapshots that it read.
@@ -43,7 +44,7 @@ def history(contract_path: Path, last: int | None, home: Home, as_json: bool) ->
     from plumbline.reconcile.report.history import history as told
     from plumbline.reconcile.report.stored_runs import runs
 
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
     document = told(contract.contract, runs(contract, Lake.open(home, contract.catalog)), last)
     emit(document, as_json, lambda console: show(document, console))
 

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from plumbline.contract.model import Contract
     from plumbline.reconcile.run import Run
 
+OF_ROWS = {
+    "against": "a line of an aggregate is proven by making it again from its rows, which needs no third table",
+    "edges": "it counts rows that came out by a hair, and a line of an aggregate has no watermark of its own",
+}
+"""The options that a contract with output.aggregate refuses, and why."""
+
 
 @click.command(short_help="Compare the stream table with the batch table and name each difference's cause.")
 @contract_argument
@@ -54,7 +60,7 @@ def reconcile(
     live table, engine where it agrees with the batch table. Without a range: what was replayed.
 
     Of a contract with output.aggregate the lines of closed windows are compared, and each difference is proven by
-    making the batch's line again without the rows that the stream did not make. Nothing is stored of such a run.
+    making the batch's line again without the rows that the stream did not make; --against and --edges are for rows.
 
     \b
     Exit codes: 0 clean, 1 drift, 3 incomplete: the books do not balance, the batch reference does not cover the
@@ -98,9 +104,9 @@ def _of_aggregate(
     from plumbline.reconcile.aggregates.run import reconcile_aggregate
     from plumbline.reconcile.aggregates.terminal import show
 
-    for name in ("against", "edges", "out"):
+    for name, why in OF_ROWS.items():
         if options.pop(name):
-            raise UsageError(f"--{name} is not built for output.aggregate yet", next_step="leave it out")
+            raise UsageError(f"--{name} is for rows: {why}", where=str(contract_path), next_step="leave it out")
     del options["full"]  # all is read anyway
     run = reconcile_aggregate(contract, home, time_range, **options)
     told = _recreated_topics(contract, home)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.contract.aggregate import WINDOW_END, WINDOW_START
 from plumbline.contract.ranges import micros
 from plumbline.reconcile.aggregates.gathering import read
-from plumbline.reconcile.aggregates.numbers import of_value
+from plumbline.reconcile.aggregates.numbers import of_value, same
 from plumbline.reconcile.aggregates.verdicts import Made, Said, Suspect, judge
 from plumbline.reconcile.relations.aggregates import LINES, MADE, PARTS, SUSPECTS
 
@@ -145,3 +145,11 @@ def sums(finding: Finding) -> dict[str, dict[str, Any]]:
         if taken and numbers and (batch or 0) - (stream or 0) == sum(taken.values()):
             found[value]["causes"] = taken
     return found
+
+
+def differing(finding: Finding) -> list[str]:
+    """The columns in which two lines differ; none where a table has no line, or several."""
+    if finding.kind != "mismatch":
+        return []
+    batch, stream = finding.batch[0], finding.stream[0]
+    return [name for name in batch if not same(batch[name], stream[name])]

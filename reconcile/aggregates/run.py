@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from plumbline.contract.aggregate import WINDOW_END, whole_windows
 from plumbline.contract.lateness import not_proven
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 from plumbline.reconcile.aggregates.books import OpenLines, keep, of_rows
 from plumbline.reconcile.aggregates.changed_rows import find_changed
-from plumbline.reconcile.aggregates.findings import Finding, judged, sums
+from plumbline.reconcile.aggregates.findings import Finding, differing, judged
+from plumbline.reconcile.aggregates.in_json import as_json
+from plumbline.reconcile.aggregates.kept import lay_down
 from plumbline.reconcile.aggregates.made_again import make_again
 from plumbline.reconcile.aggregates.unread_by_batch import stale_windows
 from plumbline.reconcile.aggregates.views import Opened, opened
@@ -20,16 +22,16 @@ from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.compare import compare
 from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
-from plumbline.reconcile.diff.samples import plain_json
 from plumbline.reconcile.inputs.open_inputs import pinned
 from plumbline.reconcile.judge import verdict as judge
 from plumbline.reconcile.judge.books import Books
+from plumbline.reconcile.judge.store import export, keep_record
 from plumbline.reconcile.relations.aggregates import BATCH_CLOSED, STREAM_CLOSED
 from plumbline.reconcile.run import refuse_uncovered, run_id, stream_of
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
-    from plumbline.contract.findings import Cause, Class
+    from plumbline.contract.findings import Cause
     from plumbline.contract.model import Contract
     from plumbline.reconcile.aggregates.document_types import AggregateDocument, LineFinding
     from plumbline.reconcile.diff.document_types import SchemaFinding
@@ -72,13 +74,16 @@ def reconcile_aggregate(
     *,
     memory: str = "512MB",
     threads: int | None = None,
+    record: bool = True,
     require_settled: bool = False,
+    out: str | None = None,
 ) -> AggregateRun:
     """Compare the stream's lines with the batch's, of the windows that the stream has closed, and name each cause.
 
-    A range is widened to whole windows; None or a fully open one stands for what the batch runs cover. Raises
-    SetupError for a missing table, IncompleteError when no batch run covers the range, or the joined rows below the
-    batch table are not there.
+    A range is widened to whole windows; None or a fully open one stands for what the batch runs cover. With `record`
+    the run and its findings go to `plumbline.runs` and `plumbline.findings`, once per run id; `out` is a Parquet file
+    for the findings. Raises SetupError for a missing table, IncompleteError when no batch run covers the range, or the
+    joined rows below the batch table are not there.
     """
     wanted = None if time_range in (None, TimeRange()) else whole_windows(contract, time_range or TimeRange())
     with pinned(contract, home, wanted, memory, threads) as pins:
@@ -88,7 +93,19 @@ def reconcile_aggregate(
         told = _judge(inputs)
         books, still_open = keep(inputs, told.findings)
         document = _document(inputs, comparison, told, books, still_open, require_settled)
+        if record or out is not None:
+            _keep(inputs, document, told.findings, record, out)
     return AggregateRun(document, books, tuple(one for one in told.findings if one.said.cause != "pending"))
+
+
+def _keep(
+    inputs: Opened, document: AggregateDocument, findings: Sequence[Finding], record: bool, out: str | None
+) -> None:
+    rows = lay_down(inputs, findings, document["run_id"])
+    if out is not None:
+        export(inputs.pins, rows, out)
+    if record:
+        keep_record(inputs.pins, document, rows)
 
 
 def _compare(inputs: Opened) -> Comparison:
@@ -178,9 +195,8 @@ def _columns(inputs: Opened, findings: Iterable[Finding]) -> dict[str, int]:
     """Value to the number of mismatches that it differs in."""
     counted: Counter[str] = Counter()
     for finding in findings:
-        if finding.kind == "mismatch" and finding.said.cause != "pending":
-            batch, stream = finding.batch[0], finding.stream[0]
-            counted.update(name for name in batch if batch[name] != stream[name])
+        if finding.said.cause != "pending":
+            counted.update(differing(finding))
     return {name: counted[name] for name in (WINDOW_END, *inputs.values) if counted[name]}
 
 
@@ -194,30 +210,3 @@ def _shown(findings: Iterable[Finding]) -> list[LineFinding]:
         if cause != "pending" and shown[cause] <= SHOWN:
             listed.append(as_json(finding))
     return listed
-
-
-def as_json(finding: Finding) -> LineFinding:
-    """One of the document's `findings`."""
-    lost = finding.lost.items()
-    return {
-        "key": {name: _plain(value) for name, value in finding.key.items()},
-        "kind": cast("Class", finding.kind),
-        "cause": cast("Cause", finding.said.cause),
-        "rows": {
-            "batch": finding.rows,
-            "stream": finding.stream_rows,
-            "lost": {cause: {"gone": one.gone, "alone": one.alone} for cause, one in lost},
-        },
-        "values": {name: _plain(found) for name, found in sums(finding).items()},
-    }
-
-
-def _plain(value: Any) -> Any:
-    from datetime import date, datetime
-    from decimal import Decimal
-
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, datetime):
-        return spell_time(value)
-    return str(value) if isinstance(value, date | Decimal) else plain_json(value)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
     from plumbline.contract.model import Contract
     from plumbline.reconcile.inputs.pinned_views import Pins
-    from plumbline.reconcile.judge.document_types import ReconcileDocument
     from plumbline.reconcile.relations.relation import Relation
 
 RUNS, FINDINGS = "plumbline.runs", "plumbline.findings"
@@ -57,18 +56,18 @@ def findings_schema() -> pa.Schema:
             field("class", pa.string(), "mismatch, missing, extra or duplicate"),
             field("cause", pa.string(), "why, see reconcile/causes"),
             field("window", moment(), "UTC day of the left event time"),
-            field("event_time", moment(), "left event time"),
+            field("event_time", moment(), "left event time; of an aggregate the start of the window"),
             field("columns", pa.list_(pa.string()), "columns that differ"),
-            field("evidence", pa.string(), "JSON: coordinates, epochs, watermarks, how late"),
+            field("evidence", pa.string(), "JSON: coordinates, epochs, watermarks, how late; of a line its sums"),
             field("left_row", pa.string(), "JSON: the compared columns in the batch table, the reference"),
             field("right_row", pa.string(), "JSON: the compared columns in the stream table"),
         ]
     )
 
 
-def keep_record(pins: Pins, document: ReconcileDocument, findings: Relation) -> bool:
+def keep_record(pins: Pins, document: Mapping[str, Any], findings: str) -> bool:
     """Append the findings, then the run; each once per run id, however many reconciles do it at once. Returns whether
-    the run was new.
+    the run was new. `findings` is SQL of their rows, as `findings_sql` gives it.
 
     Findings go in with one commit: after a crash between the two, the next reconcile adds only the run.
     """
@@ -114,12 +113,13 @@ def whose(lake: Lake, name: str) -> dict[str, str | None]:
     return {row["run_id"]: identity_of(json.loads(row["definition"] or "{}")) for row in rows.to_pylist()}
 
 
-def export(pins: Pins, findings: Relation, run_id: str, out: str) -> None:
-    """Write the findings to a Parquet file, replaced as a whole. Raises SetupError when it cannot be written."""
+def export(pins: Pins, findings: str, out: str) -> None:
+    """Write the findings (SQL of their rows) to a Parquet file, replaced as a whole. Raises SetupError when it cannot
+    be written."""
     from plumbline.reconcile.diff.atomic_file import written_whole
 
     with written_whole(Path(out), "findings") as waiting:
-        pins.con.execute(f"COPY ({findings_sql(run_id, findings)}) TO {text(str(waiting))} (FORMAT parquet)")
+        pins.con.execute(f"COPY ({findings}) TO {text(str(waiting))} (FORMAT parquet)")
 
 
 def findings_sql(run_id: str, findings: Relation) -> str:
@@ -173,7 +173,7 @@ def _iso(moment: str) -> str:
     return f"strftime({moment}, '%Y-%m-%dT%H:%M:%S.%fZ')"
 
 
-def _append_findings(pins: Pins, table: Table, findings: Relation, run_id: str) -> bool:
+def _append_findings(pins: Pins, table: Table, findings: str, run_id: str) -> bool:
     import pyarrow as pa
 
     from plumbline.reconcile.diff.engine.budget import Budget
@@ -182,7 +182,7 @@ def _append_findings(pins: Pins, table: Table, findings: Relation, run_id: str) 
     schema = findings_schema()
     # PyIceberg needs the memory for what it writes, and DuckDB would fill it with blocks that it has read once.
     pins.con.execute(f"SET memory_limit = '{Budget.of(pins.memory).duckdb_bytes // 2}B'")
-    reader = pins.con.sql(findings_sql(run_id, findings)).to_arrow_reader(AT_ONCE)
+    reader = pins.con.sql(findings).to_arrow_reader(AT_ONCE)
     with table.transaction() as transaction:
         for batch in reader:
             rows = pa.Table.from_batches([batch]).cast(schema)
@@ -190,7 +190,7 @@ def _append_findings(pins: Pins, table: Table, findings: Relation, run_id: str) 
     return True
 
 
-def _run_row(pins: Pins, document: ReconcileDocument, order: int) -> pa.Table:
+def _run_row(pins: Pins, document: Mapping[str, Any], order: int) -> pa.Table:
     import pyarrow as pa
 
     from plumbline.connect.onto import ORDER

@@ -8,7 +8,7 @@ from plumbline.reconcile.relations.inputs import LINEAGE_COLUMNS
 from plumbline.reconcile.relations.relation import PLACE, TIME, Relation, per_side
 
 _VIEWS, _LOST, _MADE = "aggregates/views.py", "aggregates/changed_rows.py", "aggregates/made_again.py"
-_STALE = "aggregates/unread_by_batch.py"
+_STALE, _KEPT = "aggregates/unread_by_batch.py", "aggregates/kept.py"
 WINDOW = f"window_start {TIME}"
 PLACED = "place BIGINT"
 OF_THE_ROWS = "the group columns, and operands and conditions of the values"
@@ -91,4 +91,12 @@ NEWER = per_side(
     _STALE,
     "{side} records that the stream took in and the batch run of their range has not read",
     f"{PLACE}, event_time {TIME}",
+)
+LINE_FINDINGS = Relation(
+    "line_findings",
+    _KEPT,
+    "the lines that differ, as rows of plumbline.findings",
+    f"""run_id VARCHAR, key VARCHAR, class VARCHAR, cause VARCHAR, window {TIME}, event_time {TIME}, columns VARCHAR[],
+    evidence VARCHAR, left_row VARCHAR, right_row VARCHAR""",
+    kind="TABLE",
 )

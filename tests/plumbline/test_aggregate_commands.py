@@ -14,6 +14,7 @@ from tests.support.aggregates import TEXT
 
 KNOWN = {
     "check",
+    "history",
     "lake",
     "batch run",
     "archive run",
