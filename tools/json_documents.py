@@ -18,7 +18,7 @@ DOCUMENTS = {
     "demo": "plumbline.demo.document_types:DemoDocument",
     "diff": "plumbline.reconcile.diff.document_types:DiffDocument",
     "expect": "plumbline.expectations.document_types:ExpectDocument",
-    "explain": "plumbline.reconcile.explain.document_types:ExplainDocument",
+    "explain": "plumbline.reconcile.aggregates.explain.document_types:ExplainDocuments",
     "history": "plumbline.reconcile.report.document_types:HistoryDocument",
     "home adopt": "plumbline.document_types:HomeDocument",
     "init": "plumbline.document_types:InitDocument",

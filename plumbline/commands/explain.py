@@ -54,22 +54,38 @@ def explain(
     several key columns, give the values with commas in the key's order, or --key for each. NULL is --null NAME; the
     value NULL means the text NULL.
 
+    Of a contract with output.aggregate the key is the start of a window and the group: the line in both tables, the sum
+    that explains each value, the joined rows that the stream did not make with their records, and what each statement
+    rests on.
+
     \b
     Examples:
       plumbline explain 2013-02-19/DL2319/LGA --contract demo/flights.yaml --home demo
       plumbline explain 2013-02-19/DL2319/LGA --home demo --json
       plumbline explain --key user_id=7 --key event_id=42 --contract clicks.yaml
       plumbline explain --key user_id=7 --null event_id --contract clicks.yaml
+      plumbline explain 2024-03-01T10:00Z,spring,se --contract takes.yaml
     """
     from plumbline.reconcile.explain.keys import read_key
 
     asked, contract = _key(key, parts, nulls), _contract(contract_path, home)
     wanted = read_key(contract, asked)  # a wrong key is refused before anything is opened
 
+    if contract.output.aggregate is not None:
+        _of_line(contract, home, wanted, memory, as_json)
+        return
     from plumbline.reconcile.explain.explain import explain as told
 
     story = told(contract, home, wanted, memory=memory)
     emit(story.document, as_json, lambda console: show(story, console))
+
+
+def _of_line(contract: Contract, home: Home, wanted: dict[str, str | None], memory: str, as_json: bool) -> None:
+    from plumbline.reconcile.aggregates.explain.explain import explain_line
+    from plumbline.reconcile.aggregates.explain.terminal import show as show_line
+
+    line = explain_line(contract, home, wanted, memory=memory)
+    emit(line.document, as_json, lambda console: show_line(line, console))
 
 
 def show(story: Story, console: Console) -> None:
@@ -114,7 +130,7 @@ def _contract(path: Path | None, home: Home) -> Contract:
     from plumbline.contract.loader import load
 
     named = path or os.environ.get(CONTRACT_VARIABLE)
-    return load(named) if named else _recorded(home)
+    return load(named, aggregates=True) if named else _recorded(home)
 
 
 def _recorded(home: Home) -> Contract:

@@ -71,7 +71,7 @@ def of_rows(inputs: Opened) -> RowBooks | None:
     """
     if inputs.closed_us is None:
         return None
-    closed = f"epoch_us({WINDOW_START}) + {inputs.window_us} <= {inputs.closed_us}"
+    closed = inputs.closed
     con = inputs.pins.con
     [(batch,)] = con.execute(f'SELECT count(*) FROM {ROWS_BELOW} WHERE "{JOINED}" AND {closed}').fetchall()
     lost: dict[str, LostRows] = {}

@@ -32,6 +32,12 @@ def find_changed(inputs: Opened) -> Relation | None:
     return CHANGED.fill(inputs.pins.con, _changed())
 
 
+def nothing_changed(inputs: Opened) -> Relation:
+    """CHANGED without rows, for where nobody knows them."""
+    sql = f"SELECT *, NULL::VARCHAR AS cause, NULL::INTEGER AS sign FROM {ROWS_BELOW} WHERE false"
+    return CHANGED.fill(inputs.pins.con, sql)
+
+
 def _holes(side: str) -> str:
     return f"""
         SELECT r.partition, r."offset" FROM {ARCHIVES[side]} r
@@ -50,8 +56,8 @@ def _changed() -> str:
     """
     return f"""
         WITH marked AS (
-            SELECT r.*, {_why("left")} AS left_lost, {_why("right")} AS right_lost
-            FROM {ROWS_BELOW} r {_joins("left")} {_joins("right")}
+            SELECT r.*, {why("left")} AS left_lost, {why("right")} AS right_lost
+            FROM {ROWS_BELOW} r {fates("left")} {fates("right")}
             WHERE r."{JOINED}"
         ),
         lost AS (
@@ -80,14 +86,15 @@ def _changed() -> str:
     """
 
 
-def _why(side: str) -> str:
-    """SQL: why the stream did not take a record in; NULL when it did, and without one."""
+def why(side: str) -> str:
+    """SQL over `fates`: why the stream did not take a record in; NULL when it did, and without one."""
     return f"""CASE WHEN {side}_q.reason IS NOT NULL THEN 'quarantined'
         WHEN {side}_h.partition IS NOT NULL THEN 'unseen'
         WHEN {side}_f.unread THEN 'pending' WHEN {side}_f.late THEN 'late' END"""
 
 
-def _joins(side: str) -> str:
+def fates(side: str) -> str:
+    """SQL: what is known of one record of each row `r`."""
     return "\n".join(
         f"LEFT JOIN {found} {side}_{letter} ON {side}_{letter}.partition = r._{side}_partition "
         f'AND {side}_{letter}."offset" = r._{side}_offset'

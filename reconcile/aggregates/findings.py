@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plumbline.reconcile.relations.relation import Relation
 
 AT_ONCE = 20_000
+MATCH = "match"
 Row = dict[str, Any]
 
 
@@ -40,7 +41,8 @@ class Lost:
 
 @dataclass(frozen=True)
 class Finding:
-    """A line that differs. `rows` is how many rows it has in the batch, `stream_rows` how many by the ledger."""
+    """A line, with the class of its difference, or `match`. `rows` is how many rows it has in the batch, `stream_rows`
+    how many by the ledger."""
 
     key: Mapping[str, Any]
     kind: str
@@ -54,10 +56,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judged:
-    """One suspect: what is said, and the finding where the line differs by more than rounding."""
+    """One suspect: its line, whether or not it differs, and what is said of it."""
 
-    said: Said
-    finding: Finding | None
+    line: Finding
+
+    @property
+    def said(self) -> Said:
+        """What is said of it."""
+        return self.line.said
+
+    @property
+    def finding(self) -> Finding | None:
+        """The line where it differs by more than rounding."""
+        return None if self.line.kind == MATCH or self.said.rounding else self.line
 
 
 def judged(inputs: Opened, suspects: int, stale: set[int]) -> Iterator[Judged]:
@@ -90,10 +101,8 @@ def _judged(
     said = judge(
         Suspect(kind, end, sides["batch"], sides["stream"], batch_made, stream_made, frozenset(lost), of_stale)
     )
-    if kind is None or said.rounding:
-        return Judged(said, None)
     rows, stream_rows = (0 if found is None else found.rows for found in (batch_made, stream_made))
-    return Judged(said, Finding(key, kind, said, sides["batch"], sides["stream"], rows, stream_rows, lost))
+    return Judged(Finding(key, kind or MATCH, said, sides["batch"], sides["stream"], rows, stream_rows, lost))
 
 
 def _without_side(line: Row) -> Row:
@@ -136,7 +145,8 @@ def sums(finding: Finding) -> dict[str, dict[str, Any]]:
     Nothing is laid to a cause where the line as a whole is not proven.
     """
     found: dict[str, dict[str, Any]] = {}
-    for value in (name for name in (*finding.batch, *finding.stream)[0] if name != WINDOW_END):
+    held = (*finding.batch, *finding.stream, {})[0]
+    for value in (name for name in held if name != WINDOW_END):
         batch, stream = (lines[0][value] if len(lines) == 1 else None for lines in (finding.batch, finding.stream))
         found[value] = {"batch": batch, "stream": stream}
         proven = finding.lost if finding.said.cause in finding.lost else {}

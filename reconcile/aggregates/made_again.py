@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident
-from plumbline.contract.aggregate import JOINED, WINDOW_END, WINDOW_START
+from plumbline.contract.aggregate import JOINED, WINDOW_END
 from plumbline.contract.lineage import COORDINATES
 from plumbline.reconcile.aggregates.gathering import gathered_sql
 from plumbline.reconcile.diff.engine.columns import drift_names
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from plumbline.reconcile.aggregates.views import Opened
 
 
-def make_again(inputs: Opened) -> int:
-    """Fill SUSPECTS, MADE, PARTS and LINES from DRIFT and CHANGED. Returns the number of suspects."""
+def make_again(inputs: Opened, only: str | None = None) -> int:
+    """Fill SUSPECTS, MADE, PARTS and LINES from DRIFT and CHANGED. Returns the number of suspects.
+
+    With `only`, SQL over the key columns, the keys of which it holds are looked at, suspect or not, and no others.
+    """
     con = inputs.pins.con
-    SUSPECTS.fill(con, _suspects(inputs))
+    SUSPECTS.fill(con, _suspects(inputs, only))
     gathered = gathered_sql(inputs.aggregate, inputs.kinds)
     MADE.fill(con, _made(inputs, gathered))
     PARTS.fill(
@@ -51,18 +54,20 @@ def make_again(inputs: Opened) -> int:
     return int(number)
 
 
-def _suspects(inputs: Opened) -> str:
+def _suspects(inputs: Opened, only: str | None) -> str:
     """Each key once, with the class of its difference, or NULL."""
     names = drift_names(inputs.aggregate.key)
     drifting = ", ".join(f"{ident(new)} AS {ident(name)}" for name, new in names.items())
-    closed = f"epoch_us({WINDOW_START}) + {inputs.window_us} <= {inputs.closed_us}"
+    asked = (BATCH_LINES, STREAM_LINES, ROWS_BELOW) if only is not None else ()
+    looked_at = [
+        f"SELECT {drifting}, class FROM {DRIFT}",
+        f"SELECT {inputs.keys}, NULL FROM {CHANGED} WHERE {inputs.closed}",
+        *(f"SELECT {inputs.keys}, NULL FROM {rows}" for rows in asked),
+    ]
     return f"""
         SELECT row_number() OVER () - 1 AS place, * FROM (
-            SELECT {inputs.keys}, max(class) AS class FROM (
-                SELECT {drifting}, class FROM {DRIFT}
-                UNION ALL
-                SELECT {inputs.keys}, NULL FROM {CHANGED} WHERE {closed}
-            ) GROUP BY {inputs.keys}
+            SELECT {inputs.keys}, max(class) AS class FROM ({" UNION ALL ".join(looked_at)})
+            WHERE {only or "true"} GROUP BY {inputs.keys}
         )
     """
 

@@ -89,7 +89,7 @@ def reconcile_aggregate(
     with pinned(contract, home, wanted, memory, threads) as pins:
         refuse_uncovered(pins)
         inputs = opened(pins)
-        comparison = _compare(inputs)
+        comparison = compare_lines(inputs)
         told = _judge(inputs)
         books, still_open = keep(inputs, told.findings)
         document = _document(inputs, comparison, told, books, still_open, require_settled)
@@ -108,7 +108,8 @@ def _keep(
         keep_record(inputs.pins, document, rows)
 
 
-def _compare(inputs: Opened) -> Comparison:
+def compare_lines(inputs: Opened) -> Comparison:
+    """Compare the lines of closed windows: fills DRIFT."""
     pins = inputs.pins
     tolerances = pins.contract.reconcile.as_tolerances()
     columns = [WINDOW_END, *inputs.aggregate.values]
@@ -129,15 +130,11 @@ def _judge(inputs: Opened) -> Told:
     if inputs.closed_us is None or find_changed(inputs) is None:
         return Told()
     suspects = make_again(inputs)
-    found = list(judged(inputs, suspects, stale_windows(inputs)))
-    said = [one.said for one in found]
-    return Told(
-        tuple(one.finding for one in found if one.finding is not None),
-        rounding=sum(one.rounding for one in said),
-        stale=sum(one.stale for one in said),
-        apart=sum(one.apart for one in said),
-        contradicted=sum(one.contradicted for one in said),
-    )
+    findings, counted = list[Finding](), Counter[str]()
+    for one in judged(inputs, suspects, stale_windows(inputs)):
+        counted.update(name for name in ("rounding", "stale", "apart", "contradicted") if getattr(one.said, name))
+        findings += [one.finding] if one.finding is not None else []
+    return Told(tuple(findings), **counted)
 
 
 def _document(
@@ -173,7 +170,7 @@ def _document(
         "stale": told.stale,
         "apart": told.apart,
         "agrees": not told.contradicted if known else None,
-        "untold": None if known else _untold(inputs),
+        "untold": None if known else untold(inputs),
         "findings": _shown(told.findings),
         "alerts": judge.alerts(pins.contract.reconcile.fail_when, total),
     }
@@ -185,7 +182,8 @@ def _is_closed(inputs: Opened) -> bool:
     return inputs.closed_us is not None and (end_us is None or end_us <= inputs.closed_us)
 
 
-def _untold(inputs: Opened) -> str:
+def untold(inputs: Opened) -> str:
+    """Why nobody knows which windows are closed."""
     if inputs.pins.unproven_spark:
         return not_proven(inputs.pins.unproven_spark)
     return "the epoch ledger has no epoch of this contract: nobody knows which windows are closed"

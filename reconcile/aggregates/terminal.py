@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from plumbline.contract.document_types import Range
-    from plumbline.reconcile.aggregates.document_types import AggregateDocument, LineFinding, RowBooks
+    from plumbline.reconcile.aggregates.document_types import AggregateDocument, LineFinding, RowBooks, Sum
 
 COLUMNS = ("batch", "stream", "match", *CLASSES, PENDING)
 EXAMPLES = 3
@@ -88,21 +88,23 @@ def examples(document: AggregateDocument) -> Iterator[str]:
 
 def key_of(finding: LineFinding) -> str:
     """`window_start 2024-03-01T00:30:00Z, genre b`."""
-    return ", ".join(f"{name} {_spelled(value)}" for name, value in finding["key"].items())
+    return ", ".join(f"{name} {spelled(value)}" for name, value in finding["key"].items())
 
 
 def sums_of(finding: LineFinding) -> str:
     """`shown 812 = 803 + late_right 7 + quarantined 2`, of each value that differs; the batch's number comes first."""
     if finding["kind"] in ("extra", "duplicate"):
         return {"extra": "in the stream only", "duplicate": "several lines with this key"}[finding["kind"]]
-    told = [
-        f"{name} {_spelled(one['batch'])} = {_spelled(one['stream'])}{_plus(one['causes'])}"
-        if "causes" in one
-        else f"{name} {_spelled(one['batch'])}, in the stream {_spelled(one['stream'])}"
-        for name, one in finding["values"].items()
-        if one["batch"] != one["stream"]
-    ]
-    return "; ".join(told)
+    return "; ".join(sum_of(name, one) for name, one in finding["values"].items() if one["batch"] != one["stream"])
+
+
+def sum_of(name: str, one: Sum) -> str:
+    """`shown 812 = 803 + late_right 7` of one value."""
+    if one["batch"] == one["stream"]:
+        return f"{name} {spelled(one['batch'])} in both"
+    if "causes" in one:
+        return f"{name} {spelled(one['batch'])} = {spelled(one['stream'])}{_plus(one['causes'])}"
+    return f"{name} {spelled(one['batch'])}, in the stream {spelled(one['stream'])}"
 
 
 def next_steps(document: AggregateDocument, contract_path: str) -> Iterable[str]:
@@ -126,13 +128,16 @@ def _sum_of_rows(rows: RowBooks) -> str:
 
 
 def _plus(taken: Mapping[str, Any]) -> str:
-    return "".join(f" + {cause} {_spelled(amount)}" for cause, amount in taken.items())
+    return "".join(f" + {cause} {spelled(amount)}" for cause, amount in taken.items())
 
 
-def _spelled(value: Any) -> str:
+def spelled(value: Any) -> str:
+    """A value for readers."""
     if value is None:
         return "NULL"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _scope(document: AggregateDocument) -> str:

@@ -61,6 +61,12 @@ class Opened:
         return milliseconds(self.aggregate.window) * 1000
 
     @property
+    def closed(self) -> str:
+        """SQL over `window_start`: whether the stream has written the window."""
+        end = f"epoch_us({WINDOW_START}) + {self.window_us}"
+        return "false" if self.closed_us is None else f"{end} <= {self.closed_us}"
+
+    @property
     def keys(self) -> str:
         """The key columns as SQL names them."""
         return ", ".join(map(ident, self.aggregate.key))
@@ -80,13 +86,12 @@ def opened(pins: Pins) -> Opened:
         archive_view(pins, ARCHIVES[side], side, pins.snapshots[source.archive])
     progress = lay_out(pins)
     closed_us = _closed_us(pins, progress)
-    end = f"epoch_us({WINDOW_START}) + {milliseconds(aggregate.window) * 1000}"
-    known = "false" if closed_us is None else f"{end} <= {closed_us}"
-    for closed, lines in ((BATCH_CLOSED, BATCH_LINES), (STREAM_CLOSED, STREAM_LINES)):
-        closed.fill(pins.con, f"SELECT * FROM {lines} WHERE {known}")
     held = [set(pins.con.sql(f"FROM {lines} LIMIT 0").columns) for lines in (BATCH_LINES, STREAM_LINES)]
     values = tuple(name for name in aggregate.values if all(name in columns for columns in held))
-    return Opened(pins, progress, aggregate, _kinds(pins), values, closed_us, _behind_stream(pins, progress))
+    inputs = Opened(pins, progress, aggregate, _kinds(pins), values, closed_us, _behind_stream(pins, progress))
+    for closed, lines in ((BATCH_CLOSED, BATCH_LINES), (STREAM_CLOSED, STREAM_LINES)):
+        closed.fill(pins.con, f"SELECT * FROM {lines} WHERE {inputs.closed}")
+    return inputs
 
 
 def _rows_snapshot(pins: Pins) -> int:

@@ -41,7 +41,8 @@ class RecordDocument(TypedDict):
 
 
 class MomentDocument(TypedDict):
-    """One thing that happened; `at` is null where it has not yet, or nobody noted when."""
+    """One thing that happened; `at` is null where it has not yet, or nobody noted when. The last three are of a line of
+    an aggregate."""
 
     at: str | None
     what: Literal[
@@ -58,6 +59,9 @@ class MomentDocument(TypedDict):
         "seen by batch",
         "closed",
         "open",
+        "written",
+        "not written",
+        "quarantined",
     ]
     text: str
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.reconcile.explain.story import Delivered
 from plumbline.reconcile.inputs.epoch_spans import Progress
@@ -46,6 +47,14 @@ def find_records(pins: Pins, key: Mapping[str, str | None], progress: Progress) 
         wanted = []
     low, high = pins.contract.join.within
     _collect(pins, "right", [fields for fields in wanted if None not in fields.values()], near, (low, high))
+    known = progress.last_epoch is not None
+    return (*_delivered(pins, "left", known), *_delivered(pins, "right", known))
+
+
+def records_of_rows(pins: Pins, progress: Progress) -> tuple[Delivered, ...]:
+    """The records that the rows of `pins` name: left ones first, each side in order of delivery."""
+    for side in SIDES:
+        _collect(pins, side, [], TimeRange())
     known = progress.last_epoch is not None
     return (*_delivered(pins, "left", known), *_delivered(pins, "right", known))
 

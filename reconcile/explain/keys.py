@@ -18,7 +18,7 @@ def read_key(contract: Contract, key: Key) -> dict[str, str | None]:
 
     Raises UsageError when columns are missing, unknown or too many.
     """
-    columns = contract.output.key
+    columns = contract.output.key if contract.output.aggregate is None else contract.output.aggregate.key
     if isinstance(key, str):
         values = [key] if len(columns) == 1 else [value.strip() for value in key.split(",")]
         if len(values) != len(columns):

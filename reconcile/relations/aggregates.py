@@ -8,6 +8,7 @@ from plumbline.reconcile.relations.inputs import LINEAGE_COLUMNS
 from plumbline.reconcile.relations.relation import PLACE, TIME, Relation, per_side
 
 _VIEWS, _LOST, _MADE = "aggregates/views.py", "aggregates/changed_rows.py", "aggregates/made_again.py"
+_LINE = "aggregates/explain/contributors.py"
 _STALE, _KEPT = "aggregates/unread_by_batch.py", "aggregates/kept.py"
 WINDOW = f"window_start {TIME}"
 PLACED = "place BIGINT"
@@ -99,4 +100,16 @@ LINE_FINDINGS = Relation(
     f"""run_id VARCHAR, key VARCHAR, class VARCHAR, cause VARCHAR, window {TIME}, event_time {TIME}, columns VARCHAR[],
     evidence VARCHAR, left_row VARCHAR, right_row VARCHAR""",
     kind="TABLE",
+)
+LINE_ROWS = Relation(
+    "rows_of_line",
+    _LINE,
+    "the joined rows of one line in order (`place`), with what became of each: see `contributors.LineRow`",
+    f"{PLACED}, became VARCHAR, cause VARCHAR, {WINDOW}, joined$ BOOLEAN, {LINEAGE_COLUMNS}, left_lost VARCHAR, "
+    "left_reason VARCHAR, right_lost VARCHAR, right_reason VARCHAR",
+    OF_THE_ROWS,
+    kind="TABLE",
+)
+NO_ROWS = Relation(
+    "no_rows", _LINE, "no rows: a line of the stream does not name the records it was made from", LINEAGE_COLUMNS
 )

@@ -14,6 +14,7 @@ from tests.support.aggregates import TEXT
 
 KNOWN = {
     "check",
+    "explain",
     "history",
     "lake",
     "batch run",
@@ -29,7 +30,6 @@ KNOWN = {
 """Those that work on sources, or know aggregates."""
 ARGUMENTS = {
     "audit": ["raw.impressions", "--contract", "CONTRACT"],
-    "explain": ["k", "--contract", "CONTRACT"],
     "lateness": ["CONTRACT", "--lose", "1%"],
     "replay plan": ["CONTRACT", "--from", "2024-03-01T00:00Z", "--to", "2024-03-02T00:00Z"],
 }
