@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import COORDINATES
 from plumbline.contract.model import Contract
+from plumbline.replay.audit_lines import cut_windows, line_differences, repeated
 from plumbline.replay.coverage import covered
 from plumbline.replay.opened import Replay
 from plumbline.replay.plan import Plan
@@ -58,14 +59,8 @@ def check(replay: Replay) -> AuditDocument:
     against_batch = _differences(con, replay, contract.output.batch_table)
     against_live = _differences(con, replay, contract.output.stream_table)
     reference = _live_agrees(against_live) if plan.faithful else _batch_agrees(against_batch)
-    checks = [
-        _coverage(coverage),
-        _late(plan, ran),
-        _lineage(con),
-        _left_rows(con, replay, ran),
-        _expected(replay),
-        reference,
-    ]
+    rules = _of_rows(con, replay, ran) if contract.output.aggregate is None else _of_lines(con, replay)
+    checks = [_coverage(coverage), _late(plan, ran), *rules, reference]
     document: AuditDocument = {
         "replay_id": replay.id,
         "passed": all(check.passed for check in checks),
@@ -106,6 +101,21 @@ def _late(plan: Plan, ran: RunDocument) -> Check:
         f"{fidelity['dropped']:,} rows of the range dropped, {fidelity['dropped_live']:,} live; watermarks of "
         f"{marks['same']:,} of {marks['epochs']:,} epochs as live, {marks['before']:,} before the range",
     )
+
+
+def _of_rows(con: duckdb.DuckDBPyConnection, replay: Replay, ran: RunDocument) -> list[Check]:
+    return [_lineage(con), _left_rows(con, replay, ran), _expected(replay)]
+
+
+def _of_lines(con: duckdb.DuckDBPyConnection, replay: Replay) -> list[Check]:
+    """The checks of an aggregate's lines: each window and group once, and no part of a window."""
+    aggregate = replay.contract.output.aggregate
+    assert aggregate is not None
+    (lines, keys), (cut, staged) = repeated(con, aggregate), cut_windows(con, replay, aggregate)
+    return [
+        Check("no-row-twice", lines == keys, f"{lines:,} lines, {keys:,} windows and groups"),
+        Check("whole-windows", cut == 0, f"{staged - cut:,} of {staged:,} lines are of whole windows in the range"),
+    ]
 
 
 def _lineage(con: duckdb.DuckDBPyConnection) -> Check:
@@ -163,6 +173,8 @@ def _differences(con: duckdb.DuckDBPyConnection, replay: Replay, table: str) -> 
     from plumbline.reconcile.diff.engine.rules import Rules
 
     contract = replay.contract
+    if contract.output.aggregate is not None:
+        return line_differences(con, replay, contract.output.aggregate, table)
     if not replay.lake.exists(table):
         return None
     snapshot_id = range_view(con, replay.lake, contract, table, replay.plan.time_range, "other")

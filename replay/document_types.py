@@ -134,9 +134,16 @@ class RunDocument(Outcome):
 
 
 CheckName = Literal[
-    "coverage", "late-rows", "no-row-twice", "left-rows", "expectations", "agrees-with-batch", "agrees-with-live"
+    "coverage",
+    "late-rows",
+    "no-row-twice",
+    "left-rows",
+    "whole-windows",
+    "expectations",
+    "agrees-with-batch",
+    "agrees-with-live",
 ]
-"""What an audit checks."""
+"""What an audit checks; `whole-windows` of an aggregate, `left-rows` and `expectations` of rows."""
 
 
 class CheckResult(TypedDict):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.file_formats import refuse_unwritable
+from plumbline.contract.aggregate import whole_windows
 from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.errors import UsageError
 from plumbline.contract.model import Contract
@@ -112,6 +113,8 @@ def staging_table(replay_id: str) -> str:
 def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_range: TimeRange, **wanted: Any) -> Plan:
     """Plan the replay of `time_range` and keep the plan in the home; the same inputs give the same plan.
 
+    Of an aggregate: of all windows that the range touches, as a whole.
+
     `wanted`: see `Wanted`. Raises UsageError for an open range, IncompleteError for a range that the live stream has
     not closed yet or whose input is not complete, SetupError for missing tables.
     """
@@ -120,6 +123,7 @@ def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_ra
     refuse_archive_of_theirs(contract, "replay plan", "archive the topics with `plumbline archive run`")
     asked = Wanted(**wanted)
     _refuse_senseless(time_range, asked)
+    time_range = whole_windows(contract, time_range)
     lake = Lake.open(home, contract.catalog)
     if asked.perturb is None:
         refuse_unwritable(lake.load(contract.output.stream_table), "the publication of a replay")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.file_formats import AS_PARQUET
 from plumbline.contract.errors import IncompleteError
-from plumbline.contract.lineage import EVENT_TIME
+from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID
 from plumbline.contract.model import Contract
 from plumbline.replay import fidelity, staging
 from plumbline.replay.opened import Replay, Say, equipped, silent
@@ -20,11 +20,12 @@ from plumbline.replay.plan import Plan
 from plumbline.replay.recorded import read_recorded
 from plumbline.replay.store import ReplayFolder
 from plumbline.replay.tape import cut, epoch_file, tape_stream, whole_tape
+from plumbline.stream_job.aggregate import aggregated
 from plumbline.stream_job.join import join
 from plumbline.stream_job.queries import configure, ensure_output, write_stream
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
     from plumbline.connect.home import Home
@@ -141,13 +142,26 @@ def _join_whole(spark: SparkSession, replay: Replay) -> int:
     replay.say(f"replay: joining the tape into {plan.staging_table}")
     staging.drop(replay)
     left, right = (whole_tape(spark, replay.folder.tape / name) for name in (contract.join.left, contract.join.right))
-    rows = join(contract, left, right, plan.replay_id).where(plan.time_range.sql(EVENT_TIME))
+    rows = _made(replay, left, right)
     made = {staging.MADE_BY: plan.replay_id}
     fitted = ensure_output(replay.lake, contract, plan.staging_table, rows, made)
     with _set(spark, _of_joining(contract)):
         writer = fitted.writeTo(f"lake.{plan.staging_table}").option("fanout-enabled", "true")
         writer.options(**AS_PARQUET).append()
     return 0
+
+
+def _made(replay: Replay, left: DataFrame, right: DataFrame) -> DataFrame:
+    """The range's rows, or the lines of its windows, as the live job makes them from these records."""
+    from pyspark.sql import functions as F
+
+    contract, plan = replay.contract, replay.plan
+    rows = join(contract.rows, left, right, plan.replay_id)
+    # By event time only: Spark pushes any other condition below the watermark, which what it drops then does not move.
+    kept = rows.where(plan.time_range.sql(EVENT_TIME))
+    if contract.output.aggregate is None:
+        return kept
+    return aggregated(contract, kept).withColumn(REPLAY_ID, F.lit(plan.replay_id))
 
 
 def _play(spark: SparkSession, replay: Replay) -> int:
@@ -175,9 +189,7 @@ def _play_shown(spark: SparkSession, replay: Replay) -> int:
     """Play the epochs that are shown to the query, in one run of it."""
     contract, plan, folder = replay.contract, replay.plan, replay.folder
     left, right = (tape_stream(spark, folder.playing / name) for name in (contract.join.left, contract.join.right))
-    rows = join(contract, left, right, plan.replay_id)
-    # By event time only: Spark pushes any other condition below the watermark, which what it drops then does not move.
-    kept = rows.where(plan.time_range.sql(EVENT_TIME))
+    kept = _made(replay, left, right)
     ensure_output(replay.lake, contract, plan.staging_table, kept, {staging.MADE_BY: plan.replay_id})
     forget_unplanned(folder.checkpoint)
     query = write_stream(kept, plan.staging_table, str(folder.checkpoint), {"availableNow": True})

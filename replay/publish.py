@@ -9,8 +9,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from plumbline.connect.table_plan import refuse_equality_deletes
+from plumbline.contract.aggregate import moment_column
 from plumbline.contract.errors import IncompleteError, PlumblineError, UnreachableError, UsageError
-from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID
+from plumbline.contract.lineage import COORDINATES, REPLAY_ID
 from plumbline.contract.model import Contract
 from plumbline.replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, begin, done, last_action
 from plumbline.replay.opened import Replay
@@ -59,7 +60,7 @@ def replace_range(replay: Replay, *, accept: Collection[str] = ()) -> CommitDocu
     table = lake.load(name)
     refuse_without_event_time(lake, replay.contract)
     if _last(lake, table, plan) == PUBLISHED:
-        return _result(plan, table, PUBLISHED, changed=False)
+        return _result(replay, table, PUBLISHED, changed=False)
     if not lake.exists(plan.staging_table):
         raise UsageError(
             f"the staging table of replay {plan.replay_id} is gone",
@@ -71,11 +72,11 @@ def replace_range(replay: Replay, *, accept: Collection[str] = ()) -> CommitDocu
     lake.evolve(name, rows.schema)
 
     def replacement(table: Table) -> pa.Table:
-        _refuse_changed(table, plan, audited)
+        _refuse_changed(table, replay, audited)
         _tag_before(lake.load(name), plan, table.current_snapshot())
         return rows
 
-    return _replace(lake, name, plan, replacement, PUBLISHED)
+    return _replace(replay, replacement, PUBLISHED)
 
 
 def refuse_other_names(contract: Contract) -> None:
@@ -94,20 +95,20 @@ def rollback(replay: Replay) -> CommitDocument:
 
     Returns as `publish`. Raises UsageError when the replay is not published or a later replay replaced part of it.
     """
-    lake, plan, name = replay.lake, replay.plan, replay.contract.output.stream_table
-    table = lake.load(name)
+    lake, plan = replay.lake, replay.plan
+    table = lake.load(replay.contract.output.stream_table)
     refuse_without_event_time(lake, replay.contract)
     if not is_published(lake, table, plan):
-        return _result(plan, table, ROLLED_BACK, changed=False)
+        return _result(replay, table, ROLLED_BACK, changed=False)
 
     def replacement(table: Table) -> pa.Table:
         import pyarrow as pa
 
-        before = table.scan(row_filter=_in_range(plan), snapshot_id=_tagged(table, plan)).to_arrow()
+        before = table.scan(row_filter=_in_range(replay), snapshot_id=_tagged(table, plan)).to_arrow()
         # Text may come as string or as large_string, after which engine wrote the file.
-        return pa.concat_tables([before, _appended_since(table, plan)], promote_options="permissive")
+        return pa.concat_tables([before, _appended_since(table, replay)], promote_options="permissive")
 
-    return _replace(lake, name, plan, replacement, ROLLED_BACK)
+    return _replace(replay, replacement, ROLLED_BACK)
 
 
 def is_published(lake: Lake, table: Table, plan: Plan) -> bool:
@@ -146,9 +147,7 @@ def tag_name(replay_id: str) -> str:
     return f"before-replay-{replay_id}"
 
 
-def _replace(
-    lake: Lake, name: str, plan: Plan, replacement: Callable[[Table], pa.Table], action: Action
-) -> CommitDocument:
+def _replace(replay: Replay, replacement: Callable[[Table], pa.Table], action: Action) -> CommitDocument:
     """One overwrite of the range. A lost race is tried again from the table as it then is, unless the same command,
     started twice, has done it by then: what it brought would be taken for rows that came since.
 
@@ -158,22 +157,23 @@ def _replace(
     """
     from pyiceberg.exceptions import CommitFailedException, ValidationException
 
+    lake, plan, name = replay.lake, replay.plan, replay.contract.output.stream_table
     deadline = time.monotonic() + RETRY_SECONDS
     while True:
         table = lake.load(name)
         if _last(lake, table, plan) == action:
-            return _result(plan, table, action, changed=False)
+            return _result(replay, table, action, changed=False)
         refuse_equality_deletes(table, "to publish a replay, or to roll it back,")
         try:
             rows = replacement(table)
             properties: dict[str, str] = {action: plan.replay_id}
             begin(lake, table, plan.replay_id, action)
-            table.overwrite(rows, overwrite_filter=_in_range(plan), snapshot_properties=properties)
+            table.overwrite(rows, overwrite_filter=_in_range(replay), snapshot_properties=properties)
             table = lake.load(name)
             # The commit stands; its own snapshot says so until the row is written, by a later command if need be.
             with suppress(UnreachableError):
                 done(lake, table, plan.replay_id, action)
-            return _result(plan, table, action, changed=True)
+            return _result(replay, table, action, changed=True)
         except (CommitFailedException, ValidationException):
             pass
         if time.monotonic() > deadline:
@@ -183,34 +183,49 @@ def _replace(
             )
 
 
-def _in_range(plan: Plan) -> BooleanExpression:
+def _in_range(replay: Replay) -> BooleanExpression:
     from pyiceberg.expressions import And, GreaterThanOrEqual, LessThan
 
-    start, end = plan.time_range.start, plan.time_range.end
+    column, span = moment_column(replay.contract), replay.plan.time_range
+    start, end = span.start, span.end
     assert start is not None
     assert end is not None
     # PyIceberg reads an offset such as +00:00, and no Z.
-    return And(GreaterThanOrEqual(EVENT_TIME, start.isoformat()), LessThan(EVENT_TIME, end.isoformat()))
+    return And(GreaterThanOrEqual(column, start.isoformat()), LessThan(column, end.isoformat()))
 
 
-def _refuse_changed(table: Table, plan: Plan, audited: int | None) -> None:
+def _refuse_changed(table: Table, replay: Replay, audited: int | None) -> None:
     """Raise IncompleteError when the range of `table` holds other rows than at the audited snapshot."""
     snapshot = table.current_snapshot()
     if snapshot is None or snapshot.snapshot_id == audited:
         return
     known = audited is not None and table.snapshot_by_id(audited) is not None
-    if not known or _lineage(table, plan, audited) != _lineage(table, plan, None):
+    if not known or _differ(_content(table, replay, audited), _content(table, replay, None)):
         raise IncompleteError(
-            f"the range {plan.time_range} of {'.'.join(table.name())} changed since the audit",
-            next_step=f"nothing was published; look again with `plumbline replay audit {plan.replay_id}`",
+            f"the range {replay.plan.time_range} of {'.'.join(table.name())} changed since the audit",
+            next_step=f"nothing was published; look again with `plumbline replay audit {replay.id}`",
         )
 
 
-def _lineage(table: Table, plan: Plan, snapshot_id: int | None) -> pa.Table:
-    """Of every row in the range what it was made from, sorted."""
-    columns = (*COORDINATES, REPLAY_ID)
-    rows = table.scan(row_filter=_in_range(plan), selected_fields=columns, snapshot_id=snapshot_id).to_arrow()
-    return rows.select(columns).sort_by([(name, "ascending") for name in columns])
+def _content(table: Table, replay: Replay, snapshot_id: int | None) -> pa.Table:
+    """Of every row in the range what it was made from; of an aggregate its lines, which do not say that."""
+    aggregate = replay.contract.output.aggregate
+    columns = (*COORDINATES, REPLAY_ID) if aggregate is None else aggregate.columns
+    rows = table.scan(row_filter=_in_range(replay), selected_fields=columns, snapshot_id=snapshot_id).to_arrow()
+    return rows.select(columns)
+
+
+def _differ(before: pa.Table, now: pa.Table) -> bool:
+    """Whether two tables of the same columns hold other rows, in whatever order; NaN is NaN."""
+    import duckdb
+
+    if before.num_rows != now.num_rows:
+        return True
+    with duckdb.connect() as con:
+        con.register("before", before)
+        con.register("now", now)
+        # fetchall, not fetchone: DuckDB 2 refuses further work while a result has not been read to its end.
+        return bool(con.execute("(FROM before EXCEPT ALL FROM now) LIMIT 1").fetchall())
 
 
 def _tag_before(table: Table, plan: Plan, snapshot: Snapshot | None) -> None:
@@ -239,12 +254,12 @@ def _tagged(table: Table, plan: Plan) -> int:
     return int(reference.snapshot_id)
 
 
-def _appended_since(table: Table, plan: Plan) -> pa.Table:
+def _appended_since(table: Table, replay: Replay) -> pa.Table:
     """Rows of the range that came after the publish. Raises UsageError when another replay made some of them."""
     import pyarrow.compute as pc
 
-    rows = table.scan(row_filter=_in_range(plan)).to_arrow()
-    others = rows.filter(pc.fill_null(pc.not_equal(rows[REPLAY_ID], plan.replay_id), True))
+    rows = table.scan(row_filter=_in_range(replay)).to_arrow()
+    others = rows.filter(pc.fill_null(pc.not_equal(rows[REPLAY_ID], replay.id), True))
     later = others[REPLAY_ID].drop_null().unique().to_pylist()
     if later:
         raise UsageError(f"replay {later[0]} was published over this range later", next_step="roll that back first")
@@ -277,14 +292,14 @@ def _require_audit(replay: Replay, accept: Collection[str]) -> int | None:
     return None if live is None else live["snapshot_id"]
 
 
-def _result(plan: Plan, table: Table, action: Action, *, changed: bool) -> CommitDocument:
+def _result(replay: Replay, table: Table, action: Action, *, changed: bool) -> CommitDocument:
     snapshot = table.current_snapshot()
     return {
-        "replay_id": plan.replay_id,
+        "replay_id": replay.id,
         "table": ".".join(table.name()),
-        "range": plan.range,
+        "range": replay.plan.range,
         "changed": changed,
-        "rows": table.scan(row_filter=_in_range(plan)).count(),
+        "rows": table.scan(row_filter=_in_range(replay)).count(),
         "action": action,
         "snapshot_id": snapshot.snapshot_id if snapshot else None,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident
+from plumbline.contract.aggregate import moment_column
 from plumbline.contract.errors import SetupError
 from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID
 
@@ -32,19 +33,18 @@ def refuse_without_event_time(lake: Lake, contract: Contract) -> None:
 
     if contract.job is not None and contract.job.columns:
         return
-    name = contract.output.stream_table
-    kind = column_types(lake, name).get(EVENT_TIME)
+    name, column = contract.output.stream_table, moment_column(contract)
+    kind = column_types(lake, name).get(column)
     if kind == ZONED:
         return
     table = lake.load(name)
-    for lost in growth(table.schema(), pa.schema([(EVENT_TIME, pa.timestamp("us", "UTC"))]), table.schemas()).lost:
+    for lost in growth(table.schema(), pa.schema([(column, pa.timestamp("us", "UTC"))]), table.schemas()).lost:
         raise taken_away(lost, name)
-    what = f"{name} has no column {EVENT_TIME}" if kind is None else f"column {EVENT_TIME} of {name} is {kind}"
+    what = f"{name} has no column {column}" if kind is None else f"column {column} of {name} is {kind}"
     raise SetupError(
         f"{what}, where a replay needs {ZONED}: by it a publish finds the rows that it replaces",
         where=f"table {name}",
-        next_step=f"let the job write {EVENT_TIME} ({ZONED}, the left event's time) and fill it in the rows that are "
-        "there",
+        next_step=f"let the job write {column} ({ZONED}) and fill it in the rows that are there",
     )
 
 
@@ -53,7 +53,8 @@ def range_view(
 ) -> int | None:
     """Create `view` over the rows of the range in the current snapshot of `table`, without replay ids.
 
-    Event times may be in another column than `_event_time`, see reconcile.inputs.event_times. Returns the snapshot.
+    Event times may be in another column than `_event_time`, see reconcile.inputs.event_times; the lines of an aggregate
+    are found by the starts of their windows. Returns the snapshot.
     Raises SetupError for a table whose rows say none.
     """
     from plumbline.connect.pinned import scan
@@ -63,7 +64,8 @@ def range_view(
 
     held = column_types(lake, table)
     theirs = their_columns(contract, table, held).get(EVENT_TIME)
-    columns = (theirs,) if theirs else (EVENT_TIME,) if EVENT_TIME in held else moment_columns(contract, held)
+    own = moment_column(contract)
+    columns = (theirs,) if theirs else (own,) if own in held else moment_columns(contract, held)
     if not columns:
         raise SetupError(
             f"the rows of {table} do not say their event times: which of them are in the range is not known",

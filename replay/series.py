@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.aggregate import whole_windows
+from plumbline.contract.durations import spell_duration
 from plumbline.contract.errors import UsageError
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
@@ -58,11 +60,23 @@ def plan_several(
         raise UsageError("a replay needs both ends of its range", next_step="give --from and --to, or --date")
     elif basis != EVENT:
         ranges = touched(contract, home, several.time_range, basis, wanted.get("source", "auto"))
+    _refuse_part_windows(contract, several.every)
     if several.every is not None:
-        ranges = [window for time_range in ranges for window in windows(time_range, several.every)]
+        whole = [whole_windows(contract, time_range) for time_range in ranges]
+        ranges = [window for time_range in whole for window in windows(time_range, several.every)]
     plans = [make_plan(contract, contract_path, home, found, time_basis=basis, **wanted) for found in ranges]
     name = keep(home, [plan.replay_id for plan in plans]) if plans else None
     return {"series": name, "run_id": run_id, "replays": [plan.as_json() for plan in plans]}
+
+
+def _refuse_part_windows(contract: Contract, every: timedelta | None) -> None:
+    """Raise UsageError for plans that would begin or end inside a window of an aggregate."""
+    aggregate = contract.output.aggregate
+    if aggregate is not None and every is not None and every % aggregate.window:
+        raise UsageError(
+            f"--every {spell_duration(every)} would cut windows of {spell_duration(aggregate.window)}",
+            next_step="give a multiple of the window",
+        )
 
 
 def keep(home: Home, ids: Sequence[str]) -> str:

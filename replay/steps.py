@@ -28,7 +28,7 @@ def open_replay(home: Home, name: str, say: Say = silent) -> Replay:
     _refuse_series(home, name)
     folder = ReplayFolder.find(home, name)
     plan = read_plan(folder)
-    contract = load(Path(plan.contract_file))
+    contract = load(Path(plan.contract_file), aggregates=True)
     if contract.fingerprint() != plan.fingerprint:
         raise UsageError(
             f"the contract changed since replay {plan.replay_id} was planned",

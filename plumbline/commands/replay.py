@@ -96,9 +96,11 @@ def plan(
     from plumbline.replay.plan import make_plan
     from plumbline.replay.series import Several, plan_several
 
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
     if from_drift is None and every is None and time_basis == "event":
         made = make_plan(contract, contract_path, home, time_range, **wanted)
+        if made.time_range != time_range:
+            say(f"replay: {time_range} widened to whole windows")
         emit(made.as_json(), as_json, lambda console: pages.show_plan(made.as_json(), home, console))
         return
     several = plan_several(contract, contract_path, home, Several(time_range, from_drift, every, time_basis), **wanted)

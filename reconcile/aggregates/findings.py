@@ -92,14 +92,16 @@ def _by_place(inputs: Opened, relation: Relation, some: str) -> defaultdict[int,
 def _judged(
     inputs: Opened, key: Row, made: Sequence[Row], parts: Sequence[Row], lines: Sequence[Row], stale: set[int]
 ) -> Judged:
-    kind, begun = key.pop("class"), key[WINDOW_START]
+    kind, replayed, begun = key.pop("class"), key.pop("replayed"), key[WINDOW_START]
     sides = {side: [_without_side(line) for line in lines if line["side"] == side] for side in ("batch", "stream")}
     made_of = {row["side"]: row for row in made}
     lost = _lost(inputs, parts)
     batch_made, stream_made = _made(inputs, made_of.get("batch")), _made(inputs, made_of.get("stream"))
     end, of_stale = begun + timedelta(microseconds=inputs.window_us), micros(begun) in stale
     said = judge(
-        Suspect(kind, end, sides["batch"], sides["stream"], batch_made, stream_made, frozenset(lost), of_stale)
+        Suspect(
+            kind, end, sides["batch"], sides["stream"], batch_made, stream_made, frozenset(lost), of_stale, replayed
+        )
     )
     rows, stream_rows = (0 if found is None else found.rows for found in (batch_made, stream_made))
     return Judged(Finding(key, kind or MATCH, said, sides["batch"], sides["stream"], rows, stream_rows, lost))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.aggregate import JOINED, WINDOW_END
-from plumbline.contract.lineage import COORDINATES
+from plumbline.contract.lineage import COORDINATES, REPLAY_ID
 from plumbline.reconcile.aggregates.gathering import gathered_sql
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.relations.aggregates import (
@@ -65,11 +65,18 @@ def _suspects(inputs: Opened, only: str | None) -> str:
         *(f"SELECT {inputs.keys}, NULL FROM {rows}" for rows in asked),
     ]
     return f"""
-        SELECT row_number() OVER () - 1 AS place, * FROM (
+        SELECT row_number() OVER () - 1 AS place, *, {_replayed(inputs)} AS replayed FROM (
             SELECT {inputs.keys}, max(class) AS class FROM ({" UNION ALL ".join(looked_at)})
             WHERE {only or "true"} GROUP BY {inputs.keys}
-        )
+        ) k
     """
+
+
+def _replayed(inputs: Opened) -> str:
+    """SQL: whether a replay has published the stream's line of a key. The table has the ids since its first one."""
+    if REPLAY_ID not in inputs.pins.con.sql(f"FROM {STREAM_LINES} LIMIT 0").columns:
+        return "false"
+    return f"EXISTS (SELECT 1 FROM {STREAM_LINES} r WHERE {_same_key(inputs)} AND r.{REPLAY_ID} IS NOT NULL)"
 
 
 def _made(inputs: Opened, gathered: str) -> str:

@@ -30,7 +30,8 @@ class Suspect:
     """One key: its lines in both tables, and what they must be by the rows; None where no row is left.
 
     `kind` is the class of its difference, None where the comparison found none. `lost` are the causes of the rows that
-    the stream did not make. `stale`: the batch run has not read all that the stream has.
+    the stream did not make. `stale`: the batch run has not read all that the stream has. `replayed`: a replay has put
+    the stream's line there, so that what the ledger says was dropped may be in it.
     """
 
     kind: str | None
@@ -41,6 +42,7 @@ class Suspect:
     stream_made: Made | None
     lost: frozenset[str] = field(default_factory=frozenset)
     stale: bool = False
+    replayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,11 @@ def judge(suspect: Suspect) -> Said:
     apart = not _holds(suspect, suspect.batch, suspect.batch_made)
     proven = _holds(suspect, suspect.stream, suspect.stream_made)
     if suspect.kind is None:
-        return Said(apart=apart, contradicted=not proven and not apart and not suspect.stale)
+        return Said(apart=apart, contradicted=not (proven or apart or suspect.stale or suspect.replayed))
     if apart:
         return Said("unexplained", apart=True)
+    if suspect.replayed and _holds(suspect, suspect.stream, suspect.batch_made):
+        return Said(rounding=True)
     if not proven and suspect.stale:
         return Said(PENDING, stale=True)
     if UNSEEN in suspect.lost:

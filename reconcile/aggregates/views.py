@@ -35,6 +35,7 @@ from plumbline.reconcile.relations.aggregates import (
 from plumbline.reconcile.relations.inputs import ARCHIVES
 
 if TYPE_CHECKING:
+    from plumbline.contract.ranges import TimeRange
     from plumbline.reconcile.relations.relation import Relation
 
 
@@ -125,21 +126,24 @@ def _lines(pins: Pins, view: Relation, table: str) -> None:
 
 
 def _rows(pins: Pins, aggregate: Aggregate, snapshot: int) -> None:
-    view, window = ROWS_BELOW, milliseconds(aggregate.window) * 1000
+    view = ROWS_BELOW
     wanted = pins.time_range.iceberg(EVENT_TIME)
     table = rows_table(pins.contract)
     pinned.scan(
         pins.con, pins.lake, table, snapshot, view=view.pinned.name, row_filter=wanted, schema=None, as_then=True
     )
-    us, names = f"epoch_us({EVENT_TIME})", (*row_columns(aggregate), JOINED, *LINEAGE)
-    view.fill(
-        pins.con,
-        f"""
+    view.fill(pins.con, rows_below_sql(aggregate, view.pinned.name, pins.time_range))
+
+
+def rows_below_sql(aggregate: Aggregate, table: str, time_range: TimeRange) -> str:
+    """The joined rows of a range as `rows_table` holds them, under their own names, with the start of their window."""
+    window, us = milliseconds(aggregate.window) * 1000, f"epoch_us({EVENT_TIME})"
+    names = (*row_columns(aggregate), JOINED, *LINEAGE)
+    return f"""
         SELECT make_timestamptz({us} - ({us} % {window} + {window}) % {window}) AS {WINDOW_START},
             {", ".join(f"{ident(stored(name))} AS {ident(name)}" for name in names)}
-        FROM {view.pinned} WHERE {pins.time_range.sql(EVENT_TIME)}
-        """,
-    )
+        FROM {table} WHERE {time_range.sql(EVENT_TIME)}
+        """
 
 
 def _kinds(pins: Pins) -> dict[str, str]:

@@ -51,8 +51,9 @@ HOLES = per_side(
 SUSPECTS = Relation(
     "suspect_keys",
     _MADE,
-    "the keys to look at: lines that differ (in `class`), and lines with a row that the stream did not make",
-    f"{PLACED}, {WINDOW}, class VARCHAR",
+    "the keys to look at: lines that differ (in `class`), and lines with a row that the stream did not make; whether a "
+    "replay has published the stream's line",
+    f"{PLACED}, {WINDOW}, class VARCHAR, replayed BOOLEAN",
     "the group columns",
     kind="TABLE",
 )

@@ -6,7 +6,7 @@ It shares nothing with the jobs: windows and numbers are made here from the mode
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,13 +59,18 @@ VALUES = {
 """Of a scenario's orders and payments, each with its amount in whole cents."""
 
 
-def aggregated(job: Scenario, window: str = "10 minutes", group_by: Iterable[str] = ("orders.id",)) -> Scenario:
+def aggregated(
+    job: Scenario,
+    window: str = "10 minutes",
+    group_by: Iterable[str] = ("orders.id",),
+    values: Mapping[str, str] = VALUES,
+) -> Scenario:
     """The scenario with the aggregate in place of its rows."""
     body = yaml.safe_load(job.contract_path.read_text())
     for name, amount in (("orders", "amount"), ("payments", "paid")):
         body["sources"][name]["compute"] = {"cents": f"CAST({amount} * 100 AS BIGINT)"}
     output = {part: body["output"][part] for part in ("stream_table", "batch_table")}
-    block = {"window": window, "group_by": list(group_by), "values": VALUES}
+    block = {"window": window, "group_by": list(group_by), "values": dict(values)}
     body["output"] = {**output, "partition_by": body["output"].get("partition_by", "day"), "aggregate": block}
     job.contract_path.write_text(yaml.safe_dump(body, sort_keys=False))
     return job

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from plumbline.contract.aggregate import ROWS_SNAPSHOT, rows_table
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay.audit import check
 from plumbline.replay.plan import Plan, make_plan
@@ -70,7 +71,8 @@ def copy_of(job: Scenario, name: str) -> Scenario:
     """The same tables and replays in another home: each table as one append, with the properties of its last commit."""
     copy = job.beside(name)
     archives = {source.archive for source in job.contract.sources.values()}
-    for identifier in sorted(job.lake.tables(), key=lambda name: name not in archives):
+    below = rows_table(job.contract)
+    for identifier in sorted(job.lake.tables(), key=lambda name: (name not in archives, name != below)):
         table = job.lake.load(identifier)
         catalog = copy.lake.catalog()
         catalog.create_namespace_if_not_exists(identifier.rpartition(".")[0])
@@ -91,4 +93,6 @@ def _renamed(job: Scenario, copy: Scenario, properties: dict[str, str]) -> dict[
         key = f"plumbline.archive.{name}.snapshot-id"
         if key in renamed:
             renamed[key] = str(copy.lake.load(source.archive).current_snapshot().snapshot_id)
+    if ROWS_SNAPSHOT in renamed:
+        renamed[ROWS_SNAPSHOT] = str(copy.lake.load(rows_table(job.contract)).current_snapshot().snapshot_id)
     return renamed
