@@ -22,6 +22,7 @@ KNOWN = {
     "late",
     "quarantine",
     "reconcile",
+    "replay plan",
     "stream run",
     "stream status",
     "kafka topics",
@@ -31,7 +32,6 @@ KNOWN = {
 ARGUMENTS = {
     "audit": ["raw.impressions", "--contract", "CONTRACT"],
     "lateness": ["CONTRACT", "--lose", "1%"],
-    "replay plan": ["CONTRACT", "--from", "2024-03-01T00:00Z", "--to", "2024-03-02T00:00Z"],
 }
 """Of commands that need more than the contract to come as far as reading it."""
 
