@@ -22,6 +22,7 @@ ONE_SIDED = ("arrived_after_batch", "quarantined", "archive_gap", "out_of_contra
 """Causes by which one side took in records, or joined pairs, that the other did not."""
 CLASSES = ("missing", "extra", "mismatch", "duplicate")
 MOST_BARS = 124
+MOST_NEEDS = 4
 NONE_IN = ", which lets none in: look at the condition"
 PENDING = "pending"
 
@@ -109,6 +110,26 @@ def report_lines(document: Document) -> tuple[str, ...]:
             f"nothing is proven by their absence there; {reports['gaps'][0]}"
         )
     return tuple(lines)
+
+
+def unobserved_line(document: Document) -> str:
+    """Which stream rows are not compared, and what has to be observed to judge them; nothing where all are."""
+    held = document.get("unobserved")
+    if not held:
+        return ""
+    needs = [
+        f"{each['source']} partition {each['partition']} up to offset {format.count(each['needed'])} "
+        f"(observed up to {format.count(each['observed'])})"
+        for each in held["offsets"]
+    ]
+    if held["closed_until"]:
+        needs.append(f"windows closed up to {held['closed_until']}")
+    more = f" and {format.counted(len(needs) - MOST_NEEDS, 'more')}" if len(needs) > MOST_NEEDS else ""
+    return (
+        f"{format.counted(held['rows'], 'stream row')} not compared: {'it is' if held['rows'] == 1 else 'they are'} of "
+        f"epochs after {format.count(held['last_epoch'])}, the newest that was observed. Needed: "
+        f"{'; '.join(needs[:MOST_NEEDS])}{more}"
+    )
 
 
 def record_lines(document: Document) -> tuple[str, ...]:
@@ -268,6 +289,9 @@ def headline(document: Document) -> str:
         return f"Not compared: {which}. In all others {format.count(counts['match'])} rows are the same in both tables."
     if found == 0:
         which = "settled batch rows" if counts[PENDING] else "batch rows"
+        if document.get("unobserved"):
+            waits = format.counted(document["unobserved"]["rows"], "stream row")
+            return f"{waits} cannot be judged yet; all {format.count(counts['match'])} {which} are in the stream."
         return f"All {format.count(counts['match'])} {which} are in the stream with the same values."
     share = format.share(found, counts["batch"])
     return f"{format.counted(found, 'difference')} among {format.counted(counts['batch'], 'batch row')} ({share})."

@@ -13,17 +13,18 @@ from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
 from plumbline.reconcile.evidence import quarantine, reported
 from plumbline.reconcile.inputs.batch_runs import covered, holds
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out, newest_event_us
-from plumbline.reconcile.inputs.observed import of_seen_epochs
 from plumbline.reconcile.inputs.open_inputs import pinned
 from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.inputs.unobserved import ends_of_topics, of_seen_epochs, unobserved
 from plumbline.reconcile.judge import three_way
 from plumbline.reconcile.judge import verdict as judge
-from plumbline.reconcile.judge.books import Books
+from plumbline.reconcile.judge.books import Books, Page
 from plumbline.reconcile.judge.boundary_cases import count_edges
 from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_range import Judged, judge_range
 from plumbline.reconcile.judge.prediction import agrees, fates_known
 from plumbline.reconcile.judge.unknown_causes import lacking, standing_in, unknown
+from plumbline.reconcile.relations.inputs import UNOBSERVED
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
@@ -83,7 +84,7 @@ def reconcile(
     with pinned(contract, home, None if time_range == TimeRange() else time_range, memory, threads) as pins:
         refuse_uncovered(pins)
         pins = pins if against is None else three_way.with_third(pins, against)
-        pins, progress = _laid_out(pins)
+        pins, progress = _laid_out(pins, home)
         question = run_id(pins, progress, require_settled, edges)
         theirs = contract.job is not None  # nothing of such a range is taken over: what it rests on is not all pinned
         whole, keep = full or edges or theirs or against is not None, record and against is None and not theirs
@@ -105,9 +106,9 @@ def reconcile(
     return Run(document, judged.books, examples)
 
 
-def _laid_out(pins: Pins) -> tuple[Pins, Progress]:
+def _laid_out(pins: Pins, home: Home) -> tuple[Pins, Progress]:
     progress = lay_out(pins)
-    return replace(pins, seen=of_seen_epochs(pins, progress)), progress
+    return replace(pins, seen=of_seen_epochs(pins, progress, ends_of_topics(pins.contract, home))), progress
 
 
 def refuse_uncovered(pins: Pins) -> None:
@@ -133,8 +134,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool, questio
     drift = uncompared or reported.wrong(reports) or any(cause != "pending" for cause, _ in total.entries)
     records = quarantine.records(pins, judged.intake, judged.refusals)
     balanced = judged.books.balance(judged.match) and quarantine.balanced(records)
-    empty = total.batch == total.stream == 0  # a range that nothing has reached yet looks like two equal tables
-    told = settled and bool(pins.runs) if empty else settled or not require_settled
+    told = _told(pins, total, settled, require_settled) and (drift or not UNOBSERVED.any(pins.con))
     causes = {name: sum(kinds.values()) for name, kinds in total.causes().items()}
     predicted = None if pins.unproven_spark else judged.predicted  # days that stand have theirs from before
     return {
@@ -158,6 +158,7 @@ def _document(judged: Judged, progress: Progress, require_settled: bool, questio
         "predicted": None if predicted is None else predicted.as_json(),
         "agrees": agrees(predicted, total, judged.replayed) if _asked(pins) else None,
         "reports": reports,
+        "unobserved": unobserved(pins, progress),
         "unproven_spark": list(pins.unproven_spark),
         "replayed": judged.replayed,
         "reused": {"partitions": judged.reused, "of": judged.windows},
@@ -165,6 +166,13 @@ def _document(judged: Judged, progress: Progress, require_settled: bool, questio
         "against": None,
         "edges": None,
     }
+
+
+def _told(pins: Pins, total: Page, settled: bool, require_settled: bool) -> bool:
+    """Whether the range is far enough for a verdict: one that nothing has reached yet looks like two equal tables."""
+    if total.batch == total.stream == 0:
+        return settled and bool(pins.runs)
+    return settled or not require_settled
 
 
 def _asked(pins: Pins) -> bool:

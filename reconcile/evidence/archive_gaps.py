@@ -1,6 +1,7 @@
 """Records that the stream joined and the archive lacks: in the midst of it, or behind its newest offset.
 
-A row that names an offset which the stream had not read, as the ledger tells, was made from no such record.
+A row that names an offset which the stream had not read, as the ledger tells, was made from no such record. Nor is
+known of one behind the archive's newest offset, where no ledger tells that the stream had come so far.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def _was_read(side: str) -> str:
 
 
 def _between_neighbours(side: str, topic: str) -> str:
-    """The sought coordinates that the archive does not hold: the stream joined them, so they were records."""
+    """The sought coordinates that the archive does not hold: the stream joined them, so they were records.
+
+    Without a ledger only those that have archived ones behind them: nobody else says that the topic goes so far.
+    """
     return f"""
         WITH archived AS (SELECT partition, "offset" FROM {ARCHIVED_PLACES[side]} WHERE topic = {text(topic)})
         SELECT s.id, {text(topic)} AS topic, s.partition, s."offset", b."offset" AS after, n."offset" AS before
@@ -74,4 +78,5 @@ def _between_neighbours(side: str, topic: str) -> str:
         ASOF LEFT JOIN archived b ON b.partition = s.partition AND b."offset" <= s."offset"
         ASOF LEFT JOIN archived n ON n.partition = s.partition AND n."offset" > s."offset"
         WHERE b."offset" IS DISTINCT FROM s."offset"
+            AND (n."offset" IS NOT NULL OR EXISTS (FROM {READ} WHERE side = '{side}'))
     """

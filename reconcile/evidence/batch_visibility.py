@@ -9,7 +9,7 @@ from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.inputs.batch_runs import covered
 from plumbline.reconcile.inputs.pinned_views import Pins, archive_view
-from plumbline.reconcile.relations.evidence import ARCHIVE_THEN, DOUBTFUL, HELD_THEN, SEEN
+from plumbline.reconcile.relations.evidence import ARCHIVE_THEN, ARCHIVE_TODAY, DOUBTFUL, HELD_THEN, HELD_TODAY, SEEN
 from plumbline.reconcile.relations.implied import UNMATCHED
 from plumbline.reconcile.relations.inputs import ARCHIVES
 from plumbline.reconcile.relations.judge import FATE
@@ -57,17 +57,31 @@ def _look_into(pins: Pins, run: BatchRun, records: Sided) -> None:
 
 
 def _held(pins: Pins, side: str, snapshot_id: int | None, records: Sided) -> str:
-    """SQL that says whether the row's record of one side is in the archive at the snapshot; NULL when that is gone."""
+    """SQL that says whether the row's record of one side was in the archive at the snapshot; NULL when that is gone,
+    and of a record that the archive does not hold today either: nobody knows of such a one."""
     if snapshot_id is None:
         return "NULL"
+    source = pins.contract.left if side == "left" else pins.contract.right
+    reach = _reach(pins, side, records)
     try:
-        archive_view(pins, ARCHIVE_THEN[side], side, snapshot_id, _reach(pins, side, records))
+        then = _doubtful_in(pins, side, snapshot_id, reach, ARCHIVE_THEN[side], HELD_THEN[side])
     except SetupError:
         return "NULL"  # expired: nobody can say any more what that run saw
-    held = HELD_THEN[side].fill(
+    if reach is None:
+        return then
+    now = _doubtful_in(pins, side, pins.snapshots[source.archive], reach, ARCHIVE_TODAY[side], HELD_TODAY[side])
+    return f"CASE WHEN {then} THEN true WHEN {now} THEN false END"
+
+
+def _doubtful_in(
+    pins: Pins, side: str, snapshot_id: int | None, reach: TimeRange | None, archive: Relation, held: Relation
+) -> str:
+    """SQL that says whether the archive holds the row's record of one side at a snapshot. Fills both relations."""
+    archive_view(pins, archive, side, snapshot_id, reach)
+    held.fill(
         pins.con,
         f"""
-        SELECT DISTINCT a.partition, a."offset" FROM {ARCHIVE_THEN[side]} a
+        SELECT DISTINCT a.partition, a."offset" FROM {archive} a
         SEMI JOIN {DOUBTFUL} d ON a.partition = d.{side}_partition AND a."offset" = d.{side}_offset
         """,
     )

@@ -11,16 +11,14 @@ from plumbline.connect.sql_quoting import text
 from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.errors import ContractError
 from plumbline.contract.identity import rows_condition
-from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
-from plumbline.reconcile.relations.inputs import LEDGER, READ
+from plumbline.reconcile.relations.inputs import LEDGER
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from plumbline.connect.lake import Lake
     from plumbline.contract.model import Contract
-    from plumbline.reconcile.inputs.epoch_spans import Progress
     from plumbline.reconcile.inputs.pinned_views import Pins
 
 
@@ -30,7 +28,7 @@ def seen_until(stream: Table, stream_id: int | None, known: Mapping[str, int]) -
     `known`: as `newest_epochs` gives it. The snapshot `stream_id` itself where that has none of its epochs.
     """
     beyond = False
-    for snapshot, query_id, epoch in _epochs(stream, stream_id):
+    for snapshot, query_id, epoch in epochs_of_commits(stream, stream_id):
         if epoch <= known.get(query_id, -1):
             return snapshot if beyond else stream_id
         beyond = True
@@ -40,7 +38,7 @@ def seen_until(stream: Table, stream_id: int | None, known: Mapping[str, int]) -
 def ledger_is_its(pins: Pins, known: Mapping[str, int]) -> str:
     """SQL over the pinned ledger: whether a row is of a source as the contract has it, and the ledger that of the
     pinned stream table, as far as the table's commits name their epochs. Where none does, as of `foreachBatch`, it is
-    that of the checkpoint which the contract names, if each row tells what it was made from (see `of_seen_epochs`).
+    that of the checkpoint which the contract names, if each row tells what it was made from (see inputs/unobserved.py).
 
     `known`: as `newest_epochs` gives it. A job of ours keeps its ledger itself. Raises ContractError for a ledger that
     has no epoch of one of the sources: what it read would look unread for ever.
@@ -49,9 +47,9 @@ def ledger_is_its(pins: Pins, known: Mapping[str, int]) -> str:
     if pins.contract.job is None:
         return of_sources
     table = pins.contract.output.stream_table
-    newest = next(_epochs(pins.lake.load(table), pins.snapshots[table]), None)
+    newest = next(epochs_of_commits(pins.lake.load(table), pins.snapshots[table]), None)
     if newest is None:
-        return of_sources if _told_by_rows(pins.contract) else "false"
+        return of_sources if told_by_rows(pins.contract) else "false"
     return of_sources if newest[2] <= known.get(newest[1], -1) else "false"
 
 
@@ -60,35 +58,8 @@ def pinned_first(contract: Contract) -> bool:
     return contract.job is not None and contract.job.checkpoint is not None
 
 
-def of_seen_epochs(pins: Pins, progress: Progress) -> str:
-    """SQL over rows of the stream table whose commits name no epoch: the row was written by an epoch of the ledger.
-
-    A match is written with the later of its two records, an unmatched row when its window is closed: so each row tells
-    it. Empty where commits do, or no ledger is used. READ must be filled.
-    """
-    table = pins.contract.output.stream_table
-    if progress.last_epoch is None or not _told_by_rows(pins.contract):
-        return ""
-    if next(_epochs(pins.lake.load(table), pins.snapshots[table]), None) is not None:
-        return ""
-    closed = {"left": progress.closed_until_us, "right": progress.right_closed_until_us}
-    other = dict(zip(SIDES, reversed(SIDES), strict=True))
-    unread = [
-        f"""_{side}_offset IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM {READ} n WHERE n.side = '{side}' AND n.partition = _{side}_partition
-                AND n.end_offset > _{side}_offset)"""
-        for side in SIDES
-    ]
-    still_open = [
-        f"_{side}_offset IS NOT NULL AND _{other[side]}_offset IS NULL AND epoch_us({EVENT_TIME}) > {us}"
-        for side, us in closed.items()
-        if us is not None
-    ]
-    later = " OR ".join(f"({each})" for each in (*unread, *still_open))
-    return f"{REPLAY_ID} IS NOT NULL OR NOT coalesce({later}, false)"
-
-
-def _told_by_rows(contract: Contract) -> bool:
+def told_by_rows(contract: Contract) -> bool:
+    """Whether each row of the job's table tells which epoch wrote it: by its coordinates and its time."""
     job = contract.job
     return job is not None and job.checkpoint is not None and job.lineage is not None and job.event_time is not None
 
@@ -123,7 +94,7 @@ def newest_epochs(lake: Lake, contract: Contract, epochs_id: int | None) -> dict
     return {str(row["query_id"]): int(row["epoch_max"]) for row in found}
 
 
-def _epochs(table: Table, snapshot_id: int | None) -> Iterator[tuple[int, str, int]]:
+def epochs_of_commits(table: Table, snapshot_id: int | None) -> Iterator[tuple[int, str, int]]:
     """(snapshot, query, epoch) of each commit of a streaming query up to a snapshot, newest first."""
     from pyiceberg.table.snapshots import ancestors_of
 

@@ -52,7 +52,7 @@ class Pins:
     are the views of both outputs: the rows with `_event_time` in `read`, all of `time_range` or some days of it. The
     views of the archives hold the records that such rows can be made from. `contradicted`: the stream table holds rows
     of records that its ledger calls late. `seen`: SQL of the stream's rows that are compared, see
-    `observed.of_seen_epochs`; empty for all.
+    `unobserved.of_seen_epochs`; empty for all.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -251,7 +251,15 @@ def archive_view(
 
 
 def output_view(pins: Pins, view: Relation, table: str, times: Times) -> None:
-    """The output's rows with event times in `times`, events named by their first delivery.
+    """Fill `view` with the output's rows that are compared, as `output_rows`, events named by their first delivery."""
+    rows = output_rows(pins, view, table, times)
+    if pins.seen and table == pins.contract.output.stream_table:
+        rows = f"SELECT * FROM ({rows}) WHERE {pins.seen}"
+    view.fill(pins.con, by_first_delivery(pins, delivered(view).fill(pins.con, rows)))
+
+
+def output_rows(pins: Pins, view: Relation, table: str, times: Times) -> str:
+    """SQL of the output's rows with event times in `times`, from the view of the table's files that `view` has.
 
     A team's own table may lack lineage columns: they read as NULL. Where one of the coordinates lacks, all four do: a
     column that is not there does not say that the row has no such side (nor does one that is NULL beside the other,
@@ -278,10 +286,7 @@ def output_view(pins: Pins, view: Relation, table: str, times: Times) -> None:
     absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in LINEAGE_TYPES.items() if name not in known)
     selected = ", ".join([given, *derived, *filter(None, [absent])])
     rows = f"SELECT * FROM (SELECT {selected} FROM {source}) WHERE {in_range.sql(ident(EVENT_TIME))}"
-    rows = with_whole_coordinates(pins.con, contract.join, rows)
-    if pins.seen and table == contract.output.stream_table:
-        rows = f"SELECT * FROM ({rows}) WHERE {pins.seen}"
-    view.fill(pins.con, by_first_delivery(pins, delivered(view).fill(pins.con, rows)))
+    return with_whole_coordinates(pins.con, contract.join, rows)
 
 
 def _ledger_view(pins: Pins, known: Mapping[str, int]) -> None:

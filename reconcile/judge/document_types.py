@@ -87,6 +87,26 @@ class Reports(TypedDict):
     gaps: list[str]
 
 
+class UnobservedOffsets(TypedDict):
+    """Of a partition: up to which offset (exclusive) the job was observed, and up to which the rows need it."""
+
+    source: str
+    partition: int
+    observed: int
+    needed: int
+
+
+class Unobserved(TypedDict):
+    """Stream rows of the range that are not compared, as no observed epoch wrote them (a job of your own that writes by
+    `foreachBatch`): how many, the newest observed epoch, what later ones must have read, and up to which event time
+    they must have closed windows."""
+
+    rows: int
+    last_epoch: int
+    offsets: list[UnobservedOffsets]
+    closed_until: str | None
+
+
 class Reused(TypedDict):
     """Days whose verdicts were taken from an earlier run, of all days."""
 
@@ -145,6 +165,7 @@ class ReconcileDocument(TypedDict):
     predicted: Predicted | None
     agrees: bool | None
     reports: Reports | None
+    unobserved: Unobserved | None
     unproven_spark: list[str]
     replayed: int
     reused: Reused

@@ -144,6 +144,8 @@ ARCHIVE_THEN = per_side(
     "{side}_then", _VISIBLE, "the {side} archive at the snapshot that a batch run read", ARCHIVE, kind="VIEW"
 )
 HELD_THEN = per_side("{side}_held_then", _VISIBLE, "which {side} records of `doubtful` it held", PLACE)
+ARCHIVE_TODAY = per_side("{side}_today", _VISIBLE, "the {side} archive as it is pinned, whole", ARCHIVE, kind="VIEW")
+HELD_TODAY = per_side("{side}_held_today", _VISIBLE, "which {side} records of `doubtful` it holds", PLACE)
 
 _OF_SIDE = (
     "{0}_partition INTEGER|BIGINT, {0}_offset BIGINT|INTEGER, {0}_copy_partition INTEGER, {0}_copy_offset BIGINT, "

@@ -92,6 +92,17 @@ READ = Relation(
     "side VARCHAR, partition INTEGER, end_offset BIGINT",
 )
 
+UNOBSERVED = Relation(
+    "unobserved_rows",
+    "inputs/unobserved.py",
+    "the stream table's rows of the range that no observed epoch wrote, and that are not compared",
+    ", ".join(column for column in LINEAGE_COLUMNS.split(", ") if not column.startswith("_replay_id")),
+    kind="TABLE",
+)
+NEWEST_ARCHIVED = per_side(
+    "{side}_newest_archived", "inputs/unobserved.py", "the places of the {side} archive", PLACE, kind="VIEW"
+)
+
 COPIES = per_side(
     "{side}_copies",
     _COPIES,

@@ -146,16 +146,8 @@ def _why(document: Document, facts: Facts, done: Repaired) -> tuple[str, str]:
 def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: Repaired) -> Answer:
     question, commands = "What to do?", Commands(facts.contract_path, facts.home_option)
     again, cause = commands.reconcile(reading.range_of(first)), deciding(first)
-    if reading.archive_lacks(first):
-        long = (
-            "While the topic still holds them they can be archived again. If they were deleted on purpose, delete their"
-        )
-        long += " rows from plumbline.quarantine too. Then compare again."
-        return Answer(question, "Fill the archive", long, (*commands.fill(), again))
-    if not reading.balanced(first):
-        return Answer(question, "Report a defect", "Repair nothing by these numbers; compare again first.", (again,))
-    if first["verdict"] == "incomplete":
-        return Answer(question, "Wait", "Compare again when the stream has closed these windows.", (again,))
+    if first["verdict"] == "incomplete" or not reading.balanced(first):
+        return _for_a_verdict(first, commands, again)
     if cause is None and reading.not_in_both(first):
         long = "A column of the contract is not compared, and that is drift: bring the columns of both tables in line"
         return Answer(question, "Look at the columns", f"{long}, then compare again.", (again,))
@@ -183,6 +175,23 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
         return Answer(question, "Nothing yet", meant.remedy, (again,))
     key = next((story.parts for story in stories if story.cause == cause.name), (("", "KEY"),))
     return Answer(question, "Look at one key", meant.remedy, (commands.explain(key),))
+
+
+def _for_a_verdict(first: Document, commands: Commands, again: str) -> Answer:
+    """What to do where there is no verdict yet."""
+    question = "What to do?"
+    if reading.archive_lacks(first):
+        long = (
+            "While the topic still holds them they can be archived again. If they were deleted on purpose, delete their"
+        )
+        long += " rows from plumbline.quarantine too. Then compare again."
+        return Answer(question, "Fill the archive", long, (*commands.fill(), again))
+    if not reading.balanced(first):
+        return Answer(question, "Report a defect", "Repair nothing by these numbers; compare again first.", (again,))
+    if first.get("unobserved"):
+        long = "The job wrote rows in epochs that were not observed yet. Compare again when they are."
+        return Answer(question, "Observe the job", long, (commands.observe(), again))
+    return Answer(question, "Wait", "Compare again when the stream has closed these windows.", (again,))
 
 
 def _replay(

@@ -36,6 +36,7 @@ def render(documents: Sequence[Document], findings: Iterable[stories.Finding], f
         _answer(found.why),
         _keys(told),
         _alerts(first),
+        _held_back(first),
         _answer(found.what_to_do),
         f"run {code(first['run_id'])}",
     ]
@@ -79,6 +80,16 @@ def _answer(answer: Answer) -> str:
 def _alerts(document: Document) -> str:
     crossed = [f"{code(a['name'])} {code(a['limit'])} ({format.count(a['count'])})" for a in document["alerts"]]
     return f"**Limits crossed:** {', '.join(crossed)}" if crossed else ""
+
+
+def _held_back(document: Document) -> str:
+    held = document.get("unobserved")
+    if not held:
+        return ""
+    newest = format.count(held["last_epoch"])
+    return (
+        f"**Not compared:** {format.counted(held['rows'], 'stream row')} of epochs after {newest}, the newest observed"
+    )
 
 
 def _keys(told: Sequence[stories.Story]) -> str:

@@ -52,6 +52,10 @@ class Commands:
         """Archive what the topics hold and the archives lack: the holes, then what lies behind them."""
         return (self.fill()[1], f"plumbline stream run {self.contract} --once")
 
+    def observe(self) -> str:
+        """Copy the epochs of a job of the user's own into the ledger."""
+        return f"plumbline observe {self.contract} --once"
+
     def quarantine(self) -> str:
         return f"plumbline quarantine {self.contract}"
 

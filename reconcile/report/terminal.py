@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.reconcile import format
 from plumbline.reconcile.causes import named
-from plumbline.reconcile.document import archive_lacks, not_compared, record_lines, report_lines, why_not_closed
+from plumbline.reconcile.document import (
+    archive_lacks,
+    not_compared,
+    record_lines,
+    report_lines,
+    unobserved_line,
+    why_not_closed,
+)
 from plumbline.reconcile.format import figures_table
 from plumbline.reconcile.judge.books import CLASSES, PENDING, Page, by_month
 from plumbline.reconcile.report.answers import answers
@@ -19,6 +26,8 @@ from plumbline.reconcile.run import Run
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from plumbline.reconcile.judge.document_types import ReconcileDocument
 
 MOST_DAYS = 62
 COLUMNS = ("batch", "stream", "match", *CLASSES, PENDING)
@@ -41,7 +50,7 @@ def show(run: Run, facts: Facts, console: Console) -> None:
         )
     for alert in document["alerts"]:
         console.print(f"alert: {alert['name']} {alert['limit']}: {alert['count']:,} of {alert['of']:,} batch rows")
-    for line in (*record_lines(document), *report_lines(document)):
+    for line in filter(None, (*record_lines(document), *report_lines(document), unobserved_line(document))):
         console.print(line)
     if document["unknown"]["causes"] and document["unexplained"]:
         console.print(_unknown(document["unknown"]))
@@ -63,7 +72,7 @@ def _headline(run: Run) -> str:
         else "nothing to compare: neither table holds a row of the range, which the batch has run over",
         "drift": f"drift: {drift:,} differences among {total.batch:,} batch rows, "
         f"{document['unexplained']:,} unexplained",
-        "incomplete": f"incomplete: {drift:,} differences, {total.count(PENDING):,} rows pending"
+        "incomplete": f"incomplete: {drift:,} differences, {total.count(PENDING):,} rows pending{_held_back(document)}"
         if total.batch or total.stream
         else "incomplete: nothing to compare, neither table holds a row of a range that "
         + ("no batch run covers" if document["settled"] else "is not settled"),
@@ -75,6 +84,11 @@ def _headline(run: Run) -> str:
     elif total.count(PENDING) and document["verdict"] != "incomplete":
         said += f", {total.count(PENDING):,} pending"
     return said
+
+
+def _held_back(document: ReconcileDocument) -> str:
+    held = document["unobserved"]
+    return f", {held['rows']:,} stream rows of epochs that are not observed yet" if held else ""
 
 
 def _scope(run: Run) -> str:

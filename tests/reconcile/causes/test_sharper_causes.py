@@ -16,6 +16,7 @@ from plumbline.reconcile.report.page import predicted_table
 from plumbline.reconcile.report.stories import late_by, tell
 from tests.reconcile.causes.test_causes import Findings, spoil_stream, stream_of
 from tests.support.world import OUTPUT, START, Record, World, play, show
+from tests.support.world_rows import Row
 
 MakeWorld = Callable[..., World]
 MILLISECOND = 1 / 60_000
@@ -280,3 +281,21 @@ def test_what_the_stream_had_not_read_of_a_topic_that_was_made_anew_is_not_pendi
     document = world.write().reconcile().document
     assert ("lost", "missing unexplained") in world.told()
     assert document["verdict"] == "drift"
+
+
+@pytest.mark.parametrize("ledger", [True, False], ids=["with a ledger", "without"])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_row_that_names_an_offset_which_nobody_has_is_never_explained(
+    side: str, ledger: bool, make_world: MakeWorld
+) -> None:
+    """No record came after the batch that the archive does not have, nor did the stream join one behind all of them."""
+    world = stream_of(make_world())
+    shown, played = world.record("a"), world.record("pa")
+    invented = {
+        "left": Row(replace(shown, name="invented", show="invented", partition=1, offset=5_000)),
+        "right": Row(shown, replace(played, name="invented", partition=1, offset=5_000)),
+    }
+    world.stream.append(invented[side])
+    world.ledger = world.ledger if ledger else []
+    world.write().reconcile()
+    assert [told for _, told in world.told()] == ["extra unexplained"]

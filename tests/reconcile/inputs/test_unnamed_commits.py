@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from plumbline.connect.kafka import create_topics
 from plumbline.contract.loader import parse
+from plumbline.contract.ranges import spell_time
+from plumbline.reconcile.report.context import Facts
+from plumbline.reconcile.report.markdown import render as markdown
+from plumbline.reconcile.report.page import render as page
+from plumbline.reconcile.report.terminal import show as show_run
 from tests.reconcile.causes.test_causes import stream_of
 from tests.reconcile.inputs.test_foreign_table import JOB, STREAM, late_and_lost, theirs
 from tests.support.world import CONTRACT, World, play, show
+from tests.support.world_rows import Row
 
 MakeWorld = Callable[..., World]
 CHECKPOINT = "  checkpoint: /jobs/plays/checkpoint\n"
@@ -59,6 +71,83 @@ def test_rows_of_epochs_that_are_not_observed_yet_are_not_compared(known: int, m
     told = {"late_left", "late_right"} if known > max(world.read_in[name] for name in ("x", "pb")) else set()
     assert set(document["causes"]) <= {"late_left", "late_right"}
     assert set(document["causes"]) >= told
+
+
+def ahead(make_world: MakeWorld) -> World:
+    """The job has read on since it was observed: of the last epoch's records it wrote a match."""
+    world = stream_of(make_world(), after=[show("g", 310), play("pg", "g", 311)])
+    world.ledger = [row for row in world.ledger if row["epoch"] <= 6]
+    return world
+
+
+def test_what_is_held_back_is_counted_with_what_would_judge_it(make_world: MakeWorld) -> None:
+    world = merged(ahead(make_world))
+    run = world.reconcile()
+    offset = {name: world.record(name).offset for name in ("g", "pg")}
+    assert run.document["unobserved"] == {
+        "rows": 1,
+        "last_epoch": 6,
+        "offsets": [
+            {"source": "shows", "partition": 0, "observed": offset["g"], "needed": offset["g"] + 1},
+            {"source": "plays", "partition": 0, "observed": offset["pg"], "needed": offset["pg"] + 1},
+        ],
+        "closed_until": None,
+    }
+    assert (run.document["verdict"], run.exit_code, run.document["unexplained"]) == ("incomplete", 3, 0)
+
+
+def test_an_unmatched_row_needs_its_window_closed(make_world: MakeWorld) -> None:
+    world = stream_of(make_world(), after=[show("g", 310)])
+    world.stream.append(Row(world.record("g")))
+    held = merged(world).reconcile().document["unobserved"]
+    assert held is not None
+    assert (held["rows"], held["offsets"], held["closed_until"]) == (1, [], spell_time(world.record("g").at))
+
+
+def test_a_difference_is_drift_whatever_is_observed_later(make_world: MakeWorld) -> None:
+    world = ahead(make_world)
+    world.stream.remove(world.row("f", "pf"))
+    document = merged(world).reconcile().document
+    assert (document["verdict"], document["unobserved"] is None) == ("drift", False)
+
+
+def test_every_page_says_what_is_held_back(make_world: MakeWorld) -> None:
+    world = merged(ahead(make_world))
+    run = world.reconcile()
+    console = Console(width=400, file=StringIO())
+    show_run(run, Facts(), console)
+    assert isinstance(console.file, StringIO)
+    for told in (console.file.getvalue(), re.sub("</?span>", "", page([run.document], []))):
+        assert "1 stream row not compared: it is of epochs after 6, the newest that was observed" in told
+        assert f"plays partition 0 up to offset {world.record('pg').offset + 1}" in told
+        assert "plumbline observe CONTRACT --once" in told
+    assert "**Not compared:** 1 stream row of epochs after 6" in markdown([run.document], [])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_an_invented_row_beyond_the_topics_end_is_unexplained(
+    side: str, make_world: MakeWorld, kafka: dict[str, str]
+) -> None:
+    """It does not hide among the rows of epochs that are not observed yet, and those are not taken for invented."""
+    create_topics(kafka, {"t.shows": 2, "t.plays": 2})
+    world = ahead(make_world)
+    shown, played = world.record("a"), world.record("pa")
+    invented = {
+        "left": Row(replace(shown, name="invented", show="invented", offset=5_000)),
+        "right": Row(shown, replace(played, name="invented", offset=5_000)),
+    }
+    world.stream.append(invented[side])
+    merged(world)
+    without_broker = world.reconcile(record=False).document
+    assert without_broker["unobserved"] is not None
+    assert (without_broker["unobserved"]["rows"], without_broker["verdict"]) == (2, "incomplete")
+    text = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer") + JOB.replace("TIME", "shown")
+    world.contract = parse(f"{text}{CHECKPOINT}kafka: {json.dumps(kafka)}\n", "plays.yaml")
+    document = world.reconcile().document
+    assert document["unobserved"] is not None
+    assert (document["unobserved"]["rows"], document["verdict"], document["causes"]) == (
+        1, "drift", {"unexplained": 1},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
