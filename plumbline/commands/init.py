@@ -28,7 +28,7 @@ SECTIONS = {
         "job",
         "key",
         "batch_table",
-        *("left_archive", "right_archive", "left_topic", "right_topic", "kafka", "catalog", "home"),
+        *("left_archive", "right_archive", "from_topic", "left_topic", "right_topic", "kafka", "catalog", "home"),
     )
 }
 
@@ -47,6 +47,12 @@ SECTIONS = {
     "--left-archive", metavar="TABLE", help="Table with the records of the join's left side, if there is one."
 )
 @click.option("--right-archive", metavar="TABLE", help="The same of the right side.")
+@click.option(
+    "--from-topic",
+    multiple=True,
+    metavar="TOPIC",
+    help="Given twice: the Kafka topic of the left side, then that of the right one.",
+)
 @click.option("--left-topic", metavar="TOPIC", help="Kafka topic of the left side.")
 @click.option("--right-topic", metavar="TOPIC", help="Kafka topic of the right side.")
 @click.option(
@@ -85,13 +91,14 @@ def init(
     Examples:
       plumbline init
       plumbline init flights.yaml --example flights
-      plumbline init takes.yaml --from-table ads.takes --key imp_id --left-topic impressions --right-topic plays
+      plumbline init takes.yaml --from-table ads.takes --from-topic impressions --from-topic plays --key imp_id
       plumbline init takes.yaml --from-table ads.takes --left-archive raw.impressions --right-archive raw.plays
       plumbline init --from-table ads.takes --left-topic imps --right-topic plays --kafka bootstrap.servers=kafka:9092
     """
     if from_table is not None:
         _refuse_with_draft(path, example, force)
-        document = _draft(path, from_table, **options)
+        topics = _topics(*(options.pop(name) for name in ("from_topic", "left_topic", "right_topic")))
+        document = _draft(path, from_table, topics, **options)
     else:
         _refuse_without_table(options)
         template: Template = example or "starter"
@@ -117,17 +124,29 @@ def _refuse_without_table(options: dict[str, Any]) -> None:
             raise UsageError(f"{option} is for a draft", next_step=f"add --from-table TABLE, or leave out {option}")
 
 
+def _topics(from_topic: tuple[str, ...], left: str | None, right: str | None) -> tuple[str | None, str | None]:
+    """The topics of both sides, by either spelling."""
+    if not from_topic:
+        return left, right
+    if left or right:
+        step = "name both topics by --from-topic, or both by --left-topic and --right-topic"
+        raise UsageError("topics are named in two ways", next_step=step)
+    if len(from_topic) != 2:
+        step = "give it twice, for the left side and then for the right one; --left-topic or --right-topic names one"
+        raise UsageError(f"a join has two sides, and --from-topic names {len(from_topic)}", next_step=step)
+    return from_topic[0], from_topic[1]
+
+
 def _draft(
     path: Path,
     from_table: str,
+    topics: tuple[str | None, str | None],
     *,
     home: Home,
     catalog: dict[str, str],
     batch_table: str | None,
     left_archive: str | None,
     right_archive: str | None,
-    left_topic: str | None,
-    right_topic: str | None,
     kafka: dict[str, str],
     **told: Any,
 ) -> InitDocument:
@@ -144,7 +163,6 @@ def _draft(
     lake = Lake.open(home, resolved(catalog) or None)
     seen = look(lake, (from_table, batch_table, left_archive, right_archive))
     archives = seen.get(left_archive or ""), seen.get(right_archive or "")
-    topics = (left_topic, right_topic)
     if kafka and not any(topics):
         raise UsageError("--kafka looks at topics, and none is named", next_step="add --left-topic and --right-topic")
     samples = {topic: newest(kafka, topic) for topic in topics if topic and kafka}

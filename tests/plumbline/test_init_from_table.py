@@ -117,6 +117,29 @@ def test_without_archives_the_filled_draft_names_new_tables(with_tables: Strange
     assert contract.output.batch_table == "ads.takes_batch"
 
 
+def test_both_topics_are_named_by_one_option_given_twice(with_tables: Stranger) -> None:
+    lines, _ = with_tables.drafted("--from-topic", "t.views", "--from-topic", "a-b", "--key", "imp_id")
+    (with_tables.folder / "takes.yaml").unlink()
+    assert with_tables.drafted("--left-topic", "t.views", "--right-topic", "a-b", "--key", "imp_id")[0] == lines
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (("--from-topic", "a"), "a join has two sides, and --from-topic names 1"),
+        (("--from-topic", "a") * 3, "a join has two sides, and --from-topic names 3"),
+        (("--from-topic", "a", "--from-topic", "b", "--left-topic", "c"), "topics are named in two ways"),
+    ],
+)
+def test_topics_that_are_not_of_two_sides_are_refused(
+    options: tuple[str, ...], what: str, with_tables: Stranger
+) -> None:
+    done = with_tables.init(*options)
+    assert done.returncode == 2
+    assert what in done.stderr
+    assert not (with_tables.folder / "takes.yaml").exists()
+
+
 @pytest.mark.parametrize(
     ("times", "place"),
     [
@@ -272,7 +295,7 @@ def test_wrong_options_are_named_and_nothing_is_written(
     assert not (with_tables.folder / "takes.yaml").exists()
 
 
-@pytest.mark.parametrize("option", ["--key", "--batch-table", "--job", "--left-topic", "--catalog"])
+@pytest.mark.parametrize("option", ["--key", "--batch-table", "--job", "--from-topic", "--left-topic", "--catalog"])
 def test_what_is_for_a_draft_is_refused_without_a_table(tmp_path: Path, option: str) -> None:
     value = {"--job": "spark", "--catalog": "type=rest"}.get(option, "x")
     done = in_here("init", "c.yaml", option, value, folder=tmp_path)
