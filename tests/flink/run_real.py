@@ -15,7 +15,6 @@ from plumbline.connect import broker
 from plumbline.connect.home import Home
 from plumbline.connect.kafka import create_topics
 from plumbline.connect.lake import Lake
-from plumbline.stream_job.observe.flink_metadata import read_metadata
 from tests.support.commands import in_a_process
 from tests.support.flink_job import (
     CONTRACT,
@@ -29,6 +28,7 @@ from tests.support.flink_job import (
     unsure_names,
     wrong_rows,
 )
+from tests.support.flink_metadata import read_metadata
 
 
 def test_the_gated_join_loses_what_it_reports_and_nothing_else(tmp_path: Path) -> None:

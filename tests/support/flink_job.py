@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.kafka import Record, produce
-from plumbline.stream_job.observe.flink_metadata import FlinkCheckpoint, read_metadata
+from tests.support.flink_metadata import FlinkCheckpoint, read_metadata
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home

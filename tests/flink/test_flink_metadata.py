@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.contract.errors import IncompleteError, PlumblineError, SetupError
-from plumbline.stream_job.observe.flink_metadata import MAGIC, read_metadata
+from tests.support.flink_metadata import MAGIC, read_metadata
 
 RECORDED = Path(__file__).parent / "flink_recorded"
 
