@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("plumbline.commands.init:init", "Write a commented contract to start from."),
     "check": ("plumbline.commands.check:check", "Read a contract and say what it promises, or which line is wrong."),
     "schema": ("plumbline.commands.schema:schema", "Print the JSON Schema of the contract file, for editors."),
+    "size": ("plumbline.commands.size:size", "Estimate state, tables, topics, memory and CPU at a rate of events."),
     "jars": ("plumbline.commands.jars:jars", "Fetch the jars of Spark and of the local broker, once."),
     "kafka": ("plumbline.commands.kafka:kafka", "The local Kafka broker, and topics with events for a contract."),
     "lake": ("plumbline.commands.lake:lake", "Show where the tables are and how other tools open them."),

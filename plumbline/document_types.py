@@ -230,3 +230,46 @@ class CheckDocument(TypedDict):
     sql: CheckedSql
     changes: AcceptedChanges
     online: NotRequired[Online]
+
+
+class SizeOfTable(TypedDict):
+    """Rows of a table, and bytes of its data files."""
+
+    rows: int
+    bytes: int
+
+
+class SizeOfStream(TypedDict):
+    """What the streaming job takes: waiting rows of each source and their bytes in state, memory of the JVM, epochs of
+    a day, and CPU cores it keeps busy. `state_of_sample`: the bytes of a row in state are those of the sample."""
+
+    state: Literal["memory", "rocksdb"]
+    open_rows: dict[str, int]
+    state_bytes: int
+    state_of_sample: bool
+    memory_bytes: int
+    epochs_per_day: int
+    cores: float
+
+
+class SizeOfNight(TypedDict):
+    """What a night takes that reads one day: archived events and batch rows of it, CPU seconds."""
+
+    events: int
+    rows: int
+    batch_cpu_seconds: float
+    reconcile_cpu_seconds: float
+
+
+class SizeDocument(TypedDict):
+    """What `plumbline size --json` prints: topics (bytes of one replica, not compressed) and tables after so many days,
+    stream and night at these rates; `sample` has the archived records of each source that it is made from."""
+
+    contract: str
+    days: float
+    events_per_second: dict[str, float]
+    sample: dict[str, int]
+    topics: dict[str, int]
+    tables: dict[str, SizeOfTable]
+    stream: SizeOfStream
+    nightly: SizeOfNight

@@ -48,6 +48,7 @@ DOCUMENTS = {
     "replay status": "plumbline.replay.document_types:StatusDocument",
     "report": "plumbline.reconcile.report.document_types:ReportDocument",
     "report --format json": "plumbline.reconcile.report.document_types:ReportAnswersDocument",
+    "size": "plumbline.document_types:SizeDocument",
     "stream adopt-topic": "plumbline.stream_job.document_types:AdoptTopicDocument",
     "stream recover": "plumbline.replay.recover.document_types:RecoverDocument",
     "stream run": "plumbline.stream_job.document_types:StreamRunDocument",

@@ -32,6 +32,7 @@ KNOWN = {
 ARGUMENTS = {
     "audit": ["raw.impressions", "--contract", "CONTRACT"],
     "lateness": ["CONTRACT", "--lose", "1%"],
+    "size": ["CONTRACT", "--events-per-second", "3"],
 }
 """Of commands that need more than the contract to come as far as reading it."""
 

@@ -1,0 +1,1 @@
+"""How large a job becomes: what `plumbline size` says."""
