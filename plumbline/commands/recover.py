@@ -65,14 +65,18 @@ def recover(
     from plumbline.replay.recover.run import recover as rebuild
 
     wanted = Wanted(source, execute, force, accept_gaps, accept_differences)
-    result = rebuild(load(contract_path), home, wanted, say=say)
+    contract = load(contract_path, aggregates=True)
+    aggregates = contract.output.aggregate is not None
+    result = rebuild(contract, home, wanted, say=say)
     chosen = f" --source {source}" if source != "auto" else ""
     given = {"--force": force, "--accept-gaps": accept_gaps, "--accept-differences": accept_differences}
     chosen += "".join(f" {option}" for option, is_given in given.items() if is_given)
-    emit(result, as_json, lambda console: _show(result, contract_path, chosen, home, console))
+    emit(result, as_json, lambda console: _show(result, contract_path, chosen, home, console, aggregates=aggregates))
 
 
-def _show(result: RecoverDocument, contract_path: Path, chosen: str, home: Home, console: Console) -> None:
+def _show(
+    result: RecoverDocument, contract_path: Path, chosen: str, home: Home, console: Console, *, aggregates: bool
+) -> None:
     """`chosen`: the options that the command which does it needs as well."""
     ledger, border = result["ledger"], result["border"]
     console.print(f"{result['contract']}: {result['reason']}")
@@ -87,7 +91,7 @@ def _show(result: RecoverDocument, contract_path: Path, chosen: str, home: Home,
     for name, source in result["sources"].items():
         _show_source(name, source, result["goes_on_at"][name], console)
     if result["proof"] and result["state"]:
-        _show_proof(result["proof"], result["state"], console)
+        _show_proof(result["proof"], result["state"], console, aggregates=aggregates)
     option = home.option
     if result["executed"]:
         console.print(f"done; what there was is in {result['given_up']}")
@@ -111,9 +115,13 @@ def _show_source(name: str, source: ReadSource, begin: dict[str, int], console: 
     )
 
 
-def _show_proof(proof: ProofDocument, state: StateDocument, console: Console) -> None:
-    console.print(f"  proof: the rules give {proof['matched']:,} matched and {proof['unmatched']:,} unmatched rows")
+def _show_proof(proof: ProofDocument, state: StateDocument, console: Console, *, aggregates: bool) -> None:
+    what = f"{proof['matched']:,} matched and {proof['unmatched']:,} unmatched rows"
+    if aggregates:
+        what = f"{proof['matched']:,} lines of the last closed window"
+    console.print(f"  proof: the rules give {what}")
     wrong = f"{proof['missing']:,} missing, {proof['extra']:,} too many"
     console.print(f"    the table holds {proof['found']:,} of that time: {wrong}")
-    console.print(f"    {proof['duplicates']:,} of all {proof['table_rows']:,} rows come twice")
-    console.print(f"  state: {proof['open']:,} rows wait unmatched, {state['rows'] or 0:,} rows in all")
+    rows, wait = ("lines", "lines of open windows") if aggregates else ("rows", "rows wait unmatched")
+    console.print(f"    {proof['duplicates']:,} of all {proof['table_rows']:,} {rows} come twice")
+    console.print(f"  state: {proof['open']:,} {wait}, {state['rows'] or 0:,} rows in all")

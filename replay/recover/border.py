@@ -77,6 +77,8 @@ def find(past: Past, lake: Lake, contract: Contract) -> Border:
     watermark = last.evict_watermark_ms if last else 0
     unrecorded = max(0, sink[1] - epoch) if sink and sink[0] == query_id else 0
     border = Border(query_id, epoch, unrecorded, recorded, recorded, watermark, watermark, "ledger")
+    if contract.output.aggregate is not None:  # an epoch beyond it has left lines, or no trace: see `lines`
+        return replace(border, unrecorded=0)
     _view_written(past.con, lake, contract, watermark)
     return _beyond(past, contract, border)
 

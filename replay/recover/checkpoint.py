@@ -33,6 +33,7 @@ from plumbline.replay.recover.tape import part
 from plumbline.replay.store import write_json
 from plumbline.replay.tape import FIRST_MTIME, tape_stream
 from plumbline.stream_job import fingerprint
+from plumbline.stream_job.aggregate import aggregated
 from plumbline.stream_job.checkpoint_health import Exchange
 from plumbline.stream_job.join import join
 from plumbline.stream_job.ledger import Epoch
@@ -169,7 +170,7 @@ def _batch(spark: SparkSession, contract: Contract, exchange: Exchange, playing:
         _place(exchange.folder / "tape", side, number, playing / side)
     configure(spark, contract)
     left, right = (tape_stream(spark, playing / side) for side in SIDES)
-    rows = join(contract, left, right, layouts=exchange.built.layouts)
+    rows = aggregated(contract, join(contract.rows, left, right, layouts=exchange.built.layouts))
     with _only_batches_with_data(spark):
         query = (
             rows.writeStream.format("noop")

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.table_names import EPOCHS
-from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.generations import Ids, in_topic
-from plumbline.contract.lateness import state_reach_us
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
@@ -18,6 +16,7 @@ from plumbline.reconcile.relations.inputs import LEDGER
 from plumbline.replay import needs
 from plumbline.replay.pieces import Piece
 from plumbline.replay.recover.border import Border, Ends
+from plumbline.replay.recover.lines import reach_us
 from plumbline.replay.recover.past import Past
 from plumbline.stream_job import topics
 
@@ -81,8 +80,7 @@ def make_plan(
     accept_gaps: bool = False,
 ) -> tuple[SourcePlan, SourcePlan]:
     """What is read of the left and the right source. Raises IncompleteError when offsets are gone from both doors."""
-    low, high = (milliseconds(bound) for bound in contract.join.within)
-    since = state_reach_us(border.late_watermark_ms, low, high)
+    since = reach_us(contract, border.late_watermark_ms)
     names = (contract.join.left, contract.join.right)
     left, right = (
         _plan_source(past, lake, contract, kafka, topic_ids, side, name, since_us, ends, door, accept_gaps)

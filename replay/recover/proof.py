@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.home import on_this_disk, read_from_this_disk
 from plumbline.connect.parquet import parquet_rows
+from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET, SIDES
 from plumbline.contract.model import Contract
 from plumbline.replay.recover.border import WRITTEN, Border, is_open, windows
@@ -67,6 +68,17 @@ class Proof:
             "table_rows": self.table_rows,
             "examples": list(self.examples),
         }
+
+
+def disproved(contract: Contract, shown: Proof) -> IncompleteError:
+    """The error for a table that is not what the rules say; only rows may be taken as they are."""
+    accept = "; --accept-differences continues from it as it is" if contract.output.aggregate is None else ""
+    return IncompleteError(
+        f"the stream table is not what the ledger says: {shown.missing} rows missing, {shown.extra} too many, "
+        f"{shown.duplicates} twice ({'; '.join(shown.examples)})",
+        where=contract.output.stream_table,
+        next_step=f"find out who changed the table{accept}",
+    )
 
 
 def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, folder: Path) -> None:

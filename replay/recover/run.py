@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.kafka_config import ISOLATION
-from plumbline.contract.errors import IncompleteError, SetupError, UsageError
+from plumbline.contract.errors import SetupError, UsageError
 from plumbline.contract.foreign_job import refuse_job_of_theirs
 from plumbline.contract.generations import Ids
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import from_micros, spell_time
-from plumbline.replay.recover import archivers, gap, past, plan, proof, spark_versions, tape
+from plumbline.replay.recover import archivers, gap, lines, past, plan, proof, spark_versions, tape
 from plumbline.replay.recover.border import Border, Ends, find, unrecorded_epoch
 from plumbline.replay.recover.checkpoint import BATCHES, rebuild
 from plumbline.replay.store import write_json
@@ -86,6 +86,7 @@ def recover(
     from plumbline.connect.registry import equipped, kept_by
 
     refuse_job_of_theirs(contract, "stream recover", "restart your job as it is operated; nothing here rebuilds it")
+    lines.refuse_accepted(contract, gaps=wanted.accept_gaps, differences=wanted.accept_differences)
     job = JobFolder.of(contract, home)
     exchange = Exchange(job)
     with job.owned():
@@ -161,6 +162,8 @@ def _look(con: Any, lake: Lake, contract: Contract, home: Home, exchange: Exchan
     kafka = isolation.reading(kafka_properties(contract.kafka, home), lake, contract, exchange.job)
     gathered = past.gather(con, lake, contract, exchange)
     edge = find(gathered, lake, contract)
+    if contract.output.aggregate is not None:
+        lines.view_lines(gathered, lake, contract, contract.output.aggregate, edge)
     whole = unrecorded_epoch(gathered, edge, f"recover-{uuid.uuid4().hex[:8]}", int(time.time() * 1_000))
     if whole is not None:
         gathered.add([whole])
@@ -190,12 +193,11 @@ def _execute(
     say("recover: reading what state can still hold")
     held = tape.cut(found.past, lake, contract, spark, kafka, found.plans, exchange.folder / "tape")
     say(f"recover: {sum(held.rows):,} rows, {sum(held.left_out):,} late ones left out; comparing with the table")
-    epochs, held = _between(found, spark, contract, held, exchange)
-    shown = proof.prove(found.past, lake, contract)
+    epochs, held, shown = _compared(lake, found, spark, contract, held, exchange)
     if not shown.holds and not wanted.accept_differences:
-        raise _disproved(contract, shown)
+        raise proof.disproved(contract, shown)
     say("recover: rebuilding the state")
-    recovery = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+    recovery = _name()
     begin = replace(found.border, ends=found.begin)
     ids = (found.plans[0].ids, found.plans[1].ids)
     made = rebuild(spark, contract, exchange, begin, _topic_ends(contract, kafka, ids), f"recover-{recovery}", ids)
@@ -214,13 +216,19 @@ def _execute(
     }
 
 
-def _disproved(contract: Contract, shown: proof.Proof) -> IncompleteError:
-    return IncompleteError(
-        f"the stream table is not what the ledger says: {shown.missing} rows missing, {shown.extra} too many, "
-        f"{shown.duplicates} twice ({'; '.join(shown.examples)})",
-        where=contract.output.stream_table,
-        next_step="find out who changed the table; --accept-differences continues from it as it is",
-    )
+def _compared(
+    lake: Lake, found: Found, spark: SparkSession, contract: Contract, held: tape.Cut, exchange: Exchange
+) -> tuple[list[Epoch], tape.Cut, proof.Proof]:
+    """As `_between`, and the proof."""
+    if contract.output.aggregate is not None:
+        return [], held, lines.prove_lines(found.past, lake, spark, contract, found.border, exchange.folder / "tape")
+    epochs, held = _between(found, spark, contract, held, exchange)
+    return epochs, held, proof.prove(found.past, lake, contract)
+
+
+def _name() -> str:
+    """A name for this recovery, in the order of time."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
 
 
 def _topic_ids(lake: Lake, contract: Contract, kafka: dict[str, str], job: JobFolder) -> tuple[Ids, Ids]:

@@ -23,6 +23,7 @@ KNOWN = {
     "quarantine",
     "reconcile",
     "replay plan",
+    "stream recover",
     "stream run",
     "stream status",
     "kafka topics",

@@ -6,7 +6,7 @@ It shares nothing with the jobs: windows and numbers are made here from the mode
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,7 +44,7 @@ output:
   batch_table: agg.take_batch
 """
 
-WINDOW = timedelta(minutes=10)
+WINDOW, EPOCH = timedelta(minutes=10), datetime(1970, 1, 1, tzinfo=UTC)
 VALUES = {
     "orders": "count(*)",
     "payments": "count(payments.id)",
@@ -80,13 +80,17 @@ def modelled(rows: Iterable[Row], window: timedelta = WINDOW, *, by_id: bool = T
     """The aggregate of joined rows, in order of window and group."""
     groups: defaultdict[tuple[datetime, str | None], list[Row]] = defaultdict(list)
     for row in rows:
-        begun = datetime(1970, 1, 1, tzinfo=UTC) + (row.at - datetime(1970, 1, 1, tzinfo=UTC)) // window * window
-        groups[begun, row.id if by_id else None].append(row)
+        groups[begun(row.at, window), row.id if by_id else None].append(row)
     made = []
-    for (begun, id), members in sorted(groups.items(), key=lambda item: (item[0][0], str(item[0][1]))):
+    for (start, id), members in sorted(groups.items(), key=lambda item: (item[0][0], str(item[0][1]))):
         named = {"id": id} if by_id else {}
-        made.append({"window_start": begun, "window_end": begun + window, **named, **_numbers(members)})
+        made.append({"window_start": start, "window_end": start + window, **named, **numbers(members)})
     return made
+
+
+def begun(moment: datetime, window: timedelta = WINDOW) -> datetime:
+    """The start of the window that a moment is in."""
+    return EPOCH + (moment - EPOCH) // window * window
 
 
 def held(job: Scenario, table: str) -> list[dict[str, Any]]:
@@ -95,7 +99,8 @@ def held(job: Scenario, table: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: (row["window_start"], str(row.get("id"))))
 
 
-def _numbers(rows: list[Row]) -> dict[str, Any]:
+def numbers(rows: Sequence[Row]) -> dict[str, Any]:
+    """VALUES of some joined rows."""
     matched = [row for row in rows if row.payment is not None]
     cents = [round((row.amount or 0) * 100) for row in rows]
     paid = [round((row.paid or 0) * 100) for row in matched]

@@ -1,0 +1,46 @@
+"""Of an aggregate no lineage tells which delivery of an event counted: other content is refused, the same is not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import duckdb
+import pytest
+
+from plumbline.contract.errors import IncompleteError
+from plumbline.contract.loader import parse
+from plumbline.replay.recover.lines import refuse_different_copies
+from plumbline.replay.recover.past import Past
+from tests.support.aggregates import TEXT
+
+ROWS = {
+    "the same content": ([(0, "a", "{1}"), (1, "a", "{1}")], [], False),
+    "other content": ([(0, "a", "{1}"), (1, "a", "{2}")], [], True),
+    "other content, but late": ([(0, "a", "{1}"), (1, "a", "{2}")], [1], False),
+    "another event": ([(0, "a", "{1}"), (1, "b", "{2}")], [], False),
+}
+
+
+@pytest.mark.parametrize("event_id", [True, False])
+@pytest.mark.parametrize("what", ROWS)
+def test_copies(what: str, event_id: bool) -> None:
+    rows, out, refused = ROWS[what]
+    text = TEXT.replace("    event_time: at\n", "    event_time: at\n    event_id: id\n", 1) if event_id else TEXT
+    with duckdb.connect() as con:
+        for side, held in (("left", rows), ("right", [])):
+            con.execute(
+                f'CREATE TABLE {side}_raw (partition INT, "offset" BIGINT, event_id VARCHAR, event_time BIGINT, '
+                "value VARCHAR)"
+            )
+            con.execute(f'CREATE TABLE {side}_out (partition INT, "offset" BIGINT)')
+            for place, name, value in held:
+                con.execute(f"INSERT INTO {side}_raw VALUES (0, ?, ?, 7, ?)", [place, name, value])
+            for place in out if held else []:
+                con.execute(f"INSERT INTO {side}_out VALUES (0, ?)", [place])
+        past: Any = cast("Past", SimpleNamespace(con=con))
+        if refused and event_id:
+            with pytest.raises(IncompleteError, match=r"event a of .* was delivered again"):
+                refuse_different_copies(past, parse(text))
+        else:
+            refuse_different_copies(past, parse(text))
