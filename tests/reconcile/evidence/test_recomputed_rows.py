@@ -111,6 +111,37 @@ def test_a_ledger_with_a_hole_computes_nothing(make_world: MakeWorld) -> None:
     assert "recomputation" not in implied(world)
 
 
+TWIN = replace(show("b", 1), name="b2", partition=1)
+
+
+@pytest.mark.parametrize(
+    ("read", "to_come", "told"),
+    [
+        ([play("pb", "b", 5)], replace(play("pb2", "b", 5), partition=1), [("b pb2", "missing pending")]),
+        ([TWIN], play("pb", "b", 4), [("b pb", "mismatch pending"), ("b2 pb", "mismatch pending")]),
+        ([], TWIN, [("b2", "missing pending")]),
+    ],
+    ids=["an equal match", "the match of twins", "a twin"],
+)
+def test_rows_of_records_that_have_not_come_yet_are_told(
+    read: list[Record], to_come: Record, told: list[tuple[str, str]], make_world: MakeWorld
+) -> None:
+    """The ledger says which these are; where it lacks an epoch they may have come, and nothing is told."""
+    world, epochs = make_world(), [[show("d", 100), play("pd", "d", 120)], [], [show("f", 300), play("pf", "f", 301)]]
+    world.play([show("z", -90)], [show("b", 1), *read], *epochs, [], archived_only=[to_come])
+    assert judged(world)["unexplained"] == 0
+    assert world.told() == told
+    assert implied(world) == {"recomputation"}
+
+
+def test_records_may_have_come_in_an_epoch_that_was_not_observed(make_world: MakeWorld) -> None:
+    world, epochs = make_world(), [[show("d", 100), play("pd", "d", 120)], [], [show("f", 300), play("pf", "f", 301)]]
+    world.play([show("z", -90)], [show("b", 1)], *epochs, [], archived_only=[TWIN])
+    world.ledger = [row for row in world.ledger if row["epoch"] > 2]
+    assert judged(world)["unexplained"] == 1
+    assert {said.split()[1] for _, said in world.told()} == {"unexplained"}
+
+
 def drawn(world: World, random: Random) -> World:
     """Shows and plays of few keys, times and values, so that rows of different records are equal."""
     number = count()
