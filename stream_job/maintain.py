@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from plumbline.connect.file_formats import refuse_other_format
+from plumbline.contract.aggregate import ROWS_SNAPSHOT, rows_table
 from plumbline.contract.errors import PlumblineError, SetupError
 from plumbline.contract.model import Contract
 from plumbline.stream_job import expiry, orphans, spark_internals
@@ -60,7 +61,8 @@ def maintain(
     say: Say = lambda message: None,
     spark: SparkSession | None = None,
 ) -> MaintainDocument:
-    """Maintain the stream table, both archives and the tables in `plumbline`; without `execute` only say what for.
+    """Maintain the stream table, both archives, the joined rows below an aggregate and the tables in `plumbline`;
+    without `execute` only say what for.
 
     Safe beside a running stream: snapshots are expired by id, never the newest of a living query nor one between it
     and the head, never one in `pinned`; a lost race is tried again.
@@ -84,20 +86,49 @@ def maintain(
     done = []
     for name in tables:
         say(f"maintain: {name}")
-        done.append(_Work(spark, lake, name, limits, live, pinned).all(execute=execute))
+        rows = contract.output.aggregate is not None and name == rows_table(contract)
+        done.append(_Work(spark, lake, name, limits, live, pinned, contract if rows else None).all(execute=execute))
     return {"contract": contract.contract, "executed": execute, "tables": done}
 
 
 def tables_of(lake: Lake, contract: Contract) -> list[str]:
-    """The tables that are maintained: the stream's, the archives', and all of the namespace `plumbline`.
+    """The tables that are maintained: the stream's, the joined rows below an aggregate, the archives', and all of the
+    namespace `plumbline`.
 
     The batch table is left alone: what the reference covers is read from its snapshots. So is the table of a team's
     own streaming job, and what another tool archives.
     """
     mine = [contract.output.stream_table] if contract.job is None else []
-    wanted = [*mine, *(s.archive for s in contract.sources.values() if s.archive_columns is None)]
+    rows = [rows_table(contract)] if contract.output.aggregate is not None else []
+    wanted = [*mine, *rows, *(s.archive for s in contract.sources.values() if s.archive_columns is None)]
     there = lake.tables()
     return [name for name in wanted if name in there] + [name for name in there if name.startswith(f"{NAMESPACE}.")]
+
+
+def rows_needed(lake: Lake, contract: Contract) -> set[int]:
+    """The snapshot of the joined rows that the newest batch run names, whatever its age, and all after it: a run
+    at work has written its rows, and names their snapshot last. All, where none is named."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    rows, named = lake.load(rows_table(contract)), _named_rows(lake, contract)
+    found: set[int] = set()
+    for one in ancestors_of(rows.current_snapshot(), rows.metadata):
+        found.add(one.snapshot_id)
+        if one.snapshot_id == named:
+            return found
+    return {one.snapshot_id for one in rows.metadata.snapshots}
+
+
+def _named_rows(lake: Lake, contract: Contract) -> int | None:
+    from pyiceberg.table.snapshots import ancestors_of
+
+    if not lake.exists(contract.output.batch_table):
+        return None
+    batch = lake.load(contract.output.batch_table)
+    runs = ancestors_of(batch.current_snapshot(), batch.metadata)
+    said = (one.summary.additional_properties for one in runs if one.summary)
+    found = next((properties[ROWS_SNAPSHOT] for properties in said if ROWS_SNAPSHOT in properties), None)
+    return None if found is None else int(found)
 
 
 def live_queries(home: Home) -> set[str]:
@@ -113,7 +144,8 @@ def live_queries(home: Home) -> set[str]:
 
 @dataclass(frozen=True)
 class _Work:
-    """The maintenance of one table."""
+    """The maintenance of one table. `below`: the contract of whose aggregate the table holds the joined rows; their
+    files are left as the batch runs wrote them."""
 
     spark: SparkSession
     lake: Lake
@@ -121,11 +153,13 @@ class _Work:
     limits: Limits
     live: Collection[str]
     pinned: Collection[int]
+    below: Contract | None = None
 
     def all(self, *, execute: bool) -> MaintainedTable:
         """Rewrite, then expire what that made superfluous too, then remove what nothing refers to."""
         table = self.lake.load(self.name)
         files, small = small_files(table)
+        small = 0 if self.below else small
         if small:
             refuse_other_format(table, "a rewrite of its small files")
         rewritten = self._patiently(self._rewrite) if execute and small else 0
@@ -154,8 +188,10 @@ class _Work:
         now_ms = time.time_ns() // 1_000_000
         versions, head, refs = expiry.versions_of(self.lake.load(self.name))
         older_than_ms = now_ms - self.limits.snapshots // timedelta(milliseconds=1)
+        needed = rows_needed(self.lake, self.below) if self.below else set()
+        pinned = {*self.pinned, *needed}
         return expiry.plan(
-            versions, head, refs, live=self.live, pinned=self.pinned, older_than_ms=older_than_ms, now_ms=now_ms
+            versions, head, refs, live=self.live, pinned=pinned, older_than_ms=older_than_ms, now_ms=now_ms
         )
 
     def _expire(self) -> expiry.Expiry:

@@ -47,7 +47,7 @@ DOCUMENTS = {
     "replay run": "plumbline.replay.document_types:RunOutput",
     "replay status": "plumbline.replay.document_types:StatusDocument",
     "report": "plumbline.reconcile.report.document_types:ReportDocument",
-    "report --format json": "plumbline.reconcile.report.document_types:ReportAnswersDocument",
+    "report --format json": "plumbline.reconcile.aggregates.document_types:AnswersDocuments",
     "size": "plumbline.document_types:SizeDocument",
     "stream adopt-topic": "plumbline.stream_job.document_types:AdoptTopicDocument",
     "stream recover": "plumbline.replay.recover.document_types:RecoverDocument",

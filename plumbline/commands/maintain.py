@@ -72,6 +72,9 @@ def maintain(
     These are never expired: the newest snapshot of each streaming query (without it a restart would write an epoch
     twice), tags and branches, and the snapshots that recorded work of the last --keep-runs read.
 
+    With output.aggregate the joined rows below the batch table are maintained too: their old snapshots go, but for the
+    one that the newest batch run names, whatever its age; their files are not joined.
+
     \b
     Examples:
       plumbline maintain flights.yaml
@@ -89,7 +92,7 @@ def maintain(
             f"--orphans-older-than {orphans_older_than} is too short: a running job's newest files would be removed",
             next_step="name an age of at least '1 day'",
         )
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
     lake = Lake.open(home, contract.catalog)
     if execute and lake.exists(contract.output.stream_table):
         catch_up(lake, lake.load(contract.output.stream_table))

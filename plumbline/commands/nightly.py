@@ -92,6 +92,8 @@ def nightly(
     up, oldest first. If it is killed at any moment and started again, it continues where it was; a day is recorded
     once. When nothing is due, the exit code is that of the last night.
 
+    Of a contract with output.aggregate whole windows are compared, and of the expectations those of the sources hold.
+
     \b
     Exit codes: 0 all clean, 1 drift or an expectation that fails, 3 incomplete: days are left beyond
     --at-most, the message could not be sent, a verdict is incomplete, or another nightly is running.
@@ -109,7 +111,7 @@ def nightly(
 
     _refuse_at_odds(day, since, again=again)
     asked = run.Options(day, since, again, at_most, keep, alerts_only, webhook)
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
     lake = Lake.open(home, contract.catalog)
     result = run.nightly(Job(contract, contract_path, home, lake, say, memory=memory, threads=threads), asked)
     emit(result, as_json, lambda console: _show(result, console))

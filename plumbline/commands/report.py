@@ -72,6 +72,9 @@ def report(
     and what to do; then come the books, drift per window and per cause, what other watermarks would have lost, the
     stories of the rows that drifted most, and the commands to repeat the run and to repair the drift.
 
+    Of a contract with output.aggregate the page has the books in lines and in joined rows, and the sum that explains
+    each value of a line; it shows one run.
+
     Notebooks: drift_report, why_this_key, lateness_what_if, replay_review (they need the extra `notebook`).
 
     \b
@@ -87,6 +90,8 @@ def report(
             "--format md prints Markdown, where --json asks for one JSON document",
             next_step="--format json for the answers as JSON, or name a file for the Markdown with --out",
         )
+    if notebook is not None and _aggregate(contract_path) is not None:
+        raise UsageError("the notebooks are of rows", where=str(contract_path), next_step="leave --notebook out")
     if notebook is not None:
         result = make_notebook(contract_path, home, notebook, runs[0], _settings(settings), out)
     elif settings:
@@ -94,7 +99,7 @@ def report(
     elif form == "html":
         result = make(contract_path, home, runs, out)
     else:
-        text = spelled(form, *read(contract_path, home, runs))
+        text = _text(form, contract_path, home, runs)
         if out is None:
             print(text, end="", flush=True)
             return
@@ -109,6 +114,13 @@ def make(contract_path: Path, home: Home, runs: Sequence[str], out: Path | None 
     """
     from plumbline.reconcile.report.page import render
 
+    contract = _aggregate(contract_path)
+    if contract is not None:
+        from plumbline.commands import aggregate_report as lines
+
+        document, of_lines = lines.read(contract, _shown(contract_path), home, runs)
+        target = out or Path(f"drift-{document['contract']}-{document['run_id']}.html")
+        return lines.page(document, of_lines, target, _shown(target))
     documents, findings, facts = read(contract_path, home, runs)
     first = documents[0]
     target = out or Path(f"drift-{first['contract']}-{first['run_id']}.html")
@@ -150,6 +162,23 @@ def read(contract_path: Path, home: Home, runs: Sequence[str]) -> tuple[list[Doc
     checks = checked(lake, contract, documents[0]["range"])
     facts = Facts(contract, _shown(contract_path), home.option, lateness(contract, home, documents[0]), replays, checks)
     return documents, stored_runs.findings(lake, documents[0]["run_id"]), facts
+
+
+def _aggregate(contract_path: Path) -> Contract | None:
+    """The contract, if its output is an aggregate."""
+    from plumbline.contract.loader import load
+
+    contract = load(contract_path, aggregates=True)
+    return None if contract.output.aggregate is None else contract
+
+
+def _text(form: str, contract_path: Path, home: Home, runs: Sequence[str]) -> str:
+    contract = _aggregate(contract_path)
+    if contract is None:
+        return spelled(form, *read(contract_path, home, runs))
+    from plumbline.commands import aggregate_report as lines
+
+    return lines.spelled(form, *lines.read(contract, _shown(contract_path), home, runs))
 
 
 def _shown(path: Path) -> str:

@@ -23,7 +23,8 @@ class FailedExpectation(TypedDict):
 
 
 class Night(TypedDict):
-    """One day, as plumbline.nights records it. `expectations` counts all; earlier versions wrote no `identity`."""
+    """One day, as plumbline.nights records it. `expectations` counts all; earlier versions wrote no `identity`. `of` is
+    there for an aggregate, whose counts and causes are in lines."""
 
     contract: str
     identity: NotRequired[str]
@@ -40,6 +41,7 @@ class Night(TypedDict):
     failed: list[FailedExpectation]
     batch_snapshot: int | None
     report: str
+    of: NotRequired[Literal["lines"]]
 
 
 class NightlyDocument(TypedDict):

@@ -45,8 +45,9 @@ def line_of(night: Night) -> str:
     counts, failed = night["counts"], night["failed"]
     causes = ", ".join(f"{name} {count:,}" for name, count in night["causes"].items())
     holds = night["expectations"] - len(failed)
+    what = night.get("of", "rows")
     parts = [
-        f"{night['day']} {night['verdict']}: {counts['match']:,} of {counts['batch']:,} batch rows match",
+        f"{night['day']} {night['verdict']}: {counts['match']:,} of {counts['batch']:,} batch {what} match",
         *([causes] if causes else []),
         f"{holds} of {night['expectations']} expectations hold",
         *(f"{one['on']}: {one['why']} ({one['column']})" for one in failed),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.home import Home
 from plumbline.connect.machine import MEMORY
+from plumbline.contract.aggregate import whole_windows
 from plumbline.contract.identity import identity
 from plumbline.contract.ranges import TimeRange, parse_range
 from plumbline.nightly import record
@@ -54,10 +55,11 @@ def spend(job: Job, day: date) -> Document:
     """Do the night of one day, or the rest of one that was killed, and record it.
 
     Returns `{"contract", "identity", "day", "run_id", "verdict", "settled", "balanced", "counts", "causes",
-    "unexplained", "alerts", "expectations", "failed", "batch_snapshot", "report"}`; `expectations` counts all, `failed`
-    lists those that do not hold: `{"on", "expectation", "column", "unexpected", "why"}`.
+    "unexplained", "alerts", "expectations", "failed", "batch_snapshot", "report"}`, of an aggregate `"of"` too;
+    `expectations` counts all, `failed` lists those that do not hold: `{"on", "expectation", "column", "unexpected",
+    "why"}`.
     """
-    folder, span = job.folder(day), parse_range(on_date=day.isoformat())
+    folder, span = job.folder(day), whole_windows(job.contract, parse_range(on_date=day.isoformat()))
     batch = folder.step("batch", lambda: _batch(job, span))
     checked = folder.step("expectations", lambda: _expectations(job, span))
     run = folder.step("reconcile", lambda: _reconcile(job, span, batch["snapshot_id"]))
@@ -80,16 +82,18 @@ def _batch(job: Job, span: TimeRange) -> Document:
 def _expectations(job: Job, span: TimeRange) -> Document:
     from plumbline import expectations
 
-    on = ("sources", "stream", "batch")
+    on = ("sources", "stream", "batch") if job.contract.output.aggregate is None else ("sources",)
     return dict(expectations.run(job.contract, job.home, span, on=on, record=True, say=job.say).document)
 
 
 def _reconcile(job: Job, span: TimeRange, batch_snapshot: int) -> Document:
+    from plumbline.reconcile.aggregates.run import reconcile_aggregate
     from plumbline.reconcile.run import reconcile
 
     job.say(f"reconcile: {span}")
     known = record.recorded_run(job.lake, job.contract, span, batch_snapshot)
-    return known or dict(reconcile(job.contract, job.home, span, memory=job.memory, threads=job.threads).document)
+    compare = reconcile if job.contract.output.aggregate is None else reconcile_aggregate
+    return known or dict(compare(job.contract, job.home, span, memory=job.memory, threads=job.threads).document)
 
 
 def _night(job: Job, day: date, batch: Document, checked: Document, run: Document) -> Document:
@@ -105,6 +109,7 @@ def _night(job: Job, day: date, batch: Document, checked: Document, run: Documen
         "failed": list(_failed(checked)),
         "batch_snapshot": batch["snapshot_id"],
         "report": page["file"],
+        **({} if job.contract.output.aggregate is None else {"of": "lines"}),
     }
 
 

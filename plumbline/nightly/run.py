@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from plumbline.nightly.document_types import Night, NightlyDocument
 
 SENT, NONE = "sent", "none"
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,17 @@ def _settled_us(job: Job) -> int | None:
     """The newest event time (us) up to which the stream is settled; None without an epoch ledger, or where the rule of
     the stream's Spark is not proven."""
     from plumbline.contract.durations import milliseconds
-    from plumbline.contract.lateness import settled_until_us
+    from plumbline.contract.lateness import output_watermark_ms, settled_until_us
     from plumbline.replay.settled import last_evict_watermark, unproven_closing
 
     evict_ms = last_evict_watermark(job.lake, job.contract)
     low, high = map(milliseconds, job.contract.join.within)
     if evict_ms is None or unproven_closing(job.lake, job.contract) is not None:
         return None
+    aggregate = job.contract.output.aggregate
+    if aggregate is not None:  # all windows are written that end by then; a day's last one may end on the next day
+        window = milliseconds(aggregate.window)
+        return (output_watermark_ms(evict_ms, low, high) - (window if DAY_MS % window else 0)) * 1000 - 1
     return settled_until_us(evict_ms, low, high, keeps_right=job.contract.join.keeps_right)
 
 

@@ -10,6 +10,7 @@ from plumbline.contract.document_types import Alert, Range
 from plumbline.contract.findings import Cause, Class, Verdict
 from plumbline.reconcile.diff.document_types import SchemaFinding
 from plumbline.reconcile.judge.document_types import LedgerPage, ReconcileDocument, Stream, TotalCounts
+from plumbline.reconcile.report.document_types import AnswersDocument, ReportAnswersDocument
 
 
 class LostOfLine(TypedDict):
@@ -66,8 +67,10 @@ class AggregateDocument(TypedDict):
 
     `rounding` are lines that are equal within the error of summation in any order, `stale` those that cannot be told
     as the batch run is older than what the stream has read, `apart` batch lines that are not what their rows come to.
-    `agrees`: whether the lines that match are those that the ledger predicts; null where it does not tell. `findings`
-    are the first of each cause. Windows that end up to `closed_until` are closed; `untold` says why that is not known.
+    `unarchived`: per source the offsets that the stream has read and the archive lacks, counted where lines are
+    unexplained. `agrees`: whether the lines that match are those that the ledger predicts; null where it does not tell.
+    `findings` are the first of each cause. Windows that end up to `closed_until` are closed; `untold` says why that is
+    not known.
     """
 
     run_id: str
@@ -82,6 +85,7 @@ class AggregateDocument(TypedDict):
     counts: TotalCounts
     causes: dict[Cause, int]
     unexplained: int
+    unarchived: NotRequired[dict[str, int]]
     columns: dict[str, int]
     schema: list[SchemaFinding]
     ledger: list[LedgerPage]
@@ -96,5 +100,21 @@ class AggregateDocument(TypedDict):
     topics_made_anew: NotRequired[list[str]]
 
 
+class ShownLines(AggregateDocument):
+    """A run's document, and when it was recorded."""
+
+    recorded_at: str
+
+
+class LinesAnswersDocument(TypedDict):
+    """What `plumbline report --format json` prints for an aggregate; `lines` are those worth a look."""
+
+    answers: AnswersDocument
+    runs: list[ShownLines]
+    lines: list[LineFinding]
+
+
+AnswersDocuments = ReportAnswersDocument | LinesAnswersDocument
+"""Of rows, or of an aggregate."""
 ReconcileDocuments = ReconcileDocument | AggregateDocument
 """Of rows, or of an aggregate."""

@@ -16,6 +16,7 @@ from plumbline.reconcile.aggregates.findings import Finding, differing, judged
 from plumbline.reconcile.aggregates.in_json import as_json
 from plumbline.reconcile.aggregates.kept import lay_down
 from plumbline.reconcile.aggregates.made_again import make_again
+from plumbline.reconcile.aggregates.unarchived import unarchived
 from plumbline.reconcile.aggregates.unread_by_batch import stale_windows
 from plumbline.reconcile.aggregates.views import Opened, opened
 from plumbline.reconcile.diff.engine.budget import Budget
@@ -162,6 +163,7 @@ def _document(
         "counts": total.counts(),
         "causes": cast("dict[Cause, int]", {name: count for name, count in causes.items() if name != "pending"}),
         "unexplained": causes.get("unexplained", 0),
+        "unarchived": unarchived(pins) if "unexplained" in causes and known else {},
         "columns": _columns(inputs, told.findings),
         "schema": cast("list[SchemaFinding]", list(comparison.schema)),
         "ledger": [page.as_json() for page in books.pages],

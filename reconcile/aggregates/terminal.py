@@ -57,7 +57,7 @@ def headline(document: AggregateDocument) -> str:
 def facts(document: AggregateDocument) -> Iterator[str]:
     """What is to be known beside the books, a line each."""
     if document["rows"] is not None:
-        yield f"joined rows below closed windows, by the ledger: {_sum_of_rows(document['rows'])}"
+        yield f"joined rows below closed windows, by the ledger: {sum_of_rows(document['rows'])}"
     if document["rounding"]:
         many = "line is" if document["rounding"] == 1 else "lines are"
         yield f"{document['rounding']:,} {many} equal within the error of floating-point sums in any order"
@@ -71,6 +71,9 @@ def facts(document: AggregateDocument) -> Iterator[str]:
         yield f"{document['apart']:,} batch lines are not what the joined rows below them come to"
     if document["stale"]:
         yield f"{document['stale']:,} lines cannot be told: the stream has read records that the batch run has not"
+    for source, number in document.get("unarchived", {}).items():
+        offsets = format.counted(number, "offset")
+        yield f"the archive lacks {offsets} of {source} that the stream has read: a record there is in no batch line"
     if document["untold"] is not None:
         yield document["untold"]
     for alert in document["alerts"]:
@@ -113,6 +116,10 @@ def next_steps(document: AggregateDocument, contract_path: str) -> Iterable[str]
     command = " ".join(["plumbline batch run", contract_path, *(f"--{name} {at}" for name, at in bounds if at)])
     if document["stale"] or document["apart"]:
         return ("\nnext: run the batch again over the range, then compare again", f"  {command}")
+    if document.get("unarchived"):
+        steps = (f"archive fill {contract_path} --execute", command.removeprefix("plumbline "))
+        what = "\nnext: archive the records that the topics still hold, run the batch again, then compare again"
+        return (what, *(f"  plumbline {step}" for step in steps))
     if document["unexplained"]:
         return (
             "\nnext: no late, quarantined or unread record explains these lines: look at what wrote the stream table",
@@ -120,7 +127,8 @@ def next_steps(document: AggregateDocument, contract_path: str) -> Iterable[str]
     return ()
 
 
-def _sum_of_rows(rows: RowBooks) -> str:
+def sum_of_rows(rows: RowBooks) -> str:
+    """`batch 812 = stream 803 + late_right 7`."""
     if rows["stream"] is None:
         return f"{rows['batch']:,} in batch; an epoch is missing in the ledger, so the stream's are not known"
     net = {cause: lost["gone"] - lost["alone"] for cause, lost in rows["lost"].items()}

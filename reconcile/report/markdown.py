@@ -31,13 +31,13 @@ def render(documents: Sequence[Document], findings: Iterable[stories.Finding], f
         f"### {MARKS.get(first['verdict'], '')} {code(first['contract'])}: {first['verdict']}".replace("  ", " "),
         f"**{found.true.short}.** {found.true.long} {reading.covered(first)}.",
         found.repaired and f"**{found.repaired}**",
-        _books(first),
-        _answer(found.how_much),
-        _answer(found.why),
+        books(first),
+        answered(found.how_much),
+        answered(found.why),
         _keys(told),
-        _alerts(first),
+        alerts(first),
         _held_back(first),
-        _answer(found.what_to_do),
+        answered(found.what_to_do),
         f"run {code(first['run_id'])}",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -60,7 +60,8 @@ def block(lines: Iterable[str]) -> str:
     return f"{fence}sh\n{text}\n{fence}"
 
 
-def _books(document: Document) -> str:
+def books(document: Document, what: str = "rows") -> str:
+    """From the batch reference to the stream table, as a table."""
     counts = document["counts"]
     rows = [f"| batch reference | {format.count(counts['batch'])} |"]
     rows += [
@@ -69,15 +70,17 @@ def _books(document: Document) -> str:
     ]
     rows += [f"| **stream table** | **{format.count(counts['stream'])}** |"]
     off = "" if reading.balanced(document) else "\n\n**The books do not balance.**"
-    return "\n".join(["| the books | rows |", "|---|--:|", *rows]) + off
+    return "\n".join([f"| the books | {what} |", "|---|--:|", *rows]) + off
 
 
-def _answer(answer: Answer) -> str:
+def answered(answer: Answer) -> str:
+    """One answer with its commands."""
     said = f"**{answer.question}** {answer.short}. {answer.long}".strip()
     return f"{said}\n\n{block(answer.commands)}" if answer.commands else said
 
 
-def _alerts(document: Document) -> str:
+def alerts(document: Document) -> str:
+    """The limits that were crossed."""
     crossed = [f"{code(a['name'])} {code(a['limit'])} ({format.count(a['count'])})" for a in document["alerts"]]
     return f"**Limits crossed:** {', '.join(crossed)}" if crossed else ""
 

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.aggregates.report.page import render as render_lines
 from plumbline.reconcile.lateness.curve import Epoch, Lateness
 from plumbline.reconcile.report import checks, notebook
 from plumbline.reconcile.report.context import Facts, Replay
@@ -15,7 +16,7 @@ from plumbline.reconcile.report.notebook_card import Grid, card
 from plumbline.reconcile.report.page import render
 from tests.reconcile.report.test_report_checks import check
 from tests.reconcile.report.test_report_escaping import hostile_page
-from tests.support.examples_of_runs import DAY, document, finding
+from tests.support.examples_of_runs import DAY, document, finding, of_aggregate
 from tests.support.hostile import LINES, SCRIPTS, UNICODE
 from tests.support.watched import watched
 from tests.support.world import World
@@ -75,6 +76,7 @@ def expected() -> str:
 PAGES = {
     "expectations": expected,
     "drift": drifted,
+    "lines": lambda: render_lines(of_aggregate(), Facts(contract_path="takes.yaml")),  # type: ignore[arg-type]
     "clean": lambda: render([document(causes={})], []),
     "incomplete": lambda: render([document(verdict="incomplete", balanced=False)], []),
     "notebook": booked,

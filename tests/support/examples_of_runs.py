@@ -54,6 +54,30 @@ def document(days: int = 3, causes: dict[str, dict[str, int]] | None = None, **c
     return {**made, **changes}
 
 
+def of_aggregate(**changes: Any) -> dict[str, Any]:
+    """A run of an aggregate over three days, a line of each cause among its findings."""
+    causes = {"late_left": {"missing": 2}, "late_right": {"mismatch": 3}, "unexplained": {"extra": 1}}
+    values = {
+        "shown": {"batch": 812, "stream": 803, "causes": {"late_right": 7, "quarantined": 2}},
+        "take_rate": {"batch": 0.48275862068965514, "stream": 0.4825653798256538},
+        "seconds": {"batch": None, "stream": None},
+    }
+    lost = {"late_right": {"gone": 9, "alone": 2}, "quarantined": {"gone": 2, "alone": 0}}
+    findings = [
+        {
+            "key": {"window_start": _iso(DAY), "campaign": f"spring {number}", "country": None},
+            "kind": next(iter(kinds)),
+            "cause": cause,
+            "rows": {"batch": 812, "stream": 803, "lost": lost},
+            "values": values,
+        }
+        for number, (cause, kinds) in enumerate(causes.items())
+    ]
+    rows = {"batch": 30_000, "stream": 29_991, "lost": {name: {**of, "records": None} for name, of in lost.items()}}
+    told = {"rounding": 1, "stale": 0, "apart": 0, "untold": None, "closed_until": "2024-03-04T00:00:00Z"}
+    return document(causes=causes, rows=rows, findings=findings, **told, **changes)
+
+
 def finding(
     key: str = "s1", cause: str = "late_left", late_by_ms: int | None = 90_000, **changes: Any
 ) -> dict[str, Any]:

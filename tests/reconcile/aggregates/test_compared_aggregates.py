@@ -17,6 +17,7 @@ import pytest
 
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.aggregates.terminal import facts, next_steps
 from tests.support.aggregate_world import WINDOW, AggregateWorld, Line, drawn, lines_of, named
 from tests.support.world_rows import START, Record, play, show
 
@@ -158,6 +159,7 @@ def test_a_fault_is_named_rightly_or_unexplained(
     world = AggregateWorld.made(tmp_path).play(*on_time()).aggregated()
     plant(world)
     run = world.write().compared()
+    assert run.document["unarchived"] == {}
     assert [(named(one.key), f"{one.kind} {one.said.cause}") for one in run.findings] == told
     assert run.document["causes"] == causes
     assert (run.exit_code, run.document["balanced"]) == (1, True)
@@ -235,6 +237,11 @@ def test_several_causes_of_one_line_add_up(tmp_path: Path) -> None:
 def test_a_record_that_the_archive_lacks_is_laid_to_nothing(tmp_path: Path) -> None:
     world = AggregateWorld.made(tmp_path).play(*on_time()).archive_without("q1").aggregated()
     assert world.write().told() == [("0 b", "mismatch unexplained")]
+    document = world.compared(record=False).document
+    assert document["unarchived"] == {"plays": 1}
+    steps = list(next_steps(document, "takes.yaml"))
+    assert "plumbline archive fill takes.yaml --execute" in steps[1]
+    assert any(line.startswith("the archive lacks 1 offset of plays that") for line in facts(document))
 
 
 def test_a_batch_run_older_than_the_stream_is_not_drift_and_not_clean(tmp_path: Path) -> None:

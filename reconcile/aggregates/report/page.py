@@ -1,0 +1,121 @@
+"""The drift report of an aggregate: one HTML file that needs no network and runs no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from plumbline.reconcile import document as reading
+from plumbline.reconcile import format
+from plumbline.reconcile.aggregates.report.answers import answers, parts
+from plumbline.reconcile.aggregates.terminal import facts as facts_of
+from plumbline.reconcile.aggregates.terminal import spelled
+from plumbline.reconcile.report import checks, plots
+from plumbline.reconcile.report.answers import GRAVEST
+from plumbline.reconcile.report.next_commands import Commands
+from plumbline.reconcile.report.templating import environment
+
+if TYPE_CHECKING:
+    from plumbline.reconcile.aggregates.document_types import AggregateDocument, LineFinding
+    from plumbline.reconcile.report.context import Facts
+
+MOST_LINES = 12
+PER_CAUSE = 4
+
+
+def render(document: AggregateDocument, facts: Facts) -> str:
+    """The page of one recorded run."""
+    return environment().get_template("lines_page.html").render(context(document, facts))
+
+
+def context(document: AggregateDocument, facts: Facts) -> dict[str, Any]:
+    """Everything that lines_page.html shows, as plain values."""
+    read = cast("reading.Document", document)
+    commands = Commands(facts.contract_path, facts.home_option)
+    bars, unit = reading.merged(reading.windows(read))
+    chart = plots.drift_per_window(bars, unit, []) if bars else None
+    if chart:
+        named = tuple((shade, format.cause_name(name, facts.contract)) for shade, name in chart.legend)
+        chart = replace(chart, legend=named)
+    whole = reading.range_of(read)
+    return {
+        "document": document,
+        "answers": answers(document, facts),
+        "span": reading.covered(read),
+        "closed": format.clock(document["closed_until"]) if document["closed_until"] else "not known",
+        "made_at": facts.made_at,
+        "books": reading.book_lines(read),
+        "rows": _rows(document),
+        "causes": [_cause(line, document, facts) for line in reading.cause_lines(read)],
+        "said": [line for line in facts_of(document) if not line.startswith(("joined rows", "alert"))],
+        "chart": chart,
+        "unit": unit,
+        "lines": [_line(one, commands) for one in worst(document)],
+        "found": reading.drift(read),
+        "checks": checks.shown(facts.checks, document["snapshots"]),
+        "named": lambda cause: format.cause_name(cause, facts.contract),
+        "commands": [
+            ("Compare again", (commands.reconcile(whole),)),
+            ("When the batch reference is what is old: recompute it", (commands.batch(whole),)),
+            ("This page, from the records as they are", (commands.report([document["run_id"]], facts.page),)),
+        ],
+    }
+
+
+def worst(document: AggregateDocument, most: int = MOST_LINES) -> Sequence[LineFinding]:
+    """The lines worth a look: loss and the unexplained first, of each cause a few."""
+    taken: dict[str, int] = {}
+    found = []
+    for one in sorted(
+        document["findings"], key=lambda one: (*(one["cause"] != name for name in GRAVEST), one["cause"])
+    ):
+        taken[one["cause"]] = taken.get(one["cause"], 0) + 1
+        if taken[one["cause"]] <= PER_CAUSE:
+            found.append(one)
+    return found[:most]
+
+
+def _rows(document: AggregateDocument) -> dict[str, Any] | None:
+    """The joined rows below closed windows, from the batch's to the stream's."""
+    rows = document["rows"]
+    if rows is None:
+        return None
+    lost = [(cause, one["alone"] - one["gone"], one) for cause, one in rows["lost"].items()]
+    return {"batch": rows["batch"], "stream": rows["stream"], "lost": lost}
+
+
+def _cause(line: reading.CauseLine, document: AggregateDocument, facts: Facts) -> dict[str, Any]:
+    most = max(other.findings for other in reading.cause_lines(cast("reading.Document", document)))
+    return {
+        "name": line.name,
+        "title": format.cause_title(line.name, facts.contract),
+        "remedy": format.cause(line.name).remedy,
+        "classes": line.classes,
+        "findings": line.findings,
+        "width": round(100 * line.findings / most, 2),
+        "share": format.share(line.findings, document["counts"]["batch"]),
+    }
+
+
+def _line(one: LineFinding, commands: Commands) -> dict[str, Any]:
+    key = parts(one["key"])
+    lost = cast("Mapping[str, Mapping[str, int]]", one["rows"]["lost"])
+    causes = list(dict.fromkeys(cause for value in one["values"].values() for cause in value.get("causes", {})))
+    return {
+        "key": ", ".join(f"{name} {'NULL' if value is None else value}" for name, value in key),
+        "cause": one["cause"],
+        "kind": one["kind"],
+        "causes": causes,
+        "values": [
+            (name, spelled(value["batch"]), spelled(value["stream"]), [_taken(value, cause) for cause in causes])
+            for name, value in one["values"].items()
+        ],
+        "rows": (one["rows"]["batch"], one["rows"]["stream"]),
+        "lost": [(cause, of["gone"], of["alone"]) for cause, of in lost.items()],
+        "explain": commands.explain(key),
+    }
+
+
+def _taken(value: Mapping[str, Any], cause: str) -> str:
+    return spelled(value["causes"][cause]) if cause in value.get("causes", {}) else ""
