@@ -33,7 +33,7 @@ class RecordDocument(TypedDict):
     offset: int
     event_time: str | None
     kafka_time: str | None
-    fate: Literal["admitted", "dropped", "read", "not read", "not in the ledger"]
+    fate: Literal["admitted", "dropped", "quarantined", "read", "not read", "not in the ledger"]
     epoch: int | None
     late_watermark_ms: int | None
     late_by_ms: int | None
@@ -41,7 +41,7 @@ class RecordDocument(TypedDict):
 
 
 class MomentDocument(TypedDict):
-    """One thing that happened; `at` is null where it has not yet, or nobody noted when. The last three are of a line of
+    """One thing that happened; `at` is null where it has not yet, or nobody noted when. The last two are of a line of
     an aggregate."""
 
     at: str | None
@@ -49,6 +49,7 @@ class MomentDocument(TypedDict):
         "delivered",
         "admitted",
         "dropped",
+        "quarantined",
         "read",
         "not read",
         "not in the ledger",
@@ -61,7 +62,6 @@ class MomentDocument(TypedDict):
         "open",
         "written",
         "not written",
-        "quarantined",
     ]
     text: str
 

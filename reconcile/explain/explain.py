@@ -19,6 +19,7 @@ from plumbline.reconcile.explain.kafka_records import find_records
 from plumbline.reconcile.explain.keys import Key, read_key
 from plumbline.reconcile.explain.story import (
     DROPPED,
+    QUARANTINED,
     UNTOLD,
     Delivered,
     Moment,
@@ -203,7 +204,7 @@ def _windows(pins: Pins, progress: Progress, records: tuple[Delivered, ...]) -> 
     if join.keeps_right:
         shifts[join.right] = (low, progress.right_closed_until_us)
     for record in records:
-        if record.source not in shifts or record.event_us is None or record.fate == DROPPED:
+        if record.source not in shifts or record.event_us is None or record.fate in (DROPPED, QUARANTINED):
             continue
         shift_ms, until_us = shifts[record.source]
         found = pins.con.execute(

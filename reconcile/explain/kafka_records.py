@@ -14,6 +14,7 @@ from plumbline.reconcile.explain.story import Delivered
 from plumbline.reconcile.inputs.epoch_spans import Progress
 from plumbline.reconcile.inputs.pinned_views import ARCHIVE_COLUMNS, Pins
 from plumbline.reconcile.inputs.row_commits import commit_of
+from plumbline.reconcile.relations.evidence import REASONS
 from plumbline.reconcile.relations.inputs import COPIES, LEDGER, READ, SPANS
 from plumbline.reconcile.relations.judge import RECORDS_OF_KEY, VALUES
 from plumbline.reconcile.relations.relation import Relation
@@ -123,7 +124,7 @@ def _delivered(pins: Pins, side: str, ledger: bool) -> Iterable[Delivered]:
     contract = pins.contract
     name, source = (contract.join.left, contract.left) if side == "left" else (contract.join.right, contract.right)
     found = pins.con.execute(_read_in(pins, side, name)).fetchall()
-    for partition, offset, event_us, kafka_us, epoch, watermark_ms, planned_us, read, written in found:
+    for partition, offset, event_us, kafka_us, epoch, watermark_ms, planned_us, read, written, reason in found:
         event_time = _moment(event_us)
         archived = None
         if event_time is not None and source.archive_columns is None:
@@ -144,6 +145,7 @@ def _delivered(pins: Pins, side: str, ledger: bool) -> Iterable[Delivered]:
             read=read if ledger else None,
             proven=not pins.unproven_spark and not pins.contradicted,
             written=written,
+            reason=reason if contract.job is None else None,
             archived_at=archived.at if archived else None,
             archive_snapshot=archived.snapshot_id if archived else None,
         )
@@ -168,7 +170,9 @@ def _read_in(pins: Pins, side: str, source: str) -> str:
             CASE WHEN r."offset" < s.end_offset THEN s.epoch END,
             CASE WHEN r."offset" < s.end_offset THEN s.late_watermark_ms END,
             CASE WHEN r."offset" < s.end_offset THEN epoch_us(p.planned_at) END,
-            r."offset" < coalesce(n.end_offset, 0), w."offset" IS NOT NULL AND c."offset" IS NULL
+            r."offset" < coalesce(n.end_offset, 0), w."offset" IS NOT NULL AND c."offset" IS NULL,
+            (SELECT any_value(reason) FROM {REASONS[side]} q
+                WHERE q.partition = r.partition AND q."offset" = r."offset")
         FROM {RECORDS_OF_KEY[side]} r
         ASOF LEFT JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
         LEFT JOIN planned p ON p.epoch = s.epoch AND p.partition = s.partition AND p.start_offset = s.start_offset

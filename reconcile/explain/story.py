@@ -14,7 +14,7 @@ from plumbline.reconcile import format
 UNTOLD = "that does not say what it was made from"
 NO_COMMIT = "a commit that could not be found (it expired, or its file could not be read here)"
 DROPPED, ADMITTED, UNREAD, UNKNOWN = "dropped", "admitted", "not read", "not in the ledger"
-READ = "read"
+READ, QUARANTINED = "read", "quarantined"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Moment:
 class Delivered:
     """One Kafka record of the key and what became of it. Times are UTC, watermarks ms, event time us.
 
-    `written`: the stream table holds a row of it that no replay brought.
+    `written`: the stream table holds a row of it that no replay brought. `reason`: why it is in quarantine.
     """
 
     source: str
@@ -48,13 +48,16 @@ class Delivered:
     archive_snapshot: int | None
     proven: bool = True
     written: bool = False
+    reason: str | None = None
 
     @property
     def fate(self) -> str:
-        """`admitted`, `dropped`, `not read`, or `not in the ledger`; `read` where nobody knows which of the first two:
-        Spark's rule of lateness is not proven, or the table holds a row of a record that was late by it."""
+        """`admitted`, `dropped`, `quarantined`, `not read`, or `not in the ledger`; `read` where nobody knows which of
+        the first two: Spark's rule of lateness is not proven, or the table holds a row of a record late by it."""
         if self.epoch is None or self.late_watermark_ms is None or self.event_us is None:
             return UNREAD if self.read is False else UNKNOWN
+        if self.reason is not None and not self.written:
+            return QUARANTINED
         late = is_late(self.event_us, self.late_watermark_ms)
         if not self.proven or (late and self.written):
             return READ
@@ -127,6 +130,8 @@ def _fate(record: Delivered) -> str:
         return f"{record.place} is beyond what the stream has read"
     if record.fate == UNKNOWN or record.late_watermark_ms is None:
         return f"{record.place}: no epoch ledger says whether the stream has read it, and when"
+    if record.fate == QUARANTINED:
+        return f"{record.place} read in epoch {record.epoch}, and in quarantine: {record.reason}"
     from plumbline.contract.ranges import from_micros
     from plumbline.reconcile.inputs.reports import BEFORE_ALL_MS
 

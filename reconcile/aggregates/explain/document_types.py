@@ -16,13 +16,15 @@ Became = Literal["made", "gone", "alone"]
 
 
 class WrittenLine(TypedDict):
-    """A line as it stands in a table, without its key, and the commit that brought it (null: not known)."""
+    """A line as it stands in a table, without its key, and the commit that brought it (null: not known): of an epoch of
+    the stream, or of the publication of a replay."""
 
     table: str
     line: dict[str, Any]
     snapshot_id: int | None
     at: str | None
     epoch: str | None
+    replay_id: str | None
 
 
 class ContributorDocument(TypedDict):

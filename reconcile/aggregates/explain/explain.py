@@ -21,9 +21,9 @@ from plumbline.reconcile.aggregates.unread_by_batch import stale_windows
 from plumbline.reconcile.aggregates.verdicts import Said
 from plumbline.reconcile.aggregates.views import Opened, opened
 from plumbline.reconcile.explain.keys import Key
-from plumbline.reconcile.explain.story import ADMITTED, NO_COMMIT, Moment, in_order, moments_of
+from plumbline.reconcile.explain.story import NO_COMMIT, Moment, in_order, moments_of
 from plumbline.reconcile.inputs.open_inputs import pinned
-from plumbline.reconcile.inputs.row_commits import EPOCH, commit_of
+from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of
 from plumbline.reconcile.run import refuse_uncovered
 
 if TYPE_CHECKING:
@@ -93,13 +93,8 @@ def _told(inputs: Opened, asked: Asked, only: str, line: Finding, closed: bool |
 def _records(row: LineRow) -> Iterator[Moment]:
     """The moments of records that the stream did not take in."""
     for one in row.contributors:
-        if one.lost is None or one.record is None:
-            continue
-        for moment in moments_of(one.record):
-            if moment.what != ADMITTED or one.reason is None:  # in time, and yet not let into the join
-                yield moment
-        if one.reason is not None:
-            yield Moment(one.record.planned_at, "quarantined", f"{one.record.place} is in quarantine: {one.reason}")
+        if one.lost is not None and one.record is not None:
+            yield from moments_of(one.record)
 
 
 def _written(inputs: Opened, line: Finding, only: str, *, of_batch: bool) -> list[Written]:
@@ -111,14 +106,15 @@ def _written(inputs: Opened, line: Finding, only: str, *, of_batch: bool) -> lis
     commit = commit_of(pins.con, table, pins.snapshots[name], began, WINDOW_START, only) if lines else None
     if commit is None or len(lines) > 1:  # of several equal lines nobody knows which commit brought which
         return [Written(name, one, None, None, None) for one in lines]
-    return [Written(name, one, commit.snapshot_id, commit.at, commit.properties.get(EPOCH)) for one in lines]
+    epoch, replay_id = (commit.properties.get(said) for said in (EPOCH, REPLAY))
+    return [Written(name, one, commit.snapshot_id, commit.at, epoch, replay_id) for one in lines]
 
 
 def _moment(line: Written) -> Moment:
     """The commit that brought a line."""
     commit = f"snapshot {line.snapshot_id}" if line.snapshot_id is not None else NO_COMMIT
-    epoch = f", epoch {line.epoch}" if line.epoch is not None else ""
-    return Moment(line.at, "written", f"{line.table}: the line, in {commit}{epoch}")
+    by = f", epoch {line.epoch}" if line.epoch is not None else f", replay {line.replay_id}" if line.replay_id else ""
+    return Moment(line.at, "written", f"{line.table}: the line, in {commit}{by}")
 
 
 def _window(inputs: Opened, asked: Asked, closed: bool | None, there: bool) -> Iterator[Moment]:

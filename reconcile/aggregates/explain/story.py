@@ -30,18 +30,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Written:
-    """A line in one of the tables, and the commit that brought it; None where nobody knows."""
+    """A line in one of the tables, and the commit that brought it, of a replay its id too; None where nobody knows."""
 
     table: str
     line: Row
     snapshot_id: int | None
     at: datetime | None
     epoch: str | None
+    replay_id: str | None = None
 
     def as_json(self) -> WrittenLine:
         at = None if self.at is None else spell_time(self.at)
-        return {"table": self.table, "line": plain(self.line), "snapshot_id": self.snapshot_id, "at": at,
-                "epoch": self.epoch}  # fmt: skip
+        return {
+            "table": self.table,
+            "line": plain(self.line),
+            "snapshot_id": self.snapshot_id,
+            "at": at,
+            "epoch": self.epoch,
+            "replay_id": self.replay_id,
+        }
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,8 @@ class LineStory:
             return "the stream has not closed this window" if not self.closed else "a record is not read yet"
         if said.contradicted:
             return "both tables have the same line, although the stream dropped records of it by its epoch ledger"
+        if self.verdict == "match" and any(one.replay_id for one in self.stream):
+            return "both tables have the same line: a replay has put it in the place of the stream's"
         if self.verdict == "match":
             within = ", within the error of floating-point sums in any order" if said.rounding else ""
             return f"both tables have the same line{within}"

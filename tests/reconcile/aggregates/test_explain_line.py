@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from plumbline.cli import run
@@ -16,7 +17,7 @@ from plumbline.contract.ranges import spell_time
 from plumbline.reconcile.aggregates.explain.explain import explain_line
 from plumbline.reconcile.aggregates.explain.story import LineStory
 from tests.reconcile.aggregates.test_compared_aggregates import late, named, on_time
-from tests.support.aggregate_world import AggregateWorld, Line, contract, drawn
+from tests.support.aggregate_world import LINES, AggregateWorld, Line, contract, drawn
 from tests.support.documents import checked
 from tests.support.world_rows import START, play, show
 
@@ -85,7 +86,7 @@ def test_late_and_quarantined_records_are_named_with_what_tells_of_them(tmp_path
         assert record["epoch"] == 3
     said = {(moment.what, moment.text) for moment in story.moments}
     offset = refused["offset"]
-    assert ("quarantined", f"t.plays partition 0 offset {offset} is in quarantine: null_key") in said
+    assert ("quarantined", f"t.plays partition 0 offset {offset} read in epoch 0, and in quarantine: null_key") in said
     assert not any(what == "admitted" and f"offset {offset} " in text for what, text in said)
     assert sum(what == "dropped" for what, _ in said) == 2
     grounds = dict(story.grounds)
@@ -144,6 +145,16 @@ def test_an_equal_line_that_the_ledger_speaks_against(tmp_path: Path) -> None:
     world.stream_lines += [line for line in world.batch_lines if named(line) == "0 c"]
     story = explained(world.write(), "2024-03-01T00:00Z,c")
     assert (story.verdict, story.document["agrees"]) == ("match", False)
+
+
+def test_a_line_that_a_replay_has_put_in_place_names_it(tmp_path: Path) -> None:
+    world = AggregateWorld.made(tmp_path).play(*on_time()).aggregated()
+    world.stream_lines, published = [], world.stream_lines
+    world.write().lake.append("agg.stream", pa.Table.from_pylist(published, schema=LINES), {"replay.id": "r-1"})
+    story = explained(world, "2024-03-01T00:00Z,b")
+    assert [one.replay_id for one in story.stream] == ["r-1"]
+    assert story.sentence.endswith("a replay has put it in the place of the stream's")
+    assert any(moment.text.endswith(", replay r-1") for moment in story.moments)
 
 
 @pytest.mark.parametrize(

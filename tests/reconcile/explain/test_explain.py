@@ -280,3 +280,18 @@ def test_a_late_record_of_which_the_stream_holds_a_row_is_not_called_dropped(mak
     assert [(record["fate"], record["late_by_ms"]) for record in story["records"]] == [("read", None)]
     [read] = [moment["text"] for moment in story["story"] if moment["what"] == "read"]
     assert read.endswith(": late by 1 h 27 min, and yet the stream holds a row of it")
+
+
+@pytest.mark.parametrize("name", ["a", "p"])
+def test_a_record_in_quarantine_was_not_admitted(make_world: MakeWorld, name: str) -> None:
+    world = make_world()
+    world.refused = {name: "null_key"}
+    later = [[show("z", 240), play("pz", "z", 241)], [show("y", 250), play("py", "y", 251)]]
+    story = told(world.play([show("a", 1), play("p", "a", 5)], *later).write(), "a")
+    place = "t.shows" if name == "a" else "t.plays"
+    fates = {record["topic"]: record["fate"] for record in story["records"]}
+    assert fates[place] == "quarantined"
+    assert set(fates.values()) == {"quarantined", "admitted"}
+    said = next(moment["text"] for moment in story["story"] if moment["what"] == "quarantined")
+    assert said == f"{place} partition 0 offset 0 read in epoch 0, and in quarantine: null_key"
+    assert ("closed" in whats(story)) == (name == "p"), "nothing waits for the window of a left record that never came"
