@@ -152,6 +152,13 @@ def test_the_command_says_that_it_widened_the_range(live: Scenario, capsys: pyte
     assert "widened to whole windows" in capsys.readouterr().err
 
 
+def test_the_range_comes_from_a_recorded_comparison(live: Scenario) -> None:
+    assert run(["reconcile", str(live.contract_path), f"--home={live.home.root}"]) == 1
+    several = plan_several(live.contract, live.contract_path, live.home, Several(TimeRange(), "latest"))
+    closed = TimeRange(START - timedelta(days=1), START + timedelta(minutes=520))  # findings on both days
+    assert [TimeRange.of_json(one["range"]) for one in several["replays"]] == [closed]
+
+
 def stream(job: Scenario) -> list[dict[str, Any]]:
     """The stream table's lines, without the replay's id."""
     return [{k: v for k, v in one.items() if k != "_replay_id"} for one in held(job, "joined.stream")]
