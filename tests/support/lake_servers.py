@@ -40,7 +40,8 @@ main(["-H", "127.0.0.1", "-p", sys.argv[1]])
 @contextmanager
 def postgres() -> Iterator[Relay]:
     """The way to a new PostgreSQL with a database `lake` and its user `ann`."""
-    folder, port = Path(tempfile.mkdtemp(prefix="plumbline-pg-")), _free_port()
+    # The folder of the tests' other temporary files is closed to the user that PostgreSQL runs as.
+    folder, port = Path(tempfile.mkdtemp(prefix="plumbline-pg-", dir="/tmp")), _free_port()
     if os.getuid() == 0:
         os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
     secret = folder / "secret"
