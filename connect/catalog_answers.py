@@ -30,6 +30,7 @@ _RESTARTING = re.compile(
     r"|too many (clients|connections)|gone away|lost connection|could not receive data|connection reset", re.I
 )  # fmt: skip
 """What the drivers of PostgreSQL and MySQL say when the server ends a connection or takes none for the moment."""
+_TITLE = re.compile(r"<title>(.*?)</title>", re.I | re.S)
 _NO_DIALECT = re.compile(r"dialects:([\w.+]+)")
 
 
@@ -125,10 +126,12 @@ def _of(error: BaseException, *packages: str) -> bool:
 
 
 def _line(error: BaseException) -> str:
-    """The first line of what it says, of a database's error that of its driver; a page of HTML is cut off."""
+    """The first line of what it says, of a database's error that of its driver; of a page of HTML its title."""
     told: Any = getattr(error, "orig", None) or error
     lines = str(told).strip().splitlines()
     first = " ".join(lines[0].split()) if lines else type(told).__name__
+    if titled := _TITLE.search(str(told)):
+        first = f"{first.partition(':')[0]}: {' '.join(titled[1].split())}"
     return first if len(first) <= LONGEST else f"{first[:LONGEST]}…"
 
 

@@ -27,14 +27,14 @@ def pyspark_jars() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "jars"
 
 
-def resolve(into: Path, configurations: Iterable[str], expected: int, say: Say) -> None:
-    """Bring the jars of these configurations of ivy.xml to `into/<configuration>/`, `expected` in all.
+def resolve(into: Path, configurations: Iterable[str], expected: int, say: Say, module: Path = MODULE) -> None:
+    """Bring the jars of these configurations of an ivy.xml to `into/<configuration>/`, `expected` in all.
 
     `say` gets progress lines. Raises SetupError when Ivy fails.
     """
     say(f"jars: looking up {expected} files (once)")
     with subprocess.Popen(
-        _command(into, configurations),
+        _command(into, configurations, module),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -75,13 +75,13 @@ def _artifact(line: str) -> str:
     return line.partition("#")[2].partition("!")[0].replace(";", " ")
 
 
-def _command(into: Path, configurations: Iterable[str]) -> list[str]:
+def _command(into: Path, configurations: Iterable[str], module: Path) -> list[str]:
     ivy = next(iter(sorted(pyspark_jars().glob("ivy-*.jar"))), None)
     if ivy is None:
         raise SetupError("pyspark has no ivy jar", where=str(pyspark_jars()), next_step="reinstall pyspark")
-    pattern = f"{into}/[conf]/[artifact]-[revision].[ext]"
+    pattern = f"{into}/[conf]/[artifact]-[revision](-[classifier]).[ext]"
     # `bundle`: some artifacts are published under that type, scala-logging among them; the broker dies without it.
-    wanted = ["-ivy", str(MODULE), "-confs", *configurations, "-retrieve", pattern, "-types", "jar", "bundle"]
+    wanted = ["-ivy", str(module), "-confs", *configurations, "-retrieve", pattern, "-types", "jar", "bundle"]
     return [str(find_java()), "-jar", str(ivy), *wanted, *_settings()]
 
 

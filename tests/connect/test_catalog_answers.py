@@ -99,6 +99,7 @@ def catalog(*answers: Any, config: Any = 200) -> Iterator[tuple[Catalog, Lake]]:
         (500, UnreachableError, "the catalog does not answer: SomeException", 3),
         (503, UnreachableError, "the catalog does not answer: SomeException", 3),
         ("<html>a proxy's own page</html>" * 50, UnreachableError, "the catalog does not answer: RESTError 502", 3),
+        ("<html>\n<title>Bad\n Gateway</title>", UnreachableError, "does not answer: RESTError 502: Bad Gateway", 3),
         ("drop", UnreachableError, "the catalog does not answer: .*(closed|aborted)", 3),
     ],
 )

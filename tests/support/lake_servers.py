@@ -1,7 +1,9 @@
-"""PostgreSQL and an S3 server on 127.0.0.1, for the tests of `make test-lake`; they end with this process.
+"""PostgreSQL, a REST catalog and an S3 server on 127.0.0.1, for the tests of `make test-lake`; they end with this
+process.
 
-PostgreSQL is the system's, as a user of its own where this process is root, which it refuses. The S3 server is moto's,
-from a venv of its own; its clock can be slow, so that what is written now is old already.
+PostgreSQL is the system's, as a user of its own where this process is root, which it refuses. The REST catalog is the
+Iceberg project's own servlet. The S3 server is moto's, from a venv of its own; its clock can be slow, so that what is
+written now is old already.
 """
 
 from __future__ import annotations
@@ -21,11 +23,16 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from plumbline.connect import ivy
+from plumbline.connect.java import find_java
 from plumbline.connect.processes import die_with_parent
 from tests.support.tcp_relay import Relay
 
-MOTO = Path(__file__).resolve().parents[2] / ".venv-lake" / "bin" / "python"
+CHECKOUT = Path(__file__).resolve().parents[2]
+MOTO = CHECKOUT / ".venv-lake" / "bin" / "python"
+REST, REST_JARS = CHECKOUT / "tests" / "lake" / "rest", CHECKOUT / ".venv-lake" / "rest-catalog"
 PASSWORD = "S3cret@lake/1"  # with the marks that an address needs encoded
+TOKEN = "S3cret-token-of-the-lake"
 READY_SECONDS = 60
 SLOW_CLOCK = """
 import datetime, sys
@@ -70,9 +77,48 @@ def s3(days_slow: float = 0.0) -> Iterator[Relay]:
 
 
 @contextmanager
-def _running(command: Sequence[str], end: signal.Signals) -> Iterator[None]:
+def rest(store: Relay, jars: Path) -> Iterator[Relay]:
+    """The way to a REST catalog whose clients must show `TOKEN`; its tables lie on the S3 server.
+
+    `jars`: the folder of Plumbline's own.
+    """
+    if not REST_JARS.is_dir():
+        draft = REST_JARS.with_name("rest-catalog.draft")
+        ivy.resolve(draft, ["rest"], 30, lambda _: None, REST / "ivy.xml")
+        draft.rename(REST_JARS)
+    folder, port = Path(tempfile.mkdtemp(prefix="plumbline-rest-")), _free_port()
+    [sqlite] = (jars / "spark").glob("sqlite-jdbc-*.jar")
+    places = [REST_JARS / "rest" / "*", sqlite]
+    properties = {
+        "uri": f"jdbc:sqlite:{folder}/catalog.db",
+        "warehouse": "s3://lake/rest",
+        "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        "s3.endpoint": f"http://{store.address}",
+        "s3.path-style-access": "true",
+        "s3.access-key-id": "a",
+        "s3.secret-access-key": "a",
+        "client.region": "us-east-1",
+    }
+    command = [str(find_java()), "-cp", ":".join(map(str, places)), str(REST / "RestCatalog.java"), str(port)]
+    command += [f"{name}={value}" for name, value in properties.items()]
+    with _running(command, signal.SIGKILL, REST_TOKEN=TOKEN):
+        config = urllib.request.Request(
+            f"http://127.0.0.1:{port}/v1/config", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+        _await(lambda: urllib.request.urlopen(config, timeout=5).close())
+        with closing(Relay(f"127.0.0.1:{port}")) as relay:
+            yield relay
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _running(command: Sequence[str], end: signal.Signals, **environment: str) -> Iterator[None]:
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+        preexec_fn=die_with_parent,
     )
     try:
         yield

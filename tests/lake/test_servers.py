@@ -1,4 +1,5 @@
-"""The whole story with the catalog in PostgreSQL and the tables on S3: the same books as on the local lake."""
+"""The whole story with the catalog in PostgreSQL or behind REST and the tables on S3: the same books as on the local
+lake."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from urllib.parse import quote
 import pytest
 
 from plumbline.connect.broker import BrokerInfo
+from plumbline.connect.home import Home
 from plumbline.connect.kafka import Record, create_topics, produce
 from tests.support import lake_servers
 from tests.support.tcp_relay import Relay
@@ -28,7 +30,13 @@ BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 HOURS = 4
 """Of events that a round brings, one a minute."""
 OUTAGE_SECONDS = 20.0
-SECRETS = {"LAKE_PASSWORD": quote(lake_servers.PASSWORD, safe=""), "LAKE_SECRET": "S3cretLakeKey"}
+SECRETS = {
+    "LAKE_PASSWORD": quote(lake_servers.PASSWORD, safe=""),
+    "LAKE_SECRET": "S3cretLakeKey",
+    "LAKE_TOKEN": lake_servers.TOKEN,
+}
+WAREHOUSES = {"postgres": "story", "rest": "rest"}
+"""Kind of catalog to the prefix under which its tables lie in the bucket."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,12 @@ class Place:
         document: dict[str, Any] = json.loads(self.plumbline(*words, "--json", code=code))
         return document
 
+    def caught_up(self) -> dict[str, int]:
+        """The counts after stream and batch have read all that was fed."""
+        self.plumbline("stream", "run", "first.yaml", "--once")
+        self.plumbline("batch", "run", "first.yaml")
+        return self.counts()
+
     def counts(self) -> dict[str, int]:
         """Of a full reconcile: in all of them the late event is missing, or not."""
         done = self.ended("reconcile", "first.yaml", "--full", "--json")
@@ -68,14 +82,16 @@ def grown(counts: dict[str, int], rounds: int) -> dict[str, int]:
     }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Feed:
-    """Impressions, one a minute, and plays of most of them, five minutes later."""
+    """Impressions, one a minute, and plays of most of them, five minutes later; in rounds that follow each other."""
 
     brokers: str
+    rounds: int = 0
 
-    def bring(self, number: int, *late: datetime) -> None:
-        """Bring the events of this round, which follow those of the round before, and before them late ones."""
+    def bring(self, *late: datetime) -> None:
+        """Bring the events of the next round, and before them late ones."""
+        number, self.rounds = self.rounds, self.rounds + 1
         begin = BEGIN + timedelta(hours=HOURS) * number
         minutes = range(60 * HOURS)
         events = [event for at in late for event in pair("late", at)]
@@ -96,15 +112,15 @@ def pair(key: str, at: datetime, played: bool = True) -> list[Record]:
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[Relay]:
-    with lake_servers.postgres() as way:
+def store() -> Iterator[Relay]:
+    with lake_servers.s3(days_slow=5) as way:
         yield way
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[Relay]:
-    with lake_servers.s3(days_slow=5) as way:
-        yield way
+def catalogs(store: Relay) -> Iterator[dict[str, Relay]]:
+    with lake_servers.postgres() as postgres, lake_servers.rest(store, Home.resolve().jars) as rest:
+        yield {"postgres": postgres, "rest": rest}
 
 
 @pytest.fixture(scope="module")
@@ -114,30 +130,49 @@ def feed(broker: BrokerInfo) -> Feed:
 
 
 @pytest.fixture(scope="module")
-def places(database: Relay, store: Relay, feed: Feed, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Place]:
+def places(
+    catalogs: dict[str, Relay], store: Relay, feed: Feed, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Place]:
     """The same contract over the same topics, on the local lake and on the servers, after a round with a late event."""
-    blocks = {"local": "", "servers": catalog(database, store, "story")}
+    blocks = {"local": ""} | {kind: block(kind, way, store) for kind, way in catalogs.items()}
     made = {name: Place(tmp_path_factory.mktemp(name)) for name in blocks}
-    feed.bring(0)
+    feed.bring()
     for name, place in made.items():
         place.plumbline("init", "first.yaml")
         text = (place.folder / "first.yaml").read_text()
         kafka = f"kafka: {{bootstrap.servers: '{feed.brokers}'}}\n"
         (place.folder / "first.yaml").write_text(f"{text}{kafka}{blocks[name]}")
         place.plumbline("stream", "run", "first.yaml", "--once")
-    feed.bring(1, BEGIN + timedelta(minutes=30))
+    feed.bring(BEGIN + timedelta(minutes=30))
     for place in made.values():
         place.plumbline("stream", "run", "first.yaml", "--once")
         place.plumbline("batch", "run", "first.yaml")
     return made
 
 
-def catalog(database: Relay, store: Relay, warehouse: str) -> str:
-    return f"""
-catalog:
+@pytest.fixture(params=WAREHOUSES)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def there(places: dict[str, Place], kind: str) -> Place:
+    return places[kind]
+
+
+def block(kind: str, catalog: Relay, store: Relay) -> str:
+    opened = {
+        "postgres": f"""
   type: sql
-  uri: postgresql+psycopg2://ann:${{LAKE_PASSWORD}}@{database.address}/lake
-  warehouse: s3://lake/{warehouse}
+  uri: postgresql+psycopg2://ann:${{LAKE_PASSWORD}}@{catalog.address}/lake
+  warehouse: s3://lake/{WAREHOUSES["postgres"]}""",
+        "rest": f"""
+  type: rest
+  uri: http://{catalog.address}
+  token: "${{LAKE_TOKEN}}\"""",
+    }
+    return f"""
+catalog:{opened[kind]}
   s3.endpoint: http://{store.address}
   s3.region: us-east-1
   s3.access-key-id: a
@@ -146,14 +181,14 @@ catalog:
 """
 
 
-def test_the_story_gives_the_same_books(places: dict[str, Place]) -> None:
-    books = {}
-    for name, place in places.items():
-        found = place.document("reconcile", "first.yaml", code=1)
-        books[name] = {key: found[key] for key in ("counts", "causes", "books", "prediction") if key in found}
-    assert books["servers"] == books["local"]
-    assert (books["servers"]["counts"]["missing"], books["servers"]["causes"]) == (1, {"late_left": 1})
-    there, before = places["servers"], books["servers"]["counts"]
+def test_the_story_gives_the_same_books(places: dict[str, Place], there: Place) -> None:
+    books, local = (
+        {name: found[name] for name in ("counts", "causes", "ledger", "predicted", "agrees")}
+        for found in (place.document("reconcile", "first.yaml", code=1) for place in (there, places["local"]))
+    )
+    assert books == local
+    assert (books["counts"]["missing"], books["causes"], books["agrees"]) == (1, {"late_left": 1}, True)
+    before = books["counts"]
     hours = ["--from", BEGIN.isoformat(), "--to", (BEGIN + timedelta(hours=2)).isoformat()]
     assert "late_left" in there.plumbline("explain", "late", "--contract", "first.yaml")
     replay = there.document("replay", "plan", "first.yaml", *hours)["replay_id"]
@@ -166,30 +201,27 @@ def test_the_story_gives_the_same_books(places: dict[str, Place]) -> None:
     there.plumbline("expect", "first.yaml")
 
 
-def test_a_lost_checkpoint_is_recovered(places: dict[str, Place], feed: Feed) -> None:
-    there = places["servers"]
-    before = there.counts()
+def test_a_lost_checkpoint_is_recovered(there: Place, feed: Feed) -> None:
+    before = there.caught_up()
     [checkpoint] = (there.folder / "home" / "checkpoints").glob("*/join")
     shutil.rmtree(checkpoint)
     there.plumbline("stream", "recover", "first.yaml", "--execute")
-    feed.bring(2)
-    there.plumbline("stream", "run", "first.yaml", "--once")
-    there.plumbline("batch", "run", "first.yaml")
-    assert there.counts() == grown(before, 1)
+    feed.bring()
+    assert there.caught_up() == grown(before, 1)
 
 
-def test_maintain_removes_the_orphans_of_its_tables_alone(places: dict[str, Place], store: Relay) -> None:
-    table = "story/joined/plays_stream"
-    orphan = f"{table}/data/00000-1-aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee-00001.parquet"
-    others = [f"{table}/notes.txt", "story/joined/plays_stream_2/data/00000-1.parquet"]
+def test_maintain_removes_the_orphans_of_its_tables_alone(there: Place, kind: str, store: Relay) -> None:
+    joined = f"{WAREHOUSES[kind]}/joined"
+    orphan = f"{joined}/plays_stream/data/00000-1-aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee-00001.parquet"
+    others = [f"{joined}/plays_stream/notes.txt", f"{joined}/plays_stream_2/data/00000-1.parquet"]
     for key in (orphan, *others):
         lake_servers.put(store, key)
-    before = places["servers"].counts()
-    told = places["servers"].document("maintain", "first.yaml", "--execute")["tables"]
+    before = there.counts()
+    told = there.document("maintain", "first.yaml", "--execute")["tables"]
     assert {each["table"]: each["orphans"] for each in told}["joined.plays_stream"] == 1
     assert orphan not in lake_servers.keys(store)
     assert set(others) <= set(lake_servers.keys(store))
-    assert places["servers"].counts() == before
+    assert there.counts() == before
 
 
 COMMANDS = {
@@ -201,36 +233,46 @@ COMMANDS = {
 """Command to its exit code: the late event is a drift."""
 
 
-def test_a_database_that_goes_away_for_20_seconds_in_a_command_is_waited_for(
-    places: dict[str, Place], feed: Feed, database: Relay
+def test_a_catalog_that_goes_away_for_20_seconds_in_a_command_is_waited_for(
+    there: Place, kind: str, feed: Feed, catalogs: dict[str, Relay]
 ) -> None:
     """In the middle of what each command asks it: nothing is lost, and nothing is there twice."""
-    there = places["servers"]
-    questions, before = {}, there.counts()
-    feed.bring(3)
+    goes_away_in_each_command(there, feed, catalogs[kind])
+
+
+def test_a_store_that_goes_away_for_20_seconds_in_a_command_is_waited_for(
+    places: dict[str, Place], feed: Feed, store: Relay
+) -> None:
+    goes_away_in_each_command(places["rest"], feed, store)
+
+
+def goes_away_in_each_command(there: Place, feed: Feed, server: Relay) -> None:
+    questions, before, rounds = {}, there.caught_up(), feed.rounds
+    feed.bring()
     for command, code in COMMANDS.items():
-        asked = database.questions
+        asked = server.questions
         there.plumbline(*command, code=code)
-        questions[command] = database.questions - asked
-    feed.bring(4)
+        questions[command] = server.questions - asked
+    feed.bring()
     for command, code in COMMANDS.items():
-        with database.cut(OUTAGE_SECONDS, at=questions[command] // 2):
+        with server.cut(OUTAGE_SECONDS, at=questions[command] // 2):
             there.plumbline(*command, code=code)
-    assert there.counts() == grown(before, 2)
+    assert there.counts() == grown(before, feed.rounds - rounds)
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "message"),
+    ("kind", "right", "wrong", "message"),
     [
-        ("${LAKE_PASSWORD}", "wrong", "the catalog refuses the credentials: .*authentication failed"),
-        ("http://127.0.0.1:", "http://127.0.0.2:", "the object store does not answer: NETWORK_CONNECTION"),
+        ("postgres", "${LAKE_PASSWORD}", "wrong", "the catalog refuses the credentials: .*authentication failed"),
+        ("postgres", "http://127.0.0.1:", "http://127.0.0.2:", "the object store does not answer: NETWORK_CONNECTION"),
+        ("rest", "${LAKE_TOKEN}", "wrong", "the catalog refuses the credentials: .*Not authorized"),
     ],
-    ids=["a wrong password", "an endpoint where nobody is"],
+    ids=["a wrong password", "an endpoint where nobody is", "a wrong token"],
 )
 def test_what_the_servers_refuse_is_one_true_line(
-    right: str, wrong: str, message: str, places: dict[str, Place], tmp_path: Path
+    right: str, wrong: str, message: str, there: Place, tmp_path: Path
 ) -> None:
-    text = (places["servers"].folder / "first.yaml").read_text()
+    text = (there.folder / "first.yaml").read_text()
     assert text.count(right) == 1
     (tmp_path / "first.yaml").write_text(text.replace(right, wrong))
     done = Place(tmp_path).ended("reconcile", "first.yaml")
@@ -240,7 +282,7 @@ def test_what_the_servers_refuse_is_one_true_line(
     assert "defect" not in line
 
 
-def test_no_file_holds_a_secret(places: dict[str, Place]) -> None:
-    files = [path for path in places["servers"].folder.rglob("*") if path.is_file()]
+def test_no_file_holds_a_secret(there: Place) -> None:
+    files = [path for path in there.folder.rglob("*") if path.is_file()]
     assert len(files) > 50
     assert [path for path in files for secret in all_secrets() if secret.encode() in path.read_bytes()] == []
