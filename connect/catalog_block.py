@@ -21,6 +21,8 @@ NEEDS = {
     "hive": ("uri",),
 }
 BUSY_MS = 30_000
+S3_RETRIES = "12"
+"""Of Iceberg's S3FileIO: its own five are over in seconds where nobody listens, as the AWS SDK first waits 0.1 s."""
 
 
 def checked(block: Mapping[str, str]) -> dict[str, str]:
@@ -67,9 +69,13 @@ def spark_conf(name: str, block: Mapping[str, str]) -> dict[str, str]:
 
 
 def _on_s3(block: Mapping[str, str]) -> dict[str, str]:
-    """What the Java side needs for S3 and PyIceberg does not: how to open it, and the region under its own name."""
+    """What the Java side needs for S3 and PyIceberg does not: how to open it, the region under its own name, and how
+    often it is asked again."""
     found: dict[str, str] = {}
-    if block["type"] in ("sql", "hive") and urlsplit(block.get("warehouse", "")).scheme in ("s3", "s3a", "s3n"):
+    on_s3 = urlsplit(block.get("warehouse", "")).scheme in ("s3", "s3a", "s3n")
+    if on_s3 or any(name.startswith("s3.") for name in block):
+        found["s3.retry.num-retries"] = S3_RETRIES
+    if block["type"] in ("sql", "hive") and on_s3:
         found["io-impl"] = "org.apache.iceberg.aws.s3.S3FileIO"  # these two would take Hadoop's, which has no s3
     if "s3.region" in block:
         found["client.region"] = block["s3.region"]

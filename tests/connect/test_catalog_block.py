@@ -70,6 +70,19 @@ def test_a_warehouse_on_s3_needs_no_word_of_java() -> None:
     assert f"{P}.io-impl" not in spark_conf("lake", block | {"warehouse": "file:///w"})
 
 
+@pytest.mark.parametrize(
+    ("block", "retries"),
+    [
+        ({"type": "sql", "uri": "postgresql://db/i", "warehouse": "s3://b/w"}, "12"),
+        ({"type": "rest", "uri": "https://catalog", "s3.endpoint": "https://store"}, "12"),
+        ({"type": "rest", "uri": "https://catalog", "s3.retry.num-retries": "3"}, "3"),
+        ({"type": "sql", "uri": "postgresql://db/i", "warehouse": "file:///w"}, None),
+    ],
+)
+def test_spark_asks_a_store_that_is_away_again_for_about_a_minute(block: dict[str, str], retries: str | None) -> None:
+    assert spark_conf("lake", block).get(f"{P}.s3.retry.num-retries") == retries
+
+
 def test_rest_passes_other_properties_to_both() -> None:
     block = {"type": "rest", "uri": "https://catalog", "warehouse": "w", "credential": "id:secret"}
     assert spark_conf("lake", block)[f"{P}.credential"] == "id:secret"
