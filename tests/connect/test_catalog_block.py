@@ -73,8 +73,8 @@ def test_a_warehouse_on_s3_needs_no_word_of_java() -> None:
 @pytest.mark.parametrize(
     ("block", "retries"),
     [
-        ({"type": "sql", "uri": "postgresql://db/i", "warehouse": "s3://b/w"}, "12"),
-        ({"type": "rest", "uri": "https://catalog", "s3.endpoint": "https://store"}, "12"),
+        ({"type": "sql", "uri": "postgresql://db/i", "warehouse": "s3://b/w"}, "13"),
+        ({"type": "rest", "uri": "https://catalog", "s3.endpoint": "https://store"}, "13"),
         ({"type": "rest", "uri": "https://catalog", "s3.retry.num-retries": "3"}, "3"),
         ({"type": "sql", "uri": "postgresql://db/i", "warehouse": "file:///w"}, None),
     ],
