@@ -21,7 +21,7 @@ from plumbline.stream_job.late.rows import LateRows, next_look
 from plumbline.stream_job.progress import Progress, Telling
 from plumbline.stream_job.queries import JOIN, Parts, starts
 from plumbline.stream_job.spark_internals import SourceWatermarks
-from plumbline.stream_job.status_text import idle_line, progress_line
+from plumbline.stream_job.status_text import idle_changes, progress_line
 from plumbline.stream_job.supervisor import Supervisor
 
 Say = Callable[[str], None]
@@ -160,10 +160,8 @@ class Service:
         changed |= query is not None and self.progress.look(query)
         self._update(supervisor, seen, now, changed=changed)
         idle = self.heartbeat.idle(now)
-        if idle is not None and self._idle is None:
-            self.say(f"stream: warning: {idle_line(self.heartbeat, idle, now)}")
-        elif idle is None and self._idle is not None:
-            self.say(f"stream: {self._idle} is no longer idle")
+        for line in idle_changes(self.heartbeat, self._idle, idle, now):
+            self.say(line)
         self._idle = idle.name if idle else None
         if changed and self.telling.due():
             self.say(progress_line(self.heartbeat))

@@ -29,6 +29,15 @@ def idle_line(heartbeat: Heartbeat, idle: Flow, now_ms: int) -> str:
     )
 
 
+def idle_changes(heartbeat: Heartbeat, before: str | None, idle: Flow | None, now_ms: int) -> Iterator[str]:
+    """What to say where another source is idle than `before`, or none: of both, as either may follow the other at once."""
+    name = idle.name if idle else None
+    if before is not None and before != name:
+        yield f"stream: {before} is no longer idle"
+    if idle is not None and before != name:
+        yield f"stream: warning: {idle_line(heartbeat, idle, now_ms)}"
+
+
 def moment(ms: int | None) -> str:
     """A time in ms since 1970 as ISO 8601 to the second; `none yet` for none or zero."""
     return spell_time(from_micros(ms * 1000 // 1_000_000 * 1_000_000)) if ms else "none yet"

@@ -11,7 +11,7 @@ from plumbline.stream_job import heartbeat
 from plumbline.stream_job.heartbeat import Heartbeat
 from plumbline.stream_job.ledger import Epoch
 from plumbline.stream_job.progress import Done
-from plumbline.stream_job.status_text import idle_line, progress_line, span
+from plumbline.stream_job.status_text import idle_changes, idle_line, progress_line, span
 
 MINUTE = 60_000
 SOURCES = (("orders", "shop.orders"), ("payments", "shop.payments"))
@@ -35,6 +35,24 @@ def test_a_source_is_idle_when_the_other_goes_on_for_longer() -> None:
     assert idle.name == "payments"
     line = idle_line(after(both, left_only), idle, 10 * MINUTE)
     assert line.startswith("payments has had no new event for 10 min while orders continues")
+
+
+@pytest.mark.parametrize(
+    ("before", "idle", "said"),
+    [
+        (None, None, []),
+        (None, "orders", ["stream: warning: orders has had no new event"]),
+        ("orders", "orders", []),
+        ("orders", None, ["stream: orders is no longer idle"]),
+        ("payments", "orders", ["stream: payments is no longer idle", "stream: warning: orders has had no new event"]),
+    ],
+)
+def test_each_change_of_who_is_idle_is_said(before: str | None, idle: str | None, said: list[str]) -> None:
+    """One source may go quiet before a look sees that the other is back."""
+    found = after(epoch(0, 0, (0, 5), (0, 5)))
+    flow = next((flow for flow in found.flows if flow.name == idle), None)
+    lines = list(idle_changes(found, before, flow, 2 * MINUTE))
+    assert [line[: len(start)] for line, start in zip(lines, said, strict=True)] == said
 
 
 def test_two_silent_sources_are_no_reason_to_warn() -> None:
