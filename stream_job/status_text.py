@@ -30,7 +30,7 @@ def idle_line(heartbeat: Heartbeat, idle: Flow, now_ms: int) -> str:
 
 
 def idle_changes(heartbeat: Heartbeat, before: str | None, idle: Flow | None, now_ms: int) -> Iterator[str]:
-    """What to say where another source is idle than `before`, or none: of both, as either may follow the other at once."""
+    """What to say where another source is idle than `before`, or none. One may follow the other at once."""
     name = idle.name if idle else None
     if before is not None and before != name:
         yield f"stream: {before} is no longer idle"
