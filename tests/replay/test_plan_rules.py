@@ -173,7 +173,9 @@ def test_two_rollbacks_at_once_bring_the_rows_back_once(
 ) -> None:
     """What the first brought back must not be taken by the second for rows that came since the publish."""
     home, made = Home.resolve(tmp_path), read_plan(folder)
-    contract: Any = SimpleNamespace(output=SimpleNamespace(stream_table="joined.s"), catalog=None, job=None)
+    contract: Any = SimpleNamespace(
+        output=SimpleNamespace(stream_table="joined.s", aggregate=None), catalog=None, job=None
+    )
     stamped = {EVENT_TIME: pa.array([T0, T0], pa.timestamp("us", "UTC")), "id": [1, 2]}
     live = pa.table({**stamped, REPLAY_ID: pa.nulls(2, pa.string())})
     lake = Lake.open(home)
