@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.batch_reference.aggregate import aggregated
 from plumbline.batch_reference.range_overwrite import replace_range
+from plumbline.connect.rows_below import has_snapshot, rows_named
 from plumbline.contract.aggregate import JOINED, ROWS_SNAPSHOT, operand, rows_table, stored
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
@@ -51,14 +52,14 @@ def rows_contract(contract: Contract) -> Contract:
 
 
 def has_rows(lake: Lake, contract: Contract) -> bool:
-    """Whether the rows that the newest commit of the batch table was made from are there; of no aggregate they need not
-    be."""
+    """Whether the rows that the newest batch run was made from are there; of no aggregate they need not be."""
     if contract.output.aggregate is None:
         return True
     table = rows_table(contract)
-    newest = lake.load(contract.output.batch_table).current_snapshot()
-    named = newest.summary.additional_properties.get(ROWS_SNAPSHOT) if newest and newest.summary else None
-    return named is not None and lake.exists(table) and lake.load(table).snapshot_by_id(int(named)) is not None
+    batch = lake.load(contract.output.batch_table)
+    newest = batch.current_snapshot()
+    named = rows_named(batch, newest.snapshot_id if newest else None)
+    return named is not None and has_snapshot(lake, table, named)
 
 
 def _kept(contract: Contract, rows: DataFrame) -> DataFrame:

@@ -163,6 +163,11 @@ def whole_windows(contract: Contract, time_range: TimeRange) -> TimeRange:
     )
 
 
+def begun_us_sql(us: str, window_us: int) -> str:
+    """SQL of the start (us) of the window that holds a moment `us` (SQL), before 1970 too."""
+    return f"{us} - ({us} % {window_us} + {window_us}) % {window_us}"
+
+
 def _moment(us: int) -> datetime | None:
     """The moment; None, which is open, beyond the calendar."""
     try:

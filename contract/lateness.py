@@ -98,6 +98,12 @@ def output_watermark_ms(watermark_ms: int, lower_ms: int, upper_ms: int) -> int:
     return watermark_ms + min(lower_ms, -upper_ms) - 1
 
 
+def windows_closed_until_us(window_ms: int, evict_watermark_ms: int, lower_ms: int, upper_ms: int) -> int:
+    """The end (us) of the last window of that length that is written at an evict watermark (ms), with a row or not."""
+    window_us = window_ms * 1_000
+    return output_watermark_ms(evict_watermark_ms, lower_ms, upper_ms) * 1_000 // window_us * window_us
+
+
 def window_is_closed(end_us: int, evict_watermark_ms: int, lower_ms: int, upper_ms: int) -> bool:
     """Whether the window that ends at `end_us` (us) was written by the epoch with this evict watermark or before."""
     return end_us <= output_watermark_ms(evict_watermark_ms, lower_ms, upper_ms) * 1_000

@@ -8,6 +8,8 @@ RIGHT_PARTITION, RIGHT_OFFSET = "_right_partition", "_right_offset"
 REPLAY_ID = "_replay_id"
 
 SIDES = ("left", "right")
+OTHER = {"left": "right", "right": "left"}
+"""Side to the one that it is joined with."""
 """Of the join, in the order of the coordinates."""
 
 COORDINATES = (LEFT_PARTITION, LEFT_OFFSET, RIGHT_PARTITION, RIGHT_OFFSET)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from plumbline.connect.rows_below import has_snapshot, rows_named
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.aggregate import (
     JOINED,
-    ROWS_SNAPSHOT,
     WINDOW_END,
     WINDOW_START,
     Aggregate,
@@ -80,17 +80,17 @@ def _equal_but_for_rounding(
     """How many of the lines that differ are on both sides what the rows below the batch's line come to, added up in one
     order or another; 0 where those rows are not there."""
     from plumbline.connect.pinned import scan
-    from plumbline.reconcile.aggregates.gathering import gathered_sql, read
+    from plumbline.reconcile.aggregates.gathering import gathered_sql, read, same_key
     from plumbline.reconcile.aggregates.numbers import agrees, of_value
     from plumbline.reconcile.aggregates.views import rows_below_sql
     from plumbline.reconcile.diff.engine.columns import drift_names
     from plumbline.reconcile.relations.diff import DRIFT
 
-    rows_at = _rows_snapshot(replay, snapshot_id)
-    if rows_at is None:
+    span, lake, contract = replay.plan.time_range, replay.lake, replay.contract
+    rows_at = rows_named(lake.load(contract.output.batch_table), snapshot_id)
+    if rows_at is None or not has_snapshot(lake, rows_table(contract), rows_at):
         return 0
-    span, lake = replay.plan.time_range, replay.lake
-    scan(con, lake, rows_table(replay.contract), rows_at, view=BELOW, row_filter=span.iceberg(EVENT_TIME), schema=None)
+    scan(con, lake, rows_table(contract), rows_at, view=BELOW, row_filter=span.iceberg(EVENT_TIME), schema=None)
     con.execute(f"CREATE OR REPLACE VIEW below AS {rows_below_sql(aggregate, BELOW, span)}")
     shown = con.sql("FROM below LIMIT 0")
     gathered = gathered_sql(aggregate, dict(zip(shown.columns, map(str, shown.types), strict=True)))
@@ -102,8 +102,8 @@ def _equal_but_for_rounding(
         f"""
         WITH k AS (SELECT DISTINCT {differing} FROM {DRIFT} WHERE class = 'mismatch')
         SELECT {held}, {gathered}
-        FROM k JOIN below r ON {_same_key(aggregate, "r")}
-        JOIN staging s ON {_same_key(aggregate, "s")} JOIN other o ON {_same_key(aggregate, "o")}
+        FROM k JOIN below r ON {same_key(aggregate, "r")}
+        JOIN staging s ON {same_key(aggregate, "s")} JOIN other o ON {same_key(aggregate, "o")}
         WHERE r.{ident(JOINED)} GROUP BY {keys}
         """
     ).to_arrow_table()
@@ -117,20 +117,3 @@ def _equal_but_for_rounding(
 def _held(aggregate: Aggregate) -> list[tuple[str, str]]:
     """Each value of the staged line and of the other one."""
     return [(side, name) for side in ("s", "o") for name in aggregate.values]
-
-
-def _same_key(aggregate: Aggregate, side: str) -> str:
-    return " AND ".join(f"{side}.{ident(name)} IS NOT DISTINCT FROM k.{ident(name)}" for name in aggregate.key)
-
-
-def _rows_snapshot(replay: Replay, snapshot_id: int | None) -> int | None:
-    """The snapshot of the rows below the batch table that its newest batch run names, if it is still there."""
-    from pyiceberg.table.snapshots import ancestors_of
-
-    lake, name = replay.lake, rows_table(replay.contract)
-    batch = lake.load(replay.contract.output.batch_table)
-    newest = batch.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
-    said = (one.summary.additional_properties for one in ancestors_of(newest, batch.metadata) if one.summary)
-    named = next((found[ROWS_SNAPSHOT] for found in said if ROWS_SNAPSHOT in found), None)
-    there = named is not None and lake.exists(name) and lake.load(name).snapshot_by_id(int(named)) is not None
-    return int(named) if named is not None and there else None

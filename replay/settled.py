@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import IncompleteError
-from plumbline.contract.lateness import output_watermark_ms, settled_until_us
+from plumbline.contract.lateness import settled_until_us, windows_closed_until_us
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 
@@ -87,8 +87,7 @@ def settled_us(contract: Contract, evict_ms: int) -> int:
     low, high = map(milliseconds, contract.join.within)
     aggregate = contract.output.aggregate
     if aggregate is not None:
-        window_us = milliseconds(aggregate.window) * 1_000
-        return output_watermark_ms(evict_ms, low, high) * 1_000 // window_us * window_us - 1
+        return windows_closed_until_us(milliseconds(aggregate.window), evict_ms, low, high) - 1
     return settled_until_us(evict_ms, low, high, keeps_right=contract.join.keeps_right)
 
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from plumbline.connect.file_formats import refuse_other_format
-from plumbline.contract.aggregate import ROWS_SNAPSHOT, rows_table
+from plumbline.connect.rows_below import rows_named
+from plumbline.contract.aggregate import rows_table
 from plumbline.contract.errors import PlumblineError, SetupError
 from plumbline.contract.model import Contract
 from plumbline.stream_job import expiry, orphans, spark_internals
@@ -120,15 +121,11 @@ def rows_needed(lake: Lake, contract: Contract) -> set[int]:
 
 
 def _named_rows(lake: Lake, contract: Contract) -> int | None:
-    from pyiceberg.table.snapshots import ancestors_of
-
     if not lake.exists(contract.output.batch_table):
         return None
     batch = lake.load(contract.output.batch_table)
-    runs = ancestors_of(batch.current_snapshot(), batch.metadata)
-    said = (one.summary.additional_properties for one in runs if one.summary)
-    found = next((properties[ROWS_SNAPSHOT] for properties in said if ROWS_SNAPSHOT in properties), None)
-    return None if found is None else int(found)
+    newest = batch.current_snapshot()
+    return rows_named(batch, newest.snapshot_id if newest else None)
 
 
 def live_queries(home: Home) -> set[str]:

@@ -24,6 +24,11 @@ def gathered_sql(aggregate: Aggregate, kinds: Mapping[str, str]) -> str:
     )
 
 
+def same_key(aggregate: Aggregate, rows: str = "r") -> str:
+    """SQL: whether what is called `rows` has the key of what is called `k`."""
+    return " AND ".join(f"{rows}.{ident(name)} IS NOT DISTINCT FROM k.{ident(name)}" for name in aggregate.key)
+
+
 def read(aggregate: Aggregate, row: Mapping[str, Any]) -> dict[str, list[Gathered]]:
     """Value to what each of its calls came to, from a row that such a SELECT gave."""
     return {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.aggregate import JOINED, WINDOW_END
 from plumbline.contract.lineage import COORDINATES, REPLAY_ID
-from plumbline.reconcile.aggregates.gathering import gathered_sql
+from plumbline.reconcile.aggregates.gathering import gathered_sql, same_key
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.relations.aggregates import (
     BATCH_LINES,
@@ -38,7 +38,7 @@ def make_again(inputs: Opened, only: str | None = None) -> int:
         con,
         f"""
         SELECT place, cause, sign, count(*) AS rows, {gathered}
-        FROM {CHANGED} r JOIN {SUSPECTS} k ON {_same_key(inputs)} GROUP BY place, cause, sign
+        FROM {CHANGED} r JOIN {SUSPECTS} k ON {same_key(inputs.aggregate)} GROUP BY place, cause, sign
         """,
     )
     values = ", ".join(map(ident, inputs.values))
@@ -46,7 +46,7 @@ def make_again(inputs: Opened, only: str | None = None) -> int:
         con,
         " UNION ALL ".join(
             f"SELECT place, '{side}' AS side, {WINDOW_END}, {values} FROM {lines} r JOIN {SUSPECTS} k "
-            f"ON {_same_key(inputs)}"
+            f"ON {same_key(inputs.aggregate)}"
             for side, lines in (("batch", BATCH_LINES), ("stream", STREAM_LINES))
         ),
     )
@@ -76,7 +76,7 @@ def _replayed(inputs: Opened) -> str:
     """SQL: whether a replay has published the stream's line of a key. The table has the ids since its first one."""
     if REPLAY_ID not in inputs.pins.con.sql(f"FROM {STREAM_LINES} LIMIT 0").columns:
         return "false"
-    return f"EXISTS (SELECT 1 FROM {STREAM_LINES} r WHERE {_same_key(inputs)} AND r.{REPLAY_ID} IS NOT NULL)"
+    return f"EXISTS (SELECT 1 FROM {STREAM_LINES} r WHERE {same_key(inputs.aggregate)} AND r.{REPLAY_ID} IS NOT NULL)"
 
 
 def _made(inputs: Opened, gathered: str) -> str:
@@ -89,10 +89,6 @@ def _made(inputs: Opened, gathered: str) -> str:
     )"""
     return " UNION ALL ".join(
         f"SELECT place, '{side}' AS side, count(*) AS rows, {gathered} "
-        f"FROM {rows} r JOIN {SUSPECTS} k ON {_same_key(inputs)} GROUP BY place"
+        f"FROM {rows} r JOIN {SUSPECTS} k ON {same_key(inputs.aggregate)} GROUP BY place"
         for side, rows in (("batch", f'(SELECT * FROM {ROWS_BELOW} WHERE "{JOINED}")'), ("stream", streamed))
     )
-
-
-def _same_key(inputs: Opened) -> str:
-    return " AND ".join(f"r.{ident(name)} IS NOT DISTINCT FROM k.{ident(name)}" for name in inputs.aggregate.key)

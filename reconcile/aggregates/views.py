@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
+from plumbline.connect.rows_below import has_snapshot, rows_named
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.aggregate import (
     JOINED,
-    ROWS_SNAPSHOT,
     WINDOW_START,
     Aggregate,
+    begun_us_sql,
     row_columns,
     rows_table,
     stored,
@@ -20,7 +21,6 @@ from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lateness import output_watermark_ms
 from plumbline.contract.lineage import EVENT_TIME, LINEAGE, SIDES
-from plumbline.reconcile.inputs.batch_runs import FROM
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out
 from plumbline.reconcile.inputs.pinned_views import Pins, archive_view
 from plumbline.reconcile.inputs.redeliveries import find_copies
@@ -97,20 +97,14 @@ def opened(pins: Pins) -> Opened:
 
 def _rows_snapshot(pins: Pins) -> int:
     """The snapshot of the rows that the newest batch run's commit names."""
-    from pyiceberg.table.snapshots import ancestors_of
-
     output, table = pins.contract.output, rows_table(pins.contract)
-    batch = pins.lake.load(output.batch_table)
-    pinned_id = pins.snapshots[output.batch_table]
-    newest = batch.snapshot_by_id(pinned_id) if pinned_id is not None else None
-    runs = (one.summary.additional_properties for one in ancestors_of(newest, batch.metadata) if one.summary)
-    named = next((said.get(ROWS_SNAPSHOT) for said in runs if FROM in said), None)
+    named = rows_named(pins.lake.load(output.batch_table), pins.snapshots[output.batch_table])
     if named is None:
         raise _without_rows(f"{output.batch_table} does not say which joined rows it was made from", output.batch_table)
-    if not pins.lake.exists(table) or pins.lake.load(table).snapshot_by_id(int(named)) is None:
+    if not has_snapshot(pins.lake, table, named):
         told = f"{table} lacks snapshot {named}, the joined rows that {output.batch_table} was made from"
         raise _without_rows(told, table)
-    return int(named)
+    return named
 
 
 def _without_rows(what: str, where: str) -> IncompleteError:
@@ -140,7 +134,7 @@ def rows_below_sql(aggregate: Aggregate, table: str, time_range: TimeRange) -> s
     window, us = milliseconds(aggregate.window) * 1000, f"epoch_us({EVENT_TIME})"
     names = (*row_columns(aggregate), JOINED, *LINEAGE)
     return f"""
-        SELECT make_timestamptz({us} - ({us} % {window} + {window}) % {window}) AS {WINDOW_START},
+        SELECT make_timestamptz({begun_us_sql(us, window)}) AS {WINDOW_START},
             {", ".join(f"{ident(stored(name))} AS {ident(name)}" for name in names)}
         FROM {table} WHERE {time_range.sql(EVENT_TIME)}
         """

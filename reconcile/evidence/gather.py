@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lateness import late_by_sql, late_sql
-from plumbline.contract.lineage import SIDES
+from plumbline.contract.lineage import OTHER, SIDES
 from plumbline.reconcile.diff.engine.threads import one_thread
 from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_into_batch_snapshots
 from plumbline.reconcile.evidence.stream_known import stream_known
@@ -16,7 +16,6 @@ from plumbline.reconcile.relations.evidence import EVIDENCE, INPUTS, MAYBE_HELD,
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, SPANS, TAKEN
 from plumbline.reconcile.relations.relation import Relation
 
-OTHER = {"left": "right", "right": "left"}
 PARTS = ("partition", "offset")
 EPOCH = ("epoch", "turn", "late_watermark_ms")
 GRAIN_US = 1_000

@@ -15,9 +15,8 @@ from plumbline.connect.sql_quoting import text
 from plumbline.connect.table_names import QUARANTINE
 from plumbline.connect.where_conditions import condition
 from plumbline.contract.identity import rows_condition
-from plumbline.contract.lineage import SIDES
+from plumbline.contract.lineage import OTHER, SIDES
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
-from plumbline.reconcile.evidence.gather import OTHER
 from plumbline.reconcile.inputs.day_ranges import Windows, day_sql
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.evidence import (

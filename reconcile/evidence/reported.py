@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.connect.archives import scan_archive
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.lateness import late_sql
-from plumbline.contract.lineage import SIDES
-from plumbline.reconcile.evidence.gather import OTHER
+from plumbline.contract.lineage import OTHER, SIDES
 from plumbline.reconcile.relations.evidence import ARCHIVED_AT, CHECKED_REPORTS, PAIRS, REPORT_NOTES, REPORTED
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, PROGRESS, REPORTS, SPANS, STREAM, delivered
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.archives import scan_archive
 from plumbline.contract.errors import SetupError
-from plumbline.contract.lineage import COORDINATES, EVENT_TIME, REPLAY_ID, SIDES
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, OTHER, REPLAY_ID, SIDES
 from plumbline.contract.ranges import from_micros, spell_time
 from plumbline.reconcile.inputs.observed import epochs_of_commits, told_by_rows
 from plumbline.reconcile.inputs.pinned_views import Pins, output_rows
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TopicEnds = Callable[[str], Mapping[int, int] | None]
 """Topic to `{partition: offset that its next record will get}`; None where no broker answers."""
-OTHER = dict(zip(SIDES, reversed(SIDES), strict=True))
 ASK_SECONDS = 2.0
 
 
@@ -71,16 +70,16 @@ def unobserved(pins: Pins, progress: Progress) -> Unobserved | None:
 
 
 def ends_of_topics(contract: Contract, home: Home) -> TopicEnds:
-    """Asks the contract's broker, where one answers at once."""
-    from plumbline.connect import broker
-    from plumbline.connect.kafka import end_offsets
-    from plumbline.connect.kafka_config import ISOLATION, READ_UNCOMMITTED
-    from plumbline.connect.kafka_topics import topic_ids
-
-    there = None if contract.kafka else broker.status(home)
-    kafka = dict(contract.kafka or ({"bootstrap.servers": there.bootstrap_servers} if there else {}))
+    """Asks the contract's broker, where one answers at once; looks for it only when it is asked for."""
 
     def ask(topic: str) -> Mapping[int, int] | None:
+        from plumbline.connect import broker
+        from plumbline.connect.kafka import end_offsets
+        from plumbline.connect.kafka_config import ISOLATION, READ_UNCOMMITTED
+        from plumbline.connect.kafka_topics import topic_ids
+
+        there = None if contract.kafka else broker.status(home)
+        kafka = dict(contract.kafka or ({"bootstrap.servers": there.bootstrap_servers} if there else {}))
         try:
             if not kafka or topic not in topic_ids(kafka, [topic], ASK_SECONDS):
                 return None

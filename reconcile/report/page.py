@@ -96,13 +96,10 @@ def _plots(document: Document, facts: Facts, done: Repaired) -> dict[str, Any]:
     bars, unit = reading.merged(days)
     replayed = [replay.time_range for replay in facts.replays]
     rows = [_window_row(document, bar, done) for bar in bars if bar.drift]
-    drift = plots.drift_per_window(bars, unit, replayed) if bars else None
-    if drift:
-        drift = replace(drift, legend=tuple((s, format.cause_name(name, facts.contract)) for s, name in drift.legend))
     return {
         "unit": unit,
         "untimed": next((w for w in days if w.start is None), None),
-        "drift_chart": drift,
+        "drift_chart": drift_chart(bars, unit, replayed, facts.contract),
         "windows": rows,
         "worst_windows": sorted(rows, key=lambda row: -row["bar"].drift)[:MOST_WINDOWS],
         "lateness": facts.lateness,
@@ -171,12 +168,28 @@ def _costless(document: Document, facts: Facts) -> Iterator[str]:
 
 
 def _cause(line: reading.CauseLine, document: Document, contract: Contract | None) -> dict[str, Any]:
+    """The bar of a cause; the remedy of the one that decides is told above, and not again."""
+    bar, first = cause_bar(line, document, contract), four.deciding(document)
+    return {**bar, "remedy": ""} if first and bar["remedy"] == format.cause(first.name).remedy else bar
+
+
+def drift_chart(
+    bars: Sequence[Window], unit: str, replayed: Sequence[TimeRange], contract: Contract | None
+) -> plots.Chart | None:
+    """The drift per window, its causes named as the reader knows them; None without a window."""
+    if not bars:
+        return None
+    chart = plots.drift_per_window(bars, unit, replayed)
+    return replace(chart, legend=tuple((shade, format.cause_name(name, contract)) for shade, name in chart.legend))
+
+
+def cause_bar(line: reading.CauseLine, document: Document, contract: Contract | None) -> dict[str, Any]:
+    """What causes.html shows of a cause."""
     most = max(other.findings for other in reading.cause_lines(document))
-    first, own = four.deciding(document), format.cause(line.name).remedy
     return {
         "name": line.name,
         "title": format.cause_title(line.name, contract),
-        "remedy": "" if first and own == format.cause(first.name).remedy else own,
+        "remedy": format.cause(line.name).remedy,
         "classes": line.classes,
         "findings": line.findings,
         "width": round(100 * line.findings / most, 2),

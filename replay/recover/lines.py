@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from plumbline.connect.home import on_this_disk, read_from_this_disk
 from plumbline.connect.parquet import parquet_rows
 from plumbline.connect.sql_quoting import ident
-from plumbline.contract.aggregate import WINDOW_END, WINDOW_START, Aggregate
+from plumbline.contract.aggregate import WINDOW_END, WINDOW_START, Aggregate, begun_us_sql
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import IncompleteError, UsageError
-from plumbline.contract.lateness import output_watermark_ms, state_reach_us
+from plumbline.contract.lateness import state_reach_us, windows_closed_until_us
 from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 from plumbline.replay.recover.border import LINEAGE_NEAR, WRITTEN, Border
@@ -41,8 +41,7 @@ SHOWN = 3
 
 def closed_until_us(contract: Contract, aggregate: Aggregate, watermark_ms: int) -> int:
     """The end (us) of the last window that is closed at an evict watermark (ms), whether or not it had a row."""
-    window = milliseconds(aggregate.window) * 1_000
-    return output_watermark_ms(watermark_ms, *_bounds(contract)) * 1_000 // window * window
+    return windows_closed_until_us(milliseconds(aggregate.window), watermark_ms, *_bounds(contract))
 
 
 def reach_us(contract: Contract, watermark_ms: int) -> tuple[int, int]:
@@ -166,7 +165,7 @@ def _make(past: Past, contract: Contract, aggregate: Aggregate, joined: Path, cl
 
     con, us, window = past.con, f"epoch_us({EVENT_TIME})", milliseconds(aggregate.window) * 1_000
     rows = parquet_rows(joined.glob("*.parquet"))
-    begun = f"{us} - ({us} % {window} + {window}) % {window}"
+    begun = begun_us_sql(us, window)
     con.execute(f"CREATE OR REPLACE VIEW joined_rows AS SELECT *, {begun} AS begun_us FROM {rows}")
     shown = con.sql("FROM joined_rows LIMIT 0")
     gathered = gathered_sql(aggregate, dict(zip(shown.columns, map(str, shown.types), strict=True)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.reconcile import document as reading
@@ -11,9 +10,10 @@ from plumbline.reconcile import format
 from plumbline.reconcile.aggregates.report.answers import answers, parts
 from plumbline.reconcile.aggregates.terminal import facts as facts_of
 from plumbline.reconcile.aggregates.terminal import spelled
-from plumbline.reconcile.report import checks, plots
+from plumbline.reconcile.report import checks
 from plumbline.reconcile.report.answers import GRAVEST
 from plumbline.reconcile.report.next_commands import Commands
+from plumbline.reconcile.report.page import cause_bar, drift_chart
 from plumbline.reconcile.report.templating import environment
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ def context(document: AggregateDocument, facts: Facts) -> dict[str, Any]:
     read = cast("reading.Document", document)
     commands = Commands(facts.contract_path, facts.home_option)
     bars, unit = reading.merged(reading.windows(read))
-    chart = plots.drift_per_window(bars, unit, []) if bars else None
-    if chart:
-        named = tuple((shade, format.cause_name(name, facts.contract)) for shade, name in chart.legend)
-        chart = replace(chart, legend=named)
     whole = reading.range_of(read)
     return {
         "document": document,
@@ -47,9 +43,9 @@ def context(document: AggregateDocument, facts: Facts) -> dict[str, Any]:
         "made_at": facts.made_at,
         "books": reading.book_lines(read),
         "rows": _rows(document),
-        "causes": [_cause(line, document, facts) for line in reading.cause_lines(read)],
+        "causes": [cause_bar(line, read, facts.contract) for line in reading.cause_lines(read)],
         "said": [line for line in facts_of(document) if not line.startswith(("joined rows", "alert"))],
-        "chart": chart,
+        "chart": drift_chart(bars, unit, [], facts.contract),
         "unit": unit,
         "lines": [_line(one, commands) for one in worst(document)],
         "found": reading.drift(read),
@@ -83,19 +79,6 @@ def _rows(document: AggregateDocument) -> dict[str, Any] | None:
         return None
     lost = [(cause, one["alone"] - one["gone"], one) for cause, one in rows["lost"].items()]
     return {"batch": rows["batch"], "stream": rows["stream"], "lost": lost}
-
-
-def _cause(line: reading.CauseLine, document: AggregateDocument, facts: Facts) -> dict[str, Any]:
-    most = max(other.findings for other in reading.cause_lines(cast("reading.Document", document)))
-    return {
-        "name": line.name,
-        "title": format.cause_title(line.name, facts.contract),
-        "remedy": format.cause(line.name).remedy,
-        "classes": line.classes,
-        "findings": line.findings,
-        "width": round(100 * line.findings / most, 2),
-        "share": format.share(line.findings, document["counts"]["batch"]),
-    }
 
 
 def _line(one: LineFinding, commands: Commands) -> dict[str, Any]:
