@@ -20,10 +20,11 @@ import pyarrow.parquet as pq
 from plumbline.connect.parquet import parquet_rows
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import SetupError, UsageError
-from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL, by_value
+from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL, Form, by_value, cast, same
 from plumbline.reconcile.diff.engine.case_names import clashing_fields, of_files
 from plumbline.reconcile.diff.engine.durations import in_intervals, is_timed
 from plumbline.reconcile.diff.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
+from plumbline.reconcile.diff.engine.mixed_types import Mixed, mixed, unwrapped
 from plumbline.reconcile.diff.engine.number_text import of_plain
 from plumbline.reconcile.diff.engine.paths import Files
 from plumbline.reconcile.diff.engine.side_view import PLACE, SideView, describe
@@ -79,25 +80,25 @@ def _renamed(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
     return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
 
 
-def _forms(files: Files, schemas: Sequence[pa.Schema]) -> dict[str, str]:
+def _forms(files: Files, schemas: Sequence[pa.Schema]) -> dict[str, str | Mixed]:
     """Column to the form in which its values meet exactly, where DuckDB would choose another: a type of DuckDB, DIGITS,
-    or _INTERVAL for what holds durations."""
-    kinds: dict[str, dict[pa.DataType, str]] = {}
+    _INTERVAL for what holds durations, or a field for each kind of value."""
+    kinds: dict[str, dict[pa.DataType, list[str]]] = {}
     for path, schema in zip(files.paths, schemas, strict=True):
         for field in schema:
-            kinds.setdefault(field.name, {}).setdefault(field.type, path)
-    forms = {}
-    for name, found in kinds.items():
-        if any(map(is_timed, found)):
-            _check_timed(name, found)
-            forms[name] = _INTERVAL
-        elif any(map(_is_number, found)):
-            form = _common([kind for kind in found if _is_number(kind)])
-            if form is not None:
-                forms[name] = form
-        else:
-            _check_nested(name, found)
-    return forms
+            kinds.setdefault(field.name, {}).setdefault(unwrapped(field.type), []).append(path)
+    found = ((name, _form(name, of)) for name, of in kinds.items())
+    return {name: form for name, form in found if form is not None}
+
+
+def _form(name: str, found: dict[pa.DataType, list[str]]) -> str | Mixed | None:
+    if any(map(is_timed, found)):
+        _check_timed(name, found)
+        return _INTERVAL
+    numbers = [kind for kind in found if _is_number(kind)]
+    _check_nested(name, {kind: paths for kind, paths in found.items() if kind not in numbers})
+    number = _common(numbers) if numbers else None
+    return mixed(name, found, number) or number
 
 
 def _common(kinds: Sequence[pa.DataType]) -> str | None:
@@ -130,11 +131,11 @@ def _scale(kind: Any) -> int:
     return int(kind.scale) if pa.types.is_decimal(kind) else 0
 
 
-def _check_timed(name: str, found: dict[pa.DataType, str]) -> None:
+def _check_timed(name: str, found: dict[pa.DataType, list[str]]) -> None:
     """Refuse a column that is a duration, or holds one, in some files and a bare number in others."""
-    other = next((path for kind, path in found.items() if not is_timed(kind) and not pa.types.is_null(kind)), None)
+    other = next((paths[0] for kind, paths in found.items() if not is_timed(kind) and not pa.types.is_null(kind)), None)
     if other is not None:
-        timed = next(path for kind, path in found.items() if is_timed(kind))
+        timed = next(paths[0] for kind, paths in found.items() if is_timed(kind))
         raise UsageError(
             f"column {name!r} holds durations in one file and not in another",
             where=f"{timed}, {other}",
@@ -142,16 +143,16 @@ def _check_timed(name: str, found: dict[pa.DataType, str]) -> None:
         )
 
 
-def _check_nested(name: str, found: dict[pa.DataType, str]) -> None:
+def _check_nested(name: str, found: dict[pa.DataType, list[str]]) -> None:
     """Refuse what lies in a list, map or struct and would be rounded: there no text can take its place. And fields that
     DuckDB would take for each other's."""
     if len(found) > 1 and any(map(clashing_fields, found)):
         raise UsageError(
             f"column {name!r} has fields whose names differ in case only, and not the same type in all files",
-            where=", ".join(list(found.values())[:2]),
+            where=", ".join([path for path, *_ in found.values()][:2]),
             next_step="rename them, write the files without the column, or compare them one by one",
         )
-    leaves = {path: dict(_numbers_in(kind)) for kind, path in found.items()}
+    leaves = {path: dict(_numbers_in(kind)) for kind, (path, *_) in found.items()}
     for path, one in leaves.items():
         if any(_common([kind]) for kind in one.values()):
             raise _refused(name, path, path)
@@ -161,6 +162,7 @@ def _check_nested(name: str, found: dict[pa.DataType, str]) -> None:
 
 
 def _numbers_in(kind: Any, path: str = "") -> Iterator[tuple[str, pa.DataType]]:
+    kind = unwrapped(kind)
     if _is_number(kind):
         yield path, kind
     elif pa.types.is_nested(kind):
@@ -186,7 +188,7 @@ def _groups(
     con: duckdb.DuckDBPyConnection,
     files: Files,
     schemas: Sequence[pa.Schema],
-    forms: dict[str, str],
+    forms: dict[str, str | Mixed],
     view: str,
     *,
     copied: bool,
@@ -195,7 +197,7 @@ def _groups(
     files' numbers."""
     alike: dict[tuple[Any, ...], list[int]] = {}
     for place, schema in enumerate(schemas):
-        held = tuple(schema.field(name).type if name in schema.names else None for name in forms)
+        held = tuple(unwrapped(schema.field(name).type) if name in schema.names else None for name in forms)
         alike.setdefault(held, []).append(place)
     for held, places in alike.items():
         paths = [files.paths[n] for n in places]
@@ -204,25 +206,35 @@ def _groups(
         if wide or copied:
             for n in places:
                 rows = _copied(con, files.paths[n], schemas[n].names, wide, f"{view} {n} rows")
-                left = {name: form for name, form in forms.items() if name not in wide and form != _INTERVAL}
-                yield _replaced(con, rows, left, kinds), rows, [n]
+                done = {name for name, form in forms.items() if form == _INTERVAL or (name in wide and form == DIGITS)}
+                yield _replaced(con, rows, {n: form for n, form in forms.items() if n not in done}, kinds), rows, [n]
             continue
         rows = parquet_rows(paths, *(["union_by_name = true"] if len(paths) > 1 else []))
         yield _replaced(con, rows, forms, kinds), rows, places
 
 
-def _replaced(con: duckdb.DuckDBPyConnection, rows: str, forms: dict[str, str], written: dict[str, pa.DataType]) -> str:
+def _replaced(
+    con: duckdb.DuckDBPyConnection, rows: str, forms: dict[str, str | Mixed], written: dict[str, pa.DataType]
+) -> str:
     """SQL of all columns of `rows`, those of `forms` in their common form. `written` has their types in the files."""
     found = con.sql(f"FROM {rows}")
     kinds = dict(zip(found.columns, found.types, strict=True))
+    columns = (
+        f"{_to(form, kinds[name], written[name])(ident(name))} AS {ident(name)}"
+        for name, form in forms.items()
+        if name in kinds
+    )
+    listed = ", ".join(columns)
+    return f"* REPLACE ({listed})" if listed else "*"
 
-    def new(name: str, form: str) -> str:
-        if form == _INTERVAL:
-            return in_intervals(written[name])(ident(name))
-        return by_value(kinds[name])(ident(name)) if form == DIGITS else f"{ident(name)}::{form}"
 
-    columns = [f"{new(name, form)} AS {ident(name)}" for name, form in forms.items() if name in kinds]
-    return f"* REPLACE ({', '.join(columns)})" if columns else "*"
+def _to(form: str | Mixed | None, kind: Any, written: pa.DataType) -> Form:
+    """The form of values that DuckDB reads as `kind`, of a file that has them as `written`."""
+    if isinstance(form, Mixed):
+        return form.packed(written, _to(form.numbers if _is_number(written) else None, kind, written))
+    if form == _INTERVAL:
+        return in_intervals(written)
+    return by_value(kind) if form == DIGITS else cast(form) if form else same
 
 
 def _copied(con: duckdb.DuckDBPyConnection, path: str, names: Sequence[str], wide: Sequence[str], table: str) -> str:
