@@ -142,17 +142,17 @@ class Lake:
 
         `partition_by` is (transform, column): day, month, hour or identity. An existing table is returned as it is.
         """
-        from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
+        from pyiceberg import exceptions
 
         def created() -> Table:
-            catalog = self.catalog()
+            looks = self._looks()
             try:
-                if catalog.table_exists(identifier):
-                    return catalog.load_table(identifier)
-                _ensure_namespace(catalog, identifier.rpartition(".")[0])
-                return _create(catalog, identifier, schema, partition_by, properties or {})
-            except (TableAlreadyExistsError, CommitFailedException):
-                return catalog.load_table(identifier)
+                with suppress(exceptions.NoSuchTableError, exceptions.NoSuchNamespaceError):
+                    return looks.load_table(identifier)
+                with suppress(exceptions.TableAlreadyExistsError, exceptions.CommitFailedException):
+                    _ensure_namespace(self.catalog(), identifier.rpartition(".")[0])
+                    _create(self.catalog(), identifier, schema, partition_by, properties or {})
+                return looks.load_table(identifier)
             except FileNotFoundError as error:
                 raise self._unreadable(identifier, error) from None
 
@@ -326,7 +326,7 @@ def _create(
     schema: pa.Schema,
     partition_by: tuple[str, str] | None,
     properties: Mapping[str, str],
-) -> Table:
+) -> None:
     with catalog.create_table_transaction(
         identifier, schema, properties={"format-version": "2", **properties}
     ) as change:
@@ -339,7 +339,6 @@ def _create(
             name = column if transform == "identity" else f"{column}_{transform}"
             with change.update_spec() as spec:
                 spec.add_field(column, transform, name)
-    return catalog.load_table(identifier)
 
 
 def has_append(table: Table, append_id: str) -> bool:

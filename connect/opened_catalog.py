@@ -13,6 +13,7 @@ from plumbline.connect.catalog_answers import may_pass, opening_error, punctual
 from plumbline.connect.object_store import patient
 from plumbline.connect.residuals import compare_null_as_sql
 from plumbline.connect.sqlite_looks import SqliteLooks, sqlite_looks
+from plumbline.connect.staged_metadata import stage_once
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -26,6 +27,7 @@ def open_catalog(name: str, block: Mapping[str, str]) -> Catalog:
     from pyiceberg.catalog import load_catalog
 
     compare_null_as_sql()
+    stage_once()
     logging.getLogger("pyiceberg.catalog").addFilter(_tells_news)
     properties = patient(punctual(catalog_block.pyiceberg_properties(block)))
     try:

@@ -54,7 +54,9 @@ class SqliteLooks:
         from pyiceberg.table import Table
 
         from plumbline.connect.local_metadata import file_io
+        from plumbline.connect.staged_metadata import stage_once
 
+        stage_once()
         try:
             location = self._location(identifier)
         except sqlite3.Error:

@@ -209,9 +209,11 @@ class _Work:
     def _orphans(self, *, execute: bool) -> int:
         """Files of this table that no snapshot knows: by Iceberg's own search, and then only those that are this
         table's for certain (see `orphans`)."""
-        before = (datetime.now(UTC) - self.limits.orphans).strftime("%Y-%m-%d %H:%M:%S")
-        arguments = f"table => '{self.name}', older_than => TIMESTAMP '{before}'"
-        listing = ", prefix_listing => true" if orphans.on_object_store(self.lake.load(self.name).location()) else ""
+        before, location = datetime.now(UTC) - self.limits.orphans, self.lake.load(self.name).location()
+        if orphans.all_younger(location, before):
+            return 0
+        arguments = f"table => '{self.name}', older_than => TIMESTAMP '{before:%Y-%m-%d %H:%M:%S}'"
+        listing = ", prefix_listing => true" if orphans.on_object_store(location) else ""
         there = [row[0] for row in self._call(f"remove_orphan_files({arguments}, dry_run => true{listing})")]
         places = {name: self.lake.load(name).location() for name in self.lake.tables()} if there else {}
         mine = orphans.removable(there, self.name, places)

@@ -1,4 +1,4 @@
-"""Which files that no snapshot knows may be deleted: those that a writer of this very table left. Pure.
+"""Which files that no snapshot knows may be deleted: those that a writer of this very table left.
 
 Iceberg's search takes every file below the table's folder that the table does not name: also the notes that somebody
 put there, and all files of another table that lies in the same folder or below it.
@@ -6,8 +6,10 @@ put there, and all files of another table that lies in the same folder or below 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from plumbline.connect.place import plain
@@ -45,6 +47,26 @@ def on_object_store(location: str) -> bool:
     """Whether the table's own FileIO has to list the folder: Spark's Hadoop has a file system of neither S3 nor the
     other stores. There a name below the folder is all that tells a file from one of a neighbour."""
     return urlsplit(location).scheme not in ("", "file", "hdfs", "viewfs", "webhdfs")
+
+
+def all_younger(location: str, before: datetime) -> bool:
+    """Whether a table's folder on a local disk has no file of before that moment: then Iceberg's search, which costs a
+    second of CPU a table, finds none. False where a look cannot tell: a link, a folder that is not there or not read.
+    """
+    folder = _path(location)
+    try:
+        return folder.startswith("/") and _all_younger(folder, before.timestamp())
+    except OSError:
+        return False
+
+
+def _all_younger(folder: str, before: float) -> bool:
+    with os.scandir(folder) as entries:
+        return all(
+            not entry.is_symlink()
+            and (_all_younger(entry.path, before) if entry.is_dir() else entry.stat().st_mtime >= before)
+            for entry in entries
+        )
 
 
 def _written(below: str) -> bool:

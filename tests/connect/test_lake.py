@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from plumbline.connect.home import Home
-from plumbline.connect.lake import Lake
+from plumbline.connect.lake import Lake, _create
 from plumbline.contract.errors import SetupError, UsageError
 
 SCHEMA = pa.schema(
@@ -130,10 +130,10 @@ def test_a_namespace_that_another_process_makes_at_the_same_moment_is_enough(
     home: Home, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Lake.open(home).catalog().create_namespace("joined")
-    monkeypatch.setattr(type(lake.catalog()), "namespace_exists", lambda self, name: False)
     with monkeypatch.context() as patch:
-        patch.setattr("plumbline.connect.lake._create", lambda *arguments: "created")
-        assert lake.ensure_table("joined.t", SCHEMA) == "created"
+        patch.setattr(type(lake.catalog()), "namespace_exists", lambda self, name: False)
+        patch.setattr("plumbline.connect.lake._create", lambda *arguments: (patch.undo(), _create(*arguments)))
+        assert lake.ensure_table("joined.t", SCHEMA).name() == ("joined", "t")
 
 
 def test_a_lock_longer_than_the_time_out_is_waited_for(home: Home, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

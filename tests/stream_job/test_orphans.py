@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import pytest
 
-from plumbline.stream_job.orphans import removable
+from plumbline.stream_job.orphans import all_younger, removable
 
 UUID = "3f1c9a2e-0b7d-4c55-9f1e-2a6b8c7d9e0f"
 HERE = "file:///srv/lake/warehouse/joined/orders"
@@ -61,3 +65,29 @@ def test_object_stores_and_unknown_tables() -> None:
     assert removable([file], "j.t", {"j.t": "s3://bucket/t"}) == [file.replace("s3a", "s3")]
     assert removable([file], "j.t", {"j.t": "s3://bucket/other"}) == []
     assert removable([file], "j.t", {}) == []
+
+
+@pytest.mark.parametrize("spelled", ["{}", "file:{}", "file://{}/"])
+def test_a_folder_of_young_files_needs_no_search(tmp_path: Path, spelled: str) -> None:
+    location, before = spelled.format(tmp_path / "t"), datetime.now(UTC) - timedelta(days=3)
+    assert not all_younger(location, before), "a folder that is not there"
+    (tmp_path / "t" / "data" / "day=1").mkdir(parents=True)
+    young, old = tmp_path / "t" / "young.parquet", tmp_path / "t" / "data" / "day=1" / "old.parquet"
+    young.write_bytes(b"")
+    assert all_younger(location, before)
+    old.write_bytes(b"")
+    os.utime(old, (before.timestamp() - 1,) * 2)
+    assert not all_younger(location, before)
+
+
+@pytest.mark.parametrize("location", ["s3://bucket/t", "t", "hdfs:///t"])
+def test_of_other_places_a_look_tells_nothing(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not all_younger(location, datetime.now(UTC))
+
+
+def test_behind_a_link_a_look_tells_nothing(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "data").symlink_to(tmp_path)
+    assert not all_younger(str(tmp_path / "t"), datetime.now(UTC) - timedelta(days=3))

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class World:
     def at(cls, folder: Path, key: str = "[show_id]", kind: str = "left_outer") -> World:
         return cls(Home(folder, folder / "jars"), parse(CONTRACT.replace("KEY", key).replace("KIND", kind)))
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
         return Lake.open(self.home)
 
