@@ -9,6 +9,7 @@ import pyarrow as pa
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 
 
+OPERATORS_DOC = "stateful operators of a team's own Spark query, sink first; null: not observed, or a job of ours"
 PARTITION_DOC = "Kafka partition; 1,000,000 is added each time the topic was recreated (plumbline.topic-ids)"
 
 
@@ -60,6 +61,7 @@ EPOCHS_SCHEMA = pa.schema(
         _field("topic_id", pa.string(), "Kafka's id of the partition's topic; null where it is not known"),
         _field("stream_table", pa.string(), "the table that the job writes; null: written by an earlier version"),
         _field("spark_version", pa.string(), "of the Spark that planned it; null: written by an earlier version"),
+        _field("operators", pa.string(), OPERATORS_DOC),
     ]
 )
 """One row per committed micro-batch and source partition."""

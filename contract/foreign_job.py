@@ -40,6 +40,9 @@ class ForeignJob(_Block):
     checkpoint: str | None = Field(
         None, min_length=1, description="spark: the query's checkpointLocation, a folder or a URI; only ever read"
     )
+    join_first: bool = Field(
+        False, description="spark: no stateful operator of the query but deduplication comes before the contract's join"
+    )
     event_time: Name | None = Field(None, description="column of its table that carries the left event's time")
     lineage: JobLineage | None = Field(None, description="columns of its table with the records' Kafka coordinates")
     dropped: TableName | None = Field(
@@ -70,6 +73,8 @@ def check_job(contract: Contract) -> None:
         return
     if job.checkpoint is not None and job.kind != "spark":
         raise PartError(("job", "checkpoint"), f"only a spark job's checkpoint can be read; this job is {job.kind}")
+    if job.join_first and job.kind != "spark":
+        raise PartError(("job", "join_first"), f"only a spark query has such a plan; this job is {job.kind}")
     _check_reports(contract, job)
     if contract.stream.transform is not None:
         raise PartError(("stream", "transform"), "a team's own job (job:) runs no transform of ours; remove it")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from plumbline.contract.lateness import not_proven
+from plumbline.contract.operators import next_step, why_unproven
 from plumbline.contract.ranges import TimeRange, parse_time
 from plumbline.reconcile import format
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
@@ -163,7 +163,8 @@ def record_lines(document: Document) -> tuple[str, ...]:
 def not_compared(document: Document) -> str:
     """Why the prediction is not held to the tables, or why there is none; nothing where it is held to them."""
     if document.get("unproven_spark"):
-        return f"nothing is predicted: {not_proven(document['unproven_spark'])}, and late or lost rows are unexplained"
+        why = why_unproven(document["unproven_spark"])
+        return f"nothing is predicted: {why}, and late or lost rows are unexplained"
     if document.get("predicted") is None:
         return "without an epoch ledger nothing can be predicted"
     if document.get("agrees") is not None:
@@ -255,6 +256,8 @@ def closing_unknown(document: Document) -> bool:
 def why_not_closed(document: Document) -> str:
     """Why the document does not say up to where windows are closed."""
     versions = document.get("unproven_spark")
+    if next_step(versions or (), ""):
+        return "another stateful operator may come before the join"
     return f"the rule of Spark {' and '.join(versions)} is not proven" if versions else "there is no epoch ledger"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.model import Contract
+from plumbline.contract.operators import planned_by
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,7 +24,7 @@ RECOVERED = "recover-"
 class Recorded:
     """One epoch of the ledger: watermarks in ms, and per source and partition the offsets (start, end) that it read.
 
-    `spark_version` is None where an earlier version of Plumbline wrote it.
+    `spark_version` is as `planned_by` names it, None where an earlier version of Plumbline wrote it.
     """
 
     epoch: int
@@ -76,7 +77,7 @@ def read_recorded(lake: Lake, contract: Contract) -> list[Recorded]:
                 row["late_watermark_ms"],
                 row["evict_watermark_ms"],
                 {name: {} for name in contract.sources},
-                row.get("spark_version"),
+                planned_by(contract, row.get("spark_version"), row.get("operators")),
             ),
         )
         epoch.spans[row["source"]][row["partition"]] = (row["start_offset"], row["end_offset"])

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 def refuse_unproven(lake: Lake, contract: Contract) -> None:
     """Raise IncompleteError when nobody knows what the live stream has closed: its Spark's rule is not proven."""
-    from plumbline.contract.lateness import not_proven
+    from plumbline.contract.operators import next_step, why_unproven
 
     version = unproven_closing(lake, contract)
     if version is not None:
         raise IncompleteError(
-            f"which rows the live stream may still write is not known: {not_proven([version])}",
+            f"which rows the live stream may still write is not known: {why_unproven([version])}",
             where=contract.output.stream_table,
-            next_step="run the stream on a proven version until it has read on, then plan again",
+            next_step=next_step([version], "run the stream on a proven version until it has read on, then plan again"),
         )
 
 
@@ -46,7 +46,8 @@ def unproven_closing(lake: Lake, contract: Contract) -> str | None:
 
 def refuse_unproven_epochs(lake: Lake, contract: Contract, epochs: Sequence[Recorded], asked: TimeRange) -> None:
     """Raise IncompleteError when a Spark that is not proven ran one of these epochs: what they closed is not known."""
-    from plumbline.contract.lateness import not_proven, unproven
+    from plumbline.contract.lateness import unproven
+    from plumbline.contract.operators import next_step, why_unproven
     from plumbline.reconcile.inputs.stream_commits import engines
 
     name = contract.output.stream_table
@@ -56,9 +57,11 @@ def refuse_unproven_epochs(lake: Lake, contract: Contract, epochs: Sequence[Reco
     found = unproven(epoch.spark_version or by_commit.get((epoch.query_id, epoch.epoch)) for epoch in epochs)
     if found:
         raise IncompleteError(
-            f"which rows the epochs committed in {asked} closed is not known: {not_proven(found)}",
+            f"which rows the epochs committed in {asked} closed is not known: {why_unproven(found)}",
             where=name,
-            next_step="use --time-basis record, or give the range in event times (--time-basis event)",
+            next_step=next_step(
+                found, "use --time-basis record, or give the range in event times (--time-basis event)"
+            ),
         )
 
 

@@ -32,7 +32,9 @@ class ObserveDocument(TypedDict):
     """What `plumbline observe --json` prints. `gaps`: first and last number of epochs that were purged unseen.
 
     `published`: how many epochs plumbline.epochs lacked, `late`: how many rows plumbline.late; `other_topics`: what the
-    query reads beside the contract's.
+    query reads beside the contract's. `operators`: its stateful operators from sink to sources, null where they are not
+    all noted; `unproven_plan`: whether another one than deduplication may come before the contract's join, so that
+    nothing is said of late rows.
     """
 
     contract: str
@@ -44,6 +46,8 @@ class ObserveDocument(TypedDict):
     gaps: list[list[int]]
     other_topics: list[str]
     watermark_policy: str | None
+    operators: list[str] | None
+    unproven_plan: bool
     published: int
     late: int
 

@@ -11,6 +11,7 @@ from plumbline.connect.tables import EPOCHS_SCHEMA
 from plumbline.contract.generations import APART
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract
+from plumbline.contract.operators import planned_by
 from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
@@ -50,6 +51,23 @@ def publish_missing(lake: Lake, contract: Contract, ledger: Ledger) -> int:
     return len(missing)
 
 
+def note_operators(lake: Lake, contract: Contract, query_id: str, operators: str) -> None:
+    """Note a query's stateful operators with the epochs that were published before they were known. Safe to repeat."""
+    import pyarrow as pa
+    from pyiceberg.expressions import And, EqualTo, IsNull
+    from pyiceberg.expressions.parser import parse
+
+    table = lake.load(EPOCHS)
+    columns = table.schema().column_names
+    if "operators" not in columns:
+        return
+    untold = And(parse(rows_condition(contract, columns)), EqualTo("query_id", query_id), IsNull("operators"))
+    rows = table.scan(untold).to_arrow()
+    if rows.num_rows:
+        names = pa.array([operators] * rows.num_rows, pa.string())
+        lake.replace(EPOCHS, rows.set_column(rows.schema.get_field_index("operators"), "operators", names), untold)
+
+
 def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, Any]]:
     """The table's rows: one per epoch and source partition."""
     names = (contract.join.left, contract.join.right)
@@ -73,19 +91,20 @@ def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, A
                     "planned_at": datetime.fromtimestamp(epoch.planned_at_ms / 1000, UTC),
                     "topic_id": dict(enumerate(ids)).get(int(partition) // APART),
                     "spark_version": epoch.spark_version,
+                    "operators": epoch.operators,
                 }
 
 
 def newest(lake: Lake, contract: Contract) -> dict[str, Any] | None:
     """The contract's newest published epoch, None without one.
 
-    Its fields: `query_id`, `epoch`, `planned_at`, `evict_watermark_ms`, and `spark_version` where the table has it.
+    Its fields: `query_id`, `epoch`, `planned_at`, `evict_watermark_ms`, and `spark_version`, as `planned_by` names it.
     """
     if not lake.exists(EPOCHS):
         return None
     table = lake.load(EPOCHS)
     known = set(table.schema().column_names)
-    fields = ("query_id", "epoch", "planned_at", "evict_watermark_ms", *({"spark_version"} & known))
+    fields = ("query_id", "epoch", "planned_at", "evict_watermark_ms", *({"spark_version", "operators"} & known))
     rows: list[dict[str, Any]] = (
         table.scan(rows_condition(contract, table.schema().column_names), selected_fields=fields).to_arrow().to_pylist()
     )
@@ -93,7 +112,9 @@ def newest(lake: Lake, contract: Contract) -> dict[str, Any] | None:
     if last is None:
         return None
     # Of one checkpoint the number tells which epoch is the newest: the job's clock may have been set back.
-    return max((row for row in rows if row["query_id"] == last["query_id"]), key=lambda row: int(row["epoch"]))
+    found = max((row for row in rows if row["query_id"] == last["query_id"]), key=lambda row: int(row["epoch"]))
+    version = planned_by(contract, found.get("spark_version"), found.pop("operators", None))
+    return {**found, "spark_version": version}
 
 
 def writer(lake: Lake, query_id: str) -> str | None:

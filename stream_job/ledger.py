@@ -31,6 +31,7 @@ class Epoch:
 
     `topic_ids` are those of the topics that the source's name has had until then, oldest first. `spark_version` is that
     of the Spark which planned it; None where an earlier version of Plumbline, which did not note it, ran the job.
+    `operators` are the stateful ones of a team's own query, see contract.operators.
     """
 
     epoch: int
@@ -43,6 +44,7 @@ class Epoch:
     end: tuple[Offsets, Offsets]
     topic_ids: tuple[Ids, Ids] = ((), ())
     spark_version: str | None = None
+    operators: str | None = None
 
     @property
     def no_data(self) -> bool:

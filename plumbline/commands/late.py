@@ -127,7 +127,7 @@ def _show_newest(rows: list[LateRecord], console: Console) -> None:
 
 def _unknown(known: LateKnown) -> list[str]:
     """What the rows may lack, in words."""
-    from plumbline.contract.lateness import not_proven
+    from plumbline.contract.operators import next_step, why_unproven
 
     lines = []
     for name, offsets in known["waiting"].items():
@@ -138,5 +138,7 @@ def _unknown(known: LateKnown) -> list[str]:
     for name, offsets in known["unseen"].items():
         lines.append(f"{name}: of {offsets:,} offsets nothing is known: their epochs were purged before they were seen")
     if known["unproven_spark"]:
-        lines.append(f"what was late is not known in full: {not_proven(known['unproven_spark'])}")
+        versions = known["unproven_spark"]
+        lines.append(f"what was late is not known in full: {why_unproven(versions)}")
+        lines += [f"next: {step}" for step in [next_step(versions, "")] if step]
     return lines

@@ -57,4 +57,6 @@ def _show(result: ObserveDocument, contract_path: Path, home: Home, console: Con
     console.print(f"  {result['late']:,} late rows new in plumbline.late")
     for first, last in result["gaps"]:
         console.print(f"  epochs {first} to {last} were purged unseen: what they read stays unknown")
+    if result["operators"] and len(result["operators"]) > 1:
+        console.print(f"  stateful operators, from sink to sources: {', '.join(result['operators'])}")
     console.print(f"next: plumbline reconcile {shlex.quote(str(contract_path))}{home.option}")

@@ -142,7 +142,7 @@ def _fate(record: Delivered) -> str:
     if record.fate == READ and record.proven:
         return f"{where}: late by {format.delay(record.behind_ms)}, and yet the stream holds a row of it"
     if record.fate == READ:
-        return f"{where}: in time or dropped, which is not known of this Spark, whose rule of lateness is not proven"
+        return f"{where}: in time or dropped, which is not known: the rule of lateness is not proven of this job"
     if record.late_by_ms is not None:
         return f"{where}: late by {format.delay(record.late_by_ms)}, dropped"
     return f"{where}: in time"

@@ -26,6 +26,7 @@ from plumbline.reconcile.inputs.day_ranges import Elsewhere, Untimed, Windows
 from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
 from plumbline.reconcile.inputs.lineage_types import LINEAGE_TYPES, column_types, refuse_other_lineage
 from plumbline.reconcile.inputs.observed import ledger_is_its, newest_epochs, pinned_first, seen_until
+from plumbline.reconcile.inputs.query_plans import planned_by_sql
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.reports import ledger_of_progress, read_reports, written_until
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch
@@ -303,12 +304,12 @@ def _ledger_view(pins: Pins, known: Mapping[str, int]) -> None:
         return
     _scan(pins, EPOCHS, pins.snapshots[EPOCHS], LEDGER, f"contract == '{pins.contract.contract}'", schema="epochs")
     columns = pins.con.sql(f"FROM {LEDGER.pinned} LIMIT 0").columns
-    version = "spark_version" if "spark_version" in columns else "NULL::VARCHAR AS spark_version"
     LEDGER.fill(
         pins.con,
         f"""
         SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset,
-            late_watermark_ms, evict_watermark_ms, planned_at, {version}
+            late_watermark_ms, evict_watermark_ms, planned_at,
+            {planned_by_sql(pins.con, pins.contract, columns)} AS spark_version
         FROM {LEDGER.pinned}
         WHERE ({rows_condition(pins.contract, columns)}) AND NOT ({_after_the_stream(pins)})
             AND ({ledger_is_its(pins, known)})

@@ -25,7 +25,8 @@ SOURCES = {
     "archive": "an archive of both sources",
     "verdicts": "archives of ours, which say of each record whether it could enter the join",
     "ledger": "the epoch ledger of the stream job, with every epoch that read records of the range",
-    "rule": "a stream on a Spark whose rule of lateness is proven, and a ledger that its rows do not contradict",
+    "rule": "a stream on a Spark whose rule of lateness is proven, with its join before other stateful operators, and "
+    "a ledger that its rows do not contradict",
     "closing": "how far the job has closed its windows (closed_until in job.progress; of left events only)",
     "own_job": "a stream job of ours, which joins as the contract says",
     "reports": "a table of the records that the job dropped (job.dropped), or the ledger",

@@ -124,7 +124,7 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
     a ledger that a job's reports make, which has no watermark of the records that were taken in.
     """
     from plumbline.contract.errors import IncompleteError
-    from plumbline.contract.lateness import not_proven
+    from plumbline.contract.operators import next_step, why_unproven
     from plumbline.reconcile.evidence.left_out import fill_left_out
     from plumbline.reconcile.inputs.pinned_views import archive_view
     from plumbline.reconcile.relations.inputs import ARCHIVES
@@ -138,9 +138,11 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
         )
     if pins.unproven_spark:
         raise IncompleteError(
-            f"which records the stream lost as late is not known: {not_proven(pins.unproven_spark)}",
+            f"which records the stream lost as late is not known: {why_unproven(pins.unproven_spark)}",
             where=pins.contract.output.stream_table,
-            next_step="compare with the batch table (`plumbline reconcile`), which needs no rule",
+            next_step=next_step(
+                pins.unproven_spark, "compare with the batch table (`plumbline reconcile`), which needs no rule"
+            ),
         )
     found, contract = [], pins.contract
     for side, archive in ARCHIVES.items():

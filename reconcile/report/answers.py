@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from plumbline.contract.operators import next_step, why_unproven
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile import document as reading
 from plumbline.reconcile import format
@@ -154,6 +155,12 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
     if cause is None:
         return Answer(question, "Nothing", "Nothing differs.")
     meant = format.cause(cause.name)
+    unknown = cause.name == "unexplained" or (meant.repair == "replay" and reading.closing_unknown(first))
+    if unknown and (step := next_step(first.get("unproven_spark") or (), "")):
+        why = f"Which rows came late is not known: {why_unproven(first['unproven_spark'])}."
+        return Answer(
+            question, "Look at the query's plan", f"{why} {step[0].upper()}{step[1:]}", (commands.observe(), again)
+        )
     alike = [line.name for line in reading.cause_lines(first) if format.cause(line.name).repair == meant.repair]
     stretch = worst_stretch(first, alike, done)
     if meant.repair == "replay" and reading.closing_unknown(first):

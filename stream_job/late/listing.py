@@ -13,6 +13,7 @@ from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.errors import SetupError
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.lateness import unproven
+from plumbline.contract.operators import planned_by, unproven_plan
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 from plumbline.stream_job.late.rows import looked_at
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 TIMES: dict[By, str] = {"dropped": "dropped_at", "event": "event_time"}
 """What a range may select by, and its column."""
 LEDGER = ("contract", "query_id", "epoch", "source", "topic", "partition", "start_offset", "end_offset", "planned_at")
+TOLD = ("spark_version", "operators")
+"""What else it says of an epoch; a ledger that an earlier version wrote lacks the columns."""
 MEMORY = "256MB"
 
 
@@ -90,14 +93,14 @@ class Listing:
             GROUP BY source HAVING sum(end_offset - start_offset) > 0 ORDER BY source
             """
         ).fetchall()
-        versions = self.con.execute("SELECT DISTINCT spark_version FROM ledger").fetchall()
+        versions = self.con.execute("SELECT DISTINCT spark_version, operators FROM ledger").fetchall()
         return {
             "query_id": query_id,
             "last_epoch": int(last),
             "looked_at": through.get(query_id, -1),
             "waiting": {name: int(offsets) for name, offsets in waiting},
             "unseen": self._unseen(),
-            "unproven_spark": list(unproven(version for (version,) in versions)),
+            "unproven_spark": list(unproven(planned_by(self.contract, *each) for each in versions)),
         }
 
     def _unseen(self) -> dict[str, int]:
@@ -121,14 +124,14 @@ class Listing:
         if there:
             has = self.lake.load(EPOCHS).schema().column_names
             mine = rows_condition(self.contract, has)
-            columns = [name for name in (*LEDGER, "stream_table", "spark_version") if name in has]
+            columns = [name for name in (*LEDGER, "stream_table", *TOLD) if name in has]
             pinned.scan(self.con, self.lake, EPOCHS, view="epochs", row_filter=mine, columns=columns, schema="epochs")
-            version = "spark_version" if "spark_version" in has else "NULL::VARCHAR AS spark_version"
+            told = ", ".join(name if name in has else f"NULL::VARCHAR AS {name}" for name in TOLD)
             self.con.execute(
                 f"""
                 CREATE TABLE ledger AS
                 WITH mine AS (
-                    SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset, planned_at, {version}
+                    SELECT DISTINCT query_id, epoch, source, partition, start_offset, end_offset, planned_at, {told}
                     FROM epochs WHERE {mine}
                 ),
                 queries AS (
@@ -144,6 +147,11 @@ class Listing:
                 where=EPOCHS,
                 next_step="run the stream, or `plumbline observe CONTRACT` beside a Spark job of your own",
             )
+
+    def _of_unproven_plans(self) -> str:
+        """SQL: queries of which nobody knows by which watermark they drop. An earlier version noted rows of such."""
+        plans = self.con.execute("SELECT DISTINCT query_id, operators FROM ledger").fetchall()
+        return ", ".join(text(query) for query, plan in plans if unproven_plan(self.contract, plan)) or "''"
 
     def _lay_out_rows(self, time_range: TimeRange, column: str) -> None:
         """Fill `late`: the rows in the range, but for those whose records a later query has read again and decided."""
@@ -163,7 +171,8 @@ class Listing:
             ),
             ages AS (SELECT DISTINCT query_id, age FROM ledger)
             SELECT n.* FROM noted n LEFT JOIN ages USING (query_id)
-            WHERE ({mine}) AND {time_range.sql(column)} AND NOT EXISTS (
+            WHERE ({mine}) AND {time_range.sql(column)} AND query_id NOT IN ({self._of_unproven_plans()})
+            AND NOT EXISTS (
                 SELECT 1 FROM begun b WHERE b.age > ages.age AND b.source = n.source AND b.partition = n.partition
                     AND n."offset" >= b.first_offset
             )

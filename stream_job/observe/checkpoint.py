@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from plumbline.contract.errors import IncompleteError, SetupError, UnreachableError
+from plumbline.stream_job.observe.operators_noted import operators_of
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -23,6 +24,8 @@ Ends = Mapping[str, Mapping[str, int]]
 
 POLICY = "spark.sql.streaming.multipleWatermarkPolicy"
 ONE_WATERMARK = "spark.sql.streaming.statefulOperator.allowMultiple"
+OPERATORS = "operators"
+"""File in which a `Listener` notes the query's stateful operators; no checkpoint of Spark's has it."""
 RUNS = "runs"
 """Folder in which a `Listener` notes the runs of the query; no checkpoint of Spark's has it."""
 HADOOP_SCHEMES = {"s3a://": "s3://", "s3n://": "s3://"}
@@ -123,6 +126,17 @@ class Checkpoint:
             except (ValueError, KeyError, TypeError):
                 continue
         return found
+
+    def operators(self) -> tuple[str, ...] | None:
+        """The names of the query's stateful operators by their number; None where it has not noted all of them,
+        as before its first commit."""
+        if not self._numbers("commits"):
+            return None
+        noted = self._text(OPERATORS)
+        try:
+            return operators_of(self._numbers, self._text) if noted is None else tuple(map(str, json.loads(noted)))
+        except (ValueError, TypeError) as error:
+            raise _damaged(f"{self.place}/{OPERATORS}", error) from None
 
     def _numbers(self, folder: str) -> list[int]:
         """Numbers that name entries of a folder; nothing of what is being written, whose name begins with a dot."""

@@ -26,7 +26,8 @@ class Query:
     """What is known of the query apart from its batches.
 
     `begins` are its first offsets, `ids` those of the topics behind the contract's sources, left first, `runs` and
-    `versions` the run and the Spark of each epoch where they are known.
+    `versions` the run and the Spark of each epoch where they are known, `operators` its stateful operators as the
+    ledger has them.
     """
 
     query_id: str
@@ -34,6 +35,7 @@ class Query:
     ids: tuple[Ids, Ids] = ((), ())
     runs: Mapping[int, str] = field(default_factory=dict)
     versions: Mapping[int, str] = field(default_factory=dict)
+    operators: str | None = None
 
     def version(self, epoch: int) -> str:
         """The Spark that planned an epoch: that of its commit, else that of both its neighbours' commits."""
@@ -76,6 +78,7 @@ def epoch_of(contract: Contract, query: Query, batch: Batch, before: Batch | Epo
         end=end,
         topic_ids=query.ids,
         spark_version=query.version(batch.number) if end != start else query.versions.get(batch.number),
+        operators=query.operators,
     )
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.streaming import StreamingQueryListener
 
-from plumbline.stream_job.observe.checkpoint import RUNS
+from plumbline.stream_job.observe.checkpoint import OPERATORS, RUNS
+from plumbline.stream_job.observe.operators_noted import operators_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -125,6 +126,7 @@ class _Copy:
     keep: int
     last: int = -1
     run_id: str | None = None
+    operators_noted: bool = False
 
     @classmethod
     def begun(cls, files: _Files, query_id: str, source: str, folder: str, keep: int) -> _Copy:
@@ -151,11 +153,28 @@ class _Copy:
 
     def all_committed(self) -> None:
         """Copy each batch that was committed since, its plan first: a commit says that the plan is whole."""
-        for number in self.files.numbers(f"{self.source}/commits"):
+        committed = self.files.numbers(f"{self.source}/commits")
+        if committed:
+            self._note_operators()
+        for number in committed:
             if number > self.last and self._take(f"offsets/{number}") and self._take(f"commits/{number}"):
                 self.last = number
                 for log in ("commits", "offsets") if number >= self.keep else ():
                     self.files.delete(f"{self.folder}/{log}/{number - self.keep}")
+
+    def _note_operators(self) -> None:
+        """Note the query's stateful operators, once: they are known from its first batch on."""
+        path = f"{self.folder}/{OPERATORS}"
+        if self.operators_noted or self.files.exists(path):
+            self.operators_noted = True
+            return
+        found = operators_of(
+            lambda folder: self.files.numbers(f"{self.source}/{folder}"),
+            lambda name: self.files.text(f"{self.source}/{name}"),
+        )
+        if found is not None:
+            self.files.write(path, json.dumps(found))
+            self.operators_noted = True
 
     def _take(self, name: str) -> bool:
         """Copy a file that the folder lacks, whole or not at all; False: the query has it no more."""

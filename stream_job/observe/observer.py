@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.model import Contract
+from plumbline.contract.operators import next_step, unproven_plan, why_unproven
 from plumbline.stream_job import epochs, fingerprint, topics
 from plumbline.stream_job.backoff import Backoff
 from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID, last_sink_epoch
@@ -40,7 +41,7 @@ APP, VERSION = "spark.app.id", "engine-version"
 
 @dataclass
 class Observer:
-    """One contract's observer. `seen` is what it has said already."""
+    """One contract's observer. `seen` is what it has said already, `operators` are those of each query, once known."""
 
     contract: Contract
     lake: Lake
@@ -49,9 +50,11 @@ class Observer:
     checkpoint: Checkpoint
     seen: set[str] = field(default_factory=set)
     newest: Batch | None = None
+    operators: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.late = LateRows(self.lake, self.contract)
+        self.noted: set[tuple[str, str]] = set()
 
     def ledger(self, query_id: str) -> Ledger:
         """The records of one query."""
@@ -89,21 +92,30 @@ class Observer:
 
     def publish(self) -> int:
         """Bring `plumbline.epochs` up to date with the records of all queries; returns how many epochs it lacked."""
-        return sum(epochs.publish_missing(self.lake, self.contract, self.ledger(query)) for query in self._queries())
+        found = sum(epochs.publish_missing(self.lake, self.contract, self.ledger(query)) for query in self._queries())
+        for query in self._queries():
+            operators = self._operators(query)
+            if operators is not None and (query, operators) not in self.noted:
+                epochs.note_operators(self.lake, self.contract, query, operators)
+                self.noted.add((query, operators))
+        return found
 
     def note_late(self, *, at_end: bool = False) -> int:
         """Write the rows that the queries dropped as late to `plumbline.late`; returns how many it lacked.
 
-        None with an archive of another tool: such a row has the record's bytes.
+        None with an archive of another tool: such a row has the record's bytes. None of a query in whose plan another
+        operator may come before the join.
         """
         if archives_of_theirs(self.contract):
             return 0
-        return sum(self.late.note(self.ledger(query), at_end=at_end) for query in self._queries())
+        known = (query for query in self._queries() if not unproven_plan(self.contract, self._operators(query)))
+        return sum(self.late.note(self.ledger(query), at_end=at_end) for query in known)
 
     def document(self, ledger: Ledger, published: int, late: int) -> ObserveDocument:
         """What is known of the query by now."""
         last, numbers = ledger.last_epoch(), ledger.numbers()
         newest = ledger.valid(last) if last >= 0 else None
+        operators = self._operators(self.checkpoint.query_id())
         return {
             "contract": self.contract.contract,
             "checkpoint": self.checkpoint.place,
@@ -114,6 +126,8 @@ class Observer:
             "gaps": [list(stretch) for stretch in gaps(numbers)],
             "other_topics": ignored(self.contract, self.newest) if self.newest else [],
             "watermark_policy": self.newest.policy if self.newest else None,
+            "operators": None if operators is None else operators.split(", "),
+            "unproven_plan": bool(unproven_plan(self.contract, operators)),
             "published": published,
             "late": late,
         }
@@ -137,7 +151,16 @@ class Observer:
         versions = dict.fromkeys(committed, self._only_version()) | versions
         runs, versions = self._said(query_id, APP) | runs, versions | self._said(query_id, VERSION)
         versions = {number: version for number, version in versions.items() if version}
-        return Query(query_id, self.checkpoint.begins(), (ids[0], ids[1]), runs, versions)
+        return Query(query_id, self.checkpoint.begins(), (ids[0], ids[1]), runs, versions, self._operators(query_id))
+
+    def _operators(self, query_id: str) -> str | None:
+        """The stateful operators of a query, as the ledger has them; None while nothing tells them all."""
+        if query_id not in self.operators:
+            told = self.checkpoint.operators() if query_id == self.checkpoint.query_id() else None
+            records = self.ledger(query_id).epochs()
+            found = ", ".join(told) if told else next((each.operators for each in records if each.operators), None)
+            self.operators |= {query_id: found} if found else {}
+        return self.operators.get(query_id)
 
     def _said(self, query_id: str, what: str) -> dict[int, str]:
         """Epoch to what the commits of the stream table say of it: Spark's version, or its application."""
@@ -188,6 +211,9 @@ class Observer:
                 f"warning: epochs {first} to {last} were purged before they were seen: what they read stays unknown "
                 "(spark.sql.streaming.minBatchesToRetain keeps more)"
             )
+        plan = unproven_plan(self.contract, self._operators(query_id))
+        if self.newest and plan:
+            self._once(f"warning: {why_unproven([plan])}: no row is called late. Next: {next_step([plan], '')}")
         if self.newest and ignored(self.contract, self.newest):
             self._once(
                 f"the query also reads {', '.join(ignored(self.contract, self.newest))}: no matter of the contract"
@@ -214,8 +240,8 @@ def observe(
     """Copy the epochs of the contract's own Spark job into the ledger; with `once` those of now, else until a signal.
 
     Returns `{"contract", "checkpoint", "query_id", "epochs", "last_epoch", "evict_watermark_ms", "gaps",
-    "other_topics", "watermark_policy", "published", "late"}`; `gaps` are first and last number of what was purged
-    unseen.
+    "other_topics", "watermark_policy", "operators", "unproven_plan", "published", "late"}`; `gaps` are first and last
+    number of what was purged unseen.
     Raises UsageError without a job whose checkpoint can be read, or with another query's; SetupError for one that is
     not there or half deleted, IncompleteError for a damaged file.
     """

@@ -76,6 +76,7 @@ def test_observe_learns_from_its_folder_what_the_checkpoint_says(new_scenario: N
     documents = [observe(each.contract, each.home, once=True) for each in (s, direct)]
     assert documents[0]["last_epoch"] == documents[1]["last_epoch"] == numbers(checkpoint / "commits")[-1] > 10
     assert documents[0]["gaps"] == []
+    assert documents[0]["operators"] == documents[1]["operators"] == ["symmetricHashJoin"]
     told = ("epoch", "source", "partition", "start_offset", "end_offset", "late_watermark_ms", "evict_watermark_ms")
     assert [[row[name] for name in told] for row in ledger(s)] == [
         [row[name] for name in told] for row in ledger(direct)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -20,57 +19,21 @@ from plumbline.connect.tables import ARCHIVE_SCHEMA
 from plumbline.contract.errors import IncompleteError, PlumblineError, SetupError, UsageError
 from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
+from plumbline.contract.operators import JOIN
 from plumbline.stream_job import status
 from plumbline.stream_job.observe.epochs_of import UNNAMED
 from plumbline.stream_job.observe.observer import observe
 from tests.support.foreign_job import digest
+from tests.support.observed_query import OTHER, PLAYS, QUERY, SHOWS, Query
 from tests.support.scenario import until
 from tests.support.world import CONTRACT
 
-QUERY, ANOTHER = "6f3d2f7e-5a0b-4a44-9c8e-0d3b4f1f2a10", "0b1c9a52-6a57-4c53-8a3c-1f1f7c3e9d42"
-SHOWS, PLAYS, OTHER = "t.shows", "t.plays", "t.other"
-Sources = Mapping[str, Mapping[int, int]]
-
-
-class Query:
-    """A checkpoint that a query of Spark writes; `plan` are its sources' topics in the order of the plan."""
-
-    def __init__(self, folder: Path, plan: tuple[str, ...] = (SHOWS, PLAYS), query_id: str = QUERY) -> None:
-        self.folder, self.plan, self.number = folder, plan, 0
-        for name in ("offsets", "commits", "sources"):
-            (folder / name).mkdir(parents=True)
-        (folder / "metadata").write_text(json.dumps({"id": query_id}))
-
-    def begin(self, **offsets: Mapping[int, int]) -> Query:
-        """The initial offsets of each source, as KafkaSourceInitialOffsetWriter has them."""
-        for place, topic in enumerate(self.plan):
-            file = self.folder / "sources" / str(place) / "0"
-            file.parent.mkdir()
-            first = offsets.get(topic.removeprefix("t."), {0: 0})
-            file.write_text("\0v1\n" + json.dumps({topic: {str(p): at for p, at in first.items()}}))
-        return self
-
-    def batch(self, watermark_ms: int, read: Sources, *, commit: bool = True, **conf: str) -> Query:
-        lines = [json.dumps({t: read[t]}) if t in read else "-" for t in self.plan]
-        told = {"batchWatermarkMs": watermark_ms, "batchTimestampMs": 1000 * self.number, "conf": conf}
-        (self.folder / "offsets" / str(self.number)).write_text("\n".join(["v1", json.dumps(told), *lines]))
-        if commit:
-            (self.folder / "commits" / str(self.number)).write_text('v1\n{"nextBatchWatermarkMs":0}')
-        self.number += 1
-        return self
-
-    def purge(self, before: int) -> Query:
-        """As Spark forgets all but its newest batches."""
-        for name in ("offsets", "commits"):
-            for file in (self.folder / name).iterdir():
-                if int(file.name) < before:
-                    file.unlink()
-        return self
+ANOTHER = "0b1c9a52-6a57-4c53-8a3c-1f1f7c3e9d42"
 
 
 def three(query: Query) -> Query:
     """Three batches, each of ten shows and five plays, with the watermarks 0, 100 and 200."""
-    query.begin(shows={0: 7}, plays={0: 0})
+    query.begin(shows={0: 7}, plays={0: 0}).operators(JOIN)
     for n in range(1, 4):
         query.batch(100 * (n - 1), {SHOWS: {0: 7 + 10 * n}, PLAYS: {0: 5 * n}, OTHER: {0: 1000 * n}})
     return query
@@ -86,11 +49,11 @@ def home(tmp_path: Path) -> Home:
     return Home.resolve(tmp_path / "home")
 
 
-def contract(query: Query, name: str = "plays", **changes: str) -> Contract:
+def contract(query: Query, name: str = "plays", job: str = "", **changes: str) -> Contract:
     text = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer")
     for old, new in {"contract: plays": f"contract: {name}", **changes}.items():
         text = text.replace(old, new)
-    return parse(f"{text}\njob: {{kind: spark, checkpoint: '{query.folder}'}}\n", "plays.yaml")
+    return parse(f"{text}\njob: {{kind: spark, checkpoint: '{query.folder}'{job}}}\n", "plays.yaml")
 
 
 def ledger(home: Home, name: str = "plays") -> list[tuple[int, str, int, int, int]]:

@@ -10,9 +10,10 @@ from plumbline.connect.lake import Lake
 from plumbline.connect.table_names import EPOCHS
 from plumbline.stream_job.observe.epochs_of import UNNAMED
 from plumbline.stream_job.observe.observer import observe
-from tests.stream_job.test_observe import Query, contract, three
+from tests.stream_job.test_observe import contract, three
 from tests.stream_job.test_observe import home as home
 from tests.stream_job.test_observe import query as query
+from tests.support.observed_query import Query
 
 
 @pytest.mark.parametrize(

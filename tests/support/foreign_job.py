@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.scenario import Scenario
 
 DELAY_MS, HOUR_MS = 10 * 60_000, 60 * 60_000
+LOST = "lost"
 Place = tuple[int, int]
 COLUMNS = (
     "id STRING, payment STRING, label STRING, amount DOUBLE, paid DOUBLE, `at` TIMESTAMP, "
@@ -39,13 +40,15 @@ def start_plain_join(
 
     `job` is how a team wrote it: with `coordinates` of its records in the rows; `without`; with `merge`, in which
     `foreachBatch` merges each batch into the table; or with a `third` source, the topic of shops, which it joins too.
+    `deduplicated`: each order counts once. `behind`: orders are joined with what was in stock for them within two hours
+    first, and payment LOST goes astray.
     """
     table = f"lake.{s.contract.output.stream_table}"
     columns = ["id", "payment", "label", "amount", "paid", "at", "order_p", "order_o", "pay_p", "pay_o"]
     kept = {"without": columns[:6], "third": [*columns, "town"]}.get(job, columns)
     spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {table.rpartition('.')[0]}")
     spark.sql(f"CREATE TABLE IF NOT EXISTS {table} ({_declared(kept)}) USING iceberg")
-    rows = _joined(spark, s, at_once)
+    rows = _joined(spark, s, at_once, job)
     if job == "third":
         shops = _read(spark, s, shops_of(s), "shop STRING, town STRING", at_once).select("shop", "town")
         rows = rows.join(shops, "shop")
@@ -70,7 +73,12 @@ def _declared(columns: Sequence[str]) -> str:
     return ", ".join(known[name] for name in columns)
 
 
-def _joined(spark: SparkSession, s: Scenario, at_once: int) -> DataFrame:
+def stock_of(s: Scenario) -> str:
+    """The topic that job `behind` joins first."""
+    return f"{s.contract.contract}.stock"
+
+
+def _joined(spark: SparkSession, s: Scenario, at_once: int, job: str) -> DataFrame:
     from pyspark.sql import functions as F
 
     orders_topic, payments_topic = s.contract.left.topic, s.contract.right.topic
@@ -81,6 +89,13 @@ def _joined(spark: SparkSession, s: Scenario, at_once: int) -> DataFrame:
         "id AS order_id", "paid_at", "payment", "paid", "partition AS pay_p", "offset AS pay_o"
     )
     orders, payments = orders.withWatermark("at", "10 minutes"), payments.withWatermark("paid_at", "10 minutes")
+    if job == "deduplicated":
+        orders = orders.dropDuplicatesWithinWatermark(["id"])
+    if job == "behind":
+        stock = _read(spark, s, stock_of(s), "item STRING, stocked_at TIMESTAMP", at_once).select("item", "stocked_at")
+        known = F.expr("id = item AND stocked_at >= `at` AND stocked_at <= `at` + INTERVAL 120 MINUTES")
+        orders = orders.join(stock.withWatermark("stocked_at", "10 minutes"), known).drop("item", "stocked_at")
+        payments = payments.where(f"payment <> '{LOST}'")
     within = F.expr("id = order_id AND paid_at >= `at` AND paid_at <= `at` + INTERVAL 60 MINUTES")
     return orders.join(payments, within, "leftOuter")
 

@@ -151,6 +151,7 @@ class World:
                         "evict_watermark_ms": evict_ms,
                         "no_data": not placed,
                         "planned_at": START + timedelta(days=30, minutes=number),
+                        "operators": "symmetricHashJoin",  # as `observe` notes it; of no matter for a job of ours
                     }
                 )
 
