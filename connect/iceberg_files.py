@@ -40,14 +40,13 @@ class IcebergFiles:
 
     @property
     def readable_by_duckdb(self) -> bool:
-        """Whether `sql` gives the right rows: local Parquet that can be read by field ids, or by names that never
-        changed. What else there is only PyIceberg resolves (Iceberg spec, "Column Projection"): a name mapping for
-        files without ids, changes within nested columns, a partition's value for a column that a file lacks.
+        """Whether `sql` gives the right rows: Parquet that can be read by field ids, or by names that never changed.
+        What else there is only PyIceberg resolves (Iceberg spec, "Column Projection"): a name mapping for files without
+        ids, changes within nested columns, a partition's value for a column that a file lacks.
         """
         files = [task.file for task in self.tasks]
-        local = all(is_local(file.file_path) for file in files)
         parquet = all(str(file.file_format.value).lower() == "parquet" for file in files)
-        if not (local and parquet) or any(self._of_partition(file) for file in files):
+        if not parquet or any(self._of_partition(file) for file in files):
             return False
         if self.deleted is not None and self.hides_places:
             return False
@@ -60,17 +59,26 @@ class IcebergFiles:
         """Whether a column is called as DuckDB calls the place of a row."""
         return bool({one.name.lower() for one in self.table.schema().fields} & _PLACE)
 
-    def refuse_without_ids(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Raise SetupError for a file that is to be read by field ids and has none: DuckDB would give NULLs."""
-        if self._never_changed():
-            return
-        listed = ", ".join(text(literal_path(plain(task.file.file_path))) for task in self.tasks)
+    def reach(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Let the connection read the files. Raises SetupError for a file that is to be read by field ids and has none:
+        DuckDB would give NULLs."""
+        if not all(is_local(task.file.file_path) for task in self.tasks):
+            from plumbline.connect.far_files import reach
+
+            reach(con)
+        if not self._never_changed():
+            self._refuse_without_ids(con)
+
+    def _refuse_without_ids(self, con: duckdb.DuckDBPyConnection) -> None:
+        paths = {self._path(task): task.file.file_path for task in self.tasks}
+        listed = ", ".join(text(literal_path(path)) for path in paths)
         found = con.execute(
             f"SELECT file_name FROM parquet_schema([{listed}]) GROUP BY file_name HAVING count(field_id) = 0 LIMIT 1"
         ).fetchall()
         for (file,) in found:
             raise SetupError(
-                f"the table's schema has changed, and its file {file} has no field ids to find the columns by",
+                f"the table's schema has changed, and its file {paths.get(file, file)} has no field ids to find the "
+                "columns by",
                 where=".".join(self.table.name()),
                 next_step="set the table property schema.name-mapping.default, or write the file again",
             )
@@ -94,7 +102,16 @@ class IcebergFiles:
 
     def _rows(self, tasks: Sequence[Planned]) -> str:
         options = [] if self._never_changed() else [f"schema = MAP {{{self._fields_by_id()}}}"]
-        return parquet_rows([plain(task.file.file_path) for task in tasks], *options)
+        return parquet_rows(map(self._path, tasks), *options)
+
+    def _path(self, task: Planned) -> str:
+        """The data file as DuckDB names it, which reaches what is not on this machine."""
+        location = task.file.file_path
+        if is_local(location):
+            return plain(location)
+        from plumbline.connect.far_files import FILES
+
+        return FILES.path(self.table, location)
 
     def _column(self, one: NestedField) -> str:
         """SQL of a column by which rows are deleted, by the name under which files are read."""

@@ -188,7 +188,7 @@ def _show(
     files = IcebergFiles(table, read, tasks, deleted)
     if files.readable_by_duckdb:
         with _readable(identifier):
-            files.refuse_without_ids(con)
+            files.reach(con)
             con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {files.sql(plan.projection())}")
     else:
         _materialise(con, plan, files, view, identifier)

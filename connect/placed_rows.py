@@ -55,7 +55,7 @@ def placed_rows(
     schema = Schema(*(one.model_copy(update={"name": f"k{n}", "required": False}) for n, one in enumerate(fields)))
     files = IcebergFiles(table, schema, [Planned(FileScanTask(file))])
     if files.readable_by_duckdb and not files.hides_places:
-        files.refuse_without_ids(con)
+        files.reach(con)
         yield files.placed(fields)
         return
     for batch in batches_of(table.scan(), schema, file, whole=True):
