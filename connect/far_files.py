@@ -66,18 +66,20 @@ class FarFiles(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._tables: dict[str, FileIO] = {}
+        self._sizes: dict[str, int] = {}
 
-    def path(self, table: Table, location: str) -> str:
-        """What DuckDB is to be told for a file of the table."""
+    def path(self, table: Table, location: str, size: int) -> str:
+        """What DuckDB is to be told for a file of the table, of so many bytes."""
         own = quote(table.location(), safe="")
-        self._tables[own] = table.io
-        return f"{PROTOCOL}://{own}/{quote(location)}"
+        path = f"{PROTOCOL}://{own}/{quote(location)}"
+        self._tables[own], self._sizes[path] = table.io, size
+        return path
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> FarFile:
         return FarFile(self._input(path).open())
 
     def size(self, path: str) -> int:
-        return len(self._input(path))
+        return self._sizes[path]
 
     def glob(self, path: str, **_: Any) -> list[str]:
         return [path]
@@ -100,7 +102,7 @@ FILES = FarFiles()
 
 
 def reach(con: duckdb.DuckDBPyConnection) -> None:
-    """Let the connection read files that FILES names, whole column chunks at a time."""
+    """Let the connection read files that FILES names: whole column chunks at a time, and the footer of a file once."""
     if not con.filesystem_is_registered(PROTOCOL):
         con.register_filesystem(FILES)
-        con.execute("SET disable_parquet_prefetching = false")
+        con.execute("SET disable_parquet_prefetching = false; SET parquet_metadata_cache = true")

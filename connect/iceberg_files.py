@@ -111,7 +111,7 @@ class IcebergFiles:
             return plain(location)
         from plumbline.connect.far_files import FILES
 
-        return FILES.path(self.table, location)
+        return FILES.path(self.table, location, task.file.file_size_in_bytes)
 
     def _column(self, one: NestedField) -> str:
         """SQL of a column by which rows are deleted, by the name under which files are read."""
