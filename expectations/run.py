@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.connect.sql_quoting import ident
 from plumbline.connect.their_columns import our_types, their_columns, under_our_names
+from plumbline.contract.aggregate import whole_windows
 from plumbline.contract.errors import SetupError
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
@@ -62,7 +63,8 @@ def run(
     record: bool = False,
     say: Callable[[str], None] = lambda message: None,
 ) -> Outcome:
-    """Check the rows of the range in the tables that `on` names: "stream", "batch", "sources", "staging".
+    """Check the rows of the range in the tables that `on` names: "stream", "batch", "sources", "staging". Of an
+    aggregate all windows that the range touches.
 
     The document: `{"contract", "range", "tables": {subject: {"table", "snapshot_id", "rows", "success", "expectations":
     [{"expectation", "column", "why", "success", "unexpected", "observed", "sample"}]}}, "success"}`. A source's subject
@@ -72,7 +74,7 @@ def run(
     from plumbline.connect.lake import Lake
     from plumbline.expectations.record import keep_record
 
-    lake, span = Lake.open(home, contract.catalog), time_range or TimeRange()
+    lake, span = Lake.open(home, contract.catalog), whole_windows(contract, time_range or TimeRange())
     tables: dict[str, CheckedTable] = {}
     suites: dict[str, ExpectationSuite] = {}
     validations: dict[str, ExpectationSuiteValidationResult] = {}

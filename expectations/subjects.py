@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract.aggregate import WINDOW_START, Aggregate
 from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION, LINEAGE, REPLAY_ID
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
 from plumbline.expectations.archive_rules import RECORD, RECORD_TIME, TIME, archive_rules
+from plumbline.expectations.line_rules import line_rules
 from plumbline.expectations.range_rules import fresh, proportion
 from plumbline.expectations.rules import COLUMNS, Rule, rules
 
@@ -67,6 +69,8 @@ def subjects(
         if name == SOURCES:
             ours = [source for source in contract.sources if source not in archives_of_theirs(contract)]
             found += [_archive(contract, source, span, now) for source in ours]
+        elif contract.output.aggregate is not None:
+            found.append(_lines(contract, contract.output.aggregate, name, staging or ""))
         elif name == STAGING:
             # How many rows a replayed range holds depends on the range; it is also compared with the batch table.
             found.append(_output(contract, name, staging or "", [rule for rule in rules(contract) if not rule.of_all]))
@@ -77,6 +81,12 @@ def subjects(
             mine = [*rules(contract), *more]
             found.append(_output(contract, name, table, _of_theirs(contract, mine) if name == STREAM else mine))
     return found
+
+
+def _lines(contract: Contract, aggregate: Aggregate, name: str, staging: str) -> Subject:
+    """A table of an aggregate's lines. It has no block of its own rules: the contract refuses that."""
+    table = {STREAM: contract.output.stream_table, BATCH: contract.output.batch_table, STAGING: staging}[name]
+    return Subject(name, table, line_rules(contract, aggregate), aggregate.key, WINDOW_START)
 
 
 def _of_theirs(contract: Contract, found: Sequence[Rule]) -> list[Rule]:

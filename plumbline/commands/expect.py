@@ -76,6 +76,8 @@ def expect(
 
     Outputs: columns, types, keys, lineage, event times. Sources: each record archived once, event times, quarantine.
     Staging: the rows of a replay, as its audit checks them. The contract's `expectations:` block is checked too.
+    Of an aggregate: windows, keys, counts and what they say of each other.
+
     Without a range: all rows. The results are stored in plumbline.expectations. Exit code 1 when an expectation fails.
 
     \b
@@ -88,7 +90,7 @@ def expect(
     from plumbline import expectations
     from plumbline.contract.loader import load
 
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
     if "staging" in on:
         outcome = _of_replay(on, replay_id, home)
     else:

@@ -82,7 +82,7 @@ def _batch(job: Job, span: TimeRange) -> Document:
 def _expectations(job: Job, span: TimeRange) -> Document:
     from plumbline import expectations
 
-    on = ("sources", "stream", "batch") if job.contract.output.aggregate is None else ("sources",)
+    on = ("sources", "stream", "batch")
     return dict(expectations.run(job.contract, job.home, span, on=on, record=True, say=job.say).document)
 
 

@@ -14,6 +14,7 @@ from tests.support.aggregates import TEXT
 
 KNOWN = {
     "check",
+    "expect",
     "explain",
     "history",
     "lake",

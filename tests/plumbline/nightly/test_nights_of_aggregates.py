@@ -35,6 +35,8 @@ def test_nights_of_an_aggregate(new_scenario: Callable[..., Scenario]) -> None:
     assert (told["nights"][1]["causes"], told["exit_code"]) == ({"late_right": 1}, 1)
     assert " batch lines match; late_right 1; " in line_of(told["nights"][1])
     assert all(night["expectations"] and not night["failed"] for night in told["nights"])
+    checked = shop.lake.load("plumbline.expectations").scan().to_arrow()["subject"].to_pylist()
+    assert set(checked) == {"sources.orders", "sources.payments", "stream", "batch"}
     assert recorded(shop, "plumbline.nights", "day") == days(0, 1, 2)
     for folder in NightFolder.all(shop.home, shop.contract):
         assert folder.read("night")["run_id"] in folder.report.read_text()
