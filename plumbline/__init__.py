@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plumbline.contract.loader import load
     from plumbline.contract.model import Contract
     from plumbline.contract.ranges import TimeRange
+    from plumbline.reconcile.aggregates.report.recorded import RecordedLines, open_lines
     from plumbline.reconcile.diff.diff import Diff, diff
     from plumbline.reconcile.explain.explain import explain
     from plumbline.reconcile.format import plain as as_text
@@ -37,6 +38,7 @@ PUBLIC = {
     "Home": ("plumbline.connect.home", "Home"),
     "Listener": ("plumbline.stream_job.observe.listener", "Listener"),
     "PlumblineError": ("plumbline.contract.errors", "PlumblineError"),
+    "RecordedLines": ("plumbline.reconcile.aggregates.report.recorded", "RecordedLines"),
     "RecordedRun": ("plumbline.reconcile.report.recorded_run", "RecordedRun"),
     "Replay": ("plumbline.replay.opened", "Replay"),
     "Run": ("plumbline.reconcile.run", "Run"),
@@ -48,6 +50,7 @@ PUBLIC = {
     "explain": ("plumbline.reconcile.explain.explain", "explain"),
     "lineage": ("plumbline.stream_job.observe.coordinates", "lineage"),
     "load": ("plumbline.contract.loader", "load"),
+    "open_lines": ("plumbline.reconcile.aggregates.report.recorded", "open_lines"),
     "open_replay": ("plumbline.replay.steps", "open_replay"),
     "open_run": ("plumbline.reconcile.report.recorded_run", "open_run"),
     "plan_replay": ("plumbline.replay.plan", "make_plan"),
@@ -65,6 +68,7 @@ __all__ = [
     "Home",
     "Listener",
     "PlumblineError",
+    "RecordedLines",
     "RecordedRun",
     "Replay",
     "Run",
@@ -76,6 +80,7 @@ __all__ = [
     "explain",
     "lineage",
     "load",
+    "open_lines",
     "open_replay",
     "open_run",
     "plan_replay",

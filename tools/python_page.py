@@ -12,7 +12,16 @@ import plumbline
 GROUPS = {
     "Tables": ("diff", "Diff", "Tolerance"),
     "Contracts": ("load", "Contract", "Home", "TimeRange", "PlumblineError"),
-    "Reconcile": ("run_reconcile", "Run", "open_run", "RecordedRun", "explain", "as_text"),
+    "Reconcile": (
+        "run_reconcile",
+        "Run",
+        "open_run",
+        "RecordedRun",
+        "open_lines",
+        "RecordedLines",
+        "explain",
+        "as_text",
+    ),
     "Replay": ("plan_replay", "run_replay", "audit_replay", "publish_replay", "open_replay", "Replay"),
     "Jobs": ("run_stream", "run_batch"),
     "A Spark job of your own": ("Listener", "lineage"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 FORMATS = ("html", "md", "json")
+OF_LINES = "lines_report"
+"""The notebook that shows a run of an aggregate; the others show rows."""
 
 
 @click.command(short_help="Write a recorded reconcile as a page, as Markdown, or by a notebook.")
@@ -75,7 +77,8 @@ def report(
     Of a contract with output.aggregate the page has the books in lines and in joined rows, and the sum that explains
     each value of a line; it shows one run.
 
-    Notebooks: drift_report, why_this_key, lateness_what_if, replay_review (they need the extra `notebook`).
+    Notebooks: drift_report, why_this_key, lateness_what_if, replay_review, and lines_report of an aggregate (they need
+    the extra `notebook`).
 
     \b
     Examples:
@@ -90,9 +93,8 @@ def report(
             "--format md prints Markdown, where --json asks for one JSON document",
             next_step="--format json for the answers as JSON, or name a file for the Markdown with --out",
         )
-    if notebook is not None and _aggregate(contract_path) is not None:
-        raise UsageError("the notebooks are of rows", where=str(contract_path), next_step="leave --notebook out")
     if notebook is not None:
+        _refuse_other_notebook(contract_path, notebook)
         result = make_notebook(contract_path, home, notebook, runs[0], _settings(settings), out)
     elif settings:
         raise UsageError("--set is for notebooks", next_step="name one with --notebook")
@@ -145,6 +147,18 @@ def make_notebook(
     given = {"CONTRACT": str(contract_path.absolute()), "HOME": str(home.root), "RUN": run_id, **settings}
     executed = notebook.execute(path, given)
     return _written(out or Path(f"{path.stem}.html"), notebook.to_html(executed, path.stem.replace("_", " ")))
+
+
+def _refuse_other_notebook(contract_path: Path, name: str) -> None:
+    """Raise UsageError for one of our notebooks that shows rows where the contract has an aggregate, or the reverse."""
+    from plumbline.reconcile.report import notebook
+
+    path = notebook.find(name)
+    of_lines, wanted = path.stem == OF_LINES, _aggregate(contract_path) is not None
+    if path.parent == notebook.FOLDER and of_lines != wanted:
+        what, other = ("an aggregate", "drift_report") if of_lines else ("rows", OF_LINES)
+        step = f"--notebook {other} shows a run of this contract"
+        raise UsageError(f"the notebook {path.stem} is of {what}", where=str(contract_path), next_step=step)
 
 
 def read(contract_path: Path, home: Home, runs: Sequence[str]) -> tuple[list[Document], list[dict[str, Any]], Facts]:

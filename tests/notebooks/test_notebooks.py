@@ -10,6 +10,8 @@ from typing import Any
 
 import jupytext
 import pytest
+from tests.reconcile.aggregates.test_compared_aggregates import late
+from tests.support.aggregate_world import AggregateWorld, contract
 from tests.support.hostile import HOSTILE
 from tests.support.world import CONTRACT, World, play, show
 
@@ -17,6 +19,7 @@ from plumbline.contract.errors import SetupError, UsageError
 from plumbline.contract.ranges import TimeRange, parse_time
 from plumbline.contract.safe_text import is_unsafe
 from plumbline.cli import run as command
+from plumbline.commands.report import OF_LINES
 from plumbline.reconcile.report import notebook
 from plumbline.replay.plan import make_plan
 
@@ -31,6 +34,7 @@ SAYS = {
     ],
     "why_this_key": ["late by", "dropped", "t.plays partition 0 offset", "late_right"],
     "lateness_what_if": ["2 of 2 late rows", "10 min", "2 h 10 min"],
+    "lines_report": ["unexplained: 1 as the ledger says: True", "batch 11 lines -> stream 8", "shown 3 = 2 + late_left 1"],
     "replay_review": ["rows it would replace", "it has not run yet", "2 findings", "plumbline replay publish"],
 }  # fmt: skip
 SETTINGS = {"why_this_key": ["--set", "KEY=b"], "lateness_what_if": ["--set", "LONGER=2 hours"]}
@@ -47,20 +51,31 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         [show("f", 300), play("pf", "f", 301)],
     )
     world.write().reconcile()
-    contract = world.home.root / "plays.yaml"
-    contract.write_text(CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer"))
-    make_plan(world.contract, contract, world.home, DAY, source="iceberg", late="complete")
+    file = world.home.root / "plays.yaml"
+    file.write_text(CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer"))
+    make_plan(world.contract, file, world.home, DAY, source="iceberg", late="complete")
     return world
 
 
 @pytest.fixture(scope="module")
-def pages(world: World) -> dict[str, str]:
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> AggregateWorld:
+    """An aggregate with a late show and a spoiled line, reconciled and recorded."""
+    world = AggregateWorld.made(tmp_path_factory.mktemp("lines")).play(*late(show("b2", 4))).aggregated()
+    world.stream_lines[0]["shown"] += 1
+    world.write().compared()
+    (world.home.root / "plays.yaml").write_text(contract("left_outer"))
+    return world
+
+
+@pytest.fixture(scope="module")
+def pages(world: World, numbers: AggregateWorld) -> dict[str, str]:
     """Each notebook's page, made by `plumbline report --notebook`."""
     made = {}
     for name in NAMES:
-        out = world.home.root / f"{name}.html"
-        options = ["--home", str(world.home.root), "--notebook", name, *SETTINGS.get(name, []), "--out", str(out)]
-        assert command(["report", str(world.home.root / "plays.yaml"), *options]) == 0
+        home = (numbers if name == OF_LINES else world).home.root
+        out = home / f"{name}.html"
+        options = ["--home", str(home), "--notebook", name, *SETTINGS.get(name, []), "--out", str(out)]
+        assert command(["report", str(home / "plays.yaml"), *options]) == 0
         made[name] = out.read_text()
     return made
 
@@ -131,6 +146,16 @@ def test_the_kept_notebook_holds_no_output_and_is_its_script(book: Path) -> None
     assert max(len("".join(cell["source"]).splitlines()) for cell in code) <= 18
     script = jupytext.read(book.with_suffix(".py"))
     assert [(c["cell_type"], "".join(c["source"])) for c in cells] == [(c.cell_type, c.source) for c in script.cells]
+
+
+def test_a_notebook_of_rows_shows_no_aggregate_nor_the_reverse(
+    world: World, numbers: AggregateWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for home, name, other in ((numbers.home.root, "why_this_key", OF_LINES), (world.home.root, OF_LINES, "drift_report")):
+        assert command(["report", str(home / "plays.yaml"), f"--home={home}", f"--notebook={name}"]) == 2
+        told = capsys.readouterr().err
+        assert f"the notebook {name} is of " in told
+        assert f"Next: --notebook {other} shows a run of this contract" in told
 
 
 @pytest.mark.parametrize(

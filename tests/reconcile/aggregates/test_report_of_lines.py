@@ -80,11 +80,11 @@ def test_what_to_do_is_said_for_each_kind_of_run(tmp_path: Path) -> None:
     assert asked(untold.write())[0] == "Wait"
 
 
-def test_several_runs_and_notebooks_are_refused(
+def test_several_runs_and_notebooks_of_rows_are_refused(
     tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorded(tmp_path)
     assert run(["report", *words, "--run=latest", "--run=latest"]) == 2
     assert "shows one run" in capsys.readouterr().err
     assert run(["report", *words, "--notebook=drift_report"]) == 2
-    assert "the notebooks are of rows" in capsys.readouterr().err
+    assert "the notebook drift_report is of rows" in capsys.readouterr().err
