@@ -37,6 +37,7 @@ LINES = "recover_lines"
 MADE = "recover_made"
 """What the rows of the tape come to, per window and group; DuckDB adds up what Spark computed per row."""
 SHOWN = 3
+ANEW = "begin with another contract name and new tables"
 
 
 def closed_until_us(contract: Contract, aggregate: Aggregate, watermark_ms: int) -> int:
@@ -56,6 +57,11 @@ def reach_us(contract: Contract, watermark_ms: int) -> tuple[int, int]:
     return min(left, first), min(right, first + low * 1_000)
 
 
+def way_on(contract: Contract, of_rows: str) -> str:
+    """The next step where a recovery lacks something: `of_rows`, which may accept that, but never for an aggregate."""
+    return of_rows if contract.output.aggregate is None else f"{ANEW}: an aggregate is recovered exactly or not at all"
+
+
 def refuse_accepted(contract: Contract, *, gaps: bool, differences: bool) -> None:
     """Raise UsageError for an aggregate that is to be recovered although something is missing or differs: each line of
     an open window would be another one than that of the lost checkpoint, and nothing would show it."""
@@ -63,7 +69,7 @@ def refuse_accepted(contract: Contract, *, gaps: bool, differences: bool) -> Non
     if contract.output.aggregate is not None and given:
         raise UsageError(
             f"an aggregate is recovered exactly or not at all: {given} is for tables of rows",
-            next_step="leave it out; where that is refused, begin with another contract name and new tables",
+            next_step=f"leave it out; where that is refused, {ANEW}",
         )
 
 
@@ -85,7 +91,7 @@ def refuse_different_copies(past: Past, contract: Contract) -> None:
                 f"event {found[0][0]} of {source.topic} was delivered again with other content, and which delivery "
                 "counted is not known",
                 where=contract.output.stream_table,
-                next_step="begin with another contract name and new tables",
+                next_step=ANEW,
             )
 
 

@@ -16,7 +16,7 @@ from plumbline.reconcile.relations.inputs import LEDGER
 from plumbline.replay import needs
 from plumbline.replay.pieces import Piece
 from plumbline.replay.recover.border import Border, Ends
-from plumbline.replay.recover.lines import reach_us
+from plumbline.replay.recover.lines import reach_us, way_on
 from plumbline.replay.recover.past import Past
 from plumbline.stream_job import topics
 
@@ -105,8 +105,11 @@ def beginning(
                     raise IncompleteError(
                         f"{source.topic} partition {partition}: offsets {end} to {earliest - 1} are gone from the "
                         "topic before the join read them",
-                        next_step="add --accept-gaps to go on after them, then replay their time range if the archive "
-                        f"{source.archive} has them",
+                        next_step=way_on(
+                            contract,
+                            "add --accept-gaps to go on after them, then replay their time range if the archive "
+                            f"{source.archive} has them",
+                        ),
                     )
                 ends[str(partition)] = earliest
     return begin
@@ -176,19 +179,20 @@ def _plan_source(
             raise IncompleteError(
                 f"{source.topic} partition {partition}: {found}",
                 where=source.archive,
-                next_step=_way_on(door),
+                next_step=_without_them(contract, door),
             )
         pieces += found
     _refuse_unrecorded(past, name, pieces)
     if not accept_gaps:
-        _refuse_holes(past, kafka, side, source, pieces, ids)
+        _refuse_holes(past, kafka, side, contract, source, pieces, ids)
     rows, late = _count(past, side, since_us, pieces)
     return SourcePlan(name, source.topic, source.archive, snapshot_id, since_us, tuple(pieces), rows, late, ids)
 
 
-def _way_on(door: str) -> str:
+def _without_them(contract: Contract, door: str) -> str:
     other = "" if door == "auto" else "leave out --source, or "
-    return f"{other}add --accept-gaps if such old records cannot matter; what they would have matched is then lost"
+    accept = "add --accept-gaps if such old records cannot matter; what they would have matched is then lost"
+    return other + way_on(contract, accept)
 
 
 def _index(past: Past, lake: Lake, table: str, side: str) -> int | None:
@@ -238,7 +242,13 @@ def _refuse_unrecorded(past: Past, name: str, pieces: list[Piece]) -> None:
 
 
 def _refuse_holes(
-    past: Past, kafka: Mapping[str, str], side: str, source: Source, pieces: list[Piece], ids: Ids
+    past: Past,
+    kafka: Mapping[str, str],
+    side: str,
+    contract: Contract,
+    source: Source,
+    pieces: list[Piece],
+    ids: Ids,
 ) -> None:
     """Raise IncompleteError for needed offsets that the archive lacks, unless the topic shows no record there either:
     the ends of transactions and aborted records take offsets too."""
@@ -269,7 +279,8 @@ def _refuse_holes(
         raise IncompleteError(
             f"the archive lacks offsets {start} to {end - 1} of partition {partition}",
             where=source.archive,
-            next_step="use --source kafka if the topic still has them, or --accept-gaps if it never had",
+            next_step="use --source kafka if the topic still has them, or "
+            + way_on(contract, "--accept-gaps if it never had"),
         )
 
 

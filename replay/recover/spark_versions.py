@@ -11,6 +11,7 @@ from plumbline.contract.model import Contract
 from plumbline.reconcile.inputs.stream_commits import engines
 from plumbline.reconcile.relations.inputs import LEDGER
 from plumbline.replay.recover.border import Border
+from plumbline.replay.recover.lines import way_on
 from plumbline.replay.recover.past import Past
 from plumbline.replay.recover.plan import SourcePlan
 
@@ -36,8 +37,11 @@ def refuse_unproven(
         raise IncompleteError(
             f"which records the lost checkpoint still held is not known: {not_proven(found)}",
             where=table,
-            next_step="to rebuild it by the proven rule all the same, add --accept-differences; rows may then be lost, "
-            "or written though they were dropped",
+            next_step=way_on(
+                contract,
+                "to rebuild it by the proven rule all the same, add --accept-differences; rows may then be lost, or "
+                "written though they were dropped",
+            ),
         )
 
 
