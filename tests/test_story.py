@@ -53,15 +53,16 @@ def test_delivery_waits_for_the_stream_and_gives_up_when_it_does_not_come(
     create_topics(kafka, dict.fromkeys(names.values(), 2))
     flights = loader.load((date(2013, 2, 1), date(2013, 2, 25)))
     monkeypatch.setattr(feed, "PATIENCE_SECONDS", 0.5)
+    follower = feed.Follower(Ledger(tmp_path, tmp_path), threading.Event())
     told: list[int] = []
     with pytest.raises(IncompleteError, match="the stream did not reach"):
-        feed.deliver(flights, contract, kafka, Ledger(tmp_path, tmp_path), threading.Event(), told.append)
+        feed.deliver(flights, contract, kafka, [follower], threading.Event(), told.append)
     first = next(loader.parts(flights))
     assert sum(end_offsets(kafka, names["departures"]).values()) == first.departures.num_rows
     assert told == []
     ended = threading.Event()
     ended.set()
-    assert feed.deliver(flights, contract, kafka, Ledger(tmp_path, tmp_path), ended, told.append) == 0
+    assert feed.deliver(flights, contract, kafka, [follower], ended, told.append) == 0
 
 
 def test_the_demo_takes_no_folder_that_is_not_its_own(tmp_path: Path) -> None:
@@ -72,11 +73,14 @@ def test_the_demo_takes_no_folder_that_is_not_its_own(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has files in it and is not an earlier demo"):
         folder.prepare(tmp_path / "mine", tmp_path / "jars")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
-    home, contract_path = folder.prepare(tmp_path / "demo", tmp_path / "jars")
+    home, contract_path, numbers_path = folder.prepare(tmp_path / "demo", tmp_path / "jars")
     (home.root / "left over").write_text("")
     folder.prepare(tmp_path / "demo", tmp_path / "jars")
-    assert sorted(path.name for path in home.root.iterdir()) == [folder.MARK, "flights.yaml", "jars"]
+    assert sorted(path.name for path in home.root.iterdir()) == [folder.MARK, "carriers.yaml", "flights.yaml", "jars"]
     assert load(contract_path).fingerprint() == FLIGHTS.fingerprint()
+    assert load(numbers_path, aggregates=True).sources == FLIGHTS.sources, (
+        "the second job reads the first one's archives"
+    )
 
 
 def test_two_demos_do_not_work_in_one_folder(tmp_path: Path) -> None:

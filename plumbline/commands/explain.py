@@ -61,7 +61,7 @@ def explain(
     \b
     Examples:
       plumbline explain 2013-02-19/DL2319/LGA --contract demo/flights.yaml --home demo
-      plumbline explain 2013-02-19/DL2319/LGA --home demo --json
+      plumbline explain 2013-02-19/DL2319/LGA --contract demo/flights.yaml --home demo --json
       plumbline explain --key user_id=7 --key event_id=42 --contract clicks.yaml
       plumbline explain --key user_id=7 --null event_id --contract clicks.yaml
       plumbline explain 2024-03-01T10:00Z,spring,se --contract takes.yaml

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from plumbline.contract.durations import milliseconds
@@ -18,36 +20,50 @@ if TYPE_CHECKING:
 
     from plumbline.demo.flights.loader import Flights
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 LOOK_EVERY_SECONDS = 0.05
 GATHER_MS = 1_000
 """A part leaves the producer at once, so that the stream takes it in one epoch rather than in two."""
+
+
+@dataclass(frozen=True)
+class Follower:
+    """A stream that the delivery waits for: for so many parts, after which `enough` is set."""
+
+    ledger: Ledger
+    enough: threading.Event
+    parts: float = inf
 
 
 def deliver(
     flights: Flights,
     contract: Contract,
     kafka: Mapping[str, str],
-    ledger: Ledger,
+    followers: Sequence[Follower],
     ended: threading.Event,
     on_progress: Callable[[int], None],
 ) -> int:
-    """Produce the flights in parts of ten days and wait after each until the ledger shows that the stream caught up.
+    """Produce the flights in parts of ten days and wait after each until the ledgers show that the streams caught up.
 
-    Returns how many events went out. Stops early when `ended` is set (the stream failed). Raises IncompleteError when
-    the stream does not catch up within two minutes.
+    The streams have the contract's topics and watermarks; one that has seen its parts is told so. Returns how many
+    events went out. Stops early when `ended` is set (a stream failed). Raises IncompleteError when a stream does not
+    catch up within PATIENCE_SECONDS.
     """
     from plumbline.connect.kafka import end_offsets, produce
     from plumbline.demo.flights.loader import in_order_of_time, parts
 
     sent, newest = 0, (0, 0)
-    for part in parts(flights):
+    for number, part in enumerate(parts(flights), 1):
         if ended.is_set():
             break
         sent += produce(kafka, in_order_of_time(part), linger_ms=GATHER_MS)
         newest = (max(newest[0], _newest_ms(part.departures)), max(newest[1], _newest_ms(part.arrivals)))
         ends = (end_offsets(kafka, contract.left.topic), end_offsets(kafka, contract.right.topic))
-        _wait_until_caught_up(ledger, ends, watermark_after(contract, newest), ended)
+        for follower in followers:
+            if number <= follower.parts:
+                _wait_until_caught_up(follower.ledger, ends, watermark_after(contract, newest), ended)
+            if number == follower.parts:
+                follower.enough.set()
         on_progress(sent)
     return sent
 

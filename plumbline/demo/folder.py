@@ -24,8 +24,8 @@ def alone(folder: Path) -> AbstractContextManager[None]:
     )
 
 
-def prepare(folder: Path, jars: Path) -> tuple[Home, Path]:
-    """An empty demo home at `folder` with the example's contract in it; returns the home and the contract's path.
+def prepare(folder: Path, jars: Path) -> tuple[Home, Path, Path]:
+    """An empty demo home at `folder` with both contracts in it; returns the home and the paths of rows and numbers.
 
     An earlier demo there is removed (its broker is stopped first); raises UsageError for any other folder with files.
     The jars are linked, so that later commands find them through `--home` alone.
@@ -42,14 +42,20 @@ def prepare(folder: Path, jars: Path) -> tuple[Home, Path]:
     folder.mkdir(parents=True)
     (folder / MARK).write_text("made by `plumbline demo`, which removes this whole folder before it starts again\n")
     (folder / "jars").symlink_to(jars)
-    contract = folder / "flights.yaml"
-    contract.write_text(example_contract().read_text())
-    return home, contract
+    rows, numbers = (folder / example.name for example in (example_contract(), numbers_contract()))
+    rows.write_text(example_contract().read_text())
+    numbers.write_text(numbers_contract().read_text())
+    return home, rows, numbers
 
 
 def example_contract() -> Path:
-    """The contract of the flights example."""
+    """The contract of the flights example: departures with their arrivals."""
     return Path(__file__).with_name("flights") / "flights.yaml"
+
+
+def numbers_contract() -> Path:
+    """The contract of its aggregate: the same per carrier and day."""
+    return Path(__file__).with_name("flights") / "carriers.yaml"
 
 
 def _remove(home: Home) -> None:

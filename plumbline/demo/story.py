@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,14 +12,13 @@ from plumbline.connect.home import Home
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange, from_micros
-from plumbline.demo.feed import deliver
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from plumbline.contract.document_types import ClosedRange
     from plumbline.contract.findings import Cause
-    from plumbline.demo.document_types import DemoDocument, Holds
+    from plumbline.demo.document_types import DemoDocument, Holds, NumbersDocument
     from plumbline.demo.flights.loader import Flights
     from plumbline.reconcile.judge.document_types import ReconcileDocument
     from plumbline.replay.document_types import CommitDocument
@@ -38,24 +36,28 @@ class Stage:
     home: Home
     contract: Contract
     contract_path: Path
+    numbers: Contract
+    numbers_path: Path
     spark: SparkSession
     say: Say
 
 
 def tell(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> DemoDocument:
-    """Play all acts; returns `{"year", "before", "after", "week", "replay", "report", "holds"}`.
+    """Play all acts; returns `{"year", "numbers", "before", "after", "week", "replay", "report", "holds"}`.
 
     `year`, `before` and `after` are reconcile documents: the year, its worst week, and that week once repaired.
+    `numbers` is what was found of the aggregate.
     """
     from plumbline.commands.report import make as report
     from plumbline.reconcile.run import reconcile
 
-    stream(stage, flights, kafka)
+    _stream(stage, flights, kafka)
     stage.say("3/7  batch: the same join over the archive")
     _batch(stage)
     stage.say("4/7  reconcile: both tables, key by key")
     year = reconcile(stage.contract, stage.home).document
     _say_books(stage, year)
+    numbers = _numbers(stage)
     week = worst_week(stage, year)
     before = reconcile(stage.contract, stage.home, week).document
     stage.say(f"5/7  replay: the week from {week.start:%Y-%m-%d} has most late rows: {late_rows(before)}")
@@ -64,10 +66,11 @@ def tell(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> DemoDocume
     after = reconcile(stage.contract, stage.home, week).document
     stage.say(f"     {after['verdict']}: {after['counts']['match']:,} of {after['counts']['batch']:,} rows match")
     page = report(stage.contract_path, stage.home, [year["run_id"], after["run_id"]], stage.home.root / "report.html")
-    stage.say(f"7/7  report: {page['file']}")
+    stage.say(f"7/7  report: {page['file']}, and of the numbers {numbers['report']}")
     return {
         "week": cast("ClosedRange", week.as_json()),
         "year": year,
+        "numbers": numbers,
         "before": before,
         "after": after,
         "replay": published,
@@ -122,46 +125,15 @@ def worst_week(stage: Stage, year: ReconcileDocument) -> TimeRange:
     return TimeRange(start, start + timedelta(days=7))
 
 
-def stream(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> None:
-    """Run the streaming job while the flights are delivered, and end it once it has seen them all.
-
-    Raises KeyboardInterrupt when a signal ended the job before that.
-    """
+def _stream(stage: Stage, flights: Flights, kafka: Mapping[str, str]) -> None:
+    from plumbline.demo.streams import Jobs, stream
     from plumbline.output import progress
-    from plumbline.stream_job.job_folder import JobFolder
-    from plumbline.stream_job.run import run
 
     total = flights.departures.num_rows + flights.arrivals.num_rows
-    stage.say(f"2/7  stream: {total:,} events of a year, delivered as they happened; join, archiver and ledger run")
-    ended, failures, sent = threading.Event(), list[BaseException](), [0]
-    ledger = JobFolder.of(stage.contract, stage.home).ledger
-
-    def feed(advance: Callable[[int], None]) -> None:
-        def on_progress(done: int) -> None:
-            advance(done - sent[0])
-            sent[0] = done
-
-        try:
-            deliver(flights, stage.contract, kafka, ledger, ended, on_progress)
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            ended.set()
-
+    stage.say(f"2/7  stream: {total:,} events of a year, delivered as they happened; join, archiver and ledger run,")
+    stage.say("     and until 10 February a second job: the numbers per carrier and day")
     with progress(total, "     events streamed") as advance:
-        feeder = threading.Thread(target=feed, args=(advance,), daemon=True)
-        feeder.start()
-        try:
-            run(stage.contract, stage.home, spark=stage.spark, stop=ended)
-        finally:
-            ended.set()
-            feeder.join()
-    if failures:
-        raise failures[0]
-    if (
-        sent[0] < total
-    ):  # the job ends in good order on Ctrl-C and SIGTERM; the rest of the story would be of half a year
-        raise KeyboardInterrupt
+        stream(Jobs(stage.contract, stage.numbers, stage.home, stage.spark), flights, kafka, advance)
 
 
 def _batch(stage: Stage) -> None:
@@ -169,6 +141,13 @@ def _batch(stage: Stage) -> None:
 
     result = run(stage.contract, stage.home, TimeRange(), spark=stage.spark)
     stage.say(f"     {result['rows']:,} rows in {result['table']}")
+
+
+def _numbers(stage: Stage) -> NumbersDocument:
+    from plumbline.demo.numbers import compare
+
+    stage.say("     and the numbers, line by line, from a batch reference of their own")
+    return compare(stage.numbers, stage.numbers_path, stage.home, stage.spark, stage.say)
 
 
 def _say_books(stage: Stage, year: ReconcileDocument) -> None:

@@ -69,8 +69,8 @@ class AggregateDocument(TypedDict):
     as the batch run is older than what the stream has read, `apart` batch lines that are not what their rows come to.
     `unarchived`: per source the offsets that the stream has read and the archive lacks, counted where lines are
     unexplained. `agrees`: whether the lines that match are those that the ledger predicts; null where it does not tell.
-    `findings` are the first of each cause. Windows that end up to `closed_until` are closed; `untold` says why that is
-    not known.
+    `findings` are of each cause those that lack most joined rows. Windows that end up to `closed_until` are closed;
+    `untold` says why that is not known.
     """
 
     run_id: str

@@ -119,11 +119,11 @@ def _made(inputs: Opened, row: Row | None) -> Made | None:
 
 
 def _lost(inputs: Opened, parts: Sequence[Row]) -> dict[str, Lost]:
-    """Cause to what it took."""
+    """Cause to what it took, in the same order each time."""
     by_cause: defaultdict[str, dict[int, Row]] = defaultdict(dict)
     for part in parts:
         by_cause[part["cause"]][part["sign"]] = part
-    return {cause: _of_cause(inputs, signed) for cause, signed in by_cause.items()}
+    return {cause: _of_cause(inputs, by_cause[cause]) for cause in sorted(by_cause)}
 
 
 def _of_cause(inputs: Opened, signed: Mapping[int, Row]) -> Lost:

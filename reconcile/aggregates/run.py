@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.contract.aggregate import WINDOW_END, whole_windows
 from plumbline.contract.lateness import not_proven
@@ -201,12 +201,17 @@ def _columns(inputs: Opened, findings: Iterable[Finding]) -> dict[str, int]:
 
 
 def _shown(findings: Iterable[Finding]) -> list[LineFinding]:
-    """The first findings of each cause, in order of the key."""
+    """Of each cause the lines that lack most joined rows, then in order of the key."""
     shown: Counter[str] = Counter()
     listed: list[LineFinding] = []
-    for finding in sorted(findings, key=lambda one: [(value is not None, value) for value in one.key.values()]):
+    for finding in sorted(findings, key=_gravest):
         cause = finding.said.cause or ""
         shown[cause] += 1
         if cause != "pending" and shown[cause] <= SHOWN:
             listed.append(as_json(finding))
     return listed
+
+
+def _gravest(finding: Finding) -> tuple[Any, ...]:
+    gone = sum(one.gone for one in finding.lost.values())
+    return (-gone, *((value is not None, value) for value in finding.key.values()))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from plumbline.reconcile import format
+from plumbline.reconcile.aggregates.spelling import both, spelled
 from plumbline.reconcile.causes import named
 from plumbline.reconcile.format import figures_table
 from plumbline.reconcile.judge.books import CLASSES, PENDING
@@ -103,11 +104,12 @@ def sums_of(finding: LineFinding) -> str:
 
 def sum_of(name: str, one: Sum) -> str:
     """`shown 812 = 803 + late_right 7` of one value."""
+    batch, stream = both(one["batch"], one["stream"])
     if one["batch"] == one["stream"]:
-        return f"{name} {spelled(one['batch'])} in both"
+        return f"{name} {batch} in both"
     if "causes" in one:
-        return f"{name} {spelled(one['batch'])} = {spelled(one['stream'])}{_plus(one['causes'])}"
-    return f"{name} {spelled(one['batch'])}, in the stream {spelled(one['stream'])}"
+        return f"{name} {batch} = {stream}{_plus(one['causes'])}"
+    return f"{name} {batch}, in the stream {stream}"
 
 
 def next_steps(document: AggregateDocument, contract_path: str) -> Iterable[str]:
@@ -137,15 +139,6 @@ def sum_of_rows(rows: RowBooks) -> str:
 
 def _plus(taken: Mapping[str, Any]) -> str:
     return "".join(f" + {cause} {spelled(amount)}" for cause, amount in taken.items())
-
-
-def spelled(value: Any) -> str:
-    """A value for readers."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _scope(document: AggregateDocument) -> str:

@@ -174,12 +174,12 @@ def _cause(line: reading.CauseLine, document: Document, contract: Contract | Non
 
 
 def drift_chart(
-    bars: Sequence[Window], unit: str, replayed: Sequence[TimeRange], contract: Contract | None
+    bars: Sequence[Window], unit: str, replayed: Sequence[TimeRange], contract: Contract | None, of: str = "rows"
 ) -> plots.Chart | None:
     """The drift per window, its causes named as the reader knows them; None without a window."""
     if not bars:
         return None
-    chart = plots.drift_per_window(bars, unit, replayed)
+    chart = plots.drift_per_window(bars, unit, replayed, of)
     return replace(chart, legend=tuple((shade, format.cause_name(name, contract)) for shade, name in chart.legend))
 
 

@@ -66,13 +66,14 @@ class Chart:
     y_title: str = ""
 
 
-def drift_per_window(bars: Sequence[Window], unit: str, marked: Sequence[TimeRange] = ()) -> Chart:
-    """Findings per window, stacked by cause, most frequent cause at the bottom; `marked` ranges are shaded."""
+def drift_per_window(bars: Sequence[Window], unit: str, marked: Sequence[TimeRange] = (), of: str = "rows") -> Chart:
+    """Findings per window, stacked by cause, most frequent cause at the bottom; `marked` ranges are shaded. `of`: what
+    the tables hold, rows or lines."""
     timed = [bar for bar in bars if bar.start and bar.end]
     causes = _by_frequency(timed)
     top = nice_top(max((sum(bar.causes.values()) for bar in timed), default=0))
     first, last = (timed[0].start, timed[-1].end) if timed else (None, None)
-    drawn = [part for bar in timed for part in _stack(bar, causes, top, _scale(first, last))]
+    drawn = [part for bar in timed for part in _stack(bar, causes, top, _scale(first, last), of)]
     total = sum(sum(bar.causes.values()) for bar in timed)
     alt = f"Bars: {format.counted(total, 'difference')} over {format.counted(len(timed), unit)}, stacked by cause."
     return Chart(
@@ -176,7 +177,7 @@ def _by_frequency(bars: Sequence[Window]) -> list[str]:
     return sorted(totals, key=lambda cause: (-totals[cause], cause))
 
 
-def _stack(bar: Window, causes: Sequence[str], top: int, scale: Callable[[datetime], float]) -> list[Bar]:
+def _stack(bar: Window, causes: Sequence[str], top: int, scale: Callable[[datetime], float], of: str) -> list[Bar]:
     assert bar.start is not None
     assert bar.end is not None
     left, right = scale(bar.start), scale(bar.end)
@@ -188,7 +189,7 @@ def _stack(bar: Window, causes: Sequence[str], top: int, scale: Callable[[dateti
         if number:
             height = 100 * number / top
             below += height
-            title = f"{when}: {format.count(number)} {cause}, {format.count(bar.batch)} batch rows"
+            title = f"{when}: {format.count(number)} {cause}, {format.count(bar.batch)} batch {of}"
             parts.append(Bar(x, 100 - below, width, height, format.shade(cause), title))
     return parts
 

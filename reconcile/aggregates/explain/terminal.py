@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from plumbline.contract.ranges import from_micros
 from plumbline.reconcile import format
 from plumbline.reconcile.aggregates.explain.contributors import ALONE, GONE, MADE, Contributor, LineRow
-from plumbline.reconcile.aggregates.terminal import spelled, sum_of
+from plumbline.reconcile.aggregates.spelling import spelled
+from plumbline.reconcile.aggregates.terminal import sum_of
 
 if TYPE_CHECKING:
     from rich.console import Console

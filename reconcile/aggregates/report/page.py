@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from plumbline.reconcile import document as reading
 from plumbline.reconcile import format
 from plumbline.reconcile.aggregates.report.answers import answers, parts
+from plumbline.reconcile.aggregates.spelling import apart, both, spelled
 from plumbline.reconcile.aggregates.terminal import facts as facts_of
-from plumbline.reconcile.aggregates.terminal import spelled
 from plumbline.reconcile.report import checks
 from plumbline.reconcile.report.answers import GRAVEST
 from plumbline.reconcile.report.next_commands import Commands
@@ -45,7 +45,7 @@ def context(document: AggregateDocument, facts: Facts) -> dict[str, Any]:
         "rows": _rows(document),
         "causes": [cause_bar(line, read, facts.contract) for line in reading.cause_lines(read)],
         "said": [line for line in facts_of(document) if not line.startswith(("joined rows", "alert"))],
-        "chart": drift_chart(bars, unit, [], facts.contract),
+        "chart": drift_chart(bars, unit, [], facts.contract, "lines"),
         "unit": unit,
         "lines": [_line(one, commands) for one in worst(document)],
         "found": reading.drift(read),
@@ -91,13 +91,18 @@ def _line(one: LineFinding, commands: Commands) -> dict[str, Any]:
         "kind": one["kind"],
         "causes": causes,
         "values": [
-            (name, spelled(value["batch"]), spelled(value["stream"]), [_taken(value, cause) for cause in causes])
-            for name, value in one["values"].items()
+            (name, *_sides(value), [_taken(value, cause) for cause in causes]) for name, value in one["values"].items()
         ],
         "rows": (one["rows"]["batch"], one["rows"]["stream"]),
         "lost": [(cause, of["gone"], of["alone"]) for cause, of in lost.items()],
         "explain": commands.explain(key),
     }
+
+
+def _sides(value: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The value of both sides, and by how much the stream's is apart."""
+    batch, stream = value["batch"], value["stream"]
+    return (*both(batch, stream), apart(batch, stream))
 
 
 def _taken(value: Mapping[str, Any], cause: str) -> str:

@@ -78,7 +78,7 @@ class RecordedLines:
 
     def drift_plot(self) -> Plot:
         """Lines that differ per day (week, month or year where there are many), by cause."""
-        return Plot(fragment(plots.drift_per_window(*reading.merged(reading.windows(self._read)))))
+        return Plot(fragment(plots.drift_per_window(*reading.merged(reading.windows(self._read)), of="lines")))
 
     def worth_a_look(self) -> list[dict[str, Any]]:
         """Some lines of each cause, the gravest first: `line`, `cause`, `class`, and the `sum` of each value."""

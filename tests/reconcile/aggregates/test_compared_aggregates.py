@@ -51,11 +51,19 @@ def test_late_records_of_both_sides_explain_every_difference(tmp_path: Path, see
     assert (document["verdict"], run.exit_code, document["unexplained"]) == ("drift", 1, 0)
     assert (document["balanced"], document["agrees"], document["stale"], document["apart"]) == (True, True, 0, 0)
     assert {alert["name"] for alert in document["alerts"]} <= {"late"}
+    for cause in document["causes"]:
+        gone = [
+            sum(lost["gone"] for lost in one["rows"]["lost"].values())
+            for one in document["findings"]
+            if one["cause"] == cause
+        ]
+        assert gone == sorted(gone, reverse=True), "those that lack most come first"
     streamed = [row for row in world.stream if world.has_closed(lines_of([row], random.Random())[0])]
     rows = document["rows"]
     assert rows is not None
     assert (rows["stream"], rows["batch"]) == (len(streamed), sum(line["shown"] for line in closed(world)))
     for finding in document["findings"]:
+        assert list(finding["rows"]["lost"]) == sorted(finding["rows"]["lost"]), "in the same order each time"
         shown = finding["values"]["shown"]
         assert (shown["batch"] or 0) == (shown["stream"] or 0) + sum(shown.get("causes", {}).values())
 
