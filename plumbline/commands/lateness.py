@@ -35,7 +35,7 @@ def lateness(
     they were.
 
     Both delays change by the same amount. --lose finds the smallest change with which no source loses more than that
-    share of its records.
+    share of its records. Of an aggregate it also shows how many lines would have lacked a record.
 
     \b
     Examples:
@@ -46,7 +46,9 @@ def lateness(
     from plumbline.contract.loader import load
     from plumbline.reconcile.lateness.what_if import what_if
 
-    document = what_if(load(contract_path), home, time_range, None if lose is None else _share(lose), memory)
+    document = what_if(
+        load(contract_path, aggregates=True), home, time_range, None if lose is None else _share(lose), memory
+    )
     emit(document, as_json, lambda console: show(document, console))
 
 
@@ -63,13 +65,17 @@ def show(document: LatenessDocument, console: Console) -> None:
         lost = "lost at most" if document["sources"][name]["at_most"] else "lost"
         for title in (f"{name}: delay", lost, "share", "held open"):
             table.add_column(title, justify="right", no_wrap=True)
+    if "lines" in document:
+        table.add_column(f"of {document['lines']:,} lines", justify="right", no_wrap=True)
     for choice in document["choices"]:
         cells = [_change(choice["change_ms"])]
         for source in choice["sources"].values():
             share = format.share(source["lost"], round(source["lost"] / source["share"]) if source["share"] else 0)
             cells += [format.in_contract(source["delay_ms"]), f"{source['lost']:,}", share, f"{source['held_rows']:,}"]
-        table.add_row(*cells)
+        table.add_row(*cells, *([f"{choice['lines']:,}"] if "lines" in choice else []))
     console.print(table)
+    if "lines" in document:
+        console.print("lines: those of the batch table that would lack a record")
     unsure = [name for name, source in document["sources"].items() if source["at_most"]]
     if unsure:
         console.print(

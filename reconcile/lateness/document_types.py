@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NotRequired
+
 from typing_extensions import TypedDict
 
 from plumbline.contract.document_types import Range
@@ -27,14 +29,16 @@ class SourceChoice(TypedDict):
 
 
 class Choice(TypedDict):
-    """Both delays changed by this time."""
+    """Both delays changed by this time. `lines`, of an aggregate: those that would lack a record."""
 
     change_ms: int
+    lines: NotRequired[int]
     sources: dict[str, SourceChoice]
 
 
 class LatenessDocument(TypedDict):
-    """What `plumbline lateness --json` prints; `lose` and `wanted` are null without --lose."""
+    """What `plumbline lateness --json` prints; `lose` and `wanted` are null without --lose. `lines`, of an aggregate:
+    how many the batch table has in the range."""
 
     contract: str
     range: Range
@@ -42,3 +46,4 @@ class LatenessDocument(TypedDict):
     sources: dict[str, SourceLateness]
     choices: list[Choice]
     wanted: Choice | None
+    lines: NotRequired[int]

@@ -6,15 +6,18 @@ Both delays change by the same time, for the same epochs: then every watermark m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from plumbline.contract.aggregate import whole_windows
 from plumbline.contract.errors import SetupError
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.inputs.epoch_spans import lay_out
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.lateness.curve import Lateness, choices, curves, smallest
+from plumbline.reconcile.lateness.of_lines import LinesBehind, lines_behind
 from plumbline.reconcile.relations.evidence import LEFT_OUT
 from plumbline.reconcile.relations.inputs import ARCHIVES, LEDGER, SPANS, TURNS
 from plumbline.reconcile.relations.judge import DISORDER
@@ -22,6 +25,7 @@ from plumbline.reconcile.relations.judge import DISORDER
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.contract.model import Contract
+    from plumbline.reconcile.aggregates.views import Opened
     from plumbline.reconcile.lateness.document_types import Choice, LatenessDocument, SourceLateness
 
 
@@ -34,12 +38,12 @@ def what_if(
     them `where` leaves out) and `smallest` change for `lose` (a share; None without it).
     A choice is a change of both delays (`change_ms`) with, for each source, the delay then, the records lost and the
     most rows that were held open at once. `wanted` is the choice with the smallest change by which no source loses more
-    than `lose` of its records. Raises SetupError without an epoch ledger, IncompleteError for a stream on a
+    than `lose` of its records. Of an aggregate a choice also has the `lines` that would lack a record, and the document
+    how many `lines` the batch table has. Raises SetupError without an epoch ledger, IncompleteError for a stream on a
     Spark whose rule of lateness is not proven.
     """
-    from plumbline.reconcile.inputs.open_inputs import opened
-
-    with opened(contract, home, time_range, memory) as pins:
+    time_range = whole_windows(contract, time_range)
+    with _opened(contract, home, time_range, memory) as (pins, aggregate):
         if lay_out(pins).last_epoch is None:
             raise SetupError(
                 f"the epoch ledger has no rows of contract {contract.contract}",
@@ -50,7 +54,8 @@ def what_if(
         needed = None if lose is None else [smallest(curve, lose) for curve in found]
         changes = {ms for ms, _ in choices(found)} | ({max(needed)} if needed else set())
         held = _held(pins, sorted(changes))
-    offered = [_choice(ms, found, held) for ms in sorted(changes)]
+        lines = None if aggregate is None else lines_behind(aggregate)
+    offered = [_choice(ms, found, held, lines) for ms in sorted(changes)]
     sources: dict[str, SourceLateness] = {
         curve.source: {
             "delay_ms": curve.delay_ms,
@@ -61,7 +66,7 @@ def what_if(
         for place, curve in enumerate(found)
     }
     wanted = next((choice for choice in offered if needed and choice["change_ms"] == max(needed)), None)
-    return {
+    document: LatenessDocument = {
         "contract": contract.contract,
         "range": time_range.as_json(),
         "lose": lose,
@@ -69,10 +74,30 @@ def what_if(
         "choices": offered,
         "wanted": wanted,
     }
+    if lines is not None:
+        document["lines"] = lines.lines
+    return document
 
 
-def _choice(change_ms: int, found: Sequence[Lateness], held: dict[tuple[str, int], int]) -> Choice:
-    return {
+@contextmanager
+def _opened(contract: Contract, home: Home, time_range: TimeRange, memory: str) -> Iterator[tuple[Pins, Opened | None]]:
+    """What is read, pinned; of an aggregate also its lines and the rows below them."""
+    from plumbline.reconcile.aggregates.views import opened as lines_opened
+    from plumbline.reconcile.inputs.open_inputs import opened, pinned
+
+    if contract.output.aggregate is None:
+        with opened(contract, home, time_range, memory) as pins:
+            yield pins, None
+        return
+    with pinned(contract, home, time_range, memory) as pins:
+        inputs = lines_opened(pins)
+        yield inputs.pins, inputs
+
+
+def _choice(
+    change_ms: int, found: Sequence[Lateness], held: dict[tuple[str, int], int], lines: LinesBehind | None
+) -> Choice:
+    choice: Choice = {
         "change_ms": change_ms,
         "sources": {
             curve.source: {
@@ -84,6 +109,9 @@ def _choice(change_ms: int, found: Sequence[Lateness], held: dict[tuple[str, int
             for side, curve in zip(SIDES, found, strict=True)
         },
     }
+    if lines is not None:
+        choice["lines"] = lines.lost(change_ms)
+    return choice
 
 
 def _held(pins: Pins, changes: Sequence[int]) -> dict[tuple[str, int], int]:

@@ -22,6 +22,7 @@ KNOWN = {
     "archive fill",
     "archive run",
     "late",
+    "lateness",
     "maintain",
     "nightly",
     "quarantine",
@@ -37,7 +38,6 @@ KNOWN = {
 """Those that work on sources, or know aggregates."""
 ARGUMENTS = {
     "audit": ["raw.impressions", "--contract", "CONTRACT"],
-    "lateness": ["CONTRACT", "--lose", "1%"],
     "size": ["CONTRACT", "--events-per-second", "3"],
 }
 """Of commands that need more than the contract to come as far as reading it."""

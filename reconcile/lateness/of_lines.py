@@ -1,0 +1,71 @@
+"""How many lines of an aggregate would have lacked a record with other delays, by the rows below the batch's lines."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from plumbline.contract.aggregate import JOINED
+from plumbline.contract.lineage import SIDES
+from plumbline.reconcile.format import MINUTE_MS
+from plumbline.reconcile.relations.aggregates import BATCH_LINES, ROWS_BELOW
+from plumbline.reconcile.relations.evidence import LEFT_OUT
+from plumbline.reconcile.relations.inputs import ARCHIVES, SPANS
+
+if TYPE_CHECKING:
+    from plumbline.reconcile.aggregates.views import Opened
+
+
+@dataclass(frozen=True)
+class LinesBehind:
+    """`behind` holds (whole minutes, lines) in ascending order: by how much the last record of a line came behind the
+    watermark. `lines` counts all of the batch table."""
+
+    lines: int
+    behind: tuple[tuple[int, int], ...]
+
+    def lost(self, longer_ms: int) -> int:
+        """Lines that would lack a record if both delays were longer by `longer_ms`, a whole number of minutes."""
+        minutes = [minute for minute, _ in self.behind]
+        return sum(number for _, number in self.behind[bisect_left(minutes, -(-longer_ms // MINUTE_MS)) :])
+
+
+def lines_behind(inputs: Opened) -> LinesBehind:
+    """The lateness of the batch's lines. A record below no line takes nothing from any; LEFT_OUT must be filled.
+
+    A line that lacks a left event's match may have the event alone in its place: it differs all the same.
+    """
+    con = inputs.pins.con
+    [(lines,)] = con.execute(f"SELECT count(*) FROM {BATCH_LINES}").fetchall()
+    sides = ", ".join(f"{side}_records AS ({_behind(side)})" for side in SIDES)
+    joins = " ".join(
+        f"LEFT JOIN {side}_records {side}_r ON {side}_r.partition = b._{side}_partition "
+        f'AND {side}_r."offset" = b._{side}_offset'
+        for side in SIDES
+    )
+    found = con.execute(
+        f"""
+        WITH {sides},
+        lines AS (
+            SELECT max(greatest(left_r.minute, right_r.minute)) AS minute
+            FROM {ROWS_BELOW} b {joins} WHERE "{JOINED}" GROUP BY {inputs.keys}
+        )
+        SELECT minute, count(*) FROM lines WHERE minute IS NOT NULL GROUP BY minute ORDER BY minute
+        """
+    ).fetchall()
+    return LinesBehind(int(lines), tuple((int(minute), int(number)) for minute, number in found))
+
+
+def _behind(side: str) -> str:
+    """Each record of a side that was read, and by how many whole minutes it came behind the watermark."""
+    return f"""
+        SELECT r.partition, r."offset",
+            floor((s.late_watermark_ms * 1000 - epoch_us(r.event_time)) / 60e6)::BIGINT AS minute
+        FROM (
+            SELECT DISTINCT partition, "offset", event_time FROM {ARCHIVES[side]}
+            ANTI JOIN {LEFT_OUT[side]} USING (partition, "offset")
+        ) r
+        ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
+        WHERE r."offset" < s.end_offset
+    """
