@@ -113,6 +113,10 @@ def settings_of(
         "spark.sql.streaming.numRecentProgressUpdates": "200",
         # It takes a home "a%20b" for what an old Spark made of the home "a b", and refuses the latter.
         "spark.sql.streaming.checkpoint.escapedPathCheck.enabled": "false",
+        # For errors that name the place in a program where a column was made: half of the messages between Python and
+        # the JVM, and a stack trace for each expression. We make ours from the contract's lines.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
+        "spark.sql.dataFrameQueryContext.enabled": "false",
         "spark.sql.warehouse.dir": on_this_disk(home.root / "spark-warehouse"),
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         **lake.spark_conf(),

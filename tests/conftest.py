@@ -35,7 +35,16 @@ documents.watch()
 hold_relations_to_their_declarations()
 
 
-FIRST = ("tests/test_readme.py", "tests/replay/test_recover_survivors.py", "tests/stream_job/test_killed.py")
+FIRST = (
+    "tests/stream_job/test_maintain.py",
+    "tests/stream_job/test_quarantine.py",
+    "tests/replay/test_recover_aggregate.py",
+    "tests/stream_job/test_join_kinds.py",
+    "tests/test_readme.py",
+    "tests/browser/test_pages_in_chromium.py",
+    "tests/reconcile/test_printed_commands.py",
+    "tests/reconcile/diff/test_model.py",
+)
 """The longest files, longest first: one that begins last lets the other process wait for it."""
 
 FILES_IN_MEMORY = pytest.StashKey[Path | None]()

@@ -226,6 +226,14 @@ def test_spark_that_does_not_start_is_one_error(tmp_path: Path) -> None:
     assert str(tmp_path / "spark.log") in done.stderr
 
 
+def test_a_column_asks_spark_for_nothing_but_itself(spark: SparkSession) -> None:
+    """Spark would be asked for its session and a setting, and told the place in the program, for each column."""
+    from pyspark.errors.utils import is_debugging_enabled
+
+    assert not is_debugging_enabled()
+    assert spark.conf.get("spark.sql.dataFrameQueryContext.enabled") == "false"
+
+
 def test_a_cluster_gets_the_jars_and_keeps_sparks_checkpoint_rules(
     home: Home, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
