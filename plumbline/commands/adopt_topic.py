@@ -46,7 +46,7 @@ def adopt_topic(contract_path: Path, execute: bool, sources: tuple[str, ...], ho
     from plumbline.contract.loader import load
     from plumbline.stream_job.adopt import adopt
 
-    result = adopt(load(contract_path), home, execute=execute, named=sources)
+    result = adopt(load(contract_path, aggregates=True), home, execute=execute, named=sources)
     chosen = "".join(f" --source {shlex.quote(name)}" for name in sources)
     emit(result, as_json, lambda console: _show(result, contract_path, chosen, home, console))
 

@@ -113,7 +113,7 @@ def audit(
 
     if snapshot is not None and at_time is not None:
         raise UsageError("both --snapshot and --at are given", next_step="name the snapshot, or the time")
-    contract = load(contract_path) if contract_path else None
+    contract = load(contract_path, aggregates=True) if contract_path else None
     lake = Lake.open(home, catalog or (contract.catalog if contract else None)).held()
     topics = topics or _of_archive(contract, table)
     request = Request(

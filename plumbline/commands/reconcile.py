@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OF_ROWS = {
     "against": "a line of an aggregate is proven by making it again from its rows, which needs no third table",
-    "edges": "it counts rows that came out by a hair, and a line of an aggregate has no watermark of its own",
+    "edges": "it counts rows that came out by a hair; `plumbline lateness` says how many lines other delays would cost",
 }
 """The options that a contract with output.aggregate refuses, and why."""
 

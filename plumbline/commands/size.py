@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from plumbline.connect.home import Home
+from plumbline.contract.aggregate import BLOCK
 from plumbline.contract.errors import UsageError
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit
@@ -54,13 +55,24 @@ def size(contract_path: Path, rates: tuple[str, ...], days: float, home: Home, a
     from plumbline.sizing.model import sized
     from plumbline.sizing.sample import sample_of
 
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
+    _refuse_lines(contract)
     refuse_job_of_theirs(contract, "size", "what it takes its own engine tells")
     asked = _asked(contract, rates)
     sample = sample_of(contract, home, Lake.open(home, contract.catalog))
     document = sized(contract, sample, _shared(sample, asked), days)
     emit(document, as_json, lambda console: _show(document, console))
     return 0
+
+
+def _refuse_lines(contract: Contract) -> None:
+    if contract.output.aggregate is not None:
+        raise UsageError(
+            "the lines of an aggregate do not grow with the rate of events, so a sample does not tell how many come",
+            where=contract.place(BLOCK),
+            next_step="size the join in a copy of the contract with output.columns in place of output.aggregate; a "
+            "line for each open window and group comes on top of its state",
+        )
 
 
 def _asked(contract: Contract, rates: tuple[str, ...]) -> float | dict[str, float]:

@@ -42,7 +42,7 @@ def take_archive(contract_path: Path, names: tuple[str, ...], execute: bool, hom
     from plumbline.contract.archive_columns import refuse_archive_of_theirs
     from plumbline.contract.loader import load
 
-    contract = load(contract_path)
+    contract = load(contract_path, aggregates=True)
     refuse_archive_of_theirs(contract, "stream take-archive", "leave archiving to that tool")
     for name in names:
         if name not in contract.sources:

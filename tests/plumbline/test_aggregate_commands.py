@@ -10,9 +10,15 @@ import click
 import pytest
 
 from plumbline.cli import cli, run
+from plumbline.connect.home import Home
+from plumbline.connect.lake import Lake
+from plumbline.connect.owners import archive_owner, named_archive
+from plumbline.connect.tables import ARCHIVE_SCHEMA
+from plumbline.contract.loader import load
 from tests.support.aggregates import TEXT
 
 KNOWN = {
+    "audit",
     "check",
     "expect",
     "explain",
@@ -30,17 +36,15 @@ KNOWN = {
     "replay plan",
     "stream recover",
     "report",
+    "size",
+    "stream adopt-topic",
     "stream run",
     "stream status",
+    "stream take-archive",
     "kafka topics",
     "kafka produce",
 }
 """Those that work on sources, or know aggregates."""
-ARGUMENTS = {
-    "audit": ["raw.impressions", "--contract", "CONTRACT"],
-    "size": ["CONTRACT", "--events-per-second", "3"],
-}
-"""Of commands that need more than the contract to come as far as reading it."""
 
 
 def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
@@ -59,7 +63,7 @@ ALL = dict(commands(cli))
 
 
 def test_all_commands_were_found() -> None:
-    assert {*KNOWN, *ARGUMENTS, "nightly", "maintain", "observe"} <= set(ALL)
+    assert {*KNOWN, "observe"} <= set(ALL)
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - KNOWN))
@@ -69,14 +73,34 @@ def test_a_command_that_is_not_built_for_it_says_so(
     file = tmp_path / "takes.yaml"
     file.write_text(TEXT)
     home = tmp_path / "home"
-    words = [str(file) if word == "CONTRACT" else word for word in ARGUMENTS.get(name, ["CONTRACT"])]
     takes_home = any("--home" in one.opts for one in ALL[name].params)
-    code = run([*name.split(), *words, *([f"--home={home}"] if takes_home else [])])
+    code = run([*name.split(), str(file), *([f"--home={home}"] if takes_home else [])])
     told = capsys.readouterr().err.strip().splitlines()
     assert (code, len(told)) == (2, 1), told
     assert f"this command works on rows; for a contract with output.aggregate it is not built yet [{file}:" in told[0]
     assert f"Next: `plumbline stream run {file}" in told[0]
     assert not home.exists()
+
+
+def test_size_says_what_to_size_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "takes.yaml"
+    file.write_text(TEXT)
+    assert run(["size", str(file), "--events-per-second", "3", f"--home={tmp_path / 'home'}"]) == 2
+    told = capsys.readouterr().err
+    assert "the lines of an aggregate do not grow with the rate of events" in told
+    assert "Next: size the join in a copy of the contract with output.columns" in told
+
+
+def test_an_archive_is_taken_over_for_an_aggregate_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, home = tmp_path / "takes.yaml", Home.resolve(tmp_path / "home")
+    file.write_text(TEXT)
+    mine = load(file, aggregates=True)
+    other = mine.model_copy(update={"contract": "other"})
+    lake = Lake.open(home)
+    lake.ensure_table("raw.plays", ARCHIVE_SCHEMA, properties=named_archive(other, "plays"))
+    words = ["stream", "take-archive", str(file), "--source", "plays", f"--home={home.root}"]
+    assert run([*words, "--execute"]) == 0, capsys.readouterr().err
+    assert archive_owner(lake, other, "plays") == "takes"
 
 
 def test_check_shows_the_types_of_all_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from plumbline.cli import run as command
 from plumbline.connect.home import Home
 from plumbline.connect.kafka import Record, admin_client, create_topics, produce
 from plumbline.connect.kafka_topics import topic_ids
@@ -20,6 +21,7 @@ from plumbline.connect.tables import ARCHIVE_SCHEMA
 from plumbline.contract.errors import IncompleteError, PlumblineError, SetupError, UsageError
 from plumbline.contract.loader import parse
 from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.aggregates.run import reconcile_aggregate
 from plumbline.replay.recover.run import Wanted, recover
 from plumbline.stream_job import topics
 from plumbline.stream_job.adopt import RECOVER, adopt
@@ -27,6 +29,7 @@ from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID
 from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.ledger import Epoch
 from plumbline.stream_job.service import Service
+from tests.support.aggregates import aggregated, held
 from tests.support.model import Event
 from tests.support.scenario import PARTITIONS, Scenario, contract_body, until
 
@@ -299,6 +302,28 @@ def test_old_and_new_records_are_told_apart_and_none_is_lost_or_doubled(
     send(job.kafka, payments, "right", Event("e", 310, "p-e2"))
     job.epoch()
     assert len(job.rows()) == len(rows) + 1
+
+
+@pytest.mark.spark
+def test_the_open_windows_of_an_aggregate_take_in_both_topics(
+    new_scenario: Callable[..., Scenario], capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = aggregated(
+        new_scenario(), "1 hour", group_by=[], values={"orders": "count(*)", "payments": "count(payments.id)"}
+    )
+    orders, payments = job.contract.left.topic, job.contract.right.topic
+    job.feed([Event("a", 0), Event("open", 50, partition=1)], [Event("a", 10, "p-a")]).epoch()
+    recreate(job.kafka, orders, payments)
+    send(job.kafka, orders, "left", Event("b", 55), Event("z", 400), Event("z", 400, partition=1))
+    send(job.kafka, payments, "right", Event("open", 58, "p-open"), Event("z", 401, "p-z"))
+    words = ["stream", "adopt-topic", str(job.contract_path), f"--home={job.home.root}"]
+    assert command([*words, "--execute"]) == 0, capsys.readouterr().err
+    job.epoch()
+    first = min(held(job, "joined.stream"), key=lambda line: line["window_start"])
+    assert (first["orders"], first["payments"]) == (3, 2), "two of the old topic and one of the new, in one window"
+    job.batch()
+    document = reconcile_aggregate(job.contract, job.home).document
+    assert (document["verdict"], document["counts"]["match"], document["agrees"]) == ("clean", 1, True)
 
 
 def refused_everywhere(job: Scenario) -> None:
