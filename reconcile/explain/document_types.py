@@ -57,6 +57,7 @@ class MomentDocument(TypedDict):
         "emitted",
         "replayed",
         "not emitted",
+        "not observed",
         "seen by batch",
         "closed",
         "open",

@@ -26,14 +26,16 @@ from plumbline.reconcile.explain.story import (
     Story,
     Written,
     in_order,
+    made_from,
     moment_of,
     moments_of,
 )
 from plumbline.reconcile.inputs.batch_runs import FROM, range_noted
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out
-from plumbline.reconcile.inputs.open_inputs import opened
-from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.inputs.open_inputs import pinned
+from plumbline.reconcile.inputs.pinned_views import Pins, show
 from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of, committed
+from plumbline.reconcile.inputs.unobserved import ends_of_topics, held_back, of_seen_epochs
 from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_rows import judge_rows
 from plumbline.reconcile.judge.prediction import tell_fates
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
     from plumbline.connect.home import Home
     from plumbline.contract.model import Contract
 
+Held = list[tuple[str | None, str | None]]
+"""The records of rows that are not compared yet; see `held_back`."""
+
 
 def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") -> Story:
     """Tell what happened to the rows of one output key, whether or not they differ.
@@ -54,9 +59,10 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
     UsageError for a key that nothing knows (naming the nearest), SetupError for a missing table.
     """
     wanted = read_key(contract, key)
-    with opened(contract, home, TimeRange(), memory) as everything:
+    with pinned(contract, home, TimeRange(), memory) as pins:
+        progress = lay_out(pins)
+        everything = show(replace(pins, seen=of_seen_epochs(pins, progress, ends_of_topics(contract, home))))
         matches = _matches(everything, wanted, ident)
-        progress = lay_out(everything)
         doubted = _doubted(everything, progress)
         _, attributed = judge_rows(_narrowed(doubted, matches, whole_events=True), progress)
         findings = _findings(doubted, attributed, wanted)
@@ -64,11 +70,13 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
         implied = find_implied(pins)
         records = find_records(implied.pins, wanted, progress)
         rows = [*_written(pins, pins.stream, matches, implied), *_written(pins, pins.batch, matches)]
-        if not rows and not records:
+        held = held_back(everything, matches)
+        if not rows and not records and not held:
             raise _unknown(everything, wanted)
         moments = [moment for record in records for moment in moments_of(record)]
-        moments += [*map(moment_of, rows), *_windows(pins, progress, records), *_unwritten(pins, rows, findings)]
-        return Story(contract.contract, wanted, _verdict(rows, findings), findings, records, in_order(moments))
+        moments += [*map(moment_of, rows), *_windows(pins, progress, records), *_unwritten(pins, rows, findings, held)]
+        verdict = _verdict(rows, findings, held)
+        return Story(contract.contract, wanted, verdict, findings, records, in_order(moments))
 
 
 def _doubted(pins: Pins, progress: Progress) -> Pins:
@@ -224,22 +232,25 @@ def _windows(pins: Pins, progress: Progress, records: tuple[Delivered, ...]) -> 
             yield Moment(None, "open", f"window of {record.place} is open: windows are closed up to {until}")
 
 
-def _unwritten(pins: Pins, rows: list[Written], findings: tuple[dict[str, Any], ...]) -> Iterator[Moment]:
-    """Rows that the covering batch run did not make, and rows that the stream did not write."""
+def _unwritten(pins: Pins, rows: list[Written], findings: tuple[dict[str, Any], ...], held: Held) -> Iterator[Moment]:
+    """Rows that the covering batch run did not make, and rows that the stream did not write, as far as is known."""
     output = pins.contract.output
     if not any(not row.is_stream for row in rows) and pins.runs:
         last = committed(pins.lake.load(output.batch_table), pins.runs[-1].snapshot_id)
         yield Moment(
             last.at if last else None, "seen by batch", f"{output.batch_table}: the batch runs made no such row"
         )
-    if not any(row.is_stream for row in rows):
+    for left, right in held:
+        waits = "of an epoch that was not observed yet: not compared before `plumbline observe` has seen it"
+        yield Moment(None, "not observed", f"{output.stream_table}: row {made_from(left, right)}, {waits}")
+    if not held and not any(row.is_stream for row in rows):
         why = f": {findings[0]['cause']}" if findings else ""
         yield Moment(None, "not emitted", f"{output.stream_table} holds no such row{why}")
 
 
-def _verdict(rows: list[Written], findings: tuple[dict[str, Any], ...]) -> str:
+def _verdict(rows: list[Written], findings: tuple[dict[str, Any], ...], held: Held) -> str:
     if not findings:
-        return "match" if rows else "absent"
+        return "pending" if held else "match" if rows else "absent"
     return "pending" if all(finding["cause"] == "pending" for finding in findings) else "drift"
 
 

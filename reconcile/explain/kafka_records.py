@@ -146,6 +146,7 @@ def _delivered(pins: Pins, side: str, ledger: bool) -> Iterable[Delivered]:
             proven=not pins.unproven_spark and not pins.contradicted,
             written=written,
             reason=reason if contract.job is None else None,
+            theirs=contract.job is not None,
             archived_at=archived.at if archived else None,
             archive_snapshot=archived.snapshot_id if archived else None,
         )

@@ -30,7 +30,8 @@ class Moment:
 class Delivered:
     """One Kafka record of the key and what became of it. Times are UTC, watermarks ms, event time us.
 
-    `written`: the stream table holds a row of it that no replay brought. `reason`: why it is in quarantine.
+    `written`: the stream table holds a row of it that no replay brought. `reason`: why it is in quarantine. `theirs`: a
+    job of the team's own read it, as far as it was observed.
     """
 
     source: str
@@ -49,6 +50,7 @@ class Delivered:
     proven: bool = True
     written: bool = False
     reason: str | None = None
+    theirs: bool = False
 
     @property
     def fate(self) -> str:
@@ -127,7 +129,8 @@ def moments_of(record: Delivered) -> Iterable[Moment]:
 
 def _fate(record: Delivered) -> str:
     if record.fate == UNREAD:
-        return f"{record.place} is beyond what the stream has read"
+        far = ", as far as it was observed" if record.theirs else ""
+        return f"{record.place} is beyond what the stream has read{far}"
     if record.fate == UNKNOWN or record.late_watermark_ms is None:
         return f"{record.place}: no epoch ledger says whether the stream has read it, and when"
     if record.fate == QUARANTINED:

@@ -69,6 +69,20 @@ def unobserved(pins: Pins, progress: Progress) -> Unobserved | None:
     }
 
 
+def held_back(pins: Pins, condition: str) -> list[tuple[str | None, str | None]]:
+    """The records (`source partition:offset`; left, right) of each row that was held back and fulfils a condition."""
+    if not pins.seen:
+        return []
+    join, rows = pins.contract.join, output_rows(pins, UNOBSERVED, pins.contract.output.stream_table, pins.read)
+    left, right = (
+        f"'{name} ' || _{side}_partition || ':' || _{side}_offset"
+        for side, name in zip(SIDES, (join.left, join.right), strict=True)
+    )
+    return pins.con.execute(
+        f"SELECT {left}, {right} FROM ({rows}) WHERE ({condition}) AND NOT ({pins.seen}) ORDER BY ALL"
+    ).fetchall()
+
+
 def ends_of_topics(contract: Contract, home: Home) -> TopicEnds:
     """Asks the contract's broker, where one answers at once; looks for it only when it is asked for."""
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from plumbline.connect.kafka import create_topics
 from plumbline.contract.loader import parse
 from plumbline.contract.ranges import spell_time
+from plumbline.reconcile.explain.explain import explain
 from plumbline.reconcile.report.context import Facts
 from plumbline.reconcile.report.markdown import render as markdown
 from plumbline.reconcile.report.page import render as page
@@ -94,6 +95,22 @@ def test_what_is_held_back_is_counted_with_what_would_judge_it(make_world: MakeW
         "closed_until": None,
     }
     assert (run.document["verdict"], run.exit_code, run.document["unexplained"]) == ("incomplete", 3, 0)
+
+
+def test_the_story_of_such_a_row_says_that_nobody_has_observed_its_epoch(make_world: MakeWorld) -> None:
+    world = merged(ahead(make_world))
+    story = explain(world.contract, world.home, {"show_id": "g"})
+    assert story.verdict == "pending"
+    assert {finding["cause"] for finding in story.findings} <= {"pending"}
+    [held] = [moment.text for moment in story.moments if moment.what == "not observed"]
+    shown, played = world.record("g").offset, world.record("pg").offset
+    assert held == (
+        f"joined.plays_stream: row from shows 0:{shown} and plays 0:{played}, of an epoch that was not observed yet: "
+        "not compared before `plumbline observe` has seen it"
+    )
+    assert not any(moment.what in ("emitted", "not emitted") for moment in story.moments)
+    assert [record.fate for record in story.records] == ["not read", "not read"]
+    assert explain(world.contract, world.home, {"show_id": "a"}).verdict == "match"
 
 
 def test_an_unmatched_row_needs_its_window_closed(make_world: MakeWorld) -> None:
