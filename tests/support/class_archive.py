@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 JARS = ROOT / ".plumbline" / "jars"
 VARIABLE = "SPARK_SUBMIT_OPTS"
 """What Spark's launcher adds to the command line of the JVM that it starts."""
+SHORT_LIVED = "-XX:TieredStopAtLevel=1"
+"""For a job that would run for hours, and ends within a minute here: half of its JVM's CPU until it has planned its
+queries (1.2 instead of 2.8 s for the first look at a contract's SQL)."""
 
 
 def archive() -> Path | None:
@@ -41,7 +44,7 @@ def environment() -> dict[str, str]:
     found = archive()
     if VARIABLE in os.environ or found is None or not found.exists():
         return {}
-    return {VARIABLE: f'-XX:SharedArchiveFile="{found}"'}
+    return {VARIABLE: f'{SHORT_LIVED} -XX:SharedArchiveFile="{found}"'}
 
 
 def make() -> None:
