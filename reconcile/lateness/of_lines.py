@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plumbline.contract.aggregate import JOINED
-from plumbline.contract.lineage import SIDES
 from plumbline.reconcile.format import MINUTE_MS
 from plumbline.reconcile.relations.aggregates import BATCH_LINES, ROWS_BELOW
 from plumbline.reconcile.relations.evidence import LEFT_OUT
@@ -38,18 +37,16 @@ def lines_behind(inputs: Opened) -> LinesBehind:
     """
     con = inputs.pins.con
     [(lines,)] = con.execute(f"SELECT count(*) FROM {BATCH_LINES}").fetchall()
-    sides = ", ".join(f"{side}_records AS ({_behind(side)})" for side in SIDES)
-    joins = " ".join(
-        f"LEFT JOIN {side}_records {side}_r ON {side}_r.partition = b._{side}_partition "
-        f'AND {side}_r."offset" = b._{side}_offset'
-        for side in SIDES
-    )
     found = con.execute(
         f"""
-        WITH {sides},
+        WITH left_records AS ({_behind("left")}),
+        right_records AS ({_behind("right")}),
         lines AS (
-            SELECT max(greatest(left_r.minute, right_r.minute)) AS minute
-            FROM {ROWS_BELOW} b {joins} WHERE "{JOINED}" GROUP BY {inputs.keys}
+            SELECT max(greatest(l.minute, r.minute)) AS minute
+            FROM {ROWS_BELOW} b
+            LEFT JOIN left_records l ON l.partition = b._left_partition AND l."offset" = b._left_offset
+            LEFT JOIN right_records r ON r.partition = b._right_partition AND r."offset" = b._right_offset
+            WHERE "{JOINED}" GROUP BY {inputs.keys}
         )
         SELECT minute, count(*) FROM lines WHERE minute IS NOT NULL GROUP BY minute ORDER BY minute
         """
