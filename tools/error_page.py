@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from plumbline.contract import errors
@@ -39,21 +39,39 @@ def error_page(root: Path) -> str:
 
 def _raised(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
     """(class, message, next step) of each error that is made with its message in place."""
+    constants = {
+        name.id: node.value.value
+        for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for name in node.targets if isinstance(name, ast.Name) and isinstance(node.value.value, str)
+    }  # fmt: skip
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS and node.args:
-            what = _spelled(node.args[0])
-            step = next((_spelled(part.value) for part in node.keywords if part.arg == "next_step"), None)
+            what = _spelled(node.args[0], constants)
+            step = next((_spelled(part.value, constants) for part in node.keywords if part.arg == "next_step"), None)
             if what:
                 yield node.func.id, what, step or ""
 
 
-def _spelled(node: ast.expr) -> str | None:
-    """A literal text, its values as …; None for anything else."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+def _spelled(node: ast.expr, constants: Mapping[str, str]) -> str | None:
+    """A literal text, its values as …, or the one that a function is given last; None for anything else."""
+    match node:
+        case ast.Constant():
+            return str(node.value)
+        case ast.Name():
+            return constants.get(node.id)
+        case ast.JoinedStr():
+            return "".join(_part(part, constants) for part in node.values)
+        case ast.BinOp(op=ast.Add()):
+            return "".join(_spelled(side, constants) or "…" for side in (node.left, node.right))
+        case ast.Call(args=[*_, last]):
+            text = _spelled(last, constants)
+            return text if text and " " in text else None
     return None
+
+
+def _part(part: ast.expr, constants: Mapping[str, str]) -> str:
+    value = part.value if isinstance(part, ast.FormattedValue) else part
+    return (_spelled(value, constants) if isinstance(value, ast.Constant | ast.Name) else None) or "…"
 
 
 def _cell(text: str) -> str:
