@@ -4,6 +4,7 @@ Planning")."""
 from __future__ import annotations
 
 import hashlib
+import threading
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.partitioning import PartitionSpec
     from pyiceberg.table import DataScan, FileScanTask, Table
+    from pyiceberg.table.metadata import TableMetadata
+    from pyiceberg.table.snapshots import Snapshot
 
 Scope = tuple[int, tuple[Any, ...]] | None
 """Partition spec and partition in which equality deletes apply; None: in the whole table."""
@@ -70,16 +73,39 @@ class Planned:
         return bool(self.positions or self.values)
 
 
+_KEPT: dict[tuple[int, int, str], tuple[TableMetadata, list[Planned]]] = {}
+_KEEPING = threading.Lock()
+_MOST_KEPT, _MOST_FILES = 16, 2_000
+"""Plans, and files of a plan, that are kept in memory; some KB a file."""
+
+
 def plan_files(scan: DataScan, identifier: str) -> list[Planned]:
     """The data files of the scan with their delete files. Raises SetupError for files of other formats than Parquet.
+
+    What a snapshot holds never changes: a reconcile asks for the same files of it several times, and gets one plan.
+    """
+    snapshot, metadata = scan.snapshot(), scan.table_metadata
+    if snapshot is None:
+        return []
+    asked = (id(metadata), snapshot.snapshot_id, str(scan.row_filter))  # an id that lasts: the metadata is kept too
+    kept = _KEPT.get(asked)
+    if kept is None:
+        kept = metadata, _planned(scan, snapshot, identifier)
+        if len(kept[1]) <= _MOST_FILES:
+            with _KEEPING:
+                _KEPT[asked] = kept
+                if len(_KEPT) > _MOST_KEPT:
+                    _KEPT.pop(next(iter(_KEPT)))
+    return list(kept[1])
+
+
+def _planned(scan: DataScan, snapshot: Snapshot, identifier: str) -> list[Planned]:
+    """The plan, made anew.
 
     PyIceberg plans the data files; the delete files are taken from their manifests here. PyIceberg refuses equality
     deletes, and leaves out a delete file whose columns' bounds lie outside the row filter, though another of its
     columns is what it deletes by.
     """
-    snapshot = scan.snapshot()
-    if snapshot is None:
-        return []
     manifests = snapshot.manifests(scan.io)
     of_deletes = [manifest for manifest in manifests if _is_of_deletes(manifest)]
     if not of_deletes:
