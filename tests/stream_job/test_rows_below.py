@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from plumbline.connect.lake import Lake
+from plumbline.connect.owners import BATCH_MARK
+from plumbline.contract.aggregate import ROWS_SNAPSHOT
 from plumbline.contract.errors import IncompleteError
 from plumbline.stream_job import expiry
 from plumbline.stream_job.maintain import rows_needed, tables_of
@@ -40,8 +42,8 @@ def test_the_snapshot_that_the_newest_batch_run_names_stays_and_all_after_it(wor
     assert expired(world, set()) == (named,)
     assert rows_needed(world.lake, world.contract) == {named, head}
     assert expired(world, rows_needed(world.lake, world.contract)) == ()
-    lines, properties = world.lake.load("agg.batch").scan().to_arrow(), {"plumbline.rows.snapshot-id": str(head)}
-    world.lake.append("agg.batch", lines, properties)
+    lines = world.lake.load("agg.batch").scan().to_arrow()
+    world.lake.append("agg.batch", lines, {BATCH_MARK: "", ROWS_SNAPSHOT: str(head)})
     assert rows_needed(world.lake, world.contract) == {head}
     assert expired(world, rows_needed(world.lake, world.contract)) == (named,)
 
