@@ -57,8 +57,7 @@ def has_rows(lake: Lake, contract: Contract) -> bool:
         return True
     table = rows_table(contract)
     batch = lake.load(contract.output.batch_table)
-    newest = batch.current_snapshot()
-    named = rows_named(batch, newest.snapshot_id if newest else None)
+    named = rows_named(batch, batch.metadata.current_snapshot_id)
     return named is not None and has_snapshot(lake, table, named)
 
 

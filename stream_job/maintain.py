@@ -124,8 +124,7 @@ def _named_rows(lake: Lake, contract: Contract) -> int | None:
     if not lake.exists(contract.output.batch_table):
         return None
     batch = lake.load(contract.output.batch_table)
-    newest = batch.current_snapshot()
-    return rows_named(batch, newest.snapshot_id if newest else None)
+    return rows_named(batch, batch.metadata.current_snapshot_id)
 
 
 def live_queries(home: Home) -> set[str]:

@@ -12,6 +12,7 @@ from plumbline.connect.sql_quoting import text
 from plumbline.connect.where_conditions import condition
 from plumbline.reconcile.evidence.quarantine import judge
 from plumbline.reconcile.relations.evidence import CONDITIONS, LEFT_OUT
+from plumbline.reconcile.relations.inputs import ARCHIVES, SPANS
 
 if TYPE_CHECKING:
     from plumbline.reconcile.inputs.pinned_views import Pins
@@ -35,3 +36,17 @@ def fill_left_out(pins: Pins, side: str) -> bool:
         """
     LEFT_OUT[side].fill(pins.con, refused)
     return passes is not None
+
+
+def taken_in_sql(side: str) -> str:
+    """A relation of SQL: each record of a side that the stream took in, once, with its coordinates and event time, and
+    with the turn and the late watermark (ms) of the epoch that read it. LEFT_OUT must be filled."""
+    return f"""(
+        SELECT r.partition, r."offset", r.event_time, s.turn, s.late_watermark_ms
+        FROM (
+            SELECT DISTINCT partition, "offset", event_time FROM {ARCHIVES[side]}
+            ANTI JOIN {LEFT_OUT[side]} USING (partition, "offset")
+        ) r
+        ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
+        WHERE r."offset" < s.end_offset
+    )"""

@@ -8,11 +8,10 @@ from plumbline.contract.lineage import COORDINATES, SIDES
 from plumbline.reconcile.diff.engine.compare import compare
 from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.evidence.gather import GRAIN_US
-from plumbline.reconcile.evidence.left_out import fill_left_out
+from plumbline.reconcile.evidence.left_out import fill_left_out, taken_in_sql
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.diff import DRIFT
-from plumbline.reconcile.relations.evidence import LEFT_OUT
-from plumbline.reconcile.relations.inputs import ARCHIVES, RIGHT_ARCHIVE, SPANS
+from plumbline.reconcile.relations.inputs import RIGHT_ARCHIVE
 from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
@@ -77,10 +76,6 @@ def _at_a_bound(pins: Pins) -> str:
 
 def _at_the_watermark(side: str) -> str:
     return f"""
-        SELECT count(*) FROM (
-            SELECT DISTINCT partition, "offset", event_time FROM {ARCHIVES[side]}
-            ANTI JOIN {LEFT_OUT[side]} USING (partition, "offset")
-        ) r
-        ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
-        WHERE r."offset" < s.end_offset AND abs(epoch_us(r.event_time) - s.late_watermark_ms * 1000) <= {GRAIN_US}
+        SELECT count(*) FROM {taken_in_sql(side)}
+        WHERE abs(epoch_us(event_time) - late_watermark_ms * 1000) <= {GRAIN_US}
     """

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from plumbline.reconcile.relations.relation import Relation
 
 MOST_STEPS = 400
+MINUTES_BEHIND = "floor((late_watermark_ms * 1000 - epoch_us(event_time)) / 60e6)::BIGINT"
+"""SQL: by how many whole minutes a record came behind the late watermark of its epoch."""
 
 
 @dataclass(frozen=True)
@@ -159,22 +161,14 @@ def curves(pins: Pins, snapshots: Mapping[str, int | None]) -> tuple[Lateness, .
 
 def _count(con: duckdb.DuckDBPyConnection, side: str) -> Relation:
     """COUNTED: one source's records per late watermark and whole minutes behind it; each record counts once."""
-    from plumbline.reconcile.relations.evidence import LEFT_OUT
-    from plumbline.reconcile.relations.inputs import ARCHIVES, SPANS
+    from plumbline.reconcile.evidence.left_out import taken_in_sql
     from plumbline.reconcile.relations.judge import COUNTED
 
     return COUNTED.fill(
         con,
         f"""
-        WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
-        records AS (
-            SELECT DISTINCT partition, "offset", event_time FROM {ARCHIVES[side]}
-            ANTI JOIN {LEFT_OUT[side]} USING (partition, "offset")
-        )
-        SELECT s.late_watermark_ms AS watermark_ms,
-            floor((s.late_watermark_ms * 1000 - epoch_us(r.event_time)) / 60e6)::BIGINT AS minute, count(*) AS records
-        FROM records r ASOF JOIN spans s ON r.partition = s.partition AND r."offset" >= s.start_offset
-        WHERE r."offset" < s.end_offset AND r.event_time IS NOT NULL
+        SELECT late_watermark_ms AS watermark_ms, {MINUTES_BEHIND} AS minute, count(*) AS records
+        FROM {taken_in_sql(side)} WHERE event_time IS NOT NULL
         GROUP BY ALL
         """,
     )

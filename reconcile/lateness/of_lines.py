@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plumbline.contract.aggregate import JOINED
+from plumbline.reconcile.evidence.left_out import taken_in_sql
 from plumbline.reconcile.format import MINUTE_MS
+from plumbline.reconcile.lateness.curve import MINUTES_BEHIND
 from plumbline.reconcile.relations.aggregates import BATCH_LINES, ROWS_BELOW
-from plumbline.reconcile.relations.evidence import LEFT_OUT
-from plumbline.reconcile.relations.inputs import ARCHIVES, SPANS
 
 if TYPE_CHECKING:
     from plumbline.reconcile.aggregates.views import Opened
@@ -56,13 +56,4 @@ def lines_behind(inputs: Opened) -> LinesBehind:
 
 def _behind(side: str) -> str:
     """Each record of a side that was read, and by how many whole minutes it came behind the watermark."""
-    return f"""
-        SELECT r.partition, r."offset",
-            floor((s.late_watermark_ms * 1000 - epoch_us(r.event_time)) / 60e6)::BIGINT AS minute
-        FROM (
-            SELECT DISTINCT partition, "offset", event_time FROM {ARCHIVES[side]}
-            ANTI JOIN {LEFT_OUT[side]} USING (partition, "offset")
-        ) r
-        ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
-        WHERE r."offset" < s.end_offset
-    """
+    return f'SELECT partition, "offset", {MINUTES_BEHIND} AS minute FROM {taken_in_sql(side)}'

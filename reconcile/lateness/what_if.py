@@ -14,12 +14,12 @@ from plumbline.contract.aggregate import whole_windows
 from plumbline.contract.errors import SetupError
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.evidence.left_out import taken_in_sql
 from plumbline.reconcile.inputs.epoch_spans import lay_out
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.lateness.curve import Lateness, choices, curves, smallest
 from plumbline.reconcile.lateness.of_lines import LinesBehind, lines_behind
-from plumbline.reconcile.relations.evidence import LEFT_OUT
-from plumbline.reconcile.relations.inputs import ARCHIVES, LEDGER, SPANS, TURNS
+from plumbline.reconcile.relations.inputs import LEDGER, TURNS
 from plumbline.reconcile.relations.judge import DISORDER
 
 if TYPE_CHECKING:
@@ -128,15 +128,7 @@ def _held(pins: Pins, changes: Sequence[int]) -> dict[tuple[str, int], int]:
 
 def _disorder(side: str) -> str:
     """The records of one side that were read: in which epoch, and its late watermark."""
-    return f"""
-        SELECT s.turn, epoch_us(r.event_time) AS event_us, s.late_watermark_ms
-        FROM (
-            SELECT DISTINCT partition, "offset", event_time FROM {ARCHIVES[side]}
-            ANTI JOIN {LEFT_OUT[side]} USING (partition, "offset")
-        ) r
-        ASOF JOIN (FROM {SPANS} WHERE side = '{side}') s ON r.partition = s.partition AND r."offset" >= s.start_offset
-        WHERE r."offset" < s.end_offset
-    """
+    return f"SELECT turn, epoch_us(event_time) AS event_us, late_watermark_ms FROM {taken_in_sql(side)}"
 
 
 def _most_held(change_ms: int, reach_ms: int) -> str:
