@@ -24,6 +24,7 @@ from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL, Form, by_valu
 from plumbline.reconcile.diff.engine.case_names import clashing_fields, of_files
 from plumbline.reconcile.diff.engine.durations import in_intervals, is_timed
 from plumbline.reconcile.diff.engine.folder_keys import FILE_INDEX, key_columns, lacking_keys
+from plumbline.reconcile.diff.engine.julian_calendar import refuse_julian
 from plumbline.reconcile.diff.engine.mixed_types import Mixed, mixed, unwrapped
 from plumbline.reconcile.diff.engine.number_text import of_plain
 from plumbline.reconcile.diff.engine.paths import Files
@@ -43,6 +44,8 @@ def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Sid
     so do files of several number types.
     """
     schemas = [schema_of(path) for path in files.paths]
+    for path, schema in zip(files.paths, schemas, strict=True):
+        refuse_julian(path, schema)
     named, clashes = of_files([schema.names for schema in schemas])
     schemas = [_renamed(schema, names) for schema, names in zip(schemas, named, strict=True)]
     forms = _forms(files, schemas)
