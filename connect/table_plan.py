@@ -208,6 +208,26 @@ def refuse_equality_deletes(table: Table, what: str) -> None:
             )
 
 
+def refuse_float_partitions(table: Table, what: str) -> None:
+    """Raise SetupError for a table that is partitioned by a floating-point number, to which `what`, a commit of
+    PyIceberg's (0.12), would write rows with 0.0 and -0.0 twice, and none with NaN."""
+    from pyiceberg.transforms import VoidTransform
+    from pyiceberg.types import DoubleType, FloatType
+
+    for part in table.spec().fields:
+        if isinstance(part.transform, VoidTransform):  # its column may be gone
+            continue
+        source = table.schema().find_field(part.source_id)
+        if isinstance(source.field_type, FloatType | DoubleType):
+            name = ".".join(table.name())
+            raise SetupError(
+                f"{what} is a commit by PyIceberg, which writes some rows twice that are partitioned by the"
+                f" floating-point column {source.name!r}",
+                where=name,
+                next_step=f"partition it otherwise first: ALTER TABLE {name} DROP PARTITION FIELD {part.name}",
+            )
+
+
 def is_unpartitioned(spec: PartitionSpec) -> bool:
     """Whether files of the spec are in no partition: without fields, or with dropped ones only (version 1)."""
     from pyiceberg.transforms import VoidTransform

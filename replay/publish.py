@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from plumbline.connect.table_plan import refuse_equality_deletes
+from plumbline.connect.table_plan import refuse_equality_deletes, refuse_float_partitions
 from plumbline.contract.aggregate import moment_column
 from plumbline.contract.errors import IncompleteError, PlumblineError, UnreachableError, UsageError
 from plumbline.contract.lineage import COORDINATES, REPLAY_ID
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from plumbline.replay.document_types import Action, CommitDocument
 
 RETRY_SECONDS = 60
+COMMIT = "to publish a replay, or to roll it back,"
 
 
 class AuditFailed(PlumblineError):
@@ -163,7 +164,8 @@ def _replace(replay: Replay, replacement: Callable[[Table], pa.Table], action: A
         table = lake.load(name)
         if _last(lake, table, plan) == action:
             return _result(replay, table, action, changed=False)
-        refuse_equality_deletes(table, "to publish a replay, or to roll it back,")
+        refuse_equality_deletes(table, COMMIT)
+        refuse_float_partitions(table, COMMIT)
         try:
             rows = replacement(table)
             properties: dict[str, str] = {action: plan.replay_id}
