@@ -48,12 +48,11 @@ def placed_rows(
     """Relations of SQL that hold all rows of a data or delete file, deleted or not: POSITION, and the fields as k0, k1,
     and so on. Each is there until the next one is asked for."""
     from pyiceberg.schema import Schema
-    from pyiceberg.table import FileScanTask
 
     from plumbline.connect.table_plan import Planned
 
     schema = Schema(*(one.model_copy(update={"name": f"k{n}", "required": False}) for n, one in enumerate(fields)))
-    files = IcebergFiles(table, schema, [Planned(FileScanTask(file))])
+    files = IcebergFiles(table, schema, [Planned(file)])
     if files.readable_by_duckdb and not files.hides_places:
         files.reach(con)
         yield files.placed(fields)

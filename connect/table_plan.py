@@ -10,17 +10,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.delete_files import DeleteFile, delete_files, values_of
 from plumbline.connect.file_formats import refuse_unread_files
+from plumbline.connect.manifests import chosen, is_of_deletes, manifests_of
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
-    from pyiceberg.manifest import DataFile, ManifestFile
+    from pyiceberg.manifest import DataFile
     from pyiceberg.partitioning import PartitionSpec
-    from pyiceberg.table import DataScan, FileScanTask, Table
+    from pyiceberg.table import DataScan, Table
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
 
@@ -52,20 +52,15 @@ class Values:
 
 @dataclass(frozen=True)
 class Planned:
-    """One data file. `task` is PyIceberg's, without any delete file; `sequence` is its data sequence number.
+    """One data file as its manifest has it; `sequence` is its data sequence number.
 
     `positions` are the files of deleted positions that may name it, or its one deletion vector.
     """
 
-    task: FileScanTask
+    file: DataFile
     sequence: int = 0
     positions: tuple[DeleteFile, ...] = ()
     values: tuple[Values, ...] = field(default=(), compare=False, repr=False)
-
-    @property
-    def file(self) -> DataFile:
-        """The data file as its manifest has it."""
-        return self.task.file
 
     @property
     def touched(self) -> bool:
@@ -100,18 +95,12 @@ def plan_files(scan: DataScan, identifier: str) -> list[Planned]:
 
 
 def _planned(scan: DataScan, snapshot: Snapshot, identifier: str) -> list[Planned]:
-    """The plan, made anew.
-
-    PyIceberg plans the data files; the delete files are taken from their manifests here. PyIceberg refuses equality
-    deletes, and leaves out a delete file whose columns' bounds lie outside the row filter, though another of its
-    columns is what it deletes by.
-    """
-    manifests = snapshot.manifests(scan.io)
-    of_deletes = [manifest for manifest in manifests if _is_of_deletes(manifest)]
-    if not of_deletes:
-        planned = [Planned(task) for task in scan.plan_files()]
-    else:
-        planned = _with_deletes(scan, manifests, of_deletes)
+    """The plan, made anew, and here: PyIceberg refuses equality deletes, and leaves out a delete file whose columns'
+    bounds lie outside the row filter, though another of its columns is what it deletes by."""
+    manifests = manifests_of(snapshot, scan.io)
+    index = _Index(delete_files(scan.io, filter(is_of_deletes, manifests)), scan.table_metadata.specs())
+    found = chosen(scan, [manifest for manifest in manifests if not is_of_deletes(manifest)])
+    planned = [index.applied(entry.data_file, int(entry.sequence_number or 0)) for entry in found]
     refuse_unread_files((one.file for one in planned), identifier)
     refuse_unread_files((file.data_file for file in applied(planned)), identifier)
     return planned
@@ -126,27 +115,6 @@ def applied(planned: Iterable[Planned]) -> list[DeleteFile]:
         values.update((id(each), each) for each in one.values)
     found.update((id(file), file) for one in values.values() for file in one.files)
     return list(found.values())
-
-
-def _with_deletes(
-    scan: DataScan, manifests: Iterable[ManifestFile], of_deletes: Iterable[ManifestFile]
-) -> list[Planned]:
-    from pyiceberg.table import FileScanTask, ManifestGroupPlanner
-
-    table = scan.table_metadata
-    planner = ManifestGroupPlanner(table, scan.io, scan.row_filter, scan.case_sensitive, scan.options)
-    data = [manifest for manifest in manifests if not _is_of_deletes(manifest)]
-    index = _Index(delete_files(scan.io, of_deletes), table.specs())
-    return [
-        index.applied(FileScanTask(entry.data_file), int(entry.sequence_number or 0))
-        for entry in chain.from_iterable(planner.plan_manifest_entries(data))
-    ]
-
-
-def _is_of_deletes(manifest: ManifestFile) -> bool:
-    from pyiceberg.manifest import ManifestContent
-
-    return bool(manifest.content == ManifestContent.DELETES)
 
 
 def _scope(spec_id: int, partition: tuple[Any, ...]) -> Scope:
@@ -177,27 +145,27 @@ class _Index:
             ordered = tuple(sorted(files, key=lambda file: (file.sequence, file.path)))
             self._values[scope].append(Values(ids, scope, ordered))
 
-    def applied(self, task: FileScanTask, sequence: int) -> Planned:
+    def applied(self, file: DataFile, sequence: int) -> Planned:
         """The data file with what applies to it."""
-        path = task.file.file_path
-        scope = _scope(int(task.file.spec_id or 0), values_of(task.file.partition))
+        path = file.file_path
+        scope = _scope(int(file.spec_id or 0), values_of(file.partition))
         vector = self._vectors.get(path)
         if vector is not None and vector.sequence >= sequence:
             positions: tuple[DeleteFile, ...] = (vector,)  # it holds what earlier files of positions delete
         else:
             may = (*self._named.get(path, ()), *self._in_partition.get(scope, ()))
-            positions = tuple(file for file in may if file.sequence >= sequence and file.may_name(path))
+            positions = tuple(one for one in may if one.sequence >= sequence and one.may_name(path))
         of_scope = (*self._values.get(None, ()), *self._values.get(scope, ()))
         values = tuple(one for one in of_scope if one.files[-1].sequence > sequence)
-        return Planned(task, sequence, positions, values)
+        return Planned(file, sequence, positions, values)
 
 
 def refuse_equality_deletes(table: Table, what: str) -> None:
     """Raise SetupError for a table with equality deletes, in which `what`, a commit of PyIceberg's, would write rows
     again that are deleted: it does not read those deletes."""
     snapshot = table.current_snapshot()
-    manifests = snapshot.manifests(table.io) if snapshot else ()
-    for file in delete_files(table.io, filter(_is_of_deletes, manifests)):
+    manifests = manifests_of(snapshot, table.io) if snapshot else ()
+    for file in delete_files(table.io, filter(is_of_deletes, manifests)):
         if file.ids:
             name = ".".join(table.name())
             raise SetupError(
