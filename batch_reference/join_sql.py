@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plumbline.contract import formats
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
 from plumbline.contract.aggregate import JOINED
 from plumbline.contract.durations import milliseconds
@@ -38,7 +39,7 @@ def events_sql(contract: Contract, name: str, time_range: TimeRange) -> str:
     fields = ", ".join(f"{field_sql(source, field)} AS `{field}`" for field in source.fields)
     # A line of its own ends a comment with the expression.
     computed = "".join(f", ({sql}\n) AS `{column}`" for column, sql in source.compute.items())
-    headers = f", headers AS `{HEADERS}`" if source.format == "avro" else ""
+    headers = f", headers AS `{HEADERS}`" if formats.of(source).headers else ""
     same = f"PARTITION BY `{source.event_id}`, `{source.event_time}` ORDER BY {PARTITION}, {OFFSET}"
     copy = f"row_number() OVER ({same})" if source.event_id else "1"
     return f"""

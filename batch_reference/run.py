@@ -15,6 +15,7 @@ from plumbline.batch_reference.own_query import own_rows
 from plumbline.batch_reference.range_overwrite import replace_range
 from plumbline.connect import owners
 from plumbline.connect.user_code import reference_query, transformed
+from plumbline.contract import formats
 from plumbline.contract.aggregate import moment_column, whole_windows
 from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.avro import HEADER_ID_SQL, UNNAMED_SQL, lost_headers
@@ -129,7 +130,7 @@ def _equipped(spark: SparkSession, contract: Contract, home: Home, archives: dic
 
     ids: set[SchemaId] = set()
     for name, source in contract.sources.items():
-        if source.format == "avro":
+        if formats.of(source).registry:
             archive = spark.read.option("versionAsOf", str(archives[name])).table(f"lake.{source.archive}")
             _refuse_lost_headers(source, archive)
             named = _with_headers(archive).withColumnRenamed("headers", HEADERS)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from plumbline.connect.catalog_answers import WAITS
 from plumbline.connect.home import Home
+from plumbline.contract import formats
 from plumbline.contract.avro import HEADER
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.model import Contract, Source
@@ -82,7 +83,7 @@ def equipped(contract: Contract, folder: Path, wanted: Iterable[SchemaId] = ()) 
     does not know is noted as unknown for good. Raises UnreachableError when the registry does not answer and nothing
     is kept yet, or a wanted id is missing; only then is a passing failure waited out first, for about a minute.
     """
-    avro = [source for source in contract.sources.values() if source.format == "avro"]
+    avro = [source for source in contract.sources.values() if formats.of(source).registry]
     if not avro:
         return contract
     held = known(folder)
@@ -110,7 +111,7 @@ def subject(source: Source) -> str:
 def versions(contract: Contract) -> dict[str, int]:
     """How many schemas the registry gives for each subject of the contract, 0 for one that is not there. Nothing is
     kept. Raises UnreachableError and SetupError as `equipped`."""
-    avro = [source for source in contract.sources.values() if source.format == "avro"]
+    avro = [source for source in contract.sources.values() if formats.of(source).registry]
     registry = client(contract.schema_registry or {}) if avro else None
     return {subject(source): len(_patiently(partial(_of_subject, registry, subject(source)))) for source in avro}
 

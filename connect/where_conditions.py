@@ -1,7 +1,7 @@
 """A source's `where` in DuckDB's SQL, where that means the same: Spark's word decides what enters the join.
 
-Taken are comparisons of text, whole numbers and booleans of a JSON event with literals, joined by AND, OR and NOT. What
-else there may be is not guessed.
+Taken are comparisons of text, whole numbers and booleans of an event in JSON with literals, joined by AND, OR and NOT.
+What else there may be is not guessed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from plumbline.connect.sql_quoting import ident, text
+from plumbline.connect.json_fields import TEXT_OF_VALUE, field_text, readable
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Source
@@ -23,7 +23,7 @@ def condition(source: Source) -> str | None:
     """`where` as DuckDB's SQL over the column `value` of the archive; None where nobody here can say."""
     if source.where is None:
         return "true"
-    if source.format != "json":
+    if not readable(source):
         return None
     sql, rest = "", source.where.strip()
     while rest:
@@ -52,6 +52,5 @@ def _atom(source: Source, name: str, rest: str) -> tuple[str, str] | None:
     found = re.match(form, rest, re.IGNORECASE)
     if found is None or not rest.lstrip("`").startswith(name):
         return None
-    path = text("$." + ident(name))
-    field = f"TRY_CAST(TRY(json_extract_string(TRY(decode(value)), {path})) AS {kind})"
+    field = f"TRY_CAST({field_text(source, name, TEXT_OF_VALUE)} AS {kind})"
     return f"{field}{found['test']}", rest[found.end() :]

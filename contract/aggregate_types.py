@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from plumbline.contract.aggregate_calls import Call
-from plumbline.contract.fields import TIMESTAMPS, decimal_digits
+from plumbline.contract.fields import decimal_digits, value_type
 
 WHOLE = ("tinyint", "smallint", "int", "bigint")
 FLOATING = ("float", "double")
@@ -21,9 +21,7 @@ ORDER = "floating-point numbers: their sum depends on the order, and is compared
 
 def of_field(kind: str) -> str:
     """A type of the contract as the value of a field has it, in Spark SQL's words."""
-    if kind in TIMESTAMPS:
-        return "timestamp"
-    return {"long": "bigint"}.get(kind, re.sub(r"\s", "", kind))
+    return {"long": "bigint"}.get(kind, re.sub(r"\s", "", value_type(kind)))
 
 
 def spelled(kind: str) -> str:

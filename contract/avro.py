@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.errors import SetupError
 from plumbline.contract.fields import decimal_digits, spark_type
-from plumbline.contract.lineage import CORRUPT, HEADERS, TEXT, VALUE
+from plumbline.contract.lineage import CORRUPT, HEADERS, ONLY, PARSED, TEXT, VALUE
 from plumbline.contract.writers import GUID_DIGITS, by_schema, guid_id
 
 if TYPE_CHECKING:
@@ -103,7 +103,17 @@ _OPTIONS = "'mode', 'PERMISSIVE', 'recursiveFieldMaxDepth', '1'"
 _PLAIN = ("string", "boolean", "int", "long", "float", "double")
 
 
-def decoded_sql(source: Source) -> str:
+def text_sql(source: Source) -> str:
+    """What names the value's schema."""
+    return ID_SQL
+
+
+def holds_sql(name: str) -> str:
+    """Whether a field that has a fault is of this name: the fault names its fields."""
+    return f"contains({PARSED}.`{CORRUPT}`, ',{name},')"
+
+
+def parsed_sql(source: Source) -> str:
     """The event as `struct<records: array<struct<fields>>, _corrupt>`, as from_json gives it for JSON.
 
     `records` is NULL where nothing can be read, `_corrupt` the names of the fields whose values do not fit, each
@@ -134,11 +144,7 @@ def spelled_head(value: bytes) -> str:
 
 
 def _event_type(source: Source) -> str:
-    names = [
-        f"`{name}`: {spark_type(kind)}"
-        for field, kind in source.fields.items()
-        for name in (field, *source.aliases.get(field, ()))
-    ]
+    names = [f"`{name}`: {spark_type(kind)}" for field, kind in source.fields.items() for name in source.names(field)]
     return f"STRUCT<records: ARRAY<STRUCT<{', '.join(names)}>>, `{CORRUPT}`: STRING>"
 
 
@@ -167,7 +173,8 @@ def _without_wide_decimals(avro: Any) -> Any:
 
 def rules(source: Source) -> list[tuple[str, str]]:
     """`(reason, SQL)` of what no schema can read, after tombstones and values too long."""
-    return [("not_avro", f"{TEXT} IS NULL"), ("unknown_schema", f"coalesce({_one_of(source.writers.unknown)}, false)")]
+    unknown = f"coalesce({_one_of(source.writers.unknown)}, false)"
+    return [("not_avro", f"{TEXT} IS NULL"), ("unknown_schema", unknown), ("not_avro", f"{ONLY} IS NULL")]
 
 
 def _holds(avro: Any, record: Mapping[str, Any]) -> bool:
@@ -191,7 +198,7 @@ def _by_schema(source: Source, schema: str) -> str:
     record = f"from_avro({_RECORD}, '{quoted}', map({_OPTIONS}))"
     parts, misfits = [], []
     for field, wanted in source.fields.items():
-        for name in (field, *source.aliases.get(field, ())):
+        for name in source.names(field):
             sql = _converted(held.get(name), wanted, f"r.`{name}`") if name in held else None
             parts.append(f"'{name}', CAST({sql or 'NULL'} AS {spark_type(wanted)})")
             if name in held and not _exact(held[name], wanted):
@@ -220,6 +227,8 @@ def _converted(held: str | None, wanted: str, value: str) -> str | None:
     if wanted in ("timestamp_millis", "timestamp_micros"):
         unit = wanted.removeprefix("timestamp_")
         return value if held in ("int", "long") else f"unix_{unit}({value})" if held == "timestamp" else None
+    if wanted == "date_days":
+        return value if held == "int" else f"unix_date({value})" if held == "date" else None
     if wanted == "timestamp":
         spelled = f"CASE WHEN {value} RLIKE '{_ISO}' THEN try_cast({value} AS TIMESTAMP) END"
         return {"timestamp": _within(value, "unix_micros", 1_000_000), "string": spelled}.get(held)

@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from plumbline.contract import formats
 from plumbline.contract.expected_values import misfit
+from plumbline.contract.fields import value_type
 from plumbline.contract.findings import LIMITED
 from plumbline.contract.lineage import CORRUPT, LINEAGE, RESERVED
 from plumbline.contract.on import placed
@@ -30,8 +32,9 @@ def check_parts(contract: Contract) -> None:
     _join_names_the_sources(contract)
     _tables_differ(contract)
     for name, source in contract.sources.items():
-        if source.format == "avro" and not contract.schema_registry:
+        if formats.of(source).registry and not contract.schema_registry:
             raise PartError(("sources", name, "format"), "avro needs the registry of its schemas; add schema_registry")
+        _refuse_base64(("sources", name, "fields"), source)
     names, values = _names(contract)
     for name in contract.reconcile.tolerances:
         if name not in values:
@@ -49,6 +52,14 @@ def check_parts(contract: Contract) -> None:
     wrong = misfit(contract) if contract.output.aggregate is None else None
     if wrong:
         raise PartError(("expectations", *wrong[0]), wrong[1])
+
+
+def _refuse_base64(path: tuple[str | int, ...], source: Source) -> None:
+    """Avro says itself of its bytes that they are a decimal, and of which scale."""
+    for field, kind in source.fields.items():
+        if formats.of(source).registry and kind.startswith("decimal_base64"):
+            step = f"write {value_type(kind)}"
+            raise PartError((*path, field), f"{kind} is for decimals in JSON; {step}, which is read from Avro's bytes")
 
 
 def _names(contract: Contract) -> tuple[list[str], set[str]]:
@@ -181,7 +192,7 @@ def _types_agree(contract: Contract, path: tuple[str | int, ...], left_field: st
     """Spark compares a string with a number by casting, and what does not cast matches nothing, without a word."""
     left, right = contract.left.fields.get(left_field), contract.right.fields.get(right_field)
     whole = {"int", "long"}
-    if left and right and left != right and not {left, right} <= whole:
+    if left and right and value_type(left) != value_type(right) and not {left, right} <= whole:
         left_name, right_name = f"{contract.join.left}.{left_field}", f"{contract.join.right}.{right_field}"
         raise PartError(path, f"{left_name} is a {left}, {right_name} a {right}; join fields of one type")
 

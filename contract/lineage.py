@@ -20,11 +20,14 @@ partitions are cut by it. The four coordinates name the Kafka records the row wa
 
 PARTITION, OFFSET, RECORD_TIME, VALUE = "_partition", "_offset", "_record_time", "_value"
 TEXT, PARSED, CORRUPT = "_text", "_parsed", "_corrupt"
+RECORDS = "records"
+ONLY = f"get({PARSED}.{RECORDS}, 0)"
+"""Of what is made of a record's value: its objects, each with the fields, and the one that it should have."""
 RESERVED = (*LINEAGE, PARTITION, OFFSET, RECORD_TIME, VALUE, TEXT, PARSED, CORRUPT)
 """Names that no field of an event may have: the jobs use them beside the fields."""
 
 HEADERS = "headers$"
-"""A record's headers, which only Avro needs. No field's name has a $ in it."""
+"""A record's headers, which some encodings need. No field's name has a $ in it."""
 
 SPARK_TYPES = {
     EVENT_TIME: "timestamp",

@@ -53,7 +53,7 @@ class Source(_Block):
     """One event stream: a Kafka topic and the table that archives it."""
 
     topic: str = Field(min_length=1, description="Kafka topic of the events")
-    format: Literal["json", "avro"] = Field("json", description="encoding of the record's value")
+    format: Literal["json", "avro", "debezium"] = Field("json", description="encoding of the record's value")
     fields: dict[Name, FieldType] = Field(min_length=1, description="field name to type")
     event_time: Name = Field(description="the timestamp field that says when the event happened")
     event_id: Name | None = Field(None, description="field by which an event delivered twice counts once")
@@ -94,6 +94,10 @@ class Source(_Block):
     def writers(self) -> Writers:
         """What is known of the schemas that the source's Avro events were written by."""
         return self._writers
+
+    def names(self, field: str) -> tuple[str, ...]:
+        """A field's own name, then those that it had before."""
+        return (field, *self.aliases.get(field, ()))
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -52,10 +52,9 @@ class Writers:
 
 
 def with_writers(contract: Contract, writers: Writers) -> Contract:
-    """The same contract, whose Avro sources read events of these schemas."""
+    """The same contract, whose sources read events of these schemas."""
     sources = {}
     for name, source in contract.sources.items():
         sources[name] = source.model_copy()
-        if source.format == "avro":
-            sources[name]._writers = writers
+        sources[name]._writers = writers
     return contract.model_copy(update={"sources": sources})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plumbline.contract.fields import TIMESTAMPS
+from plumbline.contract.fields import value_type
 from plumbline.contract.lineage import LINEAGE
 from plumbline.contract.model import Contract
 
@@ -44,9 +44,10 @@ def expected_types(contract: Contract) -> dict[str, str]:
 
 def iceberg_type(declared: str) -> str:
     """Iceberg's name of a contract's field type, as PyIceberg spells it."""
-    if declared in TIMESTAMPS:
+    kind = value_type(declared)
+    if kind == "timestamp":
         return "timestamptz"
-    return declared.replace(" ", "").replace(",", ", ") if declared.startswith("decimal") else declared
+    return kind.replace(" ", "").replace(",", ", ") if kind.startswith("decimal") else kind
 
 
 def type_names(kind: str) -> tuple[str, ...]:

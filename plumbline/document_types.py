@@ -120,7 +120,7 @@ class CheckedSource(TypedDict):
     """A source of the contract, every default filled in."""
 
     topic: str
-    format: Literal["json", "avro"]
+    format: Literal["json", "avro", "debezium"]
     fields: dict[str, str]
     event_time: str
     event_id: str | None

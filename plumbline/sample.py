@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -9,8 +10,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.kafka import Record
+from plumbline.contract import formats
 from plumbline.contract.errors import UsageError
-from plumbline.contract.fields import decimal_digits
+from plumbline.contract.fields import decimal_digits, value_type
+from plumbline.contract.json_value import PLAIN, Document
 from plumbline.contract.ranges import micros
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ def from_lines(contract: Contract, name: str, lines: Iterable[str], now: datetim
         if not isinstance(event, dict):
             step = "write one JSON object a line; what is to be quarantined can be sent by any Kafka client"
             raise UsageError(f"no JSON object{why}", where=f"{where}:{number}", next_step=step)
-        yield _record(source, keys, event, now, line.strip().encode())
+        yield _record(source, keys, _document(source).fields(event), now, line.strip().encode())
 
 
 def made_up(contract: Contract, count: int, now: datetime) -> Iterator[Record]:
@@ -63,7 +66,12 @@ def made_up(contract: Contract, count: int, now: datetime) -> Iterator[Record]:
             event |= {right: _value(fields[left], left, i, at) for right, left in partners.items()
                       if left in fields and right in source.fields}  # fmt: skip
         event[source.event_time] = _moment(source.fields[source.event_time], at)
-        yield _record(source, contract.key_columns(name), event, at, json.dumps(event).encode())
+        value = json.dumps(_document(source).around(event)).encode()
+        yield _record(source, contract.key_columns(name), event, at, value)
+
+
+def _document(source: Source) -> Document:
+    return formats.of(source).document or PLAIN
 
 
 def _record(source: Source, keys: tuple[str, ...], event: Mapping[str, Any], stamp: datetime, value: bytes) -> Record:
@@ -73,14 +81,17 @@ def _record(source: Source, keys: tuple[str, ...], event: Mapping[str, Any], sta
 
 
 def _value(kind: str, field: str, i: int, at: datetime) -> Any:
-    digits = decimal_digits(kind)
+    digits = decimal_digits(value_type(kind))
+    if digits and kind != value_type(kind):
+        unscaled = i % 10 ** digits[0]
+        return base64.b64encode(unscaled.to_bytes(unscaled.bit_length() // 8 + 1, "big")).decode()
     if digits:
         return str(Decimal(i % 10 ** digits[0]).scaleb(-digits[1]))
     if kind.startswith("timestamp"):
         return _moment(kind, at)
     made = {
         "string": f"{field}-{i}", "boolean": i % 2 == 0, "int": i, "long": i, "float": i / 4, "double": i / 4,
-        "date": f"{at:%Y-%m-%d}", "binary": "cGx1bWI=",
+        "date": f"{at:%Y-%m-%d}", "date_days": micros(at) // 86_400_000_000, "binary": "cGx1bWI=",
     }  # fmt: skip
     return made[kind]
 

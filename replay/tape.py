@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.home import read_from_this_disk
 from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract import formats
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 from plumbline.replay.opened import Replay
@@ -107,7 +108,7 @@ def _view_needed(con: duckdb.DuckDBPyConnection, spark: SparkSession, replay: Re
         kafka = isolation.reading(kafka, lake, contract, JobFolder.of(contract, replay.home))
         _refuse_other_topic(kafka, planned)
         topic = topic_rows(spark, contract, kafka, name, by_door[KAFKA], ids)
-    avro = contract.sources[name].format == "avro"
+    avro = formats.of(contract.sources[name]).registry
     archive = Archived(planned.table, planned.snapshot_id, by_door[ARCHIVE], avro)
     scratch = replay.folder.scratch / f"{name}-kafka"
     view_rows(con, lake, "needed", archive, topic, TimeRange.of_json(planned.needed), scratch)

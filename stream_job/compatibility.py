@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.contract.aggregate import moment_column
 from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.errors import UsageError
-from plumbline.contract.fields import decimal_digits
+from plumbline.contract.fields import decimal_digits, value_type
 from plumbline.contract.model import Contract
 from plumbline.stream_job import fingerprint
 from plumbline.stream_job.job_folder import JobFolder
@@ -78,6 +78,7 @@ def _arrow(kind: str) -> Any:
     """A field's type as Arrow has it."""
     import pyarrow as pa
 
+    kind = value_type(kind)
     digits = decimal_digits(kind)
     if digits:
         return pa.decimal128(*digits)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from plumbline.contract import formats
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
 from plumbline.contract.lineage import EVENT_TIME, HEADERS, OFFSET, PARSED, PARTITION, RECORD_TIME, TEXT, VALUE
 from plumbline.contract.model import Contract, Source
@@ -19,7 +20,7 @@ RAW = {"partition": PARTITION, "offset": OFFSET, "timestamp": RECORD_TIME, "valu
 
 def read_columns(source: Source) -> dict[str, str]:
     """The raw columns that a source's events are made from, and what they are called beside the fields."""
-    return RAW | ({"headers": HEADERS} if source.format == "avro" else {})
+    return RAW | ({"headers": HEADERS} if formats.of(source).headers else {})
 
 
 def as_raw(column: str) -> str:

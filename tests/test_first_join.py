@@ -57,7 +57,12 @@ def test_made_up_events_fit_together_and_are_in_order() -> None:
     assert stamps[-1] <= NOW.timestamp() * 1000
 
 
-@pytest.mark.parametrize("kind", ["string", "int", "long", "double", "date", "binary", "boolean", "decimal(3,1)"])
+ENCODED = ["date_days", "decimal_base64(3,1)"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["string", "int", "long", "double", "date", "binary", "boolean", "decimal(3,1)", *ENCODED]
+)
 @pytest.mark.parametrize("moment", ["timestamp", "timestamp_millis", "timestamp_micros"])
 def test_events_are_made_up_of_any_type(kind: str, moment: str) -> None:
     body = yaml.safe_load(STARTER.replace("  on: ", "  'on': "))
@@ -66,6 +71,19 @@ def test_events_are_made_up_of_any_type(kind: str, moment: str) -> None:
     events = [json.loads(record.value or b"") for record in made_up(parse(yaml.safe_dump(body)), 3, NOW)]
     assert len(events) == 6
     assert all(event["impression_id"] is not None for event in events)
+
+
+def test_events_of_debezium_are_made_up_as_envelopes_and_sent_by_the_key_of_their_row() -> None:
+    body = yaml.safe_load(STARTER.replace("  on: ", "  'on': "))
+    body["sources"]["plays"]["format"] = "debezium"
+    contract = parse(yaml.safe_dump(body))
+    made = [record for record in made_up(contract, 3, NOW) if record.topic == "plays"]
+    envelopes = [json.loads(record.value or b"") for record in made]
+    assert [one["op"] for one in envelopes] == ["c"] * 3
+    assert [record.key.decode() for record in made] == [one["after"]["impression_id"] for one in envelopes]
+    for line in ('{"op": "c", "after": {"impression_id": "a"}}', '{"payload": {"after": {"impression_id": "a"}}}'):
+        (record,) = from_lines(contract, "plays", [line], NOW, "x.jsonl")
+        assert (record.key, record.value) == (b"a", line.encode())
 
 
 def test_a_line_that_is_no_object_is_named() -> None:

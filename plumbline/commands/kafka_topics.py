@@ -86,6 +86,7 @@ def produce(
     """
     from plumbline.connect.kafka import produce as send
     from plumbline.connect.kafka import topic_partitions
+    from plumbline.contract import formats
     from plumbline.contract.loader import load
 
     contract = load(contract_path, aggregates=True)
@@ -94,7 +95,7 @@ def produce(
             "give --sample N, or --source NAME with --file FILE", next_step="see `plumbline kafka produce -h`"
         )
     for name, spec in contract.sources.items():
-        if spec.format != "json" and source in (None, name):
+        if formats.of(spec).document is None and source in (None, name):
             raise UsageError(
                 f"source {name!r} is {spec.format}; only JSON can be written here",
                 where=contract.place(("sources", name, "format")),

@@ -67,11 +67,11 @@ def _sample(row: Mapping[str, Any]) -> QuarantinedRecord:
 
 def _hint(row: Mapping[str, Any]) -> str | None:
     """What else is known of why the record was refused: the schema that its headers name."""
-    from plumbline.contract.admission import OF_AVRO
     from plumbline.contract.avro import HEADER, spelled_head
+    from plumbline.contract.formats import FORMATS
 
     heads = {header["value"] for header in row.get("headers") or () if header["key"] == HEADER}
-    if row["reason"] not in OF_AVRO or not heads - {None}:
+    if row["reason"] not in FORMATS["avro"].reasons or not heads - {None}:
         return None
     return f"its schema is named in the header {HEADER}: {' and '.join(sorted(map(spelled_head, heads - {None})))}"
 

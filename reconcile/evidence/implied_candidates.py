@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
+from plumbline.connect.json_fields import field_kind, field_text, readable
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.lineage import EVENT_TIME
@@ -45,15 +46,16 @@ class Told:
 
     name: str
     side: str
+    source: Source
     field: str
     json: tuple[str, ...]
     kind: str
     exact: bool
 
     def _read(self) -> tuple[str, str]:
-        path = text("$." + ident(self.field))
-        value = f"TRY(json_extract_string({self.side}_value, {path}))"
-        return f"TRY(json_type({self.side}_value, {path}))", f"TRY_CAST({value} AS {self.kind})"
+        value = f"{self.side}_value"
+        text = field_text(self.source, self.field, value)
+        return field_kind(self.source, self.field, value), f"TRY_CAST({text} AS {self.kind})"
 
     @property
     def unlike(self) -> str:
@@ -82,12 +84,12 @@ def find_candidates(pins: Pins, *, every: bool = False) -> bool:
     links = [one for one in links if is_text(pins.contract.left, one.field)]
     if not links or not UNTOLD.any(pins.con):
         return False
-    same = [f"u.{ident(one.name)}::VARCHAR IS NOT DISTINCT FROM {spelled(one.field)}" for one in links]
+    same = [f"u.{ident(one.name)}::VARCHAR IS NOT DISTINCT FROM {spelled(one.source, one.field)}" for one in links]
     # A team's own job may read times that the archive could not.
     near = f"(u.{EVENT_TIME} IS NULL OR a.event_time IS NULL OR epoch_ms(u.{EVENT_TIME}) = epoch_ms(a.event_time))"
     _may_be(pins, "left", f"{UNTOLD} u", [*same, near])
-    pairs = enumerate(right for _, right in join.pairs)
-    _may_be(pins, "right", f"{MAY_BE['left']} u", [f"u.plumbline_on_{i} = {spelled(field)}" for i, field in pairs])
+    theirs = enumerate(spelled(pins.contract.right, right) for _, right in join.pairs)
+    _may_be(pins, "right", f"{MAY_BE['left']} u", [f"u.plumbline_on_{i} = {field}" for i, field in theirs])
     CANDIDATES.fill(pins.con, _candidates(pins, told, links))
     return True
 
@@ -100,7 +102,7 @@ def can_tell(pins: Pins) -> bool:
     keyed = [c for c in pins.contract.output_columns if c.name in pins.contract.output.key and c.sql is None]
     found = any(c.source == pins.contract.join.left and is_text(left, c.field or "") for c in keyed)
     ours = not archives_of_theirs(pins.contract)
-    held = ours and all(s.format == "json" and pins.snapshots[s.archive] is not None for s in (left, right))
+    held = ours and all(readable(s) and pins.snapshots[s.archive] is not None for s in (left, right))
     return held and joined and found and not pins.contract.join.keeps_right
 
 
@@ -138,13 +140,13 @@ def _told(pins: Pins) -> list[Told]:
         if kinds.get(column.name) in held:
             side = sides.get(column.source or "", "right")
             exact = column.name not in tolerances
-            told.append(Told(column.name, side, column.field, json, kinds[column.name], exact))
+            told.append(Told(column.name, side, source, column.field, json, kinds[column.name], exact))
     return told
 
 
-def spelled(field: str) -> str:
+def spelled(source: Source, field: str) -> str:
     """SQL of one field of the record `a`, as text; NULL where the value is not JSON."""
-    return f"TRY(json_extract_string(a.value, {text('$.' + ident(field))}))"
+    return field_text(source, field, "a.value")
 
 
 def _may_be(pins: Pins, side: str, rows: str, conditions: list[str]) -> None:
@@ -158,7 +160,7 @@ def _may_be(pins: Pins, side: str, rows: str, conditions: list[str]) -> None:
     pinned.scan(pins.con, pins.lake, source.archive, pins.snapshots[source.archive], view=name, row_filter=wanted,
                 columns=columns, schema="archive")  # fmt: skip
     on = [pair[side == "right"] for pair in pins.contract.join.pairs]
-    fields = ", ".join(f"any_value({spelled(field)}) AS plumbline_on_{i}" for i, field in enumerate(on))
+    fields = ", ".join(f"any_value({spelled(source, field)}) AS plumbline_on_{i}" for i, field in enumerate(on))
     MAY_BE[side].fill(
         pins.con,
         f"""
@@ -180,7 +182,7 @@ def _candidates(pins: Pins, told: list[Told], links: list[Told]) -> str:
     """Each row of UNTOLD beside each left record and each match of it, and beside the left record alone."""
     join, key = pins.contract.join, pins.contract.output.key
     low, high = (bound * 1_000 for bound in pins.within_ms)
-    same = [f"u.{ident(one.name)}::VARCHAR IS NOT DISTINCT FROM {spelled(one.field)}" for one in links]
+    same = [f"u.{ident(one.name)}::VARCHAR IS NOT DISTINCT FROM {spelled(one.source, one.field)}" for one in links]
     same.append(f"(u.{EVENT_TIME} IS NULL OR a.event_time IS NULL"
                 f" OR epoch_ms(u.{EVENT_TIME}) = epoch_ms(a.event_time))")  # fmt: skip
     on = " AND ".join(f"l.plumbline_on_{i} = r.plumbline_on_{i}" for i in range(len(join.pairs)))

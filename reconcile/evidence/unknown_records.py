@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plumbline.connect.archives import scan_archive
+from plumbline.connect.json_fields import readable
 from plumbline.connect.sql_quoting import text
 from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.lineage import SIDES
@@ -77,8 +78,8 @@ def _of_keys(pins: Pins, side: str, key: Sequence[str], records: str) -> str:
     scan_archive(
         pins.con, pins.lake, source, snapshot, view=view.name, columns=("topic", "partition", "offset", "value")
     )
-    told = ", ".join("NULL::VARCHAR" if field is None else spelled(field) for field in fields)
-    lacks = " OR ".join(["false", *(f"{spelled(field)} IS NULL" for field in fields if field is not None)])
+    told = ", ".join("NULL::VARCHAR" if field is None else spelled(source, field) for field in fields)
+    lacks = " OR ".join(["false", *(f"{spelled(source, field)} IS NULL" for field in fields if field is not None)])
     keys = UNKNOWN_KEYS[side].fill(
         pins.con,
         f"""
@@ -107,5 +108,5 @@ def _fields(pins: Pins, side: str, key: Sequence[str]) -> list[str | None] | Non
                 (right for left, right in other if column.sql is not None and column.field in (left, right)), None
             )
         found.append(field)
-    ours = source.format == "json" and not archives_of_theirs(pins.contract)
+    ours = readable(source) and not archives_of_theirs(pins.contract)
     return found if ours and all(field is None or is_text(source, field) for field in found) else None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.archives import scan_archive
+from plumbline.connect.json_fields import TEXT_OF_VALUE, field_text, readable
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange, from_micros
@@ -40,8 +42,9 @@ def find_records(pins: Pins, key: Mapping[str, str | None], progress: Progress) 
     }
     _collect(pins, "left", [fields] if fields and None not in fields.values() else [], near)
     pairs = pins.contract.join.pairs
-    if pins.contract.left.format == "json":
-        values = ", ".join(f"{_field(left)} AS {ident(right)}" for left, right in pairs)
+    if readable(pins.contract.left):
+        read = partial(field_text, pins.contract.left, value=TEXT_OF_VALUE)
+        values = ", ".join(f"{read(left)} AS {ident(right)}" for left, right in pairs)
         cursor = pins.con.execute(f"SELECT DISTINCT {values} FROM {RECORDS_OF_KEY['left']}")
         wanted = [dict(zip((right for _, right in pairs), row, strict=True)) for row in cursor.fetchall()]
     else:
@@ -87,11 +90,12 @@ def _collect(
         f'SELECT _{side}_partition AS partition, _{side}_offset AS "offset" FROM {rows}'
         for rows in (pins.batch, pins.stream)
     )
+    read = partial(field_text, source, value=TEXT_OF_VALUE)
     alike = " OR ".join(
-        "(" + " AND ".join(f"{_field(name)} = {text(str(value))}" for name, value in fields.items()) + ")"
+        "(" + " AND ".join(f"{read(name)} = {text(str(value))}" for name, value in fields.items()) + ")"
         for fields in wanted
     )
-    found = f"{reach.sql('event_time')} AND ({alike})" if alike and source.format == "json" else "false"
+    found = f"{reach.sql('event_time')} AND ({alike})" if alike and readable(source) else "false"
     RECORDS_OF_KEY[side].fill(
         pins.con,
         f"""
@@ -111,12 +115,6 @@ def _archive(pins: Pins, side: str, source: Source) -> Relation:
     columns = (*ARCHIVE_COLUMNS, "value")
     scan_archive(pins.con, pins.lake, source, snapshot, view=archive.name, columns=columns)
     return archive
-
-
-def _field(name: str) -> str:
-    """SQL of one field of the record's JSON value, as text; NULL where the value is not JSON."""
-    path = text("$." + ident(name))
-    return f"TRY(json_extract_string(TRY(decode(value)), {path}))"
 
 
 def _delivered(pins: Pins, side: str, ledger: bool) -> Iterable[Delivered]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.parquet import parquet_rows
 from plumbline.connect.sql_quoting import text
+from plumbline.contract import formats
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.model import Contract
 from plumbline.replay.recover.border import LINEAGE_NEAR
@@ -86,7 +87,7 @@ def _view_raw(
     event time and the event id."""
     by_door = {door: [piece for piece in plan.pieces if piece.door == door] for door in ("archive", "kafka")}
     topic = topic_rows(spark, contract, kafka, plan.name, by_door["kafka"], plan.ids) if by_door["kafka"] else None
-    avro = contract.sources[plan.name].format == "avro"
+    avro = formats.of(contract.sources[plan.name]).registry
     archive = Archived(plan.table, plan.snapshot_id, by_door["archive"], avro, once=_doubled(past, side))
     rows = f"{side}_rows"
     view_rows(past.con, lake, rows, archive, topic, reach(plan), folder / f"{side}-kafka")

@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 
 import pytest
 
-from plumbline.contract.admission import OF_AVRO, REASONS
+from plumbline.contract.admission import reasons_of
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay.audit import check
 from plumbline.replay.plan import make_plan
@@ -83,7 +83,7 @@ def clean(new_scenario: Callable[..., Scenario]) -> Scenario:
 def test_there_are_forty_poisons_a_side_and_every_reason_is_among_them() -> None:
     for side in ("left", "right"):
         assert len({poison.raw for poison in poisons(side)}) >= 40
-        assert {poison.reason for poison in poisons(side)} == set(REASONS) - OF_AVRO
+        assert {poison.reason for poison in poisons(side)} == reasons_of("json")
 
 
 def test_all_of_it_is_quarantined_once_with_its_reason_and_archived(poisoned: Scenario) -> None:

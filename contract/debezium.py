@@ -1,0 +1,73 @@
+"""How Debezium's change events in JSON are read: Spark SQL from the contract's fields. Pure.
+
+An envelope says what happened to one row of a table: `op`, with the row in `after`. It is the document itself, or
+stands in `payload` where the converter writes each record's schema beside it (Kafka Connect's JsonConverter with
+`schemas.enable`). A row that was inserted, or was there at the snapshot, is an event; an append-only join can take back
+nothing, so what changes a row enters nowhere (Debezium documentation, "Data change events"). A row whose primary key
+changes is written as a delete and an insert, which has the old key in a header ("Primary key updates").
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plumbline.contract import json_value
+from plumbline.contract.json_value import UNREADABLE, Document
+from plumbline.contract.lineage import CORRUPT, HEADERS, ONLY, PARSED, RECORDS
+
+if TYPE_CHECKING:
+    from plumbline.contract.model import Source
+
+ADDED = ("c", "r")
+"""`op` of an insert, and of a row that a snapshot read."""
+
+CHANGED = {"u": "update", "d": "delete", "t": "truncate", "m": "message"}
+"""`op` of what adds no row, to the reason of its quarantine. A message was written by pg_logical_emit_message."""
+
+OLD_KEY = "__debezium.oldkey"
+"""Header of the insert that an update of the primary key is written as."""
+
+WRAPPED = "payload"
+ENVELOPE = Document(
+    places=((WRAPPED, "after"), ("after",)),
+    typed=lambda row: f"STRUCT<op: STRING, after: {row}, {WRAPPED}: STRUCT<op: STRING, after: {row}>>",
+    around=lambda row: {"before": None, "after": row, "op": "c"},
+)
+_OPS = "ops"
+_OP = f"get({PARSED}.{_OPS}, 0)"
+_REKEYED = f"coalesce(exists(`{HEADERS}`, h -> h.key = '{OLD_KEY}'), false)"
+
+
+def text_sql(source: Source) -> str:
+    """As of JSON: the value in an array, NULL for what from_json must not see."""
+    return json_value.text_sql(source, ENVELOPE)
+
+
+def parsed_sql(source: Source) -> str:
+    """`struct<records: array<struct<fields>>, ops: array<string>, _corrupt: string>`: of each document the row after
+    the change, and its `op`, which is empty where the document is not an envelope."""
+    wrapped = f"e.{WRAPPED} IS NOT NULL"
+    row = f"CASE WHEN {wrapped} THEN e.{WRAPPED}.after ELSE e.after END"
+    both = f"{wrapped} AND (e.op IS NOT NULL OR e.after IS NOT NULL)"
+    op = f"CASE WHEN {both} THEN '' WHEN e IS NOT NULL THEN coalesce(e.{WRAPPED}.op, e.op, '') END"
+    parts = f"'{RECORDS}', transform(p.{RECORDS}, e -> {row}), '{_OPS}', transform(p.{RECORDS}, e -> {op})"
+    read = json_value.parsed_sql(source, ENVELOPE)
+    return f"get(transform(array({read}), p -> named_struct({parts}, '{CORRUPT}', p.`{CORRUPT}`)), 0)"
+
+
+def rules(source: Source) -> list[tuple[str, str]]:
+    """`(reason, SQL)` of what is not the envelope of a new row, after tombstones and values too long."""
+    added = ", ".join(map(repr, ADDED))
+    known = ", ".join(map(repr, (*ADDED, *CHANGED)))
+    return [
+        *UNREADABLE,
+        ("not_json", f"{_OP} IS NULL OR size({PARSED}.{_OPS}) > 1"),
+        ("not_debezium", f"{_OP} NOT IN ({known}) OR {_OP} IN ({added}) AND {ONLY} IS NULL"),
+        *((reason, f"{_OP} = '{op}'") for op, reason in CHANGED.items()),
+        ("update", f"{_OP} = 'c' AND {_REKEYED}"),
+    ]
+
+
+def holds_sql(name: str) -> str:
+    """Whether there is anything under a field's name in the row after the change."""
+    return json_value.holds_sql(name, ENVELOPE)
