@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from plumbline.contract.consistency import PartError
 from plumbline.contract.errors import UsageError
-from plumbline.contract.kinds import Name, TableName
+from plumbline.contract.kinds import Duration, Name, TableName
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, LEFT_PARTITION, RIGHT_OFFSET, RIGHT_PARTITION
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class ForeignJob(_Block):
     join_first: bool = Field(
         False, description="spark: no stateful operator of the query but deduplication comes before the contract's join"
     )
+    held_back: Duration | None = Field(
+        None,
+        description="spark: for how much event time at most the query's stateful operators after the join hold a row "
+        "back; 0 minutes: not at all",
+    )
     event_time: Name | None = Field(None, description="column of its table that carries the left event's time")
     lineage: JobLineage | None = Field(None, description="columns of its table with the records' Kafka coordinates")
     dropped: TableName | None = Field(
@@ -75,6 +81,10 @@ def check_job(contract: Contract) -> None:
         raise PartError(("job", "checkpoint"), f"only a spark job's checkpoint can be read; this job is {job.kind}")
     if job.join_first and job.kind != "spark":
         raise PartError(("job", "join_first"), f"only a spark query has such a plan; this job is {job.kind}")
+    if job.held_back is not None and job.kind != "spark":
+        raise PartError(("job", "held_back"), f"only a spark query has such a plan; this job is {job.kind}")
+    if job.held_back is not None and job.held_back < timedelta():
+        raise PartError(("job", "held_back"), "no row comes out before it is made; 0 minutes says that none is held")
     _check_reports(contract, job)
     if contract.stream.transform is not None:
         raise PartError(("stream", "transform"), "a team's own job (job:) runs no transform of ours; remove it")

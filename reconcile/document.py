@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from plumbline.contract.operators import next_step, why_unproven
+from plumbline.contract.operators import next_step
 from plumbline.contract.ranges import TimeRange, parse_time
 from plumbline.reconcile import format
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
@@ -22,7 +22,6 @@ ONE_SIDED = ("arrived_after_batch", "quarantined", "archive_gap", "out_of_contra
 """Causes by which one side took in records, or joined pairs, that the other did not."""
 CLASSES = ("missing", "extra", "mismatch", "duplicate")
 MOST_BARS = 124
-MOST_NEEDS = 4
 NONE_IN = ", which lets none in: look at the condition"
 PENDING = "pending"
 
@@ -112,26 +111,6 @@ def report_lines(document: Document) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def unobserved_line(document: Document) -> str:
-    """Which stream rows are not compared, and what has to be observed to judge them; nothing where all are."""
-    held = document.get("unobserved")
-    if not held:
-        return ""
-    needs = [
-        f"{each['source']} partition {each['partition']} up to offset {format.count(each['needed'])} "
-        f"(observed up to {format.count(each['observed'])})"
-        for each in held["offsets"]
-    ]
-    if held["closed_until"]:
-        needs.append(f"windows closed up to {held['closed_until']}")
-    more = f" and {format.counted(len(needs) - MOST_NEEDS, 'more')}" if len(needs) > MOST_NEEDS else ""
-    return (
-        f"{format.counted(held['rows'], 'stream row')} not compared: {'it is' if held['rows'] == 1 else 'they are'} of "
-        f"epochs after {format.count(held['last_epoch'])}, the newest that was observed. Needed: "
-        f"{'; '.join(needs[:MOST_NEEDS])}{more}"
-    )
-
-
 def record_lines(document: Document) -> tuple[str, ...]:
     """Per source what became of its records: `orders: 30 archived = 28 entered + 2 quarantined (2 null_key)`.
 
@@ -158,22 +137,6 @@ def record_lines(document: Document) -> tuple[str, ...]:
             off += f", the archive lacks {format.count(counts['archive_lacks'])} of the quarantined"
         lines.append(f"{name}: {format.count(counts['archived'])} archived = {' + '.join(parts)}{off}")
     return tuple(lines)
-
-
-def not_compared(document: Document) -> str:
-    """Why the prediction is not held to the tables, or why there is none; nothing where it is held to them."""
-    if document.get("unproven_spark"):
-        why = why_unproven(document["unproven_spark"])
-        return f"nothing is predicted: {why}, and late or lost rows are unexplained"
-    if document.get("predicted") is None:
-        return "without an epoch ledger nothing can be predicted"
-    if document.get("agrees") is not None:
-        return ""
-    if document.get("replayed"):
-        return "not held to the tables: replays replaced rows of the live job"
-    one_sided = [name for name in ONE_SIDED if document["causes"].get(name)]
-    why = ", ".join(f"{format.count(document['causes'][name])} by {name}" for name in one_sided)
-    return f"not held to the tables: the two sides did not take in the same records ({why})" if why else ""
 
 
 def balanced(document: Document) -> bool:
@@ -258,6 +221,8 @@ def why_not_closed(document: Document) -> str:
     versions = document.get("unproven_spark")
     if next_step(versions or (), ""):
         return "another stateful operator may come before the join"
+    if document.get("held_back"):
+        return "operators after the join may hold rows back, and job.held_back does not say for how long"
     return f"the rule of Spark {' and '.join(versions)} is not proven" if versions else "there is no epoch ledger"
 
 
@@ -295,6 +260,9 @@ def headline(document: Document) -> str:
         if document.get("unobserved"):
             waits = format.counted(document["unobserved"]["rows"], "stream row")
             return f"{waits} cannot be judged yet; all {format.count(counts['match'])} {which} are in the stream."
+        if document["verdict"] == "incomplete" and (held := document.get("held_back")) and held["rows"]:
+            waits = format.counted(held["rows"], "batch row")
+            return f"{waits} may be held back, or lost; all {format.count(counts['match'])} others are in the stream."
         return f"All {format.count(counts['match'])} {which} are in the stream with the same values."
     share = format.share(found, counts["batch"])
     return f"{format.counted(found, 'difference')} among {format.counted(counts['batch'], 'batch row')} ({share})."

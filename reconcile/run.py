@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.ranges import TimeRange, spell_time
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
-from plumbline.reconcile.evidence import quarantine, reported
+from plumbline.reconcile.evidence import held_rows, quarantine, reported
 from plumbline.reconcile.inputs.batch_runs import covered, holds
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out, newest_event_us
 from plumbline.reconcile.inputs.open_inputs import pinned
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from plumbline.contract.findings import Cause
     from plumbline.contract.model import Contract
     from plumbline.reconcile.diff.document_types import SchemaFinding
-    from plumbline.reconcile.judge.document_types import ReconcileDocument, Stream
+    from plumbline.reconcile.judge.document_types import HeldBack, ReconcileDocument, Stream
     from plumbline.reconcile.relations.relation import Relation
 
 
@@ -129,14 +129,13 @@ def refuse_uncovered(pins: Pins) -> None:
 def _document(judged: Judged, progress: Progress, require_settled: bool, question: str) -> ReconcileDocument:
     pins, total = judged.pins, judged.books.total
     settled = progress.has_closed(_last_us(pins)) and total.count("pending") == 0
-    uncompared = any(finding["finding"] in UNCOMPARED for finding in judged.schema)
     reports = reported.checked(pins)
-    drift = uncompared or reported.wrong(reports) or any(cause != "pending" for cause, _ in total.entries)
+    drift = reported.wrong(reports) or _differs(judged)
     records = quarantine.records(pins, judged.intake, judged.refusals)
     balanced = judged.books.balance(judged.match) and quarantine.balanced(records)
-    told = _told(pins, total, settled, require_settled) and (drift or not UNOBSERVED.any(pins.con))
+    held = held_rows.told(judged.findings, pins, progress)
+    told = _told(pins, total, settled, require_settled) and (drift or not _waits(pins, held))
     causes = {name: sum(kinds.values()) for name, kinds in total.causes().items()}
-    predicted = None if pins.unproven_spark else judged.predicted  # days that stand have theirs from before
     return {
         "run_id": question,
         "contract": pins.contract.contract,
@@ -155,10 +154,11 @@ def _document(judged: Judged, progress: Progress, require_settled: bool, questio
         "schema": cast("list[SchemaFinding]", list(judged.schema)),
         "ledger": [page.as_json() for page in judged.books.pages],
         "records": records,
-        "predicted": None if predicted is None else predicted.as_json(),
-        "agrees": agrees(predicted, total, judged.replayed) if _asked(pins) else None,
+        "predicted": None if judged.predicted is None else judged.predicted.as_json(),
+        "agrees": agrees(judged.predicted, total, judged.replayed) if _asked(pins) else None,
         "reports": reports,
         "unobserved": unobserved(pins, progress),
+        "held_back": held,
         "unproven_spark": list(pins.unproven_spark),
         "replayed": judged.replayed,
         "reused": {"partitions": judged.reused, "of": judged.windows},
@@ -166,6 +166,16 @@ def _document(judged: Judged, progress: Progress, require_settled: bool, questio
         "against": None,
         "edges": None,
     }
+
+
+def _differs(judged: Judged) -> bool:
+    uncompared = any(finding["finding"] in UNCOMPARED for finding in judged.schema)
+    return uncompared or any(cause != "pending" for cause, _ in judged.books.total.entries)
+
+
+def _waits(pins: Pins, held: HeldBack | None) -> bool:
+    """Whether rows cannot be judged yet: of epochs that were not observed, or that may be held back or lost."""
+    return UNOBSERVED.any(pins.con) or (held is not None and held["rows"] > 0)
 
 
 def _told(pins: Pins, total: Page, settled: bool, require_settled: bool) -> bool:

@@ -10,6 +10,7 @@ from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lateness import settled_until_us, windows_closed_until_us
 from plumbline.contract.model import Contract
+from plumbline.contract.operators import SAY_HOW_LONG, held_by, let_go_until_us
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
 
 if TYPE_CHECKING:
@@ -76,12 +77,34 @@ def refuse_unsettled(lake: Lake, contract: Contract, time_range: TimeRange) -> N
 def settled_end(lake: Lake, contract: Contract) -> datetime | None:
     """The event time before which the live stream emits no more rows; None without a ledger.
 
-    Raises IncompleteError when a Spark that is not proven made the newest epoch.
+    Raises IncompleteError when a Spark that is not proven made the newest epoch, and when operators behind the join may
+    hold rows back nobody knows for how long.
     """
     evict_ms = last_evict_watermark(lake, contract)
-    if evict_ms is not None:
-        refuse_unproven(lake, contract)
-    return None if evict_ms is None else from_micros(max(0, settled_us(contract, evict_ms) + 1))
+    if evict_ms is None:
+        return None
+    refuse_unproven(lake, contract)
+    until_us = settled_us(contract, evict_ms)
+    if (held := holding(lake, contract)) is not None:
+        let_go_us = let_go_until_us(contract, evict_ms)
+        if let_go_us is None:
+            raise IncompleteError(
+                f"which rows the live stream may still write is not known: {held} behind the join may hold rows back",
+                where=contract.output.stream_table,
+                next_step=SAY_HOW_LONG,
+            )
+        until_us = let_go_us
+    return from_micros(max(0, until_us + 1))
+
+
+def holding(lake: Lake, contract: Contract) -> str | None:
+    """What may hold rows back behind the join of a team's own query, by its newest published epoch; see `held_by`."""
+    from plumbline.stream_job.epochs import newest
+
+    if contract.job is None:
+        return None
+    last = newest(lake, contract)
+    return None if last is None else held_by(contract, last["operators"])
 
 
 def settled_us(contract: Contract, evict_ms: int) -> int:

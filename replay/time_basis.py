@@ -14,7 +14,7 @@ from plumbline.replay import needs, recorded
 from plumbline.replay.drift import APART
 from plumbline.replay.looking import Look, Spans, look
 from plumbline.replay.pieces import ARCHIVE, Piece, within
-from plumbline.replay.settled import refuse_unproven, refuse_unproven_epochs, settled_end, settled_us
+from plumbline.replay.settled import holding, refuse_unproven, refuse_unproven_epochs, settled_end, settled_us
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
@@ -46,6 +46,13 @@ def touched(contract: Contract, home: Home, asked: TimeRange, basis: str, door: 
     if basis == RECORD:
         moments = [moment for found in looks.values() for moment in _recorded(found, asked)]
     else:
+        if (held := holding(lake, contract)) is not None:
+            raise IncompleteError(
+                f"which rows the epochs committed in {asked} wrote is not known: {held} behind the join may hold rows "
+                "back",
+                where=contract.output.stream_table,
+                next_step="give the range in event times (--time-basis event)",
+            )
         epochs = recorded.read_recorded(lake, contract)
         if contract.join.keeps_left or contract.join.keeps_right:
             first, end = committed(epochs, asked)

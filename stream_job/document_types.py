@@ -34,7 +34,7 @@ class ObserveDocument(TypedDict):
     `published`: how many epochs plumbline.epochs lacked, `late`: how many rows plumbline.late; `other_topics`: what the
     query reads beside the contract's. `operators`: its stateful operators from sink to sources, null where they are not
     all noted; `unproven_plan`: whether another one than deduplication may come before the contract's join, so that
-    nothing is said of late rows.
+    nothing is said of late rows; `held_back`: whether one may hold rows back behind it.
     """
 
     contract: str
@@ -48,6 +48,7 @@ class ObserveDocument(TypedDict):
     watermark_policy: str | None
     operators: list[str] | None
     unproven_plan: bool
+    held_back: bool
     published: int
     late: int
 

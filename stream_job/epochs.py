@@ -98,7 +98,8 @@ def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, A
 def newest(lake: Lake, contract: Contract) -> dict[str, Any] | None:
     """The contract's newest published epoch, None without one.
 
-    Its fields: `query_id`, `epoch`, `planned_at`, `evict_watermark_ms`, and `spark_version`, as `planned_by` names it.
+    Its fields: `query_id`, `epoch`, `planned_at`, `evict_watermark_ms`, `operators` (None: not noted), and
+    `spark_version`, as `planned_by` names it.
     """
     if not lake.exists(EPOCHS):
         return None
@@ -113,8 +114,9 @@ def newest(lake: Lake, contract: Contract) -> dict[str, Any] | None:
         return None
     # Of one checkpoint the number tells which epoch is the newest: the job's clock may have been set back.
     found = max((row for row in rows if row["query_id"] == last["query_id"]), key=lambda row: int(row["epoch"]))
-    version = planned_by(contract, found.get("spark_version"), found.pop("operators", None))
-    return {**found, "spark_version": version}
+    operators = found.get("operators")
+    version = planned_by(contract, found.get("spark_version"), operators)
+    return {**found, "operators": operators, "spark_version": version}
 
 
 def writer(lake: Lake, query_id: str) -> str | None:

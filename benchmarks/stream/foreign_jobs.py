@@ -87,7 +87,7 @@ class Team:
         self.at_once = max(50, events // BATCHES)
         says: dict[str, Any] = {"kind": "spark", "checkpoint": str(self.checkpoint), "event_time": "at"}
         says |= {} if job == "without" else {"lineage": foreign_job.LINEAGE}
-        says |= {"join_first": True} if job == "third" else {}
+        says |= {"join_first": True, "held_back": "0 minutes"} if job == "third" else {}
         self.scenario = Scenario.begin(folder, kafka, job, {"job": says})
         create_topics(kafka, {foreign_job.shops_of(self.scenario): 1})
         shop = json.dumps({"shop": "s1", "town": "Ghent"}).encode()

@@ -65,7 +65,8 @@ def reconcile(
     \b
     Exit codes: 0 clean, 1 drift, 3 incomplete: the books do not balance, the batch reference does not cover the
     range, neither table holds a row of it (unless it is settled and a batch run covers it), nothing differs but rows of
-    a job of your own are of epochs that were not observed yet, or --require-settled and a window is open. With
+    a job of your own are of epochs that were not observed yet or may be held back behind its join, or --require-settled
+    and a window is open. With
     --alerts-only, drift within the limits of reconcile.fail_when is 0 too.
 
     \b

@@ -93,10 +93,11 @@ def _plan(job: Job, asked: Options) -> Due:
 
 def _settled_us(job: Job) -> int | None:
     """The newest event time (us) up to which the stream is settled; None without an epoch ledger, or where the rule of
-    the stream's Spark is not proven."""
+    the stream's Spark is not proven, or nobody knows for how long rows are held back behind the join."""
     from plumbline.contract.durations import milliseconds
     from plumbline.contract.lateness import output_watermark_ms, settled_until_us
-    from plumbline.replay.settled import last_evict_watermark, unproven_closing
+    from plumbline.contract.operators import let_go_until_us
+    from plumbline.replay.settled import holding, last_evict_watermark, unproven_closing
 
     evict_ms = last_evict_watermark(job.lake, job.contract)
     low, high = map(milliseconds, job.contract.join.within)
@@ -106,6 +107,8 @@ def _settled_us(job: Job) -> int | None:
     if aggregate is not None:  # all windows are written that end by then; a day's last one may end on the next day
         window = milliseconds(aggregate.window)
         return (output_watermark_ms(evict_ms, low, high) - (window if DAY_MS % window else 0)) * 1000 - 1
+    if holding(job.lake, job.contract) is not None:
+        return let_go_until_us(job.contract, evict_ms)
     return settled_until_us(evict_ms, low, high, keeps_right=job.contract.join.keeps_right)
 
 

@@ -1,4 +1,5 @@
-"""Nothing can be said yet: the stream has not closed this row's window, or the batch has not run over its partners."""
+"""Nothing can be said yet: the stream has not closed this row's window, an operator behind the join may hold it back,
+or the batch has not run over its partners."""
 
 from plumbline.reconcile.causes import Cause
 
@@ -14,9 +15,10 @@ CAUSE = Cause(
                  AND (NOT batch_has_right OR right_late))
              OR (right_admitted AND NOT right_closed AND NOT coalesce(right_final, false)
                  AND (NOT batch_has_left OR left_late))))
+        OR held_by IS NOT NULL
         OR beyond_batch
     """,
-    evidence=("event_time", "closed_until", "left_read", "right_read"),
+    evidence=("event_time", "closed_until", "left_read", "right_read", "held_by"),
     story="the stream has closed windows of left events up to {closed_until}; this row's, at {event_time}, is open, "
     "an input record is not read yet, or the batch has not run over all that could match it",
     is_drift=False,

@@ -10,7 +10,7 @@ CAUSE = Cause(
     precedence=36,
     title="a pair at the very bound of the window, which only one table has",
     proof="""
-        at_bound AND other_lineage AND (
+        at_bound AND other_lineage AND held_by IS NULL AND (
             (stream_has_left AND stream_has_right AND NOT coalesce(batch_has_left AND batch_has_right, false))
             OR (left_admitted AND right_admitted AND NOT stream_holds_row
                 AND (stream_knows_left OR stream_knows_right)))

@@ -7,6 +7,7 @@ from plumbline.contract.lateness import late_by_sql, late_sql
 from plumbline.contract.lineage import OTHER, SIDES
 from plumbline.reconcile.diff.engine.threads import one_thread
 from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_into_batch_snapshots
+from plumbline.reconcile.evidence.held_rows import closed, held_back
 from plumbline.reconcile.evidence.stream_known import stream_known
 from plumbline.reconcile.inputs.epoch_spans import Progress, may_come
 from plumbline.reconcile.inputs.pinned_views import Pins
@@ -39,7 +40,9 @@ def gather(pins: Pins, progress: Progress, differing: Relation) -> Relation:
     if the stream took that. `right_decided` says that no row of a left record's partner will take its place,
     `stream_copies` counts the stream rows of one key and lineage, `beyond_batch` says that no batch run covers
     all partners of a right record. `outside_within` says that the two records lie further apart than the contract
-    joins, `at_bound` that they lie within a millisecond of a bound of `within`. `stream_holds_row` says that the stream
+    joins, `at_bound` that they lie within a millisecond of a bound of `within`. `held_by` are operators behind the join
+    of a team's own query, which may hold back the row, or the unmatched one in its place, that the join has written: of
+    such a record nobody knows that its window is closed, only that it is open. `stream_holds_row` says that the stream
     table holds the batch's row after all, under another event time or key, or may hold it there: what is not NULL.
     Else NULL is unknown: no lineage, not archived, no ledger.
     """
@@ -277,16 +280,16 @@ def _evidence(pins: Pins, progress: Progress, known: Relation, seen: Relation) -
     keeps = {"left": pins.contract.join.keeps_left, "right": pins.contract.join.keeps_right}
     alone = {side: kept and pins.contract.stream.transform is None for side, kept in keeps.items()}
     fates = ",\n".join(_fate(side, cut=cut_to_ms(pins, side)) for side in SIDES)
-    finals = ",\n".join(_final(side, keeps=keeps[side]) for side in SIDES)
+    held = progress.held_by is not None
+    finals = ",\n".join(_final(side, keeps=keeps[side], held=held) for side in SIDES)
     vanished = ",\n".join(_vanished(side, keeps=alone[side]) for side in SIDES)
     kept = ", ".join(f"{str(keeps[side]).lower()} AS {side}_kept" for side in SIDES)
     return f"""
         WITH found AS ({_found(pins, progress, known, seen)}),
         judged AS (
             SELECT *, {fates},
-                coalesce(left_event_us, epoch_us(event_time)) <= closed_until_us AS left_closed,
-                coalesce(right_event_us, CASE WHEN left_offset IS NULL THEN epoch_us(event_time) END)
-                    <= right_closed_until_us AS right_closed,
+                {closed(progress, "left")} AS left_closed,
+                {closed(progress, "right")} AS right_closed,
                 {_apart(pins)}, {kept}
             FROM found
         ),
@@ -294,7 +297,8 @@ def _evidence(pins: Pins, progress: Progress, known: Relation, seen: Relation) -
         SELECT *, {vanished},
             {"coalesce(right_late OR (right_admitted AND right_final), right_read)" if keeps["right"] else "true"}
                 AS right_decided,
-            {beyond_batch(pins)} AS beyond_batch
+            {beyond_batch(pins)} AS beyond_batch,
+            {held_back(progress)} AS held_by
         FROM finished
     """
 
@@ -319,9 +323,10 @@ def _fate(side: str, *, cut: bool) -> str:
         CASE WHEN {side}_late THEN {late_by_sql(*times)} END AS {side}_late_by_ms"""
 
 
-def _final(side: str, *, keeps: bool) -> str:
+def _final(side: str, *, keeps: bool, held: bool) -> str:
+    out = f" OR ({side}_closed IS NULL AND stream_knows_{side})" if held else ""
     return f"""
-        {f"{side}_closed OR stream_matched_{side}" if keeps else "true"} AS {side}_final,
+        {f"{side}_closed OR stream_matched_{side}{out}" if keeps else "true"} AS {side}_final,
         NOT stream_matched_{side} AND {side}_partners_late AS {side}_alone"""
 
 

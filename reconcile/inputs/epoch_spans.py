@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from plumbline.contract.generations import APART
 from plumbline.contract.lateness import closed_until_us, right_closed_until_us, settled_until_us
+from plumbline.contract.operators import held_by, let_go_until_us
 from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.inputs.query_plans import operators_of
 from plumbline.reconcile.inputs.reports import QUERY
 from plumbline.reconcile.inputs.reports import closed_until_us as closed_until_us_of_job
 from plumbline.reconcile.inputs.stream_commits import closing
@@ -24,6 +26,8 @@ class Progress:
 
     Windows of left events are closed up to `closed_until_us`, of right ones up to `right_closed_until_us`, and no
     further row will come with an event time up to `settled_until_us`. A Spark that is not proven leaves all three None.
+    `held_by` may hold back later rows than these that the join has written (see `contract.operators.held_by`): then the
+    windows are those that the join has closed.
     """
 
     query_id: str | None = None
@@ -32,11 +36,14 @@ class Progress:
     closed_until_us: int | None = None
     right_closed_until_us: int | None = None
     settled_until_us: int | None = None
+    held_by: str | None = None
 
     def tells_closing(self, pins: Pins) -> bool:
         """Whether it says which windows of unmatched rows are closed. A team's own job need not."""
         join = pins.contract.join
         left, right = self.closed_until_us is not None, self.right_closed_until_us is not None
+        if self.held_by is not None and self.settled_until_us is None:
+            return False
         return (left or not join.keeps_left) and (right or not join.keeps_right)
 
     def has_closed(self, newest_us: int | None) -> bool:
@@ -110,13 +117,18 @@ def _progress(pins: Pins) -> Progress:
         closed = closed_until_us_of_job(pins)
         return Progress(query_id, epoch, None, closed, None, None if pins.contract.join.keeps_right else closed)
     low, high = pins.within_ms
+    settled: int | None = settled_until_us(evict_ms, low, high, keeps_right=pins.contract.join.keeps_right)
+    held = held_by(pins.contract, operators_of(pins, query_id, epoch)) if pins.contract.job is not None else None
+    if held is not None:
+        settled = let_go_until_us(pins.contract, evict_ms)
     return Progress(
         query_id,
         epoch,
         evict_ms,
         closed_until_us(evict_ms, high),
         right_closed_until_us(evict_ms, low),
-        settled_until_us(evict_ms, low, high, keeps_right=pins.contract.join.keeps_right),
+        settled,
+        held,
     )
 
 

@@ -1,4 +1,4 @@
-"""The Spark that planned each epoch of the pinned ledger, with the query's plan where that is not proven."""
+"""The Spark that planned each epoch of the pinned ledger, and the plan of its query."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from plumbline.contract.model import Contract
+    from plumbline.reconcile.inputs.pinned_views import Pins
 
 
 def planned_by_sql(con: duckdb.DuckDBPyConnection, contract: Contract, columns: Collection[str]) -> str:
@@ -27,6 +28,15 @@ def planned_by_sql(con: duckdb.DuckDBPyConnection, contract: Contract, columns: 
         for spark, plan in found
     ]
     return f"CASE {' '.join(arms)} END" if arms else version
+
+
+def operators_of(pins: Pins, query_id: str, epoch: int) -> str | None:
+    """The stateful operators of the query that planned an epoch, as the pinned ledger has them."""
+    if "operators" not in pins.con.sql(f"FROM {LEDGER.pinned} LIMIT 0").columns:
+        return None
+    sql = f"SELECT operators FROM {LEDGER.pinned} WHERE query_id = ? AND epoch = ? AND operators IS NOT NULL LIMIT 1"
+    found = pins.con.execute(sql, [query_id, epoch]).fetchone()
+    return None if found is None else str(found[0])
 
 
 def _literal(value: str | None) -> str:

@@ -107,6 +107,14 @@ class Unobserved(TypedDict):
     closed_until: str | None
 
 
+class HeldBack(TypedDict):
+    """What comes after the join in a Spark query of your own and may hold rows back, sink first (empty: not observed),
+    and how many rows of the range the join has written that may be held back there."""
+
+    by: list[str]
+    rows: int
+
+
 class Reused(TypedDict):
     """Days whose verdicts were taken from an earlier run, of all days."""
 
@@ -166,6 +174,7 @@ class ReconcileDocument(TypedDict):
     agrees: bool | None
     reports: Reports | None
     unobserved: Unobserved | None
+    held_back: HeldBack | None
     unproven_spark: list[str]
     replayed: int
     reused: Reused

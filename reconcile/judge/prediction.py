@@ -13,7 +13,7 @@ from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros
 from plumbline.reconcile.document import ONE_SIDED
 from plumbline.reconcile.inputs.day_ranges import day_sql
-from plumbline.reconcile.inputs.epoch_spans import Progress
+from plumbline.reconcile.inputs.epoch_spans import Progress, newest_event_us
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.inputs.their_records import cut_to_ms
 from plumbline.reconcile.judge.books import Page
@@ -62,12 +62,12 @@ def predict(
     `drifted` are the keys that differ: elsewhere a row whose values are all of one record is not lost with the other,
     since the unmatched row in its place is equal to it. Rows are looked at for that only where fewer are lost than the
     rules say, by the `pages` of the books. None where FATE is not known, and of a job that does not say which windows
-    it has closed.
+    it has closed, or whose rows may be held back behind the join.
     """
     if not fates_known(pins, progress):
         return None
     tell_fates(pins)
-    if not progress.tells_closing(pins):
+    if not progress.tells_closing(pins) or _may_be_held(pins, progress):
         return None
     found = _counted(pins, progress, None)
     lost = sum(_batch_rows(page, cause) for page in pages for cause in LOST)
@@ -88,6 +88,14 @@ def fates_known(pins: Pins, progress: Progress) -> bool:
     whose rule of lateness is not proven, and of a job that is not ours where the ledger lacks what it has read."""
     told = progress.last_epoch is not None and pins.batch_has_lineage
     return told and not pins.unproven_spark and not unseen(pins)
+
+
+def _may_be_held(pins: Pins, progress: Progress) -> bool:
+    """Whether an operator behind the join may hold back a row of the range: nobody knows whether it is written."""
+    if progress.held_by is None:
+        return False
+    newest, let_go = newest_event_us(pins, pins.batch), progress.settled_until_us
+    return newest is not None and (let_go is None or newest > let_go)
 
 
 def tell_fates(pins: Pins) -> None:

@@ -160,7 +160,7 @@ _PLAIN = (
     *("batch_present", "stream_present", "batch_has_right", "stream_has_right", "same_lineage", "left_closed"),
     *("batch_has_left", "stream_has_left", "right_closed"),
     *(f"{side}_copy_{part}" for side in ("left", "right") for part in ("partition", "offset")),
-    *("implied_by", "implied_whole"),
+    *("implied_by", "implied_whole", "held_by"),
     *("left_count", "right_count", "batch_snapshot_id", "replay_id"),
     *("left_quarantine", "right_quarantine", "quarantined_record"),
     *(f"gap_{name}" for name in ("topic", "partition", "offset", "after", "before")),

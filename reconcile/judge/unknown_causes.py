@@ -27,7 +27,8 @@ SOURCES = {
     "ledger": "the epoch ledger of the stream job, with every epoch that read records of the range",
     "rule": "a stream on a Spark whose rule of lateness is proven, with its join before other stateful operators, and "
     "a ledger that its rows do not contradict",
-    "closing": "how far the job has closed its windows (closed_until in job.progress; of left events only)",
+    "closing": "how far the job has closed its windows (closed_until in job.progress, of left events only; of a Spark "
+    "query where its join is not the last stateful operator: job.held_back)",
     "own_job": "a stream job of ours, which joins as the contract says",
     "reports": "a table of the records that the job dropped (job.dropped), or the ledger",
     "batch_runs": "batch commits that name the archive snapshots they read",

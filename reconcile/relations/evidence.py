@@ -167,7 +167,7 @@ EVIDENCE = Relation(
     "stream_holds_row BOOLEAN, "
     "stream_copies BIGINT, batch_snapshot_id BIGINT, evict_watermark_ms BIGINT, closed_until_us BIGINT, "
     "right_closed_until_us BIGINT, outside_within BOOLEAN, at_bound BOOLEAN, right_decided BOOLEAN, "
-    f"beyond_batch BOOLEAN, {_sides_of(_OF_SIDE)}",
+    f"beyond_batch BOOLEAN, held_by VARCHAR, {_sides_of(_OF_SIDE)}",
     kind="TABLE",
 )
 

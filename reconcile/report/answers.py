@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from plumbline.contract.operators import next_step, why_unproven
+from plumbline.contract.operators import SAY_HOW_LONG, next_step, why_unproven
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile import document as reading
 from plumbline.reconcile import format
 from plumbline.reconcile.document import PENDING, CauseLine, Document
 from plumbline.reconcile.lateness.curve import choices
 from plumbline.reconcile.report.next_commands import Commands
+from plumbline.reconcile.report.not_judged import held_line
 from plumbline.reconcile.report.repaired import Repaired
 
 if TYPE_CHECKING:
@@ -198,6 +199,9 @@ def _for_a_verdict(first: Document, commands: Commands, again: str) -> Answer:
     if first.get("unobserved"):
         long = "The job wrote rows in epochs that were not observed yet. Compare again when they are."
         return Answer(question, "Observe the job", long, (commands.observe(), again))
+    if (held := first.get("held_back")) and held["rows"] and first["stream"]["closed_until"] is None:
+        long = f"{held_line(first)}. {SAY_HOW_LONG[0].upper()}{SAY_HOW_LONG[1:]}."
+        return Answer(question, "Say how long rows are held", long, (again,))
     return Answer(question, "Wait", "Compare again when the stream has closed these windows.", (again,))
 
 

@@ -19,6 +19,7 @@ from plumbline.reconcile.report import answers as four
 from plumbline.reconcile.report import checks, plots, stories, timeline, watermark
 from plumbline.reconcile.report.context import Facts
 from plumbline.reconcile.report.next_commands import Commands
+from plumbline.reconcile.report.not_judged import not_compared, unobserved_line
 from plumbline.reconcile.report.repaired import Repaired
 from plumbline.reconcile.report.templating import environment
 
@@ -72,13 +73,13 @@ def context(documents: Sequence[Document], findings: Sequence[stories.Finding], 
         "made_at": facts.made_at,
         "books": reading.book_lines(first),
         "records": reading.record_lines(first),
-        "unobserved": reading.unobserved_line(first),
+        "unobserved": unobserved_line(first),
         "causes": [_cause(line, first, facts.contract) for line in reading.cause_lines(first)],
         "chapters": timeline.chapters(documents, facts) if len(documents) > 1 or facts.replays else [],
         "repair": timeline.repair_table(documents, facts),
         "stories": told,
         "found": reading.drift(first),
-        "why_not": reading.not_compared(first),
+        "why_not": not_compared(first),
         "predicted": predicted_table(first),
         "checks": checks.shown(facts.checks, first["snapshots"]),
         "named": lambda cause: format.cause_name(cause, facts.contract),

@@ -19,6 +19,7 @@ Finding = Mapping[str, Any]
 """One row of plumbline.findings."""
 
 PER_CAUSE = 6
+HELD = "the join has written this row, or the unmatched one in its place, and {held_by} behind it may hold it back"
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract 
             known[name] = known[f"{name}_ms"]
     known["gap_until"] = _archive_ends(known)
     try:
-        story = format.cause(finding["cause"]).story.format_map(known)
+        story = HELD if "held_by" in known else format.cause(finding["cause"]).story
+        story = story.format_map(known)
     except (KeyError, IndexError, ValueError):
         story = ""
     return f"{title}: {story}{_also(finding, known, contract)}." if story else f"{title}."

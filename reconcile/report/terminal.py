@@ -10,16 +10,15 @@ from plumbline.reconcile import format
 from plumbline.reconcile.causes import named
 from plumbline.reconcile.document import (
     archive_lacks,
-    not_compared,
     record_lines,
     report_lines,
-    unobserved_line,
     why_not_closed,
 )
 from plumbline.reconcile.format import figures_table
 from plumbline.reconcile.judge.books import CLASSES, PENDING, Page, by_month
 from plumbline.reconcile.report.answers import answers
 from plumbline.reconcile.report.context import Facts
+from plumbline.reconcile.report.not_judged import not_compared, unobserved_line
 from plumbline.reconcile.report.stories import of_each_cause
 from plumbline.reconcile.run import Run
 
@@ -88,7 +87,9 @@ def _headline(run: Run) -> str:
 
 def _held_back(document: ReconcileDocument) -> str:
     held = document["unobserved"]
-    return f", {held['rows']:,} stream rows of epochs that are not observed yet" if held else ""
+    may_be = document["held_back"]
+    told = f", {held['rows']:,} stream rows of epochs that are not observed yet" if held else ""
+    return told + (f", {may_be['rows']:,} of them may be held back, or lost" if may_be and may_be["rows"] else "")
 
 
 def _scope(run: Run) -> str:

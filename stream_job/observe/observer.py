@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.model import Contract
-from plumbline.contract.operators import next_step, unproven_plan, why_unproven
+from plumbline.contract.operators import SAY_HOW_LONG, held_by, next_step, unproven_plan, why_unproven
 from plumbline.stream_job import epochs, fingerprint, topics
 from plumbline.stream_job.backoff import Backoff
 from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID, last_sink_epoch
@@ -128,6 +128,7 @@ class Observer:
             "watermark_policy": self.newest.policy if self.newest else None,
             "operators": None if operators is None else operators.split(", "),
             "unproven_plan": bool(unproven_plan(self.contract, operators)),
+            "held_back": held_by(self.contract, operators) is not None,
             "published": published,
             "late": late,
         }
@@ -214,6 +215,9 @@ class Observer:
         plan = unproven_plan(self.contract, self._operators(query_id))
         if self.newest and plan:
             self._once(f"warning: {why_unproven([plan])}: no row is called late. Next: {next_step([plan], '')}")
+        held = held_by(self.contract, self._operators(query_id))
+        if self.newest and held and not plan and self.contract.job and self.contract.job.held_back is None:
+            self._once(f"warning: {held} behind the join may hold rows back: none is settled. Next: {SAY_HOW_LONG}")
         if self.newest and ignored(self.contract, self.newest):
             self._once(
                 f"the query also reads {', '.join(ignored(self.contract, self.newest))}: no matter of the contract"
@@ -240,8 +244,8 @@ def observe(
     """Copy the epochs of the contract's own Spark job into the ledger; with `once` those of now, else until a signal.
 
     Returns `{"contract", "checkpoint", "query_id", "epochs", "last_epoch", "evict_watermark_ms", "gaps",
-    "other_topics", "watermark_policy", "operators", "unproven_plan", "published", "late"}`; `gaps` are first and last
-    number of what was purged unseen.
+    "other_topics", "watermark_policy", "operators", "unproven_plan", "held_back", "published", "late"}`; `gaps` are
+    first and last number of what was purged unseen.
     Raises UsageError without a job whose checkpoint can be read, or with another query's; SetupError for one that is
     not there or half deleted, IncompleteError for a damaged file.
     """

@@ -28,10 +28,11 @@ Ask = Callable[..., Any]
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 
 
-def played(new_scenario: NewScenario, folder: Path, job: str) -> Scenario:
-    """The job has read all; with how it says which records its rows were made from."""
+def played(new_scenario: NewScenario, folder: Path, job: str, stocked: int = 1, **more: Any) -> Scenario:
+    """The job has read all; with how it says which records its rows were made from. Each `stocked`-th order has stock;
+    `more` is what the contract says of the job."""
     checkpoint = folder / "checkpoint"
-    says = {"kind": "spark", "checkpoint": str(checkpoint), "event_time": "at", "lineage": foreign_job.LINEAGE}
+    says = {"kind": "spark", "checkpoint": str(checkpoint), "event_time": "at", "lineage": foreign_job.LINEAGE} | more
     s = new_scenario(job=says)
     orders = [Event(f"o{n}", 10 * n) for n in range(ORDERS)]
     payments = [Event(f"o{n}", 10 * n + 5, f"p{n}") for n in range(ORDERS) if n not in (3, 30)]
@@ -42,7 +43,7 @@ def played(new_scenario: NewScenario, folder: Path, job: str) -> Scenario:
     foreign_job.deliver(s, orders, payments)
     topic = foreign_job.stock_of(s)
     create_topics(s.kafka, {topic: 1})
-    stock = [{"item": order.id, "stocked_at": (order.at or START).isoformat()} for order in orders]
+    stock = [{"item": order.id, "stocked_at": (order.at or START).isoformat()} for order in orders[::stocked]]
     produce(s.kafka, [Record(topic, b"", json.dumps(one).encode(), 0, partition=0) for one in stock])
     assert foreign_job.start_plain_join(s.spark, s, checkpoint, at_once=10, job=job).awaitTermination(300)
     return s
@@ -67,6 +68,15 @@ def findings(s: Scenario, run_id: str) -> dict[tuple[str, str, str | None], str]
     return {(row["class"], key["id"], key["payment"]): row["cause"] for row, key in keys}
 
 
+def pending(s: Scenario, run_id: str) -> set[str]:
+    """The orders of its pending rows, each missing."""
+    rows = s.lake.load("plumbline.findings").scan(f"run_id == '{run_id}' and cause == 'pending'").to_arrow().to_pylist()
+    assert {row["class"] for row in rows} <= {"missing"}
+    return {json.loads(row["key"])["id"] for row in rows}
+
+
+HELD = {"o71", *(f"o{n}" for n in range(72, 90, 2))}
+"""Without stock, and not older than the watermark less an hour and two."""
 LATE = {("missing", "z", "pz"): "late_left", ("missing", "o3", "p3"): "late_right", ("extra", "o3", None): "late_right"}
 LOST = [("missing", "o30", foreign_job.LOST), ("extra", "o30", None)]
 
@@ -101,3 +111,36 @@ def test_behind_a_deduplication_late_rows_are_called_late(new_scenario: NewScena
     document = ask(s, "reconcile", code=1)
     assert findings(s, document["run_id"]) == LATE | dict.fromkeys(LOST, "late_right")
     assert (document["unproven_spark"], document["agrees"], document["unexplained"]) == ([], True, 0)
+
+
+def test_a_row_that_may_be_held_back_behind_the_join_is_not_called_lost(
+    new_scenario: NewScenario, ask: Ask, tmp_path: Path
+) -> None:
+    """Nor is the job called right while one may be: until the contract says how long the last join waits for stock."""
+    s = played(new_scenario, tmp_path, "held", stocked=2, join_first=True)
+    ask(s, "archive", "run", "--once")
+    assert ask(s, "observe", "--once")["held_back"]
+    ask(s, "batch", "run")
+    document = ask(s, "reconcile", code=1)
+    assert findings(s, document["run_id"]) == LATE | dict.fromkeys(LOST, "late_right")
+    assert pending(s, document["run_id"]) == {foreign_job.ASTRAY, *HELD}
+    assert document["held_back"] == {"by": ["symmetricHashJoin"], "rows": 11}
+    assert (document["predicted"], document["settled"], document["balanced"]) == (None, False, True)
+    assert "closing" in document["unknown"]["lacking"]
+    hours = ("--from", "2024-03-01T01:00Z", "--to", "2024-03-01T04:00Z")
+    astray = ask(s, "reconcile", *hours, code=3)
+    assert (astray["verdict"], astray["counts"]["pending"], astray["held_back"]["rows"]) == ("incomplete", 1, 1)
+    assert ask(s, "reconcile", "--from", hours[3], "--to", "2024-03-01T05:00Z")["verdict"] == "clean"
+    assert {row["side"] for row in ask(s, "late")["newest"]} == {"left", "right"}
+    assert "may hold rows back" in ask(s, "replay", "plan", *hours, code=3)
+    story = ask(s, "explain", "--key", "id=o71", "--key", "payment=p71", "--contract")
+    assert story["verdict"] == "pending"
+
+    s.contract_path.write_text(s.contract_path.read_text().replace("join_first:", "held_back: 2 hours\n  join_first:"))
+    document = ask(s, "reconcile", code=1)
+    lost = {("missing", foreign_job.ASTRAY, "p10"): "unexplained"}
+    assert findings(s, document["run_id"]) == LATE | dict.fromkeys(LOST, "late_right") | lost
+    assert pending(s, document["run_id"]) == HELD
+    assert (document["stream"]["closed_until"], document["predicted"]) == ("2024-03-01T11:39:59.998000Z", None)
+    settled = ask(s, "reconcile", "--from", hours[3], "--to", "2024-03-01T11:35Z", code=1)
+    assert (settled["settled"], settled["agrees"], settled["held_back"]["rows"]) == (True, True, 0)

@@ -142,7 +142,7 @@ def test_no_row_is_late_until_the_contract_says_that_its_join_is_first(
     with pytest.raises(IncompleteError, match=said) as caught:
         settled_end(Lake.open(home), contract(query))
     assert "join_first: true` to job" in str(caught.value.next_step)
-    first = contract(query, job=", join_first: true")
+    first = contract(query, job=", join_first: true, held_back: 0 minutes")
     assert settled_end(Lake.open(home), first) is not None
     found = observe(first, home, once=True)
     assert (found["unproven_plan"], found["late"]) == (False, 10)

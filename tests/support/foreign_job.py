@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.scenario import Scenario
 
 DELAY_MS, HOUR_MS = 10 * 60_000, 60 * 60_000
-LOST = "lost"
+LOST, ASTRAY = "lost", "o10"
 Place = tuple[int, int]
 COLUMNS = (
     "id STRING, payment STRING, label STRING, amount DOUBLE, paid DOUBLE, `at` TIMESTAMP, "
@@ -41,7 +41,8 @@ def start_plain_join(
     `job` is how a team wrote it: with `coordinates` of its records in the rows; `without`; with `merge`, in which
     `foreachBatch` merges each batch into the table; or with a `third` source, the topic of shops, which it joins too.
     `deduplicated`: each order counts once. `behind`: orders are joined with what was in stock for them within two hours
-    first, and payment LOST goes astray.
+    first, and payment LOST goes astray. `held`: what comes out of the join waits for the order's stock for two hours,
+    and the rows of order ASTRAY go astray behind that.
     """
     table = f"lake.{s.contract.output.stream_table}"
     columns = ["id", "payment", "label", "amount", "paid", "at", "order_p", "order_o", "pay_p", "pay_o"]
@@ -52,6 +53,8 @@ def start_plain_join(
     if job == "third":
         shops = _read(spark, s, shops_of(s), "shop STRING, town STRING", at_once).select("shop", "town")
         rows = rows.join(shops, "shop")
+    if job == "held":
+        rows = _with_stock(spark, s, rows, at_once, "leftOuter").where(f"id <> '{ASTRAY}'")
     query = (
         rows.select(*kept)
         .writeStream.outputMode("append")
@@ -74,7 +77,7 @@ def _declared(columns: Sequence[str]) -> str:
 
 
 def stock_of(s: Scenario) -> str:
-    """The topic that job `behind` joins first."""
+    """The topic that job `behind` joins first, and job `held` last."""
     return f"{s.contract.contract}.stock"
 
 
@@ -92,12 +95,18 @@ def _joined(spark: SparkSession, s: Scenario, at_once: int, job: str) -> DataFra
     if job == "deduplicated":
         orders = orders.dropDuplicatesWithinWatermark(["id"])
     if job == "behind":
-        stock = _read(spark, s, stock_of(s), "item STRING, stocked_at TIMESTAMP", at_once).select("item", "stocked_at")
-        known = F.expr("id = item AND stocked_at >= `at` AND stocked_at <= `at` + INTERVAL 120 MINUTES")
-        orders = orders.join(stock.withWatermark("stocked_at", "10 minutes"), known).drop("item", "stocked_at")
+        orders = _with_stock(spark, s, orders, at_once, "inner")
         payments = payments.where(f"payment <> '{LOST}'")
     within = F.expr("id = order_id AND paid_at >= `at` AND paid_at <= `at` + INTERVAL 60 MINUTES")
     return orders.join(payments, within, "leftOuter")
+
+
+def _with_stock(spark: SparkSession, s: Scenario, rows: DataFrame, at_once: int, kind: str) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    stock = _read(spark, s, stock_of(s), "item STRING, stocked_at TIMESTAMP", at_once).select("item", "stocked_at")
+    known = F.expr("id = item AND stocked_at >= `at` AND stocked_at <= `at` + INTERVAL 120 MINUTES")
+    return rows.join(stock.withWatermark("stocked_at", "10 minutes"), known, kind).drop("item", "stocked_at")
 
 
 def _merge(batch: DataFrame, table: str) -> None:

@@ -69,8 +69,8 @@ def test_no_cause_by_lateness_is_told_and_the_reason_is_said(
     [
         ((JOIN,), ""),
         ((f"{JOIN}, dedupe",), ""),
-        ((f"{JOIN}, {JOIN}",), "  join_first: true\n"),
-        ((None,), "  join_first: true\n"),
+        ((f"{JOIN}, {JOIN}",), "  join_first: true\n  held_back: 0 minutes\n"),
+        ((None,), "  join_first: true\n  held_back: 0 minutes\n"),
     ],
 )
 def test_where_the_join_has_the_logged_watermark_they_are(
@@ -89,3 +89,28 @@ def test_a_query_without_a_join_is_not_the_contracts(make_world: MakeWorld) -> N
     assert world.reconcile().document["unproven_spark"] == [
         "of an unknown version with the stateful operators stateStoreSave"
     ]
+
+
+@pytest.mark.parametrize(
+    ("operators", "job"),
+    [
+        (f"stateStoreSave, {JOIN}", ""),
+        (f"{JOIN}, dedupe, {JOIN}", "  join_first: true\n"),
+        (f"{JOIN}, {JOIN}", "  join_first: true\n  held_back: 1000 hours\n"),
+        (None, "  join_first: true\n"),
+    ],
+)
+def test_what_may_be_held_back_behind_the_join_is_not_called_lost(
+    operators: str | None, job: str, make_world: MakeWorld
+) -> None:
+    world = planned(make_world, operators, job=job)
+    run = world.reconcile()
+    kinds = {kind.split()[1] for _, kind in world.told()}
+    assert {"late_left", "late_right", "pending"} == kinds
+    document = run.document
+    assert (document["predicted"], document["agrees"], document["settled"]) == (None, None, False)
+    assert document["held_back"] == {"by": [operators.split(", ")[0]] if operators else [], "rows": 1}
+    console = Console(record=True, width=200, file=io.StringIO())
+    terminal.show(run, Facts(contract_path="plays.yaml"), console)
+    shown = " ".join(console.export_text().split())
+    assert "behind the join may hold rows back: 1 row of the batch may be held, or lost" in shown

@@ -15,13 +15,14 @@ from plumbline.commands.report import lateness
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.ranges import TimeRange
 from plumbline.nightly.run import _settled_us as settled_us
-from plumbline.reconcile.document import closing_unknown, not_compared
+from plumbline.reconcile.document import closing_unknown
 from plumbline.reconcile.explain.explain import explain
 from plumbline.reconcile.lateness.curve import measure
 from plumbline.reconcile.lateness.what_if import what_if
 from plumbline.reconcile.report import terminal
 from plumbline.reconcile.report.answers import answers
 from plumbline.reconcile.report.context import Facts
+from plumbline.reconcile.report.not_judged import not_compared
 from plumbline.replay.settled import settled_end, unproven_closing
 from tests.reconcile.causes.test_causes import double_commit, right_arrived_after_batch, stream_of
 from tests.support.world import OUTPUT, World, play, show
