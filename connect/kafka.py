@@ -6,10 +6,13 @@ import difflib
 import functools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plumbline.connect.kafka_config import READ_COMMITTED, client_config, isolation_level, made, spark_options
 from plumbline.contract.errors import SetupError, UnreachableError
+
+if TYPE_CHECKING:
+    from plumbline.contract.model import Contract
 
 ANSWER_SECONDS = 10.0
 PROGRESS_EVERY = 10_000
@@ -27,6 +30,7 @@ __all__ = [
     "end_offsets",
     "hand_over",
     "no_answer",
+    "partitions_of",
     "produce",
     "spark_options",
     "topic_partitions",
@@ -81,7 +85,18 @@ def _wait_for_leaders(properties: Mapping[str, str], partitions: Mapping[str, in
         time.sleep(0.05)
 
 
-def topic_partitions(properties: Mapping[str, str], topic: str) -> int:
+def partitions_of(contract: Contract, properties: Mapping[str, str]) -> dict[str, int]:
+    """Topic of each source to its number of partitions. Raises as `topic_partitions`."""
+    step = "create it, or correct the contract's topic"
+    if contract.kafka is None and contract.job is not None:
+        step += "; or, if it is on brokers of your own, name them in the contract: `kafka: {bootstrap.servers: …}`"
+    topics = (source.topic for source in contract.sources.values())
+    return {topic: topic_partitions(properties, topic, step) for topic in topics}
+
+
+def topic_partitions(
+    properties: Mapping[str, str], topic: str, step: str = "create it, or correct the contract's topic"
+) -> int:
     """How many partitions the topic has. Raises SetupError: no broker answers, no such topic (nearest named), or one
     that this user may not see."""
     there = _partitions(properties)
@@ -91,7 +106,7 @@ def topic_partitions(properties: Mapping[str, str], topic: str) -> int:
         raise SetupError(
             f"topic {topic} does not exist",
             where=properties["bootstrap.servers"],
-            next_step=f"did you mean {near[0]}?" if near else "create it, or correct the contract's topic",
+            next_step=f"did you mean {near[0]}?" if near else step,
         )
     return there[topic]
 

@@ -27,12 +27,12 @@ def found(contract: Contract, home: Home) -> Online:
     """
     from plumbline.connect import owners
     from plumbline.connect.archives import refuse_unfit
-    from plumbline.connect.kafka import topic_partitions
+    from plumbline.connect.kafka import partitions_of
     from plumbline.connect.lake import Lake
     from plumbline.connect.registry import versions
 
     kafka = _kafka(contract, home)
-    topics = {source.topic: topic_partitions(kafka, source.topic) for source in contract.sources.values()}
+    topics = partitions_of(contract, kafka)
     rights = [_right("broker", "describe", topic, DESCRIBE_FOR) for topic in topics] + _readable(kafka, topics)
     schemas = versions(contract)
     rights += [_right("registry", "read", subject, SCHEMAS_FOR) for subject in schemas]

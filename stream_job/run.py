@@ -135,11 +135,10 @@ def _refuse_taken_port(life: Life) -> None:
 
 def _ask_for_topics(contract: Contract, kafka: dict[str, str], say: Say, *, patient: bool) -> None:
     """Refuse a missing topic before Spark starts; a job with patience goes on while no broker answers."""
-    from plumbline.connect.kafka import topic_partitions
+    from plumbline.connect.kafka import partitions_of
 
     try:
-        for source in contract.sources.values():
-            topic_partitions(kafka, source.topic)
+        partitions_of(contract, kafka)
     except UnreachableError as error:
         if not patient:
             raise

@@ -13,7 +13,7 @@ from plumbline.connect.home import Home
 from plumbline.contract.errors import UsageError
 from plumbline.options import home_option, json_option
 from plumbline.output import emit
-from plumbline.properties import resolved_properties, typed_properties
+from plumbline.properties import typed_properties
 from plumbline.sections import Sectioned
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ SECTIONS = {
     "--kafka",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=resolved_properties,
-    help="Look at the topics' newest records: bootstrap.servers=host:9092. Repeatable.",
+    callback=typed_properties,
+    help="Look at the topics' newest records: bootstrap.servers=host:9092. '${NAME}' as below. Repeatable.",
 )
 @click.option(
     "--catalog",
@@ -160,16 +160,17 @@ def _draft(
     from plumbline.properties import refuse_secrets, resolved
 
     refuse_secrets("--catalog", catalog)
+    refuse_secrets("--kafka", kafka)
     lake = Lake.open(home, resolved(catalog) or None)
     seen = look(lake, (from_table, batch_table, left_archive, right_archive))
     archives = seen.get(left_archive or ""), seen.get(right_archive or "")
     if kafka and not any(topics):
         raise UsageError("--kafka looks at topics, and none is named", next_step="add --left-topic and --right-topic")
-    samples = {topic: newest(kafka, topic) for topic in topics if topic and kafka}
+    samples = {topic: newest(resolved(kafka), topic) for topic in topics if topic and kafka}
     left, right = named_sides(topics, archives, samples)
     taken = {name for name in new_tables(from_table, (left, right)) if lake.exists(name)}
     batch = seen[batch_table] if batch_table else None
-    lines = draft(Told(seen[from_table], batch, left, right, taken=taken, catalog=catalog, **told))
+    lines = draft(Told(seen[from_table], batch, left, right, taken=taken, catalog=catalog, kafka=kafka, **told))
     _write(path, written(lines), force=False)
     places: list[PlaceToFillIn] = [
         {"line": number, "text": line.text.strip(), "what": line.comment} for number, line in unfilled(lines)

@@ -12,7 +12,7 @@ from plumbline.contract.lineage import EVENT_TIME, LINEAGE
 from plumbline.contract.safe_text import shown
 from plumbline.contract.unfilled import FILL_IN
 from plumbline.draft.lines import Line, listed, remark, spelled
-from plumbline.draft.samples import apart, shared, spelled_span
+from plumbline.draft.samples import apart, outward, shared, spelled_span
 from plumbline.draft.seen import Seen
 from plumbline.draft.sources import Side, field_type, source_lines, typed
 
@@ -22,7 +22,7 @@ WHOLE = ("int", "long")
 @dataclass(frozen=True)
 class Told:
     """What a draft is made from. `key` and `job` are what the options say; `taken` are the tables that are there
-    already, of those that the draft would name as new; `catalog` is as it was typed."""
+    already, of those that the draft would name as new; `catalog` and `kafka` are as they were typed."""
 
     stream: Seen
     batch: Seen | None
@@ -32,6 +32,7 @@ class Told:
     job: str | None
     taken: Collection[str]
     catalog: Mapping[str, str]
+    kafka: Mapping[str, str]
 
 
 def new_tables(stream: str, sides: Sequence[Side]) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ def draft(told: Told) -> list[Line]:
         Line(),
         *_output_lines(told, batch),
         Line(),
-        *_door_lines(told.catalog),
+        *_door_lines(told),
     ]
 
 
@@ -135,15 +136,17 @@ def _joined_samples(told: Told) -> Iterator[Line]:
     left, right = told.left.sample, told.right.sample
     if left is None or right is None:
         return
-    for name, events in list(shared(left, right).items())[:3]:
-        yield remark(
-            2, f"{name}: {events} of {len(left.events)} sampled {told.left.name} have its value in {told.right.name}"
-        )
+    for on, events in list(shared(left, right).items())[:3]:
+        of = f"{events} of {len(left.events)} sampled {told.left.name}"
+        same = on[0] == on[1]
+        where = f"{on[0]}: {of} have its value" if same else f"{{{on[0]}: {on[1]}}}: {of} have their {on[0]} as {on[1]}"
+        yield remark(2, f"{where} in {told.right.name}")
         if len(left.times) == len(right.times) == 1:
-            found = apart(left, right, name, (left.times[0], right.times[0]))
+            found = apart(left, right, on, (left.times[0], right.times[0]))
             if found is not None:
                 pairs, least, most = found
-                yield remark(2, f"  their {pairs} pairs lie {spelled_span(least)} to {spelled_span(most)} apart")
+                span = f"{spelled_span(outward(least, up=False))} to {spelled_span(outward(most, up=True))}"
+                yield remark(2, f"  their {pairs} pairs lie {span} apart")
 
 
 def _output_lines(told: Told, new_batch: str | None) -> Iterator[Line]:
@@ -191,9 +194,11 @@ def _batch_line(told: Told, new_batch: str | None) -> Line:
     return Line(f"  batch_table: {new_batch}", "a new table: `plumbline batch run` writes it")
 
 
-def _door_lines(catalog: Mapping[str, str]) -> Iterator[Line]:
+def _door_lines(told: Told) -> Iterator[Line]:
     yield remark(0, "${NAME} is taken from the environment. Without kafka: a local broker is meant.")
-    yield Line('# kafka: {bootstrap.servers: "${PLUMBLINE_KAFKA}"}')
-    if catalog:
-        yield Line("catalog:")
-        yield from (Line(f"  {spelled(name)}: {spelled(value)}") for name, value in catalog.items())
+    if not told.kafka:
+        yield Line('# kafka: {bootstrap.servers: "${PLUMBLINE_KAFKA}"}')
+    for block, properties in (("kafka", told.kafka), ("catalog", told.catalog)):
+        if properties:
+            yield Line(f"{block}:")
+            yield from (Line(f"  {spelled(name)}: {spelled(value)}") for name, value in properties.items())

@@ -15,6 +15,8 @@ from plumbline.contract.lineage import RESERVED
 
 Place = tuple[int, int]
 """Partition and offset."""
+Pair = tuple[str, str]
+"""A field of the left events and one of the right ones."""
 
 
 @dataclass(frozen=True)
@@ -76,30 +78,32 @@ def behind(sample: Sample, field: str) -> timedelta:
     return most
 
 
-def shared(left: Sample, right: Sample) -> dict[str, int]:
-    """Fields of one name and type by which events of both samples have equal values: to how many left events."""
+def shared(left: Sample, right: Sample) -> dict[Pair, int]:
+    """Fields of one type by which events of both samples have equal values, to how many left events. Numbers that are
+    equal say something where both fields have one name only."""
     found = {}
     for name, kind in left.fields.items():
-        if right.fields.get(name) != kind or kind not in ("string", "long", "boolean"):
-            continue
-        theirs = {event.get(name) for event in right.events.values()} - {None}
-        found[name] = sum(event.get(name) in theirs for event in left.events.values())
-    return {name: number for name, number in sorted(found.items(), key=lambda one: -one[1]) if number}
+        for other, its in right.fields.items():
+            if its == kind and (kind == "string" or (name == other and kind in ("long", "boolean"))):
+                theirs = {event.get(other) for event in right.events.values()} - {None}
+                found[name, other] = sum(event.get(name) in theirs for event in left.events.values())
+    most = sorted(found.items(), key=lambda one: (-one[1], one[0][0] != one[0][1]))
+    return {pair: number for pair, number in most if number}
 
 
-def apart(left: Sample, right: Sample, on: str, times: tuple[str, str]) -> tuple[int, timedelta, timedelta] | None:
+def apart(left: Sample, right: Sample, on: Pair, times: Pair) -> tuple[int, timedelta, timedelta] | None:
     """Of the pairs with equal values in `on`: how many, and the least and greatest of right time minus left."""
     spans = sorted(_spans(left, right, on, times))
     return (len(spans), spans[0], spans[-1]) if spans else None
 
 
-def _spans(left: Sample, right: Sample, on: str, times: tuple[str, str]) -> Iterator[timedelta]:
+def _spans(left: Sample, right: Sample, on: Pair, times: Pair) -> Iterator[timedelta]:
     lefts, rights = left.moments(times[0]), right.moments(times[1])
     by_value: dict[Any, list[datetime]] = defaultdict(list)
     for place, at in rights.items():
-        by_value[right.events[place].get(on)].append(at)
+        by_value[right.events[place].get(on[1])].append(at)
     for place, at in lefts.items():
-        value = left.events[place].get(on)
+        value = left.events[place].get(on[0])
         if value is not None:
             yield from (other - at for other in by_value[value])
 
@@ -137,6 +141,15 @@ def moment(value: Any) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def outward(span: timedelta, *, up: bool) -> timedelta:
+    """The span as a bound that a reader can take in: in whole minutes from ten minutes on, in whole seconds from ten
+    seconds on, rounded up or down."""
+    for grain in (timedelta(minutes=1), timedelta(seconds=1)):
+        if abs(span) >= 10 * grain:
+            return (-(-span // grain) if up else span // grain) * grain
+    return span
 
 
 def spelled_span(span: timedelta) -> str:

@@ -11,7 +11,7 @@ from plumbline.contract.kinds import NAME
 from plumbline.contract.lineage import RESERVED
 from plumbline.contract.unfilled import FILL_IN
 from plumbline.draft.lines import Line, listed, remark, spelled
-from plumbline.draft.samples import Sample, behind, spelled_span
+from plumbline.draft.samples import Sample, behind, outward, spelled_span
 from plumbline.draft.seen import TIMES, Seen
 
 SAME_TYPE = ("string", "boolean", "int", "long", "float", "double", "date", "binary")
@@ -133,7 +133,7 @@ def _sampled_fields(sample: Sample) -> Iterator[Line]:
 def _watermark(side: Side) -> Iterator[Line]:
     yield Line(f"    watermark: {FILL_IN}", f"the lateness of {side.name} that your job tolerates, such as 10 minutes")
     if side.sample and len(side.sample.times) == 1:
-        late = spelled_span(behind(side.sample, side.sample.times[0]))
+        late = spelled_span(outward(behind(side.sample, side.sample.times[0]), up=True))
         read = f"in {len(side.sample.events)} records of {side.sample.topic}"
         yield remark(4, f"  {read} none came more than {late} behind the newest of its partition")
 

@@ -13,7 +13,7 @@ import pytest
 from plumbline.cli import run
 from plumbline.connect.kafka import Record, create_topics, produce
 from plumbline.draft.lines import written
-from plumbline.draft.samples import Sample, apart, behind, sample_of, shared, spelled_span
+from plumbline.draft.samples import Sample, apart, behind, outward, sample_of, shared, spelled_span
 from plumbline.draft.sources import Side, source_lines
 from tests.support.stranger import START, TAKES, Stranger
 
@@ -66,9 +66,23 @@ def test_disorder_is_that_behind_the_newest_of_the_partition() -> None:
 def test_samples_meet_by_equal_values_of_one_type() -> None:
     left = of(at(0, id="a", n=1), at(1, id="b", n=2), at(2, id="c", n=None))
     right = of(at(5, id="a", n="1"), at(-1, id="a", n="2"), at(9, id="c", n="x"))
-    assert shared(left, right) == {"id": 2}
-    assert apart(left, right, "id", ("at", "at")) == (3, timedelta(minutes=-1), timedelta(minutes=7))
-    assert apart(left, of(at(0, id="z")), "id", ("at", "at")) is None
+    assert shared(left, right) == {("id", "id"): 2}
+    assert apart(left, right, ("id", "id"), ("at", "at")) == (3, timedelta(minutes=-1), timedelta(minutes=7))
+    assert apart(left, of(at(0, id="z")), ("id", "id"), ("at", "at")) is None
+
+
+def test_they_meet_in_fields_of_two_names_where_these_are_text() -> None:
+    left, right = of(at(0, id="a", n=1), at(1, id="b", n=2)), of(at(7, order="a", m=1), at(9, order="c", m=2))
+    assert shared(left, right) == {("id", "order"): 1}
+    assert apart(left, right, ("id", "order"), ("at", "at")) == (1, timedelta(minutes=7), timedelta(minutes=7))
+
+
+def test_bounds_are_rounded_outward() -> None:
+    span = timedelta(minutes=61, seconds=3)
+    assert [outward(span, up=up) // timedelta(minutes=1) for up in (False, True)] == [61, 62]
+    assert [outward(-span, up=up) // timedelta(minutes=1) for up in (False, True)] == [-62, -61]
+    assert outward(timedelta(seconds=90.5), up=True) == timedelta(seconds=91)
+    assert outward(timedelta(seconds=1.5), up=True) == timedelta(seconds=1.5)
 
 
 @pytest.mark.parametrize(
@@ -112,5 +126,6 @@ def test_a_draft_has_what_the_topics_records_tell(
     assert "seconds: double" in text
     assert text.count("event_time: at ") == 2
     assert text.count("none came more than 2 minutes behind the newest of its partition") == 2
+    assert f'kafka:\n  bootstrap.servers: "{kafka["bootstrap.servers"]}"\n' in text
     assert "imp_id: 10 of 10 sampled impressions have its value in plays" in text
     assert "their 10 pairs lie 5 minutes to 5 minutes apart" in text
