@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 PROTOCOL = "plumbline-far"
+_MOST_STREAMS = 1_000
 
 
 class FarFile:
@@ -30,8 +31,9 @@ class FarFile:
     would be wrong without an error. So each thread has a position of its own here.
     """
 
-    def __init__(self, stream: InputStream) -> None:
+    def __init__(self, stream: InputStream, location: str, size: int) -> None:
         self._stream, self._own, self._lock = stream, threading.local(), threading.Lock()
+        self._location, self._size = location, size
 
     def seek(self, offset: int) -> int:
         self._own.position = offset
@@ -41,20 +43,30 @@ class FarFile:
         return int(getattr(self._own, "position", 0))
 
     def read(self, size: int) -> bytes:
+        """Raises OSError where less comes than the file holds."""
         start = self.tell()
         data = self._read_at(size, start)
         self._own.position = start + len(data)
+        if len(data) < min(size, self._size - start):
+            raise OSError(f"{self._location} gave {len(data)} of {size} bytes at {start}")
         return data
 
     def close(self) -> None:
-        self._stream.close()
+        """Arrow's streams are kept for the next query."""
+        if not _is_arrows(self._stream):
+            self._stream.close()
 
     def _read_at(self, size: int, start: int) -> bytes:
-        if hasattr(self._stream, "read_at"):  # Arrow's, which is made for several threads
-            return bytes(self._stream.read_at(size, start))
+        if _is_arrows(self._stream):
+            return bytes(self._stream.read_at(size, start))  # type: ignore[attr-defined]
         with self._lock:
             self._stream.seek(start)
             return self._stream.read(size)
+
+
+def _is_arrows(stream: InputStream) -> bool:
+    """Whether it is made for several threads."""
+    return hasattr(stream, "read_at")
 
 
 class FarFiles(AbstractFileSystem):  # type: ignore[misc]
@@ -67,6 +79,7 @@ class FarFiles(AbstractFileSystem):  # type: ignore[misc]
         super().__init__()
         self._tables: dict[str, FileIO] = {}
         self._sizes: dict[str, int] = {}
+        self._streams: dict[str, tuple[FileIO, InputStream]] = {}
 
     def path(self, table: Table, location: str, size: int) -> str:
         """What DuckDB is to be told for a file of the table, of so many bytes."""
@@ -76,7 +89,9 @@ class FarFiles(AbstractFileSystem):  # type: ignore[misc]
         return path
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> FarFile:
-        return FarFile(self._input(path).open())
+        """Raises FileNotFoundError, which names the file, where it is gone."""
+        io, location = self._place(path)
+        return FarFile(self._stream(path, io, location), location, self.size(path))
 
     def size(self, path: str) -> int:
         return self._sizes[path]
@@ -85,7 +100,8 @@ class FarFiles(AbstractFileSystem):  # type: ignore[misc]
         return [path]
 
     def isfile(self, path: str) -> bool:
-        return bool(self._input(path).exists())
+        io, location = self._place(path)
+        return bool(io.new_input(location).exists())
 
     def modified(self, path: str) -> dt.datetime:
         """Never: a file of Iceberg's is not written a second time (spec, "Overview")."""
@@ -93,9 +109,24 @@ class FarFiles(AbstractFileSystem):  # type: ignore[misc]
 
         return dt.datetime.fromtimestamp(0, dt.UTC)
 
-    def _input(self, path: str) -> Any:
+    def _place(self, path: str) -> tuple[FileIO, str]:
         own, _, location = path.removeprefix(f"{PROTOCOL}://").partition("/")
-        return self._tables[own].new_input(unquote(location))
+        return self._tables[own], unquote(location)
+
+    def _stream(self, path: str, io: FileIO, location: str) -> InputStream:
+        """Opened once for all queries where it can be read from many places: a store is asked for it each time."""
+        kept = self._streams.get(path)
+        if kept is not None and kept[0] is io:  # another one may have newer credentials
+            return kept[1]
+        try:
+            stream = io.new_input(location).open()
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{location} is gone") from None
+        if _is_arrows(stream):
+            while len(self._streams) >= _MOST_STREAMS:
+                self._streams.pop(next(iter(self._streams), ""), None)
+            self._streams[path] = io, stream
+        return stream
 
 
 FILES = FarFiles()

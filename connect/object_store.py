@@ -23,6 +23,7 @@ _TOLD = re.compile(r"(?:in bucket '(?P<bucket>[^']*)'.*?)?AWS Error (?P<name>[A-
 _CREDENTIALS = re.compile("ACCESS_KEY|CREDENTIAL|SIGNATURE|EXPIRED|CLIENT_TOKEN|AUTHENTICATION_TOKEN|SECURITY_TOKEN")
 _RIGHTS = ("ACCESS_DENIED", "FORBIDDEN", "UNAUTHORIZED")
 _MISSING = ("NO_SUCH_BUCKET",)
+_GONE = ("NO_SUCH_KEY", "RESOURCE_NOT_FOUND")
 _PASSING = re.compile("NETWORK_CONNECTION|SLOW_DOWN|THROTTLING|INTERNAL_|SERVICE_UNAVAILABLE|REQUEST_TIMEOUT")
 _SERVERS = re.compile(r"HTTP status (5\d\d|429)")
 LONGEST = 200
@@ -55,7 +56,18 @@ def store_error(error: BaseException) -> PlumblineError | None:
         return SetupError(f"the object store does not permit this: {line}", where=where, next_step=step)
     if name in _MISSING:
         return SetupError(f"the bucket does not exist: {line}", where=where, next_step="correct catalog.warehouse")
+    if name in _GONE:
+        return gone(line, where)
     if _PASSING.match(name) or _SERVERS.search(line):
         step = "check that it runs and that s3.endpoint is its address, then run the command again"
         return UnreachableError(f"the object store does not answer: {line}", where=where, next_step=step)
     return None
+
+
+def gone(what: str, where: str | None = None) -> SetupError:
+    """The one error for a file of a table that is not there any more."""
+    return SetupError(
+        f"a file is gone: {what}",
+        where=where,
+        next_step="run the command again: maintain or another tool may have removed it meanwhile; else bring it back",
+    )

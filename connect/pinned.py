@@ -19,6 +19,7 @@ from plumbline.connect.placed_rows import batches_of
 from plumbline.connect.sql_quoting import column, ident
 from plumbline.connect.table_growth import refuse_retyped
 from plumbline.connect.table_plan import plan_files
+from plumbline.connect.unreadable import raised_within
 from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
@@ -237,8 +238,8 @@ def _readable(identifier: str, *also: type[Exception]) -> Iterator[None]:
         away = store_error(error)
         if away is not None:
             raise away from None
-        told = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SetupError(f"{identifier} is unreadable: {told}", where=identifier) from None
+        said = raised_within(str(error)) or str(error).strip() or type(error).__name__
+        raise SetupError(f"{identifier} is unreadable: {said.splitlines()[0]}", where=identifier) from None
 
 
 def _rows_table(view: str) -> str:

@@ -16,6 +16,9 @@ CATALOG_CLIENTS = frozenset(("pyiceberg", "requests", "urllib3", "sqlalchemy", "
 
 def foreseen(error: Exception) -> PlumblineError | None:
     """The failure that an exception of a client or of Spark stands for; None when it is a defect."""
+    from plumbline.connect.object_store import store_error
+    from plumbline.connect.unreadable import file_error
+
     package = type(error).__module__.partition(".")[0]
     if package in CATALOG_CLIENTS:
         from plumbline.connect.catalog_answers import catalog_error
@@ -24,13 +27,11 @@ def foreseen(error: Exception) -> PlumblineError | None:
     if package in ("py4j", "pyspark"):
         return _of_spark(error)
     if package in ("duckdb", "_duckdb"):
-        return _of_files(str(error))
+        return _of_files(str(error)) or file_error(error)
     if package in ("cimpl", "confluent_kafka") and hasattr(error.args[0] if error.args else None, "str"):
         step = "check the kafka block and that the broker runs, then run the command again"
         return UnreachableError(f"Kafka refuses: {error.args[0].str()}", where="kafka", next_step=step)
-    from plumbline.connect.object_store import store_error
-
-    return store_error(error)
+    return file_error(error) if isinstance(error, OSError) else store_error(error)
 
 
 def _of_files(told: str) -> PlumblineError | None:

@@ -114,7 +114,7 @@ class Plain:
 
 def test_a_stream_with_one_position_is_read_from_where_each_thread_is() -> None:
     stream: Any = Plain(bytes(range(100)))
-    file = FarFile(stream)
+    file = FarFile(stream, "store:x", 100)
     file.seek(10)
     other = threading.Thread(target=lambda: (file.seek(50), file.read(3)))
     other.start()

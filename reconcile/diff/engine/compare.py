@@ -17,7 +17,9 @@ from pathlib import Path
 import duckdb
 
 from plumbline.connect.machine import threads_within
+from plumbline.connect.object_store import store_error
 from plumbline.connect.sql_quoting import text
+from plumbline.connect.unreadable import file_error
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.budget import Budget, held_beside
 from plumbline.reconcile.diff.engine.candidates import Batch, Batches, find_candidates
@@ -146,6 +148,13 @@ def _settle(con: duckdb.DuckDBPyConnection, temp_dir: Path | None, budget: Budge
         con.execute(f"SET temp_directory = {text(str(temp_dir))}")
 
 
+def _told_of_a_file(plan: Plan, error: Exception) -> None:
+    """Raise what it says of a file or a store; of hidden columns no path, which may hold a value."""
+    known = (store_error if plan.masked else file_error)(error)
+    if known is not None:
+        raise known from (None if plan.masked else error)
+
+
 @contextmanager
 def _foreseen(plan: Plan, memory: str) -> Iterator[None]:
     """Turn what can go wrong while reading or spilling into errors that say what to do."""
@@ -161,6 +170,7 @@ def _foreseen(plan: Plan, memory: str) -> Iterator[None]:
     except duckdb.Error as error:
         # DuckDB's own words may hold the value that it stumbled over.
         told = f"{type(error).__name__}, not shown as columns are hidden" if plan.masked else first_line(error)
+        _told_of_a_file(plan, error)
         if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException)):
             raise UsageError(
                 f"a value does not fit the SQL given for rows, columns or tolerances: {told}",
@@ -173,6 +183,7 @@ def _foreseen(plan: Plan, memory: str) -> Iterator[None]:
             next_step="check that the files of both sides are complete and that the disk has space for spilling",
         ) from (None if plan.masked else error)
     except OSError as error:
+        _told_of_a_file(plan, error)
         raise SetupError(
             f"the row hashes cannot be spilled: {error.strerror or error}",
             where=error.filename,

@@ -13,7 +13,9 @@ from itertools import takewhile
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
+from plumbline.connect.object_store import store_error
 from plumbline.connect.sql_quoting import ident
+from plumbline.connect.unreadable import raised_within
 from plumbline.contract.errors import SetupError
 
 PLACE = tuple(f"plumbline_{what}_{uuid.uuid4().hex}" for what in ("file", "row"))
@@ -67,6 +69,9 @@ def readable(name: str, files: Sequence[str] = ()) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, OSError) as error:
+        away = store_error(error)
+        if away is not None:
+            raise away from error
         raise SetupError(
             f"{name!r} cannot be read: {first_line(error)}",
             where=files[0] if len(files) == 1 else f"{len(files)} files" if files else None,
@@ -83,7 +88,8 @@ def first_line(error: Exception) -> str:
     inner = _INNER.search(told)
     if inner:
         return str(json.loads(inner[0])["exception_message"])
-    lines = told.splitlines()
+    within = raised_within(told)
+    lines = [within] if within else told.splitlines()
     if not lines or "CSV Error on Line" not in lines[0]:
         return lines[0] if lines else type(error).__name__
     # The reason is the last line before what DuckDB advises. The line itself may hold what nobody may see.
