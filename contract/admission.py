@@ -30,6 +30,7 @@ REASONS = {
     "update": "a row of the database was changed, which the join of its inserts does not follow",
     "delete": "a row of the database was deleted, likewise",
     "truncate": "a table of the database was emptied, likewise",
+    "other_encoding": "the record's own schema says that a field is written otherwise than the contract has it",
     "message": "it is a message that the database's log carried, and no row",
     "unreadable_event_time": "the event time is present but not a timestamp of the field's type",
     "null_event_time": "the event time is missing or null",
@@ -39,6 +40,9 @@ REASONS = {
 }
 """Reason of quarantine to its meaning, in the order in which they are tried: the first that applies is given, but for
 `huge_number`, which is tried here for decimals and last for floats and doubles."""
+
+UNTIMELY = ("impossible_event_time", "other_encoding")
+"""Reasons of a record whose event time says nothing of when it happened."""
 
 
 def reasons_of(name: str) -> frozenset[str]:

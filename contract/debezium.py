@@ -9,9 +9,10 @@ changes is written as a delete and an insert, which has the old key in a header 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from plumbline.contract import json_value
+from plumbline.contract import connect_schema, json_value
 from plumbline.contract.json_value import UNREADABLE, Document
 from plumbline.contract.lineage import CORRUPT, HEADERS, ONLY, PARSED, RECORDS
 
@@ -28,12 +29,18 @@ OLD_KEY = "__debezium.oldkey"
 """Header of the insert that an update of the primary key is written as."""
 
 WRAPPED = "payload"
+
+
+def _typed(row: str, more: str = "") -> str:
+    return f"STRUCT<{more}op: STRING, after: {row}, {WRAPPED}: STRUCT<op: STRING, after: {row}>>"
+
+
 ENVELOPE = Document(
     places=((WRAPPED, "after"), ("after",)),
-    typed=lambda row: f"STRUCT<op: STRING, after: {row}, {WRAPPED}: STRUCT<op: STRING, after: {row}>>",
+    typed=_typed,
     around=lambda row: {"before": None, "after": row, "op": "c"},
 )
-_OPS = "ops"
+_OPS, _DIFFER = "ops", "differ"
 _OP = f"get({PARSED}.{_OPS}, 0)"
 _REKEYED = f"coalesce(exists(`{HEADERS}`, h -> h.key = '{OLD_KEY}'), false)"
 
@@ -45,13 +52,16 @@ def text_sql(source: Source) -> str:
 
 def parsed_sql(source: Source) -> str:
     """`struct<records: array<struct<fields>>, ops: array<string>, _corrupt: string>`: of each document the row after
-    the change, and its `op`, which is empty where the document is not an envelope."""
+    the change, and its `op`, which is empty where the document is not an envelope; `differ: array<boolean>` too, where
+    its own schema may contradict the contract."""
+    document, differs = _document(source)
     wrapped = f"e.{WRAPPED} IS NOT NULL"
     row = f"CASE WHEN {wrapped} THEN e.{WRAPPED}.after ELSE e.after END"
     both = f"{wrapped} AND (e.op IS NOT NULL OR e.after IS NOT NULL)"
     op = f"CASE WHEN {both} THEN '' WHEN e IS NOT NULL THEN coalesce(e.{WRAPPED}.op, e.op, '') END"
     parts = f"'{RECORDS}', transform(p.{RECORDS}, e -> {row}), '{_OPS}', transform(p.{RECORDS}, e -> {op})"
-    read = json_value.parsed_sql(source, ENVELOPE)
+    parts += f", '{_DIFFER}', transform(p.{RECORDS}, e -> {differs})" if differs else ""
+    read = json_value.parsed_sql(source, document)
     return f"get(transform(array({read}), p -> named_struct({parts}, '{CORRUPT}', p.`{CORRUPT}`)), 0)"
 
 
@@ -65,7 +75,19 @@ def rules(source: Source) -> list[tuple[str, str]]:
         ("not_debezium", f"{_OP} NOT IN ({known}) OR {_OP} IN ({added}) AND {ONLY} IS NULL"),
         *((reason, f"{_OP} = '{op}'") for op, reason in CHANGED.items()),
         ("update", f"{_OP} = 'c' AND {_REKEYED}"),
+        *([("other_encoding", f"get({PARSED}.{_DIFFER}, 0)")] if _document(source)[1] else []),
     ]
+
+
+def _document(source: Source) -> tuple[Document, str]:
+    """The document with the schema of its row, where the source has fields of which that says how they are written, and
+    SQL of whether it contradicts the contract, of the document `e`; else without it, and nothing."""
+    of_row = "filter(e.schema.fields, s -> s.field = 'after')"
+    differs = connect_schema.differs_sql(source, f"get({of_row}, 0)")
+    if not differs:
+        return ENVELOPE, ""
+    schema = f"schema: STRUCT<fields: ARRAY<STRUCT<field: STRING, {connect_schema.FIELDS}>>>, "
+    return replace(ENVELOPE, typed=lambda row: _typed(row, schema)), differs
 
 
 def holds_sql(name: str) -> str:

@@ -20,11 +20,11 @@ class Format:
     """What one encoding says of a record.
 
     `text` is SQL over the raw record, `parsed` over that and what it gives: `struct<records: array<struct<fields>>,
-    _corrupt>`. `rules` come before those of the event time, `last_rules` after all
-    others. `holds` says of a record with a fault whether there is anything under a field's name. `reasons` are those
-    that no other format has. `headers`: the SQL looks at the record's headers. `schema_id` is SQL of the number in the
-    archive. With `registry` the schema that a value was written by is named in it or in a header. `document` says where
-    the value has the fields if it is JSON.
+    _corrupt>`. `rules` come before those of the event time, `last_rules` after all others. `holds` says of a record
+    with a fault whether there is anything under a field's name. `reasons` are those that no other format has.
+    `headers`: the SQL looks at the record's headers. `schema_id` is SQL of the number in the archive. With `registry`
+    the schema that a value was written by is named in it or in a header. `document` says where the value has the fields
+    if it is JSON.
     """
 
     text: Callable[[Source], str]
@@ -64,7 +64,7 @@ FORMATS = {
         debezium.rules,
         debezium.holds_sql,
         json_value.last_rules,
-        reasons=frozenset({"not_debezium", *debezium.CHANGED.values()}),
+        reasons=frozenset({"not_debezium", "other_encoding", *debezium.CHANGED.values()}),
         headers=True,
         document=debezium.ENVELOPE,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plumbline.contract.admission import schema_id_sql
+from plumbline.contract.admission import UNTIMELY, schema_id_sql
 from plumbline.contract.model import Contract
 from plumbline.stream_job.events import as_raw, decoded, reason
 
@@ -20,7 +20,7 @@ RENAMED = {"timestamp": "kafka_timestamp", "timestampType": "kafka_timestamp_typ
 def archived(raw: DataFrame, contract: Contract, name: str) -> DataFrame:
     """The rows of a source's archive table for raw Kafka rows read with headers.
 
-    An impossible event time is left out: it would put the row into a partition of its own, far away.
+    An event time that says nothing is left out: it would put the row into a partition of its own, far away.
     """
     from pyspark.sql import functions as F
 
@@ -28,7 +28,7 @@ def archived(raw: DataFrame, contract: Contract, name: str) -> DataFrame:
     judged = decoded(raw, contract, name, keep=KEPT).withColumn("_reason", F.expr(reason(contract, name)))
     return judged.select(
         *(F.col(f"`{as_raw(name)}`").alias(RENAMED.get(name, name)) for name in KEPT),
-        F.when(~F.col("_reason").eqNullSafe("impossible_event_time"), F.col(f"`{moment}`")).alias("event_time"),
+        F.when(~F.coalesce(F.col("_reason").isin(*UNTIMELY), F.lit(False)), F.col(f"`{moment}`")).alias("event_time"),
         F.expr(schema_id_sql(contract.sources[name])).cast("int").alias("schema_id"),
         F.col("_reason").alias("quarantine_reason"),
         (F.col(f"`{id}`") if id else F.lit(None)).cast("string").alias("event_id"),

@@ -16,6 +16,7 @@ from plumbline.output import emit, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from plumbline.contract.model import Contract
     from plumbline.document_types import QuarantineDocument, QuarantinedRecord
 
 
@@ -44,12 +45,12 @@ def quarantine(contract_path: Path, limit: int, home: Home, as_json: bool) -> No
     document: QuarantineDocument = {
         "contract": contract.contract,
         "counts": counts(lake, contract),
-        "newest": [_sample(row) for row in newest(lake, contract, limit)],
+        "newest": [_sample(row, contract) for row in newest(lake, contract, limit)],
     }
     emit(document, as_json, lambda console: _show(document, console))
 
 
-def _sample(row: Mapping[str, Any]) -> QuarantinedRecord:
+def _sample(row: Mapping[str, Any], contract: Contract) -> QuarantinedRecord:
     value = row["value"]
     return {
         "source": row["source"],
@@ -61,15 +62,20 @@ def _sample(row: Mapping[str, Any]) -> QuarantinedRecord:
         "noted_at": row["noted_at"],
         "bytes": None if value is None else len(value),
         "value": printable(value),
-        "hint": _hint(row),
+        "hint": _hint(row, contract),
     }
 
 
-def _hint(row: Mapping[str, Any]) -> str | None:
-    """What else is known of why the record was refused: the schema that its headers name."""
+def _hint(row: Mapping[str, Any], contract: Contract) -> str | None:
+    """What else is known of why the record was refused: the schema that its headers name, or what its own says."""
+    from plumbline.contract import connect_schema
     from plumbline.contract.avro import HEADER, spelled_head
     from plumbline.contract.formats import FORMATS
+    from plumbline.contract.safe_text import shown
 
+    if row["reason"] == "other_encoding" and row["source"] in contract.sources:
+        wrong = connect_schema.differing(contract.sources[row["source"]], row["value"])
+        return shown("; ".join(f"{name} is {told}, in the contract {kind}" for name, told, kind in wrong)) or None
     heads = {header["value"] for header in row.get("headers") or () if header["key"] == HEADER}
     if row["reason"] not in FORMATS["avro"].reasons or not heads - {None}:
         return None

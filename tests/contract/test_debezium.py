@@ -112,6 +112,32 @@ def test_what_is_declared_otherwise_than_it_is_written_does_not_enter(spark: Spa
 
 
 @pytest.mark.spark
+@pytest.mark.parametrize("field", ["placed", "placed_ms", "day", "amount", "wide"])
+def test_what_its_own_schema_contradicts_does_not_enter(spark: SparkSession, field: str) -> None:
+    """Milliseconds and microseconds, or two decimals, differ in nothing else."""
+    other = {"placed": "timestamp_millis", "placed_ms": "timestamp_micros", "day": "timestamp_millis",
+             "amount": "decimal_base64(10,3)", "wide": "decimal_base64(38,2)"}[field]  # fmt: skip
+    refused = {"r": "other_encoding", "c": "other_encoding"}
+    ops = [json.loads(value)["payload"]["op"] for topic, value, _ in recorded("defaults") if topic == TOPIC and value]
+    found = [one.reason for one in read(spark, "defaults", **{field: other}) if one.reason != "tombstone"]
+    expected = [refused.get(op, {"u": "update", "d": "delete", "t": "truncate"}.get(op)) for op in ops]
+    expected[ops.index("c", ops.index("d"))] = "update"
+    assert found == expected
+    named = read(spark, "connect", **{"placed": "timestamp_micros"})
+    assert named[0].reason == "other_encoding"
+
+
+@pytest.mark.spark
+def test_the_event_time_is_held_to_the_schema_under_its_earlier_name_too(spark: SparkSession) -> None:
+    fields = {"id": "int", "at": "timestamp_millis"}
+    values = [(value, NOON) for topic, value, _ in recorded("defaults")[:2]]
+    source = orders(fields, aliases={"at": ["placed"]})
+    assert [one.reason for one in judged(spark, source, values)] == ["unreadable_event_time"] * 0 + [
+        "other_encoding"
+    ] * 2
+
+
+@pytest.mark.spark
 def test_records_of_debeziums_other_topics_do_not_enter(spark: SparkSession) -> None:
     values = [(topic, value) for topic, value, _ in recorded("schemaless") if topic != TOPIC]
     found = judged(spark, orders(FIELDS["schemaless"]), [(value, NOON) for _, value in values])
@@ -145,6 +171,8 @@ CASES: dict[str, tuple[str, str | None]] = {
     "a row of the snapshot": (bare(ROW, "r"), None),
     "wrapped": ('{"schema": {"type": "struct"}, ' + wrapped(bare(ROW, "c"))[1:], None),
     "wrapped, the schema last": (wrapped(bare(ROW, "c"), ', "schema": {}'), None),
+    "wrapped, a schema of another form": (wrapped(bare(ROW, "c"), ', "schema": "s"'), "wrong_type"),
+    "wrapped, a schema of other fields": (wrapped(bare(ROW, "c"), ', "schema": {"fields": [{"field": "x"}]}'), None),
     "wrapped, without a schema": ('{"schema": null, ' + wrapped(bare(ROW, "c"))[1:], None),
     "op first": (document('"c"'), None),
     "further fields": (document('"c"', more=', "x": [1], "source": {"op": "d"}, "ts_ms": 1'), None),
@@ -236,7 +264,7 @@ def test_decimals_are_exact_to_the_last_digit_or_refused(spark: SparkSession) ->
 
 
 def test_every_reason_has_a_case() -> None:
-    seen = {reason for _, reason in CASES.values()} | {*REFUSED}
+    seen = {reason for _, reason in CASES.values()} | {*REFUSED, "other_encoding"}
     assert FORMATS["debezium"].reasons <= seen
     assert reasons_of("json").isdisjoint(FORMATS["debezium"].reasons | FORMATS["avro"].reasons)
     assert reasons_of("debezium") >= FORMATS["debezium"].reasons

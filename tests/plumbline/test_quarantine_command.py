@@ -135,3 +135,23 @@ def test_a_schema_named_in_a_header_is_told(
     assert hints[0] is None
     assert hints[7] == (f"its schema is named in the header __value_schema_id: {named}" if told else None)
     assert ((hints[7] or "its schema is named") in ask(folder, capsys)) is told
+
+
+def test_a_record_whose_schema_contradicts_the_contract_says_in_what(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = CONTRACT.replace("{topic: t.views, ", "{topic: t.views, format: debezium, ")
+    text = text.replace("id: string, at: timestamp", "id: string, at: timestamp_millis, d: 'decimal_base64(9,2)'", 1)
+    (folder / "visits.yaml").write_text(text)
+    decimal = {"name": "org.apache.kafka.connect.data.Decimal", "field": "d", "parameters": {"scale": "3"}}
+    columns = [{"name": "io.debezium.time.MicroTimestamp", "field": "at"}, decimal, {"type": "string", "field": "id"}]
+    value = {"schema": {"fields": [{"field": "after", "fields": columns}]}, "payload": {"op": "c"}}
+    hostile = json.dumps(value).replace("MicroTimestamp", "\\u001b[2J").encode()
+    reason = "other_encoding"
+    values = (json.dumps(value).encode(), hostile, b"{}", None, b'{"schema": {"fields": [1]}}')
+    fill(folder, *(("visits", "views", reason, one) for one in values), ("visits", "gone", reason, values[0]))
+    hints = {one["offset"]: one["hint"] for one in json.loads(ask(folder, capsys, "--json"))["newest"]}
+    decimals = "d is org.apache.kafka.connect.data.Decimal of scale 3, in the contract decimal_base64(9,2)"
+    assert hints[0] == f"at is io.debezium.time.MicroTimestamp, in the contract timestamp_millis; {decimals}"
+    assert "\x1b" not in hints[1]
+    assert [hints[n] for n in (2, 3, 4)] == [None, None, None]
