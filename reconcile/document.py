@@ -237,10 +237,18 @@ def covered(document: Document) -> str:
 
 def verdict_sentence(document: Document, contract: Contract | None = None) -> str:
     """What the verdict means here, with the numbers that decide it."""
-    found, pending = drift(document), document["counts"][PENDING]
+    found = drift(document)
     why = _why(document, found, contract) if found and balanced(document) else ""
+    return " ".join(filter(None, (headline(document), why, waiting(document))))
+
+
+def waiting(document: Document) -> str:
+    """Which rows nothing can be said of yet; nothing where there is none."""
+    held = (document.get("held_back") or {"rows": 0})["rows"]
+    pending = document["counts"][PENDING] - held
     wait = f"{format.counted(pending, 'row')} wait for the stream to close their window." if pending else ""
-    return " ".join(filter(None, (headline(document), why, wait)))
+    may_be = f"{format.counted(held, 'row')} may be held back behind the join, or lost." if held else ""
+    return " ".join(filter(None, (wait, may_be)))
 
 
 def headline(document: Document) -> str:

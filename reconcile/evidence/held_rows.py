@@ -73,4 +73,4 @@ def _unmatched(side: str) -> str:
 
 def _instead(side: str) -> str:
     """The same in place of a match that came late."""
-    return f"{OTHER[side]}_late AND {_unmatched(side)}"
+    return f"{OTHER[side]}_late AND {_unmatched(side)} AND NOT coalesce(stream_matched_{side}, false)"

@@ -110,7 +110,7 @@ def _yes_or_no(document: Document) -> str:
 
 def _how_much(document: Document, done: Repaired) -> tuple[str, str]:
     counts, found = document["counts"], reading.drift(document)
-    wait = f"{format.counted(counts[PENDING], 'row')} still wait for their window to close." if counts[PENDING] else ""
+    wait = reading.waiting(document)
     if not found:
         return "Nothing", wait
     parts = [f"{format.count(counts[kind])} {word}" for kind, word in WORDS.items() if counts[kind]]

@@ -19,6 +19,7 @@ Finding = Mapping[str, Any]
 """One row of plumbline.findings."""
 
 PER_CAUSE = 6
+HELD_TITLE = "held back behind the join, or lost"
 HELD = "the join has written this row, or the unmatched one in its place, and {held_by} behind it may hold it back"
 
 
@@ -105,7 +106,8 @@ def _evidence(finding: Finding) -> dict[str, Any]:
 
 def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract | None) -> str:
     """The cause's title and its own sentence with the evidence in its places; the title when a piece is not known."""
-    title = format.cause_title(str(finding["cause"]), contract)
+    held = finding["cause"] == "pending" and evidence.get("held_by") is not None
+    title = HELD_TITLE if held else format.cause_title(str(finding["cause"]), contract)
     title = title[:1].upper() + title[1:]
     known = {
         name: _value(name, value)
@@ -117,7 +119,7 @@ def _sentence(finding: Finding, evidence: Mapping[str, Any], contract: Contract 
             known[name] = known[f"{name}_ms"]
     known["gap_until"] = _archive_ends(known)
     try:
-        story = HELD if "held_by" in known else format.cause(finding["cause"]).story
+        story = HELD if held else format.cause(finding["cause"]).story
         story = story.format_map(known)
     except (KeyError, IndexError, ValueError):
         story = ""

@@ -81,15 +81,15 @@ def _headline(run: Run) -> str:
     elif not document["balanced"]:
         said += "; the books do not balance, which is a defect of Plumbline"
     elif total.count(PENDING) and document["verdict"] != "incomplete":
-        said += f", {total.count(PENDING):,} pending"
+        said += f", {total.count(PENDING):,} pending{_held_back(document)}"
     return said
 
 
 def _held_back(document: ReconcileDocument) -> str:
     held = document["unobserved"]
     may_be = document["held_back"]
-    told = f", {held['rows']:,} stream rows of epochs that are not observed yet" if held else ""
-    return told + (f", {may_be['rows']:,} of them may be held back, or lost" if may_be and may_be["rows"] else "")
+    told = f", {may_be['rows']:,} of them held back or lost" if may_be and may_be["rows"] else ""
+    return told + (f", {held['rows']:,} stream rows of epochs that are not observed yet" if held else "")
 
 
 def _scope(run: Run) -> str:

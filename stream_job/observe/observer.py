@@ -155,11 +155,18 @@ class Observer:
         return Query(query_id, self.checkpoint.begins(), (ids[0], ids[1]), runs, versions, self._operators(query_id))
 
     def _operators(self, query_id: str) -> str | None:
-        """The stateful operators of a query, as the ledger has them; None while nothing tells them all."""
+        """The stateful operators of a query, as the ledger has them; None while nothing tells them all. Spark never
+        changes them: raises SetupError where the checkpoint tells others than it did."""
         if query_id not in self.operators:
             told = self.checkpoint.operators() if query_id == self.checkpoint.query_id() else None
-            records = self.ledger(query_id).epochs()
-            found = ", ".join(told) if told else next((each.operators for each in records if each.operators), None)
+            known = next((each.operators for each in self.ledger(query_id).epochs() if each.operators), None)
+            found = ", ".join(told) if told else known
+            if known not in (None, found):
+                raise SetupError(
+                    f"the checkpoint's folder state tells the stateful operators {found}, and told {known} before",
+                    where=self.checkpoint.place,
+                    next_step="name the checkpoint that the query uses; one that lacks some of its state tells nothing",
+                )
             self.operators |= {query_id: found} if found else {}
         return self.operators.get(query_id)
 

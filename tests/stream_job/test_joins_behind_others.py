@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from plumbline.cli import run
 from plumbline.connect.kafka import Record, create_topics, produce
@@ -136,7 +137,15 @@ def test_a_row_that_may_be_held_back_behind_the_join_is_not_called_lost(
     story = ask(s, "explain", "--key", "id=o71", "--key", "payment=p71", "--contract")
     assert story["verdict"] == "pending"
 
-    s.contract_path.write_text(s.contract_path.read_text().replace("join_first:", "held_back: 2 hours\n  join_first:"))
+    said = yaml.safe_load(s.contract_path.read_text())
+    lineage = said["job"].pop("lineage")
+    s.contract_path.write_text(yaml.safe_dump(said))
+    document = ask(s, "reconcile", code=1)
+    assert findings(s, document["run_id"]) == LATE | dict.fromkeys(LOST, "late_right")
+    assert pending(s, document["run_id"]) == {foreign_job.ASTRAY, *HELD}
+
+    said["job"] |= {"lineage": lineage, "held_back": "2 hours"}
+    s.contract_path.write_text(yaml.safe_dump(said))
     document = ask(s, "reconcile", code=1)
     lost = {("missing", foreign_job.ASTRAY, "p10"): "unexplained"}
     assert findings(s, document["run_id"]) == LATE | dict.fromkeys(LOST, "late_right") | lost

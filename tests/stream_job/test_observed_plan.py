@@ -4,6 +4,7 @@ contract's join has the watermark that is logged."""
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
 from plumbline.connect.table_names import EPOCHS
 from plumbline.connect.tables import ARCHIVE_SCHEMA
-from plumbline.contract.errors import ContractError, IncompleteError
+from plumbline.contract.errors import ContractError, IncompleteError, SetupError
 from plumbline.contract.loader import parse
 from plumbline.contract.operators import is_first
 from plumbline.contract.ranges import TimeRange
@@ -177,3 +178,15 @@ def test_it_is_no_matter_of_another_engine() -> None:
     text = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer")
     with pytest.raises(ContractError, match="only a spark query has such a plan; this job is flink"):
         parse(f"{text}\njob: {{kind: flink, join_first: true}}\n", "plays.yaml")
+
+
+def test_operators_that_are_gone_from_the_checkpoint_are_not_taken_for_none(query: Query, home: Home) -> None:
+    """Without the last folder of state a join behind another one looks like the only one."""
+    three(query).operators(JOIN, JOIN)
+    wrote(home, QUERY, {0: "app", 2: "app"})
+    observe(contract(query), home, once=True)
+    shutil.rmtree(query.folder / "state" / "1")
+    with pytest.raises(SetupError, match=f"tells the stateful operators {JOIN}, and told {JOIN}, {JOIN} before"):
+        observe(contract(query), home, once=True)
+    shutil.rmtree(query.folder / "state")
+    assert observe(contract(query), home, once=True)["operators"] == [JOIN, JOIN]

@@ -15,6 +15,7 @@ from plumbline.reconcile.explain.explain import explain
 from plumbline.reconcile.lateness.what_if import what_if
 from plumbline.reconcile.report import terminal
 from plumbline.reconcile.report.context import Facts
+from plumbline.reconcile.report.stories import tell
 from tests.reconcile.inputs.test_foreign_table import JOB, late_and_lost, theirs
 from tests.support.world import CONTRACT, World
 
@@ -114,3 +115,6 @@ def test_what_may_be_held_back_behind_the_join_is_not_called_lost(
     terminal.show(run, Facts(contract_path="plays.yaml"), console)
     shown = " ".join(console.export_text().split())
     assert "behind the join may hold rows back: 1 row of the batch may be held, or lost" in shown
+    assert "1 of them held back or lost" in shown
+    [told] = [row for row in world.findings() if row["cause"] == "pending"]
+    assert tell(told).sentence.startswith("Held back behind the join, or lost: the join has written this row")
