@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 PROTOCOL = "plumbline-far"
-_MOST_STREAMS = 1_000
+_MOST_STREAMS = 256
+"""So many are kept open. A store's need nothing of the system, those of a FileIO over a mounted folder a descriptor."""
 
 
 class FarFile:
@@ -80,6 +81,7 @@ class FarFiles(AbstractFileSystem):  # type: ignore[misc]
         self._tables: dict[str, FileIO] = {}
         self._sizes: dict[str, int] = {}
         self._streams: dict[str, tuple[FileIO, InputStream]] = {}
+        self._keeping = threading.Lock()
 
     def path(self, table: Table, location: str, size: int) -> str:
         """What DuckDB is to be told for a file of the table, of so many bytes."""
@@ -123,9 +125,10 @@ class FarFiles(AbstractFileSystem):  # type: ignore[misc]
         except FileNotFoundError:
             raise FileNotFoundError(f"{location} is gone") from None
         if _is_arrows(stream):
-            while len(self._streams) >= _MOST_STREAMS:
-                self._streams.pop(next(iter(self._streams), ""), None)
-            self._streams[path] = io, stream
+            with self._keeping:
+                self._streams[path] = io, stream
+                if len(self._streams) > _MOST_STREAMS:
+                    self._streams.pop(next(iter(self._streams)))
         return stream
 
 

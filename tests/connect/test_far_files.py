@@ -13,7 +13,7 @@ from pyarrow.fs import LocalFileSystem
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
-from plumbline.connect import pinned
+from plumbline.connect import far_files, pinned
 from plumbline.connect.far_files import FarFile
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
@@ -81,6 +81,32 @@ def test_nothing_of_the_table_is_copied(lake: Lake, tmp_path: Path) -> None:
     assert pinned.scan(con, lake, T, view="v", schema=None, columns=["c1"]).files == 1
     assert con.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
     assert con.execute("SELECT count(*), max(c1) FROM v WHERE c1 >= 399998").fetchall() == [(2, 399_999)]
+
+
+def test_a_file_is_opened_once_for_all_queries_and_few_stay_open(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, open_ = list[str](), PyArrowFile.open
+
+    def noted(file: PyArrowFile, seekable: bool = True) -> InputStream:
+        opened.append(file.location)
+        return open_(file, seekable)
+
+    con, held = pinned.connection(temp_dir=tmp_path), lake.held()
+    held.load(T)
+    monkeypatch.setattr(PyArrowFile, "open", noted)
+    for _ in range(3):
+        pinned.scan(con, held, T, view="v", schema=None)
+        con.execute("SELECT sum(c0), max(c1) FROM v").fetchall()
+    assert len([location for location in opened if location.endswith(".parquet")]) == 1
+    monkeypatch.setattr(far_files, "_MOST_STREAMS", 2)
+    monkeypatch.setattr(far_files.FILES, "_streams", {})
+    held.ensure_table("far.many", SCHEMA, None)
+    for first in range(4):
+        held.append("far.many", numbers(first).slice(0, 10))
+    pinned.scan(con, lake, "far.many", view="many", schema=None)
+    assert con.execute("SELECT count(*) FROM many").fetchall() == [(40,)]
+    assert len(far_files.FILES._streams) == 2
 
 
 def test_a_file_that_is_gone_is_named(lake: Lake, tmp_path: Path) -> None:
