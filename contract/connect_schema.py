@@ -24,6 +24,13 @@ TYPES = {
     "org.apache.kafka.connect.data.Date": "date_days",
 }
 """Names of encodings to the contract's types for them."""
+TEXTS = ("io.debezium.time.ZonedTimestamp", "io.debezium.time.IsoTimestamp")
+"""Of times that are written as ISO 8601 text."""
+PLAIN = {
+    "int8": "long", "int16": "long", "int32": "long", "int64": "long", "float": "float", "double": "double",
+    "boolean": "boolean", "string": "string", "bytes": "binary",
+}  # fmt: skip
+"""Connect's types to the contract's, as a draft takes them from JSON too: whole numbers are long."""
 
 FIELDS = "fields: ARRAY<STRUCT<field: STRING, name: STRING, parameters: STRUCT<scale: STRING>>>"
 """Type of a row's schema, as far as it is looked at."""
@@ -47,20 +54,48 @@ def differing(source: Source, value: bytes | None) -> list[tuple[str, str, str]]
     return [(name, encoding, kind) for name, encoding, kind in told if encoding not in (_encodings(kind) or [encoding])]
 
 
+def types_of(document: Any) -> dict[str, str | None]:
+    """The columns of the row in an envelope with the types that a contract has for them, None where it has none; empty
+    for an envelope without a schema."""
+    return {str(one["field"]): _type_of(one) for one in _columns(document)}
+
+
+def _type_of(column: Mapping[str, Any]) -> str | None:
+    name, kind, parameters = column.get("name"), column.get("type"), _parameters(column)
+    if name == DECIMAL:
+        digits, scale = parameters.get("connect.decimal.precision", "38"), parameters.get("scale")
+        found = f"decimal_base64({digits},{scale})"
+        return found if decimal_digits(value_type(found)) else None
+    if kind == "string" and name in TEXTS:
+        return "timestamp"
+    return TYPES.get(str(name)) or PLAIN.get(str(kind))
+
+
 def _named(value: bytes | None) -> dict[str, str]:
     """Of each column of the row in a record's value the name of its encoding, with the scale of a decimal; of those
     that have one. Empty for a value without a schema."""
     try:
-        document = json.loads(value or b"")
-        [row] = [one for one in document["schema"]["fields"] if one["field"] == "after"]
-        return {str(one["field"]): _spelled(one) for one in row["fields"] if one.get("name")}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return {str(one["field"]): _spelled(one) for one in _columns(json.loads(value or b"")) if one.get("name")}
+    except ValueError:
         return {}
+
+
+def _columns(document: Any) -> list[Mapping[str, Any]]:
+    try:
+        [row] = [one for one in document["schema"]["fields"] if one["field"] == "after"]
+        return [one for one in row["fields"] if isinstance(one, Mapping) and "field" in one]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _parameters(column: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = column.get("parameters")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _spelled(field: Mapping[str, Any]) -> str:
     name = str(field["name"])
-    return f"{name} of scale {field.get('parameters', {}).get('scale')}" if name == DECIMAL else name
+    return f"{name} of scale {_parameters(field).get('scale')}" if name == DECIMAL else name
 
 
 def _encodings(kind: str) -> list[str]:

@@ -9,8 +9,9 @@ changes is written as a delete and an insert, which has the old key in a header 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plumbline.contract import connect_schema, json_value
 from plumbline.contract.json_value import UNREADABLE, Document
@@ -43,6 +44,14 @@ ENVELOPE = Document(
 _OPS, _DIFFER = "ops", "differ"
 _OP = f"get({PARSED}.{_OPS}, 0)"
 _REKEYED = f"coalesce(exists(`{HEADERS}`, h -> h.key = '{OLD_KEY}'), false)"
+
+
+def op_of(document: Mapping[str, Any]) -> str | None:
+    """The `op` of an envelope; None where the document is not one."""
+    inner = document.get(WRAPPED)
+    envelope = inner if isinstance(inner, Mapping) else document
+    op = envelope.get("op")
+    return str(op) if op in (*ADDED, *CHANGED) and "after" in envelope else None
 
 
 def text_sql(source: Source) -> str:

@@ -6,13 +6,19 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from plumbline.contract.connect_schema import types_of
+from plumbline.contract.debezium import ADDED, ENVELOPE, op_of
+from plumbline.contract.fields import TIMESTAMPS
 from plumbline.contract.kinds import NAME
 from plumbline.contract.lineage import RESERVED
+from plumbline.contract.ranges import from_micros
 
+_YEARS_US = 60_000_000_000_000_000
+"""Some 1,900 years."""
 Place = tuple[int, int]
 """Partition and offset."""
 Pair = tuple[str, str]
@@ -21,11 +27,18 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Sample:
-    """Some records of a topic that are JSON objects, by place, in order of their offsets; `others` are no objects."""
+    """Some records of a topic that are JSON objects, by place, in order of their offsets; `others` are no objects.
+
+    Of Debezium's envelopes (`format`) the rows that were added; `changes` are the other envelopes, and `told` the types
+    that their own schema says.
+    """
 
     topic: str
     events: Mapping[Place, Mapping[str, Any]]
     others: int = 0
+    format: str = "json"
+    changes: int = 0
+    told: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def fields(self) -> dict[str, str]:
@@ -40,11 +53,12 @@ class Sample:
 
     @property
     def times(self) -> list[str]:
-        return [name for name, kind in self.fields.items() if kind == "timestamp"]
+        return [name for name, kind in self.fields.items() if kind in TIMESTAMPS]
 
     def moments(self, field: str) -> dict[Place, datetime]:
         """The time of each event that has one in this field."""
-        found = ((place, moment(event.get(field))) for place, event in self.events.items())
+        per_second = {"timestamp_millis": 1_000, "timestamp_micros": 1_000_000}.get(self.fields.get(field, ""))
+        found = ((place, moment(event.get(field), per_second)) for place, event in self.events.items())
         return {place: at for place, at in found if at is not None}
 
     def _kinds(self) -> dict[str, str | None]:
@@ -52,7 +66,7 @@ class Sample:
         for event in self.events.values():
             for name, value in event.items():
                 values[name].append(value)
-        return {name: _kind(name, held) for name, held in values.items()}
+        return {name: _kind(name, held, self.told) for name, held in values.items()}
 
 
 def sample_of(topic: str, records: Iterable[tuple[int, int, bytes | None]]) -> Sample:
@@ -65,7 +79,13 @@ def sample_of(topic: str, records: Iterable[tuple[int, int, bytes | None]]) -> S
             others += 1
         else:
             events[partition, offset] = event
-    return Sample(topic, events, others)
+    ops = {place: op for place, event in events.items() if (op := op_of(event))}
+    if 2 * len(ops) <= len(events):
+        return Sample(topic, events, others)
+    rows = {place: ENVELOPE.fields(events[place]) for place, op in ops.items() if op in ADDED}
+    told = types_of(events[max(ops, key=lambda place: place[1])])
+    changes = len(ops) - len(rows)
+    return Sample(topic, rows, others + len(events) - len(ops), "debezium", changes, told)
 
 
 def behind(sample: Sample, field: str) -> timedelta:
@@ -116,11 +136,14 @@ def _object(value: bytes | None) -> Mapping[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
-def _kind(name: str, values: Sequence[Any]) -> str | None:
-    """The one type of a contract that all values have but the absent ones; whole numbers are numbers too."""
+def _kind(name: str, values: Sequence[Any], told: Mapping[str, str | None]) -> str | None:
+    """The type that the schema says, or the one type of a contract that all values have but the absent ones; whole
+    numbers are numbers too."""
     kinds = {_kind_of(value) for value in values if value is not None}
     if re.match(NAME, name) is None or name.lower() in RESERVED:
         return None
+    if name in told:
+        return told[name]
     for several, one in (({"long", "double"}, "double"), ({"timestamp", "string"}, "string")):
         kinds = {one} if kinds == several else kinds
     return kinds.pop() if len(kinds) == 1 else None
@@ -132,8 +155,12 @@ def _kind_of(value: Any) -> str | None:
     return {bool: "boolean", int: "long", float: "double"}.get(type(value))
 
 
-def moment(value: Any) -> datetime | None:
-    """A time as ISO 8601 spells it, with a date and a time of day; without a zone it is UTC. None for another value."""
+def moment(value: Any, per_second: int | None = None) -> datetime | None:
+    """A time as ISO 8601 spells it, with a date and a time of day; without a zone it is UTC. None for another value.
+    With `per_second`: a whole number since 1970."""
+    if per_second and isinstance(value, int):
+        us = value * (1_000_000 // per_second)
+        return from_micros(us) if abs(us) < _YEARS_US else None
     if not isinstance(value, str) or "T" not in value.replace(" ", "T", 1):
         return None
     try:

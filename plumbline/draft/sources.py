@@ -85,7 +85,7 @@ def source_lines(side: Side, role: str, new_archive: str | None) -> Iterator[Lin
     yield Line(f"  {spelled(side.name)}:", f"the {role} side; your name for it")
     topic = FILL_IN if side.topic is None else spelled(side.topic)
     yield Line(f"    topic: {topic}", "" if side.topic else f"the Kafka topic of {side.name}")
-    yield Line("    format: json", "assumed; or avro, with a schema_registry: block")
+    yield _format(side.sample)
     yield from _field_lines(side)
     yield _event_time(side, "    event_time")
     yield from _watermark(side)
@@ -99,6 +99,13 @@ def source_lines(side: Side, role: str, new_archive: str | None) -> Iterator[Lin
         )
     if side.decoded is not None:
         yield from _place_lines(side, side.decoded)
+
+
+def _format(sample: Sample | None) -> Line:
+    if sample is None or sample.format == "json":
+        return Line("    format: json", "assumed; or avro, with a schema_registry: block")
+    changes = f"; {sample.changes} updates or deletes among them would not enter" if sample.changes else ""
+    return Line(f"    format: {sample.format}", f"the records are its envelopes{changes}")
 
 
 def _field_lines(side: Side) -> Iterator[Line]:
@@ -126,6 +133,8 @@ def _sampled_fields(sample: Sample) -> Iterator[Line]:
     yield Line("    fields:", f"{read}; {sample.others} more are no JSON objects" if sample.others else read)
     for name, kind in sample.fields.items():
         yield Line(f"      {spelled(name)}: {kind}")
+    if sample.format == "debezium" and not sample.told:
+        yield remark(6, "without a schema: numbers may be times or days, texts decimals. docs/contract.md tells which")
     if sample.left_out:
         yield remark(6, f"left out, of several types or of one that a contract has not: {listed(sample.left_out)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -104,6 +105,60 @@ def test_of_other_records_than_json_the_draft_says_so() -> None:
     text = written(source_lines(side, "left", "raw.shows"))
     assert "none of 1 records looked at is a JSON object" in text
     assert "FILL_IN: string" in text
+
+
+RECORDED = Path(__file__).parents[1] / "debezium" / "recorded"
+
+
+def recorded(name: str) -> Sample:
+    """What Debezium wrote to its table's topic (tests/debezium)."""
+    lines = map(json.loads, (RECORDED / f"{name}.jsonl").read_text().splitlines())
+    values = [line["value"] for line in lines if line["topic"] == "shop.public.orders"]
+    return sample_of("shop.public.orders", [(0, n, value and value.encode()) for n, value in enumerate(values)])
+
+
+def test_envelopes_of_debezium_are_read_by_their_own_schema() -> None:
+    sample = recorded("defaults")
+    assert (len(sample.events), sample.changes, sample.others) == (7, 4, 2)
+    kinds = {
+        "id": "long", "at": "timestamp", "placed": "timestamp_micros", "placed_ms": "timestamp_millis",
+        "day": "date_days", "amount": "decimal_base64(10,2)", "wide": "decimal_base64(38,4)", "blob": "binary",
+    }  # fmt: skip
+    assert kinds.items() <= sample.fields.items()
+    assert (sample.left_out, sample.times) == (["free"], ["at", "placed", "placed_ms"])
+    assert set(sample.moments("placed").values()) == set(recorded("defaults").moments("at").values()) - {
+        at for row, at in sample.moments("at").items() if sample.events[row]["placed"] is None
+    }
+    text = written(source_lines(Side("orders", sample.topic, None, sample), "left", "raw.orders"))
+    assert re.search(r"format: debezium +# the records are its envelopes; 4 updates or deletes", text)
+    assert "amount: decimal_base64(10,2)" in text
+    assert recorded("connect").fields["placed"] == "timestamp_millis"
+
+
+def test_without_a_schema_the_draft_says_that_numbers_may_be_times() -> None:
+    sample = recorded("schemaless")
+    assert (sample.format, sample.fields["placed"], sample.fields["amount"]) == ("debezium", "long", "string")
+    text = written(source_lines(Side("orders", sample.topic, None, sample), "left", "raw.orders"))
+    assert "numbers may be times or days" in text
+
+
+@pytest.mark.parametrize("schema", [1, "s", {}, {"fields": 1}, {"fields": [1]}, {"fields": [{"field": "after"}]}])
+def test_a_schema_of_another_form_tells_nothing(schema: Any) -> None:
+    envelope = {"schema": schema, "payload": {"op": "c", "after": {"x": 1}}}
+    assert of(envelope).fields == {"x": "long"}
+
+
+def test_a_strange_column_of_a_schema_is_left_out_and_a_time_beyond_the_calendar_is_none() -> None:
+    decimal = "org.apache.kafka.connect.data.Decimal"
+    columns = [1, "x", {}, {"field": "d", "name": decimal, "parameters": []}, {"field": "e", "name": decimal}]
+    columns += [{"field": "t", "type": "int64", "name": "io.debezium.time.Timestamp"}]
+    envelope = {"schema": {"fields": [{"field": "after", "fields": columns}]}}
+    sample = of(envelope | {"payload": {"op": "c", "after": {"d": "a", "e": "b", "t": 2**63 - 1}}})
+    assert (sample.fields, sample.left_out, sample.moments("t")) == ({"t": "timestamp_millis"}, ["d", "e"], {})
+
+
+def test_events_that_have_an_op_of_their_own_are_no_envelopes() -> None:
+    assert of({"op": "c", "x": 1}, {"op": "u", "payload": {"op": "c"}}).format == "json"
 
 
 @pytest.mark.kafka
