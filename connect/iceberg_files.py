@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.iceberg_types import duckdb_type, is_shape, is_unknown
+from plumbline.connect.mapped_files import has_names
 from plumbline.connect.parquet import parquet_rows
 from plumbline.connect.place import is_local, plain
 from plumbline.connect.sql_quoting import column, ident, literal_path, text
@@ -51,8 +52,8 @@ class IcebergFiles:
         if self.deleted is not None and self.hides_places:
             return False
         if self._never_changed():
-            return self.table.name_mapping() is None or not any(self._lacking(file) for file in files)
-        return self._flat() and self.table.name_mapping() is None
+            return not self._mapped() or all(has_names(self.table, file, self.schema) for file in files)
+        return self._flat() and not self._mapped()
 
     @property
     def hides_places(self) -> bool:
@@ -101,7 +102,12 @@ class IcebergFiles:
         return f"(SELECT {DATA}.file_row_number AS {POSITION}, {columns} FROM {self._rows(self.tasks)} AS {DATA})"
 
     def _rows(self, tasks: Sequence[Planned]) -> str:
-        options = [] if self._never_changed() else [f"schema = MAP {{{self._fields_by_id()}}}"]
+        """Without a schema DuckDB takes that of the first file, and rounds the doubles of the others to its floats:
+        files that were taken over may have narrower types than the table."""
+        if not self._never_changed():
+            options = [f"schema = MAP {{{self._fields(lambda field: str(field.field_id))}}}"]
+        else:
+            options = [f"schema = MAP {{{self._fields(lambda field: text(field.name))}}}"] if self._mapped() else []
         return parquet_rows(map(self._path, tasks), *options)
 
     def _path(self, task: Planned) -> str:
@@ -157,10 +163,14 @@ class IcebergFiles:
         by = {field.source_id for field in spec.fields if isinstance(field.transform, IdentityTransform)}
         return bool(by) and bool(by & self._lacking(file))
 
-    def _fields_by_id(self) -> str:
+    def _mapped(self) -> bool:
+        """Whether the table has files without field ids, or may have some."""
+        return self.table.name_mapping() is not None
+
+    def _fields(self, key: Callable[[NestedField], str]) -> str:
         fields = [field for field in self.schema.fields if not is_unknown(field.field_type)]
         return ", ".join(
-            f"{field.field_id}: {{name: {text(field.name)}, type: {text(duckdb_type(field.field_type))}, "
+            f"{key(field)}: {{name: {text(field.name)}, type: {text(duckdb_type(field.field_type))}, "
             f"default_value: {_default(field)}}}"
             for field in fields
         )

@@ -187,7 +187,9 @@ def _show(
     deleted = _deleted(con, plan, table, tasks, view, identifier)
     read = with_columns(plan.projection(), deleted.columns if deleted else ())
     files = IcebergFiles(table, read, tasks, deleted)
-    if files.readable_by_duckdb:
+    with _readable(identifier):
+        in_place = files.readable_by_duckdb
+    if in_place:
         with _readable(identifier):
             files.reach(con)
             con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {files.sql(plan.projection())}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from plumbline.connect.deleted_rows import registered
 from plumbline.connect.iceberg_files import POSITION, IcebergFiles
 from plumbline.connect.iceberg_types import is_shape
+from plumbline.connect.mapped_files import keep_far_times
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,6 +32,7 @@ def batches_of(
     from pyiceberg.table import FileScanTask
     from pyiceberg.table import _to_arrow_batch_reader_via_file_scan_tasks as read
 
+    keep_far_times()
     scan = plan.update(row_filter=AlwaysTrue()) if whole else plan
     reader = read(scan, _as_wkb(schema), [FileScanTask(file)])
     if not whole:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from plumbline.connect.mapped_files import keep_far_times
 from plumbline.connect.table_plan import refuse_equality_deletes, refuse_float_partitions
 from plumbline.contract.aggregate import moment_column
 from plumbline.contract.errors import IncompleteError, PlumblineError, UnreachableError, UsageError
@@ -159,6 +160,7 @@ def _replace(replay: Replay, replacement: Callable[[Table], pa.Table], action: A
     from pyiceberg.exceptions import CommitFailedException, ValidationException
 
     lake, plan, name = replay.lake, replay.plan, replay.contract.output.stream_table
+    keep_far_times()
     deadline = time.monotonic() + RETRY_SECONDS
     while True:
         table = lake.load(name)
