@@ -26,6 +26,8 @@ ADDED = ("c", "r")
 CHANGED = {"u": "update", "d": "delete", "t": "truncate", "m": "message"}
 """`op` of what adds no row, to the reason of its quarantine. A message was written by pg_logical_emit_message."""
 
+NOTICE = "only rows that were inserted, or read by a snapshot: updates and deletes go to quarantine"
+
 OLD_KEY = "__debezium.oldkey"
 """Header of the insert that an update of the primary key is written as."""
 

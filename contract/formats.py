@@ -24,7 +24,7 @@ class Format:
     with a fault whether there is anything under a field's name. `reasons` are those that no other format has.
     `headers`: the SQL looks at the record's headers. `schema_id` is SQL of the number in the archive. With `registry`
     the schema that a value was written by is named in it or in a header. `document` says where the value has the fields
-    if it is JSON.
+    if it is JSON. `notice`: what `check` says of every such source.
     """
 
     text: Callable[[Source], str]
@@ -37,6 +37,7 @@ class Format:
     schema_id: str = "0"
     registry: bool = False
     document: json_value.Document | None = None
+    notice: str = ""
 
 
 FORMATS = {
@@ -67,6 +68,7 @@ FORMATS = {
         reasons=frozenset({"not_debezium", "other_encoding", *debezium.CHANGED.values()}),
         headers=True,
         document=debezium.ENVELOPE,
+        notice=debezium.NOTICE,
     ),
 }
 

@@ -13,6 +13,7 @@ from plumbline import online
 from plumbline.checked_aggregate import described, lines
 from plumbline.connect.home import Home
 from plumbline.contract.errors import SetupError
+from plumbline.contract.formats import FORMATS
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit, say
 
@@ -153,6 +154,9 @@ def show(document: dict[str, Any], console: Console) -> None:
         console.print(f"  {name}: topic {source['topic']} ({source['format']}), archived in {source['archive']}")
         console.print(f"    event time {source['event_time']}, watermark {source['watermark']}")
         console.print("    fields " + ", ".join(f"{field} {kind}" for field, kind in source["fields"].items()))
+        if notice := FORMATS[source["format"]].notice:
+            again = "" if source["event_id"] else ", and without event_id a row counts again when a snapshot repeats it"
+            console.print(f"    {notice}{again}")
         for column, sql in source["compute"].items():
             console.print(f"    computes {column} as {one_line(sql)}")
         if source["where"] is not None:

@@ -155,3 +155,15 @@ def test_a_record_whose_schema_contradicts_the_contract_says_in_what(
     assert hints[0] == f"at is io.debezium.time.MicroTimestamp, in the contract timestamp_millis; {decimals}"
     assert "\x1b" not in hints[1]
     assert [hints[n] for n in (2, 3, 4)] == [None, None, None]
+
+
+@pytest.mark.parametrize(("more", "again"), [("", True), ("event_id: id, ", False)])
+def test_check_says_what_of_a_database_does_not_enter(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: str, again: bool
+) -> None:
+    text = CONTRACT.replace("{topic: t.views, ", "{topic: t.views, format: debezium, " + more)
+    (folder / "visits.yaml").write_text(text)
+    assert run(["check", str(folder / "visits.yaml"), "--home", str(folder / "home")]) == 0
+    page = " ".join(capsys.readouterr().out.split())
+    assert page.count("updates and deletes go to quarantine") == 1
+    assert ("a row counts again when a snapshot repeats it" in page) is again
