@@ -204,7 +204,7 @@ class Lake:
 
     def replace(self, identifier: str, rows: pa.Table, where: BooleanExpression) -> bool:
         """Replace the rows that satisfy the filter, in one commit. False: another commit came between, and stands."""
-        from pyiceberg.exceptions import CommitFailedException
+        from pyiceberg.exceptions import CommitFailedException, ValidationException
 
         def replaced() -> None:
             table = self.load_now(identifier)
@@ -214,7 +214,7 @@ class Lake:
 
         try:
             self.with_retries(replaced)
-        except CommitFailedException:
+        except (CommitFailedException, ValidationException):  # the second where it touched rows of the filter
             return False
         return True
 

@@ -15,6 +15,8 @@ from plumbline.contract.operators import planned_by
 from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
     from plumbline.connect.lake import Lake
 
 
@@ -57,15 +59,22 @@ def note_operators(lake: Lake, contract: Contract, query_id: str, operators: str
     from pyiceberg.expressions import And, EqualTo, IsNull
     from pyiceberg.expressions.parser import parse
 
-    table = lake.load(EPOCHS)
-    columns = table.schema().column_names
-    if "operators" not in columns:
-        return
-    untold = And(parse(rows_condition(contract, columns)), EqualTo("query_id", query_id), IsNull("operators"))
-    rows = table.scan(untold).to_arrow()
-    if rows.num_rows:
-        names = pa.array([operators] * rows.num_rows, pa.string())
-        lake.replace(EPOCHS, rows.set_column(rows.schema.get_field_index("operators"), "operators", names), untold)
+    from plumbline.connect.onto import commit_onto
+    from plumbline.connect.table_plan import refuse_equality_deletes
+
+    def noted(table: Table) -> None:
+        columns = table.schema().column_names
+        if "operators" not in columns:
+            return
+        untold = And(parse(rows_condition(contract, columns)), EqualTo("query_id", query_id), IsNull("operators"))
+        rows = table.scan(untold).to_arrow()
+        if rows.num_rows:
+            refuse_equality_deletes(table, "a note of operators")
+            names = pa.array([operators] * rows.num_rows, pa.string())
+            told = rows.set_column(rows.schema.get_field_index("operators"), "operators", names)
+            table.overwrite(told, overwrite_filter=untold)
+
+    commit_onto(lake, EPOCHS, noted)  # no epoch that another observer adds meanwhile is overwritten
 
 
 def rows_of(contract: Contract, epochs: Iterable[Epoch]) -> Iterator[dict[str, Any]]:

@@ -70,6 +70,18 @@ def test_an_unknown_transform_leaves_nothing(lake: Lake) -> None:
     assert not lake.exists("joined.t")
 
 
+def test_of_two_replacements_at_once_the_first_stands(home: Home, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyiceberg.expressions import EqualTo
+
+    lake.ensure_table("joined.t", SCHEMA)
+    lake.append("joined.t", row(1))
+    stale, other = lake.load_now("joined.t"), Lake.open(home)
+    assert other.replace("joined.t", row(2), EqualTo("id", 1))
+    monkeypatch.setattr(Lake, "load_now", lambda *_: stale)
+    assert not lake.replace("joined.t", row(3), EqualTo("id", 1))
+    assert stale.refresh().scan().to_arrow()["id"].to_pylist() == [2]
+
+
 def test_snapshot_properties_are_written(lake: Lake) -> None:
     lake.ensure_table("joined.t", SCHEMA)
     lake.append("joined.t", row(1), {"replay.id": "r1"})

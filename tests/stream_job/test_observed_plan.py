@@ -20,6 +20,7 @@ from plumbline.contract.loader import parse
 from plumbline.contract.operators import is_first
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay.settled import settled_end
+from plumbline.stream_job.epochs import note_operators
 from plumbline.stream_job.late.listing import listed
 from plumbline.stream_job.observe.checkpoint import Checkpoint
 from plumbline.stream_job.observe.observer import observe
@@ -190,3 +191,23 @@ def test_operators_that_are_gone_from_the_checkpoint_are_not_taken_for_none(quer
         observe(contract(query), home, once=True)
     shutil.rmtree(query.folder / "state")
     assert observe(contract(query), home, once=True)["operators"] == [JOIN, JOIN]
+
+
+def test_an_epoch_that_another_observer_adds_meanwhile_stays(
+    query: Query, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three(query)
+    wrote(home, QUERY, {0: "app", 2: "app"})
+    observe(contract(query), home, once=True)
+    lake, real = Lake.open(home), Lake.load_now
+    told = lake.load(EPOCHS).scan().to_arrow()
+    untold = told.set_column(told.column_names.index("operators"), "operators", pa.nulls(len(told), pa.string()))
+    lake.load(EPOCHS).overwrite(untold)
+    looks = [lake.load(EPOCHS)]
+    late = untold.slice(0, 1)
+    lake.append(EPOCHS, late.set_column(late.column_names.index("epoch"), "epoch", pa.array([77], pa.int64())))
+    monkeypatch.setattr(Lake, "load_now", lambda self, name: looks.pop() if looks else real(self, name))
+    note_operators(lake, contract(query), QUERY, JOIN)
+    found = lake.load(EPOCHS).scan().to_arrow()
+    assert sorted(found["epoch"].to_pylist()) == sorted([77, *told["epoch"].to_pylist()])
+    assert set(found["operators"].to_pylist()) == {JOIN}
