@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import random
 import sys
 import tempfile
@@ -31,9 +30,6 @@ from benchmarks.attribution.pipeline import Pipeline
 from benchmarks.attribution.planting import Label, Planted, all_labels, base, fates, records_of
 from plumbline.connect.broker import start, stop
 from plumbline.connect.home import Home
-
-ROOT = Path(__file__).resolve().parents[2]
-os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 
 SHOWS = 60
 

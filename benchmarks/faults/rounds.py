@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import tempfile
 from collections.abc import Callable
@@ -16,9 +15,6 @@ from plumbline.connect.broker import start, stop
 from plumbline.connect.home import Home
 from tests.support.model import Event
 from tests.support.scenario import within
-
-ROOT = Path(__file__).resolve().parents[2]
-os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 
 Report = dict[str, Any]
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
@@ -31,7 +30,6 @@ from plumbline.contract.ranges import TimeRange
 from tests.support.killing import command, kill_nightly
 
 ROOT = Path(__file__).resolve().parents[2]
-os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 
 FIRST, DAYS = date(2013, 1, 1), 30
 """The days that must be settled at least: the stream is given three more."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,9 +21,6 @@ import pyarrow.parquet as pq
 
 from tests.support.cluster import Cluster, running
 from tests.support.random_pairs import Pair, random_pair
-
-ROOT = Path(__file__).resolve().parents[2]
-os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 
 
 def found(engine: str, pair: Pair, folder: Path, there: Cluster) -> dict[str, Any]:

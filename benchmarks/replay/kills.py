@@ -39,9 +39,6 @@ from tests.support.model import START, Event, Row, joined
 from tests.support.replaying import SECOND_DAY
 from tests.support.scenario import Scenario
 
-ROOT = Path(__file__).resolve().parents[2]
-os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
-
 OUTSIDE = START + timedelta(days=2, hours=3)
 COMMANDS = multiprocessing.get_context("forkserver")
 COMMANDS.set_forkserver_preload(

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
@@ -33,9 +32,6 @@ from plumbline.connect.home import Home
 from plumbline.connect.kafka import Record, create_topics, produce
 from plumbline.contract.loader import load
 from plumbline.contract.ranges import TimeRange, from_micros
-
-ROOT = Path(__file__).resolve().parents[2]
-os.environ.setdefault("PLUMBLINE_JARS", str(ROOT / ".plumbline" / "jars"))
 
 START_US = 1_700_006_400_000_000
 DAY_US = 24 * 60 * MINUTE_US

@@ -29,8 +29,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import benchmarks.faults.rounds  # noqa: F401  (sets $PLUMBLINE_JARS)
-
 # isort: split
 from plumbline.connect.broker import start, stop
 from plumbline.connect.home import Home

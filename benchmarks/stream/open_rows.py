@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,8 +24,6 @@ from benchmarks.stream import cpu
 from plumbline.connect.home import Home
 from plumbline.connect.kafka import Record, create_topics, produce
 from plumbline.connect.lake import Lake
-
-os.environ.setdefault("PLUMBLINE_JARS", str(Path(__file__).resolve().parents[2] / ".plumbline" / "jars"))
 
 START_S = 1_700_000_000
 PLAY_EVERY = 1000

@@ -29,8 +29,6 @@ from plumbline.contract.loader import load
 from plumbline.sizing.model import OutputSample
 from plumbline.sizing.sample import sample_of
 
-os.environ.setdefault("PLUMBLINE_JARS", str(Path(__file__).resolve().parents[2] / ".plumbline" / "jars"))
-
 SECOND_US = 1_000_000
 WINDOW_S, DELAY_S, PLAYED_WITHIN_S, DISORDER_S = 30, 10, 20, 2
 PER_ROW = "joined.stream, bytes of a row"

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,8 +24,6 @@ from benchmarks.stream.contenders import CONTENDERS
 from benchmarks.stream.meter import PROFILED, Meter, Result, whole
 from benchmarks.stream.plays import fill
 from plumbline.connect.home import Home
-
-os.environ.setdefault("PLUMBLINE_JARS", str(Path(__file__).resolve().parents[2] / ".plumbline" / "jars"))
 
 ALL = [f"{who}-{state}" for state in ("memory", "rocksdb") for who in CONTENDERS]
 

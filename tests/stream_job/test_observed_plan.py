@@ -27,7 +27,7 @@ from plumbline.stream_job.observe.observer import observe
 from tests.stream_job.test_observe import contract, three, wrote
 from tests.stream_job.test_observe import home as home
 from tests.stream_job.test_observe import query as query
-from tests.support.observed_query import QUERY, SHOWS, Query
+from tests.support.observed_query import PLAYS, QUERY, SHOWS, Query
 from tests.support.world import CONTRACT
 
 JOIN, DEDUPE = "symmetricHashJoin", "dedupe"
@@ -211,3 +211,26 @@ def test_an_epoch_that_another_observer_adds_meanwhile_stays(
     found = lake.load(EPOCHS).scan().to_arrow()
     assert sorted(found["epoch"].to_pylist()) == sorted([77, *told["epoch"].to_pylist()])
     assert set(found["operators"].to_pylist()) == {JOIN}
+
+
+def test_a_range_is_settled_when_what_may_be_held_back_behind_the_join_is_out(query: Query, home: Home) -> None:
+    three(query).operators("stateStoreSave", JOIN).batch(7_200_000, {SHOWS: {0: 40}, PLAYS: {0: 20}})
+    wrote(home, QUERY, {0: "app", 3: "app"})
+    lines: list[str] = []
+    assert observe(contract(query), home, once=True, say=lines.append)["held_back"]
+    assert [line for line in lines if "stateStoreSave behind the join may hold rows back: none is settled" in line]
+    with pytest.raises(IncompleteError, match="stateStoreSave behind the join may hold rows back") as caught:
+        settled_end(Lake.open(home), contract(query))
+    assert "held_back: 2 hours" in str(caught.value.next_step)
+    [none, some] = [contract(query, job=f", held_back: {held}") for held in ("0 minutes", "10 ms")]
+    ends = [settled_end(Lake.open(home), one) for one in (none, some)]
+    assert [end and end.timestamp() for end in ends] == [3599.999001, 3599.988001]
+    assert not observe(none, home, once=True)["held_back"]
+    assert observe(some, home, once=True)["held_back"]
+
+
+@pytest.mark.parametrize("said", ["{kind: flink, held_back: 1 hour}", "{kind: spark, held_back: -1 hour}"])
+def test_for_how_long_rows_are_held_is_said_of_a_spark_query(said: str) -> None:
+    text = CONTRACT.replace("KEY", "[show_id]").replace("KIND", "left_outer")
+    with pytest.raises(ContractError, match=r"this job is flink|0 minutes says that none is held"):
+        parse(f"{text}\njob: {said}\n", "plays.yaml")
