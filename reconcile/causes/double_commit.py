@@ -12,7 +12,8 @@ CAUSE = Cause(
     """,
     evidence=("left_topic", "left_partition", "left_offset", "right_topic", "right_partition", "right_offset"),
     story="the stream table holds this row {stream_copies} times, all made from the "
-    "same input records: an epoch was committed twice, or a replay was published over live rows",
+    "same input records: an epoch was committed twice, a replay was published over live rows, or a job of your own "
+    "makes several rows of one behind its join",
     needs=("lineage",),
     remedy="Replay the range: publishing puts one row in the place of the copies.",
     repair="replay",
