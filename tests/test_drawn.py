@@ -23,6 +23,7 @@ from plumbline.cli import DEFECT, run
 from plumbline.commands.check import show, understood
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
+from plumbline.contract import formats
 from plumbline.contract.admission import parsed_sql, reason_sql, text_sql
 from plumbline.contract.errors import ContractError, PlumblineError
 from plumbline.contract.evolution import compare
@@ -84,7 +85,7 @@ def test_a_contract_is_refused_or_says_what_it_means(body: dict[str, object]) ->
     for name, source in contract.sources.items():
         assert archive_rules(contract, name)
         assert set(needed(contract, name)) <= set(source.columns)
-        if source.format == "json":
+        if formats.of(source).document is not None:
             assert all((text_sql(source), parsed_sql(source), reason_sql(source, contract.key_columns(name))))
     for one in expressions(contract):
         assert contract.place(one.path)

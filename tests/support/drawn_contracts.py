@@ -13,7 +13,8 @@ WORDS = [
 NAMES = st.sampled_from(WORDS)
 MOMENTS = ["timestamp", "timestamp_millis", "timestamp_micros"]
 PLAIN = ["string", "long", "int", "date", "boolean", "decimal(10,2)", "double", "timestamp"]
-TYPES = st.sampled_from([*PLAIN, *MOMENTS, "float", "binary", "decimal(38, 18)", "decimal(1,1)"])
+ENCODED = ["date_days", "decimal_base64(9,3)"]
+TYPES = st.sampled_from([*PLAIN, *MOMENTS, "float", "binary", "decimal(38, 18)", "decimal(1,1)", *ENCODED])
 KEY_TYPES = st.sampled_from(["string", *PLAIN])
 DURATIONS = st.sampled_from(["0 minutes", "10 minutes", "1 hour", "90 s", "31 days", "2 weeks", "1 ms", "1.5 h"])
 ODD_DURATIONS = st.sampled_from(["-5 minutes", "1 month", "9999999 days", "1000000000 days", "0.1 ms", "1", 5, None])
@@ -45,7 +46,7 @@ def sources(draw: st.DrawFn, name: str, key: str, key_type: str, odd: bool) -> d
     fields[moment] = draw(st.sampled_from(MOMENTS))
     body: dict[str, Any] = {
         "topic": draw(st.sampled_from([f"t.{name}", "one", "t-1"])),
-        "format": draw(st.sampled_from(["json"] * 8 + ["avro"] * odd)),
+        "format": draw(st.sampled_from(["json"] * 6 + ["debezium"] * 2 + ["avro"] * odd)),
         "fields": fields,
         "event_time": moment,
         "watermark": draw(st.one_of(DURATIONS, ODD_DURATIONS) if odd else DURATIONS),

@@ -15,8 +15,9 @@ from pyiceberg.types import BinaryType, StringType
 from plumbline.connect.lake import Lake
 from plumbline.connect.table_names import EPOCHS, QUARANTINE
 from plumbline.connect.tables import ARCHIVE_SCHEMA, EPOCHS_SCHEMA, QUARANTINE_SCHEMA
+from plumbline.contract.debezium import ENVELOPE
 from plumbline.contract.lineage import LINEAGE
-from plumbline.contract.model import Contract
+from plumbline.contract.model import Contract, Source
 from plumbline.stream_job.compatibility import _arrow
 from tests.support.table_versions import delete_by_vector, edit, numbered, retyped
 
@@ -129,7 +130,19 @@ def _json(kind: str, found: Any) -> Any:
         return base64.b64encode(found).decode()
     if isinstance(found, datetime):
         return found.isoformat() if kind == "timestamp" else int(found.timestamp() * 1000)
+    if isinstance(found, Decimal) and kind.startswith("decimal_base64"):
+        return base64.b64encode(int(found.scaleb(3)).to_bytes(16, "big", signed=True)).decode()
+    if kind == "date_days" and found is not None:
+        return (found - date(1970, 1, 1)).days
     return str(found) if isinstance(found, date | Decimal) else found
+
+
+def _document(draw: st.DrawFn, source: Source, event: dict[str, Any]) -> Any:
+    """The event as its encoding has it; Avro's as JSON, which cannot be read."""
+    if source.format != "debezium":
+        return event
+    envelope = {**ENVELOPE.around(event), "op": draw(st.sampled_from("cccrud"))}
+    return draw(st.sampled_from([envelope, {"schema": None, "payload": envelope}]))
 
 
 def _records(draw: st.DrawFn, contract: Contract, name: str) -> list[dict[str, Any]]:
@@ -140,7 +153,8 @@ def _records(draw: st.DrawFn, contract: Contract, name: str) -> list[dict[str, A
         moment = START + timedelta(minutes=draw(st.integers(-10, 90)))
         event = {field: _json(kind, draw(values(_arrow(kind)))) for field, kind in source.fields.items()}
         event[source.event_time] = _json(source.fields[source.event_time], moment)
-        value = draw(st.sampled_from([json.dumps(event).encode()] * 5 + [None, b"", b"{", b"\xff\xfe", b"[]", b"null"]))
+        written = json.dumps(_document(draw, source, event)).encode()
+        value = draw(st.sampled_from([written] * 5 + [None, b"", b"{", b"\xff\xfe", b"[]", b"null"]))
         good = value is not None and value[:2] == b'{"'
         found.append(
             {
