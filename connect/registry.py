@@ -83,7 +83,7 @@ def equipped(contract: Contract, folder: Path, wanted: Iterable[SchemaId] = ()) 
     does not know is noted as unknown for good. Raises UnreachableError when the registry does not answer and nothing
     is kept yet, or a wanted id is missing; only then is a passing failure waited out first, for about a minute.
     """
-    avro = [source for source in contract.sources.values() if formats.of(source).registry]
+    avro = {name: source for name, source in contract.sources.items() if formats.of(source).registry}
     if not avro:
         return contract
     held = known(folder)
@@ -91,7 +91,7 @@ def equipped(contract: Contract, folder: Path, wanted: Iterable[SchemaId] = ()) 
     needed = bool(missing) or not held.ids
     try:
         registry = client(contract.schema_registry or {})
-        for source in avro:
+        for source in avro.values():
             for id, schema in _patiently(partial(_of_subject, registry, subject(source)), needed).items():
                 if id not in held.schemas:
                     _keep(folder, id, schema)
@@ -100,7 +100,7 @@ def equipped(contract: Contract, folder: Path, wanted: Iterable[SchemaId] = ()) 
     except UnreachableError:
         if needed:
             raise
-    return with_writers(contract, known(folder))
+    return with_writers(contract, avro.keys(), known(folder))
 
 
 def subject(source: Source) -> str:

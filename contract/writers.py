@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -51,10 +51,11 @@ class Writers:
         return {*self.schemas, *self.unknown}
 
 
-def with_writers(contract: Contract, writers: Writers) -> Contract:
-    """The same contract, whose sources read events of these schemas."""
+def with_writers(contract: Contract, names: Collection[str], writers: Writers) -> Contract:
+    """The same contract, whose sources of these names read events of these schemas."""
     sources = {}
     for name, source in contract.sources.items():
         sources[name] = source.model_copy()
-        sources[name]._writers = writers
+        if name in names:
+            sources[name]._writers = writers
     return contract.model_copy(update={"sources": sources})
