@@ -12,15 +12,30 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 
+_PATHS: dict[tuple[str, int], frozenset[str]] = {}
+_MOST_KEPT = 10_000
+"""Files whose names are kept in memory: a reconcile asks for them in each scan, and no data file is written twice."""
+
+
 def has_names(table: Table, file: DataFile, schema: Schema) -> bool:
     """Whether a Parquet file calls every column of `schema`, and what is in it, as the schema does. Raises OSError."""
+    place = file.file_path, file.file_size_in_bytes
+    found = _PATHS.get(place)
+    if found is None:
+        if len(_PATHS) >= _MOST_KEPT:
+            _PATHS.clear()
+        found = _PATHS[place] = _paths(table, file)
+    alone = len({path.lower() for path in found}) == len(found)
+    return alone and all(leaf in found for field in schema.fields for leaf in _leaves(field.name, field.field_type))
+
+
+def _paths(table: Table, file: DataFile) -> frozenset[str]:
+    """The paths of what holds values in the file."""
     import pyarrow.parquet as pq
 
     with table.io.new_input(file.file_path).open() as stream:
         columns = pq.ParquetFile(stream).schema
-    found = {columns.column(place).path for place in range(len(columns))}
-    alone = len({path.lower() for path in found}) == len(found)
-    return alone and all(leaf in found for field in schema.fields for leaf in _leaves(field.name, field.field_type))
+    return frozenset(columns.column(place).path for place in range(len(columns)))
 
 
 def _leaves(path: str, kind: Any) -> Iterator[str]:

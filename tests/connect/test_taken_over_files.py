@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.name_mapping import create_mapping_from_schema
 from pyiceberg.typedef import Record
 
-from plumbline.connect import pinned
+from plumbline.connect import mapped_files, pinned
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
 from plumbline.contract.errors import SetupError
@@ -114,6 +114,15 @@ def test_a_file_that_calls_a_column_otherwise_is_read_by_the_mapping(lake: Lake,
         change.set_properties({"schema.name-mapping.default": mapping})
     take_over(table, pa.table({"id": [2], "amount": [6]}), tmp_path / "old.parquet")
     assert seen(lake) == [{"id": 1, "v": 5}, {"id": 2, "v": 6}]
+
+
+def test_the_names_in_a_file_are_read_once(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = taking_over(lake, pa.table({"id": [1]}))
+    take_over(table, pa.table({"id": [2]}), tmp_path / "old.parquet")
+    asked: list[str] = []
+    monkeypatch.setattr(mapped_files, "_paths", lambda table, file: asked.append(file.file_path) or frozenset({"id"}))
+    assert seen(lake) == seen(lake) == [{"id": 1}, {"id": 2}]
+    assert len(asked) == len(set(asked)) == 2
 
 
 def test_a_file_that_is_gone_is_told(lake: Lake, tmp_path: Path) -> None:
