@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -104,10 +104,8 @@ class IcebergFiles:
     def _rows(self, tasks: Sequence[Planned]) -> str:
         """Without a schema DuckDB takes that of the first file, and rounds the doubles of the others to its floats:
         files that were taken over may have narrower types than the table."""
-        if not self._never_changed():
-            options = [f"schema = MAP {{{self._fields(lambda field: str(field.field_id))}}}"]
-        else:
-            options = [f"schema = MAP {{{self._fields(lambda field: text(field.name))}}}"] if self._mapped() else []
+        by_name = self._never_changed()
+        options = [] if by_name and not self._mapped() else [f"schema = MAP {{{self._fields(by_name=by_name)}}}"]
         return parquet_rows(map(self._path, tasks), *options)
 
     def _path(self, task: Planned) -> str:
@@ -167,13 +165,15 @@ class IcebergFiles:
         """Whether the table has files without field ids, or may have some."""
         return self.table.name_mapping() is not None
 
-    def _fields(self, key: Callable[[NestedField], str]) -> str:
+    def _fields(self, *, by_name: bool) -> str:
+        """The columns for DuckDB's `schema`, found in the files by their names or their field ids."""
         fields = [field for field in self.schema.fields if not is_unknown(field.field_type)]
-        return ", ".join(
-            f"{key(field)}: {{name: {text(field.name)}, type: {text(duckdb_type(field.field_type))}, "
-            f"default_value: {_default(field)}}}"
-            for field in fields
-        )
+        return ", ".join(f"{text(one.name) if by_name else one.field_id}: {_described(one)}" for one in fields)
+
+
+def _described(field: NestedField) -> str:
+    kind, default = text(duckdb_type(field.field_type)), _default(field)
+    return f"{{name: {text(field.name)}, type: {kind}, default_value: {default}}}"
 
 
 def _keeps_its_name(name: str) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 10.0
 PROGRESS_EVERY = 10_000
+CREATE_IT = "create it, or correct the contract's topic"
 STAMP_STEP = (
     "a broker takes a record that is stamped up to an hour ahead; correct its time, or set the topic's "
     "message.timestamp.after.max.ms"
@@ -87,16 +88,14 @@ def _wait_for_leaders(properties: Mapping[str, str], partitions: Mapping[str, in
 
 def partitions_of(contract: Contract, properties: Mapping[str, str]) -> dict[str, int]:
     """Topic of each source to its number of partitions. Raises as `topic_partitions`."""
-    step = "create it, or correct the contract's topic"
+    step = CREATE_IT
     if contract.kafka is None and contract.job is not None:
         step += "; or, if it is on brokers of your own, name them in the contract: `kafka: {bootstrap.servers: …}`"
     topics = (source.topic for source in contract.sources.values())
     return {topic: topic_partitions(properties, topic, step) for topic in topics}
 
 
-def topic_partitions(
-    properties: Mapping[str, str], topic: str, step: str = "create it, or correct the contract's topic"
-) -> int:
+def topic_partitions(properties: Mapping[str, str], topic: str, step: str = CREATE_IT) -> int:
     """How many partitions the topic has. Raises SetupError: no broker answers, no such topic (nearest named), or one
     that this user may not see."""
     there = _partitions(properties)

@@ -189,11 +189,10 @@ def _show(
     files = IcebergFiles(table, read, tasks, deleted)
     with _readable(identifier):
         in_place = files.readable_by_duckdb
-    if in_place:
-        with _readable(identifier):
+        if in_place:
             files.reach(con)
             con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {files.sql(plan.projection())}")
-    else:
+    if not in_place:
         _materialise(con, plan, files, view, identifier)
 
 

@@ -80,12 +80,15 @@ def settled_end(lake: Lake, contract: Contract) -> datetime | None:
     Raises IncompleteError when a Spark that is not proven made the newest epoch, and when operators behind the join may
     hold rows back nobody knows for how long.
     """
-    evict_ms = last_evict_watermark(lake, contract)
-    if evict_ms is None:
+    from plumbline.stream_job.epochs import newest
+
+    last = newest(lake, contract)
+    if last is None:
         return None
     refuse_unproven(lake, contract)
+    evict_ms = int(last["evict_watermark_ms"])
     until_us = settled_us(contract, evict_ms)
-    if (held := holding(lake, contract)) is not None:
+    if (held := held_by(contract, last["operators"])) is not None:
         let_go_us = let_go_until_us(contract, evict_ms)
         if let_go_us is None:
             raise IncompleteError(
@@ -115,11 +118,3 @@ def settled_us(contract: Contract, evict_ms: int) -> int:
     if aggregate is not None:
         return windows_closed_until_us(milliseconds(aggregate.window), evict_ms, low, high) - 1
     return settled_until_us(evict_ms, low, high, keeps_right=contract.join.keeps_right)
-
-
-def last_evict_watermark(lake: Lake, contract: Contract) -> int | None:
-    """Evict watermark (ms) of the newest published epoch of the contract, None without a ledger."""
-    from plumbline.stream_job.epochs import newest
-
-    last = newest(lake, contract)
-    return None if last is None else int(last["evict_watermark_ms"])

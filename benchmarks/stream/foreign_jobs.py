@@ -29,7 +29,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# isort: split
 from plumbline.connect.broker import start, stop
 from plumbline.connect.home import Home
 from plumbline.connect.kafka import Record, create_topics, produce

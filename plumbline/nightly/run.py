@@ -96,18 +96,20 @@ def _settled_us(job: Job) -> int | None:
     the stream's Spark is not proven, or nobody knows for how long rows are held back behind the join."""
     from plumbline.contract.durations import milliseconds
     from plumbline.contract.lateness import output_watermark_ms, settled_until_us
-    from plumbline.contract.operators import let_go_until_us
-    from plumbline.replay.settled import holding, last_evict_watermark, unproven_closing
+    from plumbline.contract.operators import held_by, let_go_until_us
+    from plumbline.replay.settled import unproven_closing
+    from plumbline.stream_job.epochs import newest
 
-    evict_ms = last_evict_watermark(job.lake, job.contract)
-    low, high = map(milliseconds, job.contract.join.within)
-    if evict_ms is None or unproven_closing(job.lake, job.contract) is not None:
+    last = newest(job.lake, job.contract)
+    if last is None or unproven_closing(job.lake, job.contract) is not None:
         return None
+    evict_ms = int(last["evict_watermark_ms"])
+    low, high = map(milliseconds, job.contract.join.within)
     aggregate = job.contract.output.aggregate
     if aggregate is not None:  # all windows are written that end by then; a day's last one may end on the next day
         window = milliseconds(aggregate.window)
         return (output_watermark_ms(evict_ms, low, high) - (window if DAY_MS % window else 0)) * 1000 - 1
-    if holding(job.lake, job.contract) is not None:
+    if held_by(job.contract, last["operators"]) is not None:
         return let_go_until_us(job.contract, evict_ms)
     return settled_until_us(evict_ms, low, high, keeps_right=job.contract.join.keeps_right)
 

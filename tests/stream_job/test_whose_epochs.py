@@ -18,7 +18,6 @@ from plumbline.contract.model import Contract
 from plumbline.replay.fill import fill
 from plumbline.replay.recorded import read_recorded
 from plumbline.replay.recover.run import Wanted, recover
-from plumbline.replay.settled import last_evict_watermark
 from plumbline.stream_job import epochs, fingerprint
 from plumbline.stream_job.adopt import adopt
 from plumbline.stream_job.job_folder import JobFolder
@@ -50,6 +49,11 @@ def published(lake: Lake, contract: Contract, folder: Path, *records: Epoch) -> 
     for record in records:
         ledger.keep(record)
     epochs.publish(lake, contract, ledger)
+
+
+def last_evict_watermark(lake: Lake, contract: Contract) -> int | None:
+    last = epochs.newest(lake, contract)
+    return None if last is None else int(last["evict_watermark_ms"])
 
 
 def seen(lake: Lake, contract: Contract) -> list[str]:
