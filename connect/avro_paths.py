@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from plumbline.connect.delete_files import PATH_ID
+
 MAGIC = b"Obj\x01"
 SIZES = {"manifest_length": "manifest_path", "file_size_in_bytes": "file_path"}
 """Fields that hold a file's size, and the field of its path beside them."""
@@ -144,9 +146,11 @@ class _Copy:
             self.out += _varint(len(text)) + text
         elif kind == "bytes":
             body = self._bytes()
+            if record.get("key") == PATH_ID:  # a bound of the paths in a file of position deletes
+                body = self.exchange(body.decode(errors="surrogateescape")).encode(errors="surrogateescape")
             self.out += _varint(len(body)) + body
         elif kind in ("int", "long", "enum"):
-            value = self._long()
+            value = record[name] = self._long()
             if name in SIZES:
                 value = self.lengths.get(self.exchange(record.get(SIZES[name], "")), value)
             self.out += _varint(value)
