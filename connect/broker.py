@@ -155,7 +155,8 @@ def _choose_port(folder: Path, wanted: int | None) -> int:
     return last if last is not None and _is_free(last) else _free_port(avoid=0)
 
 
-def _java(home: Home, *arguments: str) -> list[str]:
+def java_command(home: Home, *arguments: str) -> list[str]:
+    """The command that runs a class of the broker's jars, such as `kafka.Kafka`, with its arguments."""
     # Kafka's own jars hold no SLF4J binding: without pyspark's the broker would fail without a word.
     bindings = [path for name in ("slf4j-api-*", "log4j-slf4j2-impl-*") for path in pyspark_jars().glob(name + ".jar")]
     class_path = os.pathsep.join(str(path) for path in [*bindings, *broker_jars(home)])
@@ -175,7 +176,7 @@ def _prepare(home: Home, port: int, say: Callable[[str], None]) -> Path:
 def _format(home: Home, cluster_id: str, config: Path) -> None:
     # Data without meta.properties is what an interrupted format leaves; the folder is ours, so begin again.
     shutil.rmtree(home.broker / "data", ignore_errors=True)
-    command = _java(home, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", config.name)
+    command = java_command(home, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", config.name)
     done = subprocess.run(
         command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=home.broker, env=utf8(os.environ)
     )
@@ -197,7 +198,7 @@ def _launch(home: Home, config: Path, port: int) -> subprocess.Popen[bytes]:
     # Its own session: Ctrl-C at the terminal must reach the stream job first, not the broker under it.
     with (folder / "broker.log").open("wb") as log:
         _supervisors[folder] = subprocess.Popen(
-            [*command, *_java(home, "kafka.Kafka", config.name)],
+            [*command, *java_command(home, "kafka.Kafka", config.name)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -35,7 +35,7 @@ def claim(folder: Path) -> str:
         if folder.exists() and any(folder.iterdir()):
             raise _foreign(folder, "it holds files that Plumbline did not put there")
         folder.mkdir(parents=True, exist_ok=True)
-        marker.write_text(json.dumps({"cluster_id": _new_cluster_id()}))
+        marker.write_text(json.dumps({"cluster_id": new_cluster_id()}))
     try:
         ours = str(json.loads(marker.read_text())["cluster_id"])
     except (ValueError, KeyError, TypeError):
@@ -54,7 +54,7 @@ def _foreign(folder: Path, why: str) -> SetupError:
     )
 
 
-def _new_cluster_id() -> str:
+def new_cluster_id() -> str:
     """A random id in Kafka's form (22 characters of URL-safe base64); no leading '-', an option to the tools."""
     while True:
         made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plumbline.connect.kafka_config import READ_COMMITTED, client_config, isolation_level, made, spark_options
-from plumbline.contract.errors import SetupError, UnreachableError
+from plumbline.connect.kafka_refusals import ANSWER_SECONDS, is_refused, no_answer, not_permitted, unanswered
+from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Contract
 
-ANSWER_SECONDS = 10.0
 PROGRESS_EVERY = 10_000
 CREATE_IT = "create it, or correct the contract's topic"
 STAMP_STEP = (
@@ -30,7 +30,6 @@ __all__ = [
     "earliest_offsets",
     "end_offsets",
     "hand_over",
-    "no_answer",
     "partitions_of",
     "produce",
     "spark_options",
@@ -60,10 +59,8 @@ def create_topics(properties: Mapping[str, str], partitions: Mapping[str, int]) 
     from confluent_kafka.admin import NewTopic
 
     wanted = [NewTopic(name, count, 1, config={"retention.ms": "-1"}) for name, count in partitions.items()]
-    there = _partitions(properties)
-    for name, future in (
-        admin_client(properties).create_topics(wanted, request_timeout=ANSWER_SECONDS).items() if wanted else ()
-    ):
+    there, admin = _partitions(properties), admin_client(properties)
+    for name, future in admin.create_topics(wanted, request_timeout=ANSWER_SECONDS).items() if wanted else ():
         try:
             future.result()
         except KafkaException as error:
@@ -114,27 +111,28 @@ def _refuse_hidden(properties: Mapping[str, str], topic: str) -> None:
     """Raise SetupError for a topic that the broker leaves out of its list because this user may not describe it."""
     from confluent_kafka import KafkaError, KafkaException
 
-    from plumbline.connect.kafka_read import not_permitted
-
+    admin = admin_client(properties)
     try:
-        error = admin_client(properties).list_topics(topic, timeout=ANSWER_SECONDS).topics[topic].error
+        error = admin.list_topics(topic, timeout=ANSWER_SECONDS).topics[topic].error
     except KafkaException as failure:
-        raise no_answer(properties, failure) from None
+        raise no_answer(admin, properties, failure) from None
     if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-        raise not_permitted("describe", topic, properties["bootstrap.servers"])
+        raise not_permitted("Describe", "topic", topic, properties)
 
 
 def compacted(properties: Mapping[str, str], topic: str) -> bool:
-    """Whether the broker removes records that have a newer one of their key (Kafka's `cleanup.policy`); False where it
-    does not tell."""
+    """Whether the broker removes records that have a newer one of their key (Kafka's `cleanup.policy`).
+
+    Raises SetupError for a user who may not ask that: of a topic that may be compacted no missing offset is harmless.
+    """
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import ConfigResource, ResourceType
 
-    asked = ConfigResource(ResourceType.TOPIC, topic)
+    asked, admin = ConfigResource(ResourceType.TOPIC, topic), admin_client(properties)
     try:
-        settings = admin_client(properties).describe_configs([asked], request_timeout=ANSWER_SECONDS)[asked].result()
-    except KafkaException:
-        return False
+        settings = admin.describe_configs([asked], request_timeout=ANSWER_SECONDS)[asked].result()
+    except KafkaException as failure:
+        raise unanswered(admin, properties, failure, "DescribeConfigs", topic) from None
     return "compact" in settings["cleanup.policy"].value
 
 
@@ -162,8 +160,8 @@ def _offsets(properties: Mapping[str, str], topic: str, spec: Any) -> dict[int, 
     while True:
         count = topic_partitions(properties, topic)
         asked = {TopicPartition(topic, partition): spec for partition in range(count)}
+        admin = admin_client(properties)
         try:
-            admin = admin_client(properties)
             answers = admin.list_offsets(asked, isolation_level=level, request_timeout=ANSWER_SECONDS)
             return {part.partition: future.result().offset for part, future in answers.items()}
         except KafkaException as error:
@@ -174,7 +172,7 @@ def _offsets(properties: Mapping[str, str], topic: str, spec: Any) -> dict[int, 
                 KafkaError.UNKNOWN_TOPIC_OR_PART,
             )
             if not moving or time.monotonic() > deadline:
-                raise no_answer(properties, error) from None
+                raise unanswered(admin, properties, error, "Describe", topic) from None
         time.sleep(0.1)
 
 
@@ -191,15 +189,18 @@ def produce(
     `on_progress` gets the number handed over so far, every 10,000 records and at the end.
     Raises SetupError when any record was not acknowledged.
     """
-    failures: list[str] = []
+    failures: list[SetupError] = []
 
     def delivered(error: Any, message: Any) -> None:
         if error is not None:
-            failures.append(f"{message.topic()}: {error.str()}")
+            failures.append(_undelivered(properties, error, message.topic()))
 
     producer = _producer(properties, delivered, linger_ms)
-    sent = 0
+    sent, permitted = 0, set[str]()
     for record in records:
+        if record.topic not in permitted:
+            _refuse_unwritable(properties, record.topic)
+            permitted.add(record.topic)
         hand_over(producer, record)
         sent += 1
         if sent % PROGRESS_EVERY == 0:
@@ -209,6 +210,26 @@ def produce(
     _check(properties, failures, producer.flush(60))
     on_progress(sent)
     return sent
+
+
+def _refuse_unwritable(properties: Mapping[str, str], topic: str) -> None:
+    """Raise SetupError where this user may not write the topic, as far as the broker tells (KIP-430).
+
+    An idempotent producer without the right ends by a fatal error, which confluent_kafka raises in the midst of other
+    calls, as what is no exception of Python's.
+    """
+    from confluent_kafka import KafkaException, TopicCollection
+    from confluent_kafka.admin import AclOperation
+
+    asked = admin_client(properties).describe_topics(
+        TopicCollection([topic]), include_authorized_operations=True, request_timeout=ANSWER_SECONDS
+    )
+    try:
+        permitted = asked[topic].result().authorized_operations
+    except KafkaException:
+        return
+    if permitted is not None and AclOperation.WRITE not in permitted:
+        raise not_permitted("Write", "topic", topic, properties)
 
 
 def _producer(properties: Mapping[str, str], delivered: Callable[[Any, Any], None], linger_ms: int) -> Any:
@@ -257,14 +278,25 @@ def hand_over(producer: Any, record: Record) -> None:
             ) from None
 
 
-def _check(properties: Mapping[str, str], failures: list[str], waiting: int) -> None:
-    if failures or waiting:
-        what = failures[0] if failures else f"{waiting} records were not acknowledged within 60 s"
-        raise SetupError(
-            f"producing failed: {what}",
-            where=properties["bootstrap.servers"],
-            next_step=STAMP_STEP if "timestamp" in what else "check the topic and the broker, then produce again",
-        )
+def _check(properties: Mapping[str, str], failures: list[SetupError], waiting: int) -> None:
+    if failures:
+        raise failures[0]
+    if waiting:
+        raise _failed(properties, f"{waiting} records were not acknowledged within 60 s")
+
+
+def _undelivered(properties: Mapping[str, str], error: Any, topic: str) -> SetupError:
+    if is_refused(error):
+        return not_permitted("Write", "topic", topic, properties)
+    return _failed(properties, f"{topic}: {error.str()}")
+
+
+def _failed(properties: Mapping[str, str], what: str) -> SetupError:
+    return SetupError(
+        f"producing failed: {what}",
+        where=properties["bootstrap.servers"],
+        next_step=STAMP_STEP if "timestamp" in what else "check the topic and the broker, then produce again",
+    )
 
 
 def admin_client(properties: Mapping[str, str]) -> Any:
@@ -282,18 +314,9 @@ def _admin_of(config: tuple[tuple[str, str], ...]) -> Any:
 def _partitions(properties: Mapping[str, str]) -> dict[str, int]:
     from confluent_kafka import KafkaException
 
+    admin = admin_client(properties)
     try:
-        topics = admin_client(properties).list_topics(timeout=ANSWER_SECONDS).topics
+        topics = admin.list_topics(timeout=ANSWER_SECONDS).topics
     except KafkaException as error:
-        raise no_answer(properties, error) from None
+        raise no_answer(admin, properties, error) from None
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.partitions}
-
-
-def no_answer(properties: Mapping[str, str], error: Exception) -> UnreachableError:
-    """The error that says which broker did not answer, and why."""
-    reason = error.args[0].str() if error.args and hasattr(error.args[0], "str") else str(error)
-    return UnreachableError(
-        f"no Kafka broker answers within {ANSWER_SECONDS:.0f} s: {reason}",
-        where=f"bootstrap.servers={properties['bootstrap.servers']}",
-        next_step="check the address, or start the local one with `plumbline kafka start`",
-    )

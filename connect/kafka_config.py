@@ -1,4 +1,4 @@
-"""The contract's `kafka:` properties: the allow-list, and both clients' words for them. Pure."""
+"""The contract's `kafka:` properties: the allow-list, and both clients' words for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from plumbline.connect.kafka_tls import jvm_properties
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.contract.secrets import keep
 
@@ -62,8 +63,10 @@ def made(client: Callable[[dict[str, Any]], Any], config: dict[str, Any]) -> Any
     """A librdkafka client. Raises UsageError for a value that it does not take."""
     from confluent_kafka import KafkaException
 
+    from plumbline.connect.kafka_refusals import hearing
+
     try:
-        return client({**config, "log_level": 0, "error_cb": lambda error: None})
+        return client({**config, "log_level": 0, "error_cb": hearing(config)})
     except KafkaException as error:
         raise UsageError(
             f"the Kafka client does not accept the kafka block: {error.args[0].str()}",
@@ -75,10 +78,11 @@ def made(client: Callable[[dict[str, Any]], Any], config: dict[str, Any]) -> Any
 def spark_options(properties: Mapping[str, str]) -> dict[str, str]:
     """The properties as options of Spark's Kafka source, each with its `kafka.` prefix.
 
-    User name and password become the JVM's `sasl.jaas.config` unless that is given.
+    User name and password become the JVM's `sasl.jaas.config` unless that is given, PEM files what kafka_tls says.
     """
     check_properties(properties)
     options = {f"kafka.{key}": str(value) for key, value in properties.items() if not key.startswith(LIBRDKAFKA_ONLY)}
+    options |= {f"kafka.{key}": value for key, value in jvm_properties(properties).items()}
     options[f"kafka.{ISOLATION}"] = isolation_level(properties)
     mechanism = properties.get("sasl.mechanisms") or properties.get("sasl.mechanism")
     if mechanism:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plumbline.connect.kafka_config import ISOLATION, client_config, isolation_level, made
-from plumbline.contract.errors import SetupError, UnreachableError
+from plumbline.connect.kafka_refusals import not_permitted
+from plumbline.contract.errors import UnreachableError
 
 SILENCE_SECONDS = 30.0
 AT_ONCE = 1_000
@@ -22,7 +23,7 @@ class Reader:
     def __init__(self, properties: Mapping[str, str]) -> None:
         from confluent_kafka import Consumer
 
-        self._servers = properties["bootstrap.servers"]
+        self._properties = properties
         self._consumer: Any = made(
             Consumer,
             {
@@ -61,7 +62,7 @@ class Reader:
             if time.monotonic() - heard > SILENCE_SECONDS:
                 raise UnreachableError(
                     f"{topic} sent no record for {SILENCE_SECONDS:.0f} s",
-                    where=f"bootstrap.servers={self._servers}",
+                    where=f"bootstrap.servers={self._properties['bootstrap.servers']}",
                     next_step="check the broker, then try again",
                 )
         self._consumer.unassign()
@@ -80,15 +81,7 @@ class Reader:
         error = message.error()
         if error is None:
             return int(message.offset()) >= ends.get(message.partition(), 0)
-        if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
-            raise not_permitted("read", message.topic() or "the topic", self._servers)
+        # A group that this user may not read is no hindrance: librdkafka looks for its coordinator, and nobody uses it.
+        if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise not_permitted("Read", "topic", message.topic(), self._properties)
         return bool(error.code() == KafkaError._PARTITION_EOF)
-
-
-def not_permitted(right: str, topic: str, servers: str) -> SetupError:
-    """The broker's refusal, by the name of the right in its access lists."""
-    return SetupError(
-        f"the broker does not permit this user to {right} topic {topic}",
-        where=f"bootstrap.servers={servers}",
-        next_step=f"have it allowed (Kafka's ACL operation {right.title()} on the topic), then try again",
-    )

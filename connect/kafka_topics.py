@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from plumbline.connect.kafka import ANSWER_SECONDS, admin_client, no_answer
+from plumbline.connect.kafka import admin_client
+from plumbline.connect.kafka_refusals import ANSWER_SECONDS, unanswered
 
 
 def topic_ids(
@@ -17,16 +18,15 @@ def topic_ids(
     from confluent_kafka import KafkaError, KafkaException, TopicCollection
 
     found: dict[str, str | None] = {}
-    asked = admin_client(properties).describe_topics(
-        TopicCollection(sorted(set(topics))), request_timeout=within_seconds
-    )
+    admin = admin_client(properties)
+    asked = admin.describe_topics(TopicCollection(sorted(set(topics))), request_timeout=within_seconds)
     for topic, answer in asked.items():
         try:
             given = answer.result().topic_id
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 continue
-            raise no_answer(properties, error) from None
+            raise unanswered(admin, properties, error, "Describe", topic) from None
         zero = not given.get_most_significant_bits() and not given.get_least_significant_bits()
         found[topic] = None if zero else str(given)
     return found

@@ -8,7 +8,8 @@ from typing import Any
 
 from plumbline.connect.kafka import Record, end_offsets, hand_over
 from plumbline.connect.kafka_config import ISOLATION, READ_COMMITTED, READ_UNCOMMITTED, client_config, made
-from plumbline.contract.errors import UnreachableError
+from plumbline.connect.kafka_refusals import is_refused, not_permitted
+from plumbline.contract.errors import SetupError, UnreachableError
 
 ANSWER_SECONDS = 60.0
 
@@ -23,7 +24,7 @@ class Transactions:
     def __init__(self, properties: Mapping[str, str], transactional_id: str) -> None:
         from confluent_kafka import KafkaException, Producer
 
-        self._servers = properties["bootstrap.servers"]
+        self._properties = properties
         self._producer: Any = made(
             Producer,
             {
@@ -37,7 +38,7 @@ class Transactions:
         try:
             self._producer.init_transactions(ANSWER_SECONDS)
         except KafkaException as error:
-            raise self._failed(error) from None
+            raise self._failed(error, "transactional-id", transactional_id) from None
 
     def send(self, records: Sequence[Record]) -> None:
         """Send the records as one transaction, in order per partition; returns when it is committed."""
@@ -49,12 +50,15 @@ class Transactions:
                 hand_over(self._producer, record)
             self._producer.commit_transaction(ANSWER_SECONDS)
         except KafkaException as error:
-            raise self._failed(error) from None
+            topics = sorted({record.topic for record in records})
+            raise self._failed(error, "topic", " or ".join(topics)) from None
 
-    def _failed(self, error: Any) -> UnreachableError:
+    def _failed(self, failure: Any, kind: str, name: str) -> SetupError:
+        if is_refused(failure.args[0]):
+            return not_permitted("Write", kind, name, self._properties)
         return UnreachableError(
-            f"the transaction failed: {error.args[0].str()}",
-            where=f"bootstrap.servers={self._servers}",
+            f"the transaction failed: {failure.args[0].str()}",
+            where=f"bootstrap.servers={self._properties['bootstrap.servers']}",
             next_step="check the broker and that nobody else runs the same feed, then repeat the command: it continues",
         )
 

@@ -195,7 +195,7 @@ class AcceptedChanges(TypedDict):
 
 
 Service = Literal["broker", "registry", "catalog", "warehouse"]
-Right = Literal["describe", "read", "write", "list", "delete"]
+Right = Literal["describe", "describe_configs", "read", "write", "list", "delete"]
 
 
 class TriedRight(TypedDict):

@@ -54,7 +54,7 @@ def _of_spark(error: Exception) -> PlumblineError | None:
     if failure.passing:
         step = f"check the {failure.service}, then run the command again"
         return UnreachableError(f"Spark got no answer of the {failure.service}: {failure.what}", next_step=step)
-    if failure.next_step.endswith(("rights", "credentials")):
+    if failure.next_step.endswith(("rights", "credentials", "kafka block")):
         return SetupError(f"the {failure.service} refuses Spark: {failure.what}", next_step=failure.next_step)
     return None
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plumbline.document_types import Online, Right, Service, TriedRight
 
 DESCRIBE_FOR, READ_FOR = "`stream run`, `check` and `stream status`", "`stream run`, `archive run` and `explain`"
+CONFIGS_FOR = "`replay plan`, `stream recover` and `audit`, to know whether the topic is compacted"
 SCHEMAS_FOR, CATALOG_FOR = "reading Avro events whose schema is not kept yet", "every job"
 
 
@@ -34,6 +35,7 @@ def found(contract: Contract, home: Home) -> Online:
     kafka = _kafka(contract, home)
     topics = partitions_of(contract, kafka)
     rights = [_right("broker", "describe", topic, DESCRIBE_FOR) for topic in topics] + _readable(kafka, topics)
+    rights += _configured(kafka, topics)
     schemas = versions(contract)
     rights += [_right("registry", "read", subject, SCHEMAS_FOR) for subject in schemas]
     lake = Lake.open(home, contract.catalog)
@@ -66,7 +68,8 @@ def show(online: Online, console: Console) -> None:
     console.print("rights that were tried and are given")
     for right in online["rights"]:
         console.print(
-            f"  {right['service']}: {right['right']} {right['on']}, for {right['needed_for']}", soft_wrap=True
+            f"  {right['service']}: {right['right'].replace('_', ' ')} {right['on']}, for {right['needed_for']}",
+            soft_wrap=True,
         )
     if not any(right["service"] == "warehouse" for right in online["rights"]):
         console.print("  warehouse: not tried, since only the catalog knows where a first table would lie")
@@ -97,6 +100,14 @@ def _readable(kafka: Mapping[str, str], topics: Mapping[str, int]) -> list[Tried
             end = end_offsets(kafka, topic)[0]
             reader.shows(topic, 0, end, end + 1)
     return [_right("broker", "read", topic, READ_FOR) for topic in topics]
+
+
+def _configured(kafka: Mapping[str, str], topics: Mapping[str, int]) -> list[TriedRight]:
+    from plumbline.connect.kafka import compacted
+
+    for topic in topics:
+        compacted(kafka, topic)
+    return [_right("broker", "describe_configs", topic, CONFIGS_FOR) for topic in topics]
 
 
 def _writable(lake: Lake, tables: list[str]) -> list[TriedRight]:

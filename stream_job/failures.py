@@ -82,8 +82,22 @@ RULES = (
         r"OffsetOutOfRangeException$", r"KAFKA_DATA_LOSS|data may have been lost|failOnDataLoss", "broker", LOST_STEP
     ),
     _gone(
-        r"(Authentication|Authorization|TopicAuthorization)Exception$", r"", "broker", "check the kafka block's rights"
+        r"SslAuthenticationException$",
+        r"",
+        "broker",
+        "name the file with its authority's certificate as ssl.ca.location in the kafka block",
     ),
+    _gone(r"AuthenticationException$", r"", "broker", "correct sasl.mechanism and the user in the kafka block"),
+    _gone(
+        r"GroupAuthorizationException$", r"", "broker", "have Read on groups of that name added to this user's rights"
+    ),
+    _gone(
+        r"TopicAuthorizationException$",
+        r"",
+        "broker",
+        "have Describe and Read on the topic added to this user's rights",
+    ),
+    _gone(r"AuthorizationException$", r"", "broker", "check this user's rights"),
     _gone(r"(NotAuthorized|Forbidden)Exception$", r"", "catalog", "check the catalog block's credentials"),
     _gone(
         r"NoSuchBucketException$",

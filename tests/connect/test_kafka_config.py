@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from plumbline.connect import kafka
@@ -60,6 +62,28 @@ def test_user_and_password_become_the_jvms_login() -> None:
         'org.apache.kafka.common.security.scram.ScramLoginModule required username="ann" password="a\\"b";'
     )
     assert client_config(properties)["sasl.password"] == 'a"b'
+
+
+def test_one_spelling_of_the_files_of_tls_serves_both_clients(tmp_path: Path) -> None:
+    names = {"ssl.ca.location": "ca", "ssl.certificate.location": "own", "ssl.key.location": "key"}
+    files = {name: str(tmp_path / file) for name, file in names.items()}
+    for file in names.values():
+        (tmp_path / file).write_text(f"-----{file}-----")
+    properties = {**PLAIN, **files, "ssl.key.password": "S3cret", "ssl.endpoint.identification.algorithm": "none"}
+    assert client_config(properties) == properties
+    assert {name.removeprefix("kafka.ssl."): value for name, value in spark_options(properties).items()} == {
+        "kafka.bootstrap.servers": PLAIN["bootstrap.servers"],
+        "kafka.isolation.level": "read_committed",
+        "truststore.type": "PEM",
+        "truststore.certificates": "-----ca-----",
+        "keystore.type": "PEM",
+        "keystore.certificate.chain": "-----own-----",
+        "keystore.key": "-----key-----",
+        "key.password": "S3cret",
+        "endpoint.identification.algorithm": "",
+    }
+    with pytest.raises(SetupError, match=r"the file of ssl\.ca\.location cannot be read: No such file"):
+        spark_options({**PLAIN, "ssl.ca.location": "/nowhere"})
 
 
 def test_jvm_only_properties_do_not_reach_librdkafka() -> None:

@@ -78,7 +78,24 @@ LASTING = [
     ),
     pytest.param(Cause("java.lang.ArithmeticException", "long overflow"), "cannot be computed", id="decode"),
     pytest.param(
-        Cause("org.apache.kafka.common.errors.TopicAuthorizationException", "Not authorized"), "rights", id="rights"
+        Cause("org.apache.kafka.common.errors.TopicAuthorizationException", "Not authorized"),
+        "Describe and Read on the topic",
+        id="rights",
+    ),
+    pytest.param(
+        Cause("org.apache.kafka.common.errors.GroupAuthorizationException", "Not authorized to access group: g"),
+        "Read on groups",
+        id="rights on a group",
+    ),
+    pytest.param(
+        Cause("org.apache.kafka.common.errors.SaslAuthenticationException", "invalid credentials"),
+        "sasl.mechanism and the user",
+        id="password",
+    ),
+    pytest.param(
+        Cause("org.apache.kafka.common.errors.SslAuthenticationException", "SSL handshake failed"),
+        "ssl.ca.location",
+        id="certificate",
     ),
     pytest.param(
         Cause("org.apache.iceberg.exceptions.NoSuchTableException", "Table does not exist: joined.stream"),
