@@ -6,6 +6,7 @@ world. It shares nothing with the code under test. Event times are microseconds,
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -35,18 +36,25 @@ def next_watermark(watermark_ms: int, newest_ms: Iterable[int | None], delays_ms
 
 @dataclass(frozen=True)
 class Join(Generic[One]):
-    """What is joined: the condition, and which events come out alone when nothing matches them."""
+    """What is joined: the condition, and which events come out alone when nothing matches them.
+
+    `key` is what events that match have in common: only those of one key are held against each other.
+    """
 
     matches: Callable[[One, One], bool]
     left_alone: Callable[[One], bool] = lambda left: False
     right_alone: Callable[[One], bool] = lambda right: False
+    key: Callable[[One], object] = lambda one: None
 
     def of(self, lefts: Sequence[One], rights: Sequence[One]) -> list[tuple[One | None, One | None]]:
         """The rows as (left, right): of each left event in turn, then of the right events without a match."""
         rows: list[tuple[One | None, One | None]] = []
         matched: set[int] = set()
+        places: defaultdict[object, list[int]] = defaultdict(list)
+        for place, right in enumerate(rights):
+            places[self.key(right)].append(place)
         for left in lefts:
-            mine = [place for place, right in enumerate(rights) if self.matches(left, right)]
+            mine = [place for place in places[self.key(left)] if self.matches(left, rights[place])]
             matched.update(mine)
             rows += [(left, rights[place]) for place in mine]
             rows += [(left, None)] if not mine and self.left_alone(left) else []

@@ -6,6 +6,8 @@ It shares nothing with the jobs but the ledger's numbers.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -125,12 +127,12 @@ def ledger_outcome(contract: Contract, placed: Mapping[str, Sequence[Placed]], e
     """What the stream holds after these epochs."""
     admitted: dict[str, list[Placed]] = {"left": [], "right": []}
     late = []
+    topics = {side: _by_partition(placed[side]) for side in placed}
     for epoch in epochs:
         for side, start, end in zip(admitted, epoch.start, epoch.end, strict=True):
-            for one in placed[side]:
-                partition = str(one.partition)
+            for one in _read_between(topics[side], start, end):
                 us = one.event.us if one.event.enters else None
-                if us is None or not start.get(partition, 0) <= one.offset < end.get(partition, 0):
+                if us is None:
                     continue
                 if is_late(us, epoch.late_watermark_ms):
                     late.append(one.event.called)
@@ -140,6 +142,24 @@ def ledger_outcome(contract: Contract, placed: Mapping[str, Sequence[Placed]], e
     first = {side: first_deliveries(contract, side, placed[side]) for side in placed}
     admitted = {side: [replaced(one, first[side]) for one in taken] for side, taken in admitted.items()}
     return Outcome(joined(contract, admitted["left"], admitted["right"], closed_ms), sorted(late))
+
+
+def _by_partition(placed: Sequence[Placed]) -> dict[int, list[Placed]]:
+    """The events of each partition in the order of their offsets."""
+    found: defaultdict[int, list[Placed]] = defaultdict(list)
+    for one in sorted(placed, key=lambda one: one.offset):
+        found[one.partition].append(one)
+    return found
+
+
+def _read_between(
+    topic: Mapping[int, Sequence[Placed]], start: Mapping[str, int], end: Mapping[str, int]
+) -> Iterator[Placed]:
+    """The events from `start` on and before `end`, by partition."""
+    for partition, events in topic.items():
+        ends = (bound.get(str(partition), 0) for bound in (start, end))
+        first, last = (bisect_left(events, at, key=lambda one: one.offset) for at in ends)
+        yield from events[first:last]
 
 
 def simulated(
@@ -204,13 +224,17 @@ def joined(contract: Contract, lefts: Sequence[Placed], rights: Sequence[Placed]
     kind = contract.join.kind
 
     def matches(left: Placed, right: Placed) -> bool:
-        return low <= (right.event.us or 0) - (left.event.us or 0) <= high and _same(left, right, by_shop)
+        return low <= (right.event.us or 0) - (left.event.us or 0) <= high
 
     def alone(one: Placed, outer: str, reach_us: int) -> bool:
         closed = closed_ms is None or is_closed(one.event.us or 0, closed_ms, -(-reach_us // 1000))
         return kind in (outer, "full_outer") and closed
 
-    rule = Join(matches, lambda left: alone(left, "left_outer", high), lambda right: alone(right, "right_outer", -low))
+    def key(one: Placed) -> object:
+        return (one.event.id, one.event.shop) if by_shop else one.event.id
+
+    outer = (lambda left: alone(left, "left_outer", high)), (lambda right: alone(right, "right_outer", -low))
+    rule = Join(matches, *outer, key)
     rows = rule.of(_once(contract, "left", lefts), _once(contract, "right", rights))
     return sorted((_row(left, right) for left, right in rows), key=Row.place)
 
@@ -240,11 +264,6 @@ def _identity(contract: Contract, side: str, one: Placed) -> object:
     if source.event_id is None:
         return one.partition, one.offset
     return (one.event.id if source.event_id == "id" else one.event.called), one.event.us
-
-
-def _same(left: Placed, right: Placed, by_shop: bool) -> bool:
-    """Whether the join columns agree."""
-    return left.event.id == right.event.id and (not by_shop or left.event.shop == right.event.shop)
 
 
 def _row(left: Placed | None, right: Placed | None) -> Row:
