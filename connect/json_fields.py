@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from plumbline.contract.model import Source
 
 
+CERTAIN = {
+    "string": ("VARCHAR",),
+    "boolean": ("BOOLEAN",),
+    "int": ("UBIGINT", "BIGINT"),
+    "long": ("UBIGINT", "BIGINT"),
+    "float": ("UBIGINT", "BIGINT", "DOUBLE"),
+    "double": ("UBIGINT", "BIGINT", "DOUBLE"),
+}
+"""Kind of a field to the JSON types (`field_kind`) of which DuckDB reads what Spark reads."""
+
 TEXT_OF_VALUE = "TRY(decode(value))"
 """SQL of the text that an archive's column `value` holds; NULL where that is not text."""
 

@@ -7,6 +7,7 @@ What else there may be is not guessed.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from plumbline.connect.json_fields import TEXT_OF_VALUE, field_text, readable
@@ -25,23 +26,32 @@ def condition(source: Source) -> str | None:
         return "true"
     if not readable(source):
         return None
-    sql, rest = "", source.where.strip()
+    known = {f: k for f, k in source.fields.items() if f not in source.aliases}
+    return translated(source.where, {f: (k, field_text(source, f, TEXT_OF_VALUE)) for f, k in known.items()})
+
+
+def translated(where: str, fields: Mapping[str, tuple[str, str]]) -> str | None:
+    """A condition of Spark's as DuckDB's SQL; None where nobody here can say.
+
+    `fields`: how it names a field, to the field's type in the contract and DuckDB's SQL of the value.
+    """
+    sql, rest = "", where.strip()
     while rest:
         between = _BETWEEN.match(rest)
         if between is not None:
             sql, rest = f"{sql} {between[1]}", rest[between.end() :].lstrip()
             continue
-        atom = next(filter(None, (_atom(source, name, rest) for name in source.fields)), None)
+        atom = next(filter(None, (_atom(name, *field, rest) for name, field in fields.items())), None)
         if atom is None:
             return None
         sql, rest = f"{sql} {atom[0]}", atom[1].lstrip()
     return f"({sql.strip()})"
 
 
-def _atom(source: Source, name: str, rest: str) -> tuple[str, str] | None:
+def _atom(name: str, type_: str, value: str, rest: str) -> tuple[str, str] | None:
     """The comparison of one field that `rest` begins with, in DuckDB's SQL, and what follows it."""
-    kind = _KINDS.get(source.fields[name])
-    if kind is None or name in source.aliases:
+    kind = _KINDS.get(type_)
+    if kind is None:
         return None
     literal = rf"(?:{_LITERALS[kind]})"
     order = "" if kind in ("VARCHAR", "BOOLEAN") else "|<=|>=|<|>"
@@ -52,5 +62,4 @@ def _atom(source: Source, name: str, rest: str) -> tuple[str, str] | None:
     found = re.match(form, rest, re.IGNORECASE)
     if found is None or not rest.lstrip("`").startswith(name):
         return None
-    field = f"TRY_CAST({field_text(source, name, TEXT_OF_VALUE)} AS {kind})"
-    return f"{field}{found['test']}", rest[found.end() :]
+    return f"TRY_CAST({value} AS {kind}){found['test']}", rest[found.end() :]

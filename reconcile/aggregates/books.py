@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from plumbline.contract.aggregate import JOINED, WINDOW_START
 from plumbline.contract.ranges import from_micros
 from plumbline.reconcile.aggregates.changed_rows import UNSEEN
+from plumbline.reconcile.aggregates.newer_rows import NEW
 from plumbline.reconcile.judge.books import PENDING, Books, Page, total
 from plumbline.reconcile.relations.aggregates import BATCH_LINES, CHANGED, ROWS_BELOW, STREAM_LINES
 
 if TYPE_CHECKING:
-    from plumbline.reconcile.aggregates.document_types import LostRows, RowBooks
+    from plumbline.reconcile.aggregates.document_types import LostOfLine, LostRows, RowBooks
     from plumbline.reconcile.aggregates.findings import Finding
     from plumbline.reconcile.aggregates.views import Opened
 
@@ -77,10 +78,17 @@ def of_rows(inputs: Opened) -> RowBooks | None:
     lost: dict[str, LostRows] = {}
     for cause, gone, alone, lefts, rights in con.execute(_changed(closed)).fetchall():
         records = {"late_left": lefts, "late_right": rights}.get(cause)
-        lost[cause] = {"gone": gone, "alone": alone, "records": records}
-    taken = sum(one["gone"] - one["alone"] for one in lost.values())
+        lost[cause] = {"gone": gone, "alone": 0 if cause == NEW else alone, "records": records}
+        if cause == NEW:
+            lost[cause]["came"] = alone
+    taken = sum(map(net, lost.values()))
     known = UNSEEN not in lost
     return {"batch": batch, "stream": batch - taken if known else None, "lost": lost}
+
+
+def net(lost: LostOfLine) -> int:
+    """By how many joined rows the stream has fewer by one cause."""
+    return lost["gone"] - lost["alone"] - lost.get("came", 0)
 
 
 def _changed(closed: str) -> str:

@@ -1,4 +1,4 @@
-"""The joined rows that the stream did not make, by ledger and archive, and those that it made in their place."""
+"""The joined rows that the stream did not make, by ledger and archive, and those that it made and the batch did not."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.aggregate import JOINED
 from plumbline.contract.lineage import SIDES
+from plumbline.reconcile.aggregates.newer_rows import find_newer_rows
+from plumbline.reconcile.aggregates.unread_by_batch import note_newer
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.judge.prediction import fates_known, tell_fates
-from plumbline.reconcile.relations.aggregates import CHANGED, HOLES, ROWS_BELOW
+from plumbline.reconcile.relations.aggregates import CHANGED, HOLES, NEWER_ROWS, ROWS_BELOW
 from plumbline.reconcile.relations.evidence import REASONS
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, SPANS
 from plumbline.reconcile.relations.judge import FATE
@@ -29,13 +31,27 @@ def find_changed(inputs: Opened) -> Relation | None:
     for side in SIDES:
         quarantine.judge(inputs.pins, side)
         HOLES[side].fill(inputs.pins.con, _holes(side))
-    return CHANGED.fill(inputs.pins.con, _changed())
+    CHANGED.fill(inputs.pins.con, _changed())
+    note_newer(inputs.pins)
+    if find_newer_rows(inputs):
+        inputs.pins.con.execute(_with_partners())
+        CHANGED.add(inputs.pins.con, f"SELECT * FROM {NEWER_ROWS}")
+    return CHANGED
 
 
 def nothing_changed(inputs: Opened) -> Relation:
     """CHANGED without rows, for where nobody knows them."""
     sql = f"SELECT *, NULL::VARCHAR AS cause, NULL::INTEGER AS sign FROM {ROWS_BELOW} WHERE false"
     return CHANGED.fill(inputs.pins.con, sql)
+
+
+def _with_partners() -> str:
+    """Takes left events out that are not alone, as one of their partners came after the batch run."""
+    return f"""
+        DELETE FROM {CHANGED} WHERE sign = 1 AND (_left_partition, _left_offset) IN (
+            SELECT (_left_partition, _left_offset) FROM {NEWER_ROWS} WHERE _right_offset IS NOT NULL
+        )
+    """
 
 
 def _holes(side: str) -> str:

@@ -14,10 +14,12 @@ from plumbline.reconcile.report.document_types import AnswersDocument, ReportAns
 
 
 class LostOfLine(TypedDict):
-    """What one cause took of joined rows: `gone`, and left events that came `alone` in their place."""
+    """What one cause took of joined rows: `gone`, and left events that came `alone` in their place. `came`: rows of
+    records that the batch run had not read, left out where there are none."""
 
     gone: int
     alone: int
+    came: NotRequired[int]
 
 
 class LostRows(LostOfLine):
@@ -27,8 +29,8 @@ class LostRows(LostOfLine):
 
 
 class RowBooks(TypedDict):
-    """The joined rows below the lines of closed windows: stream = batch - gone + alone. `stream` is null where an epoch
-    of the ledger is missing. `lost`: by cause, or `unseen`."""
+    """The joined rows below the lines of closed windows: stream = batch - gone + alone + came. `stream` is null where
+    an epoch of the ledger is missing. `lost`: by cause, or `unseen`."""
 
     batch: int
     stream: int | None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.contract.aggregate import WINDOW_END, WINDOW_START
 from plumbline.contract.ranges import micros
 from plumbline.reconcile.aggregates.gathering import read
+from plumbline.reconcile.aggregates.newer_rows import NEW
 from plumbline.reconcile.aggregates.numbers import of_value, same
 from plumbline.reconcile.aggregates.verdicts import Made, Said, Suspect, judge
 from plumbline.reconcile.relations.aggregates import LINES, MADE, PARTS, SUSPECTS
@@ -26,17 +27,18 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Lost:
-    """What one cause took from a line: rows that are gone, rows that came in their place, and what it takes from each
-    value that is a plain sum or count."""
+    """What one cause took from a line: rows that are gone, left events that came alone in their place, rows that came
+    of records which the batch run had not read, and what it takes from each value that is a plain sum or count."""
 
     gone: int = 0
     alone: int = 0
+    came: int = 0
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def net(self) -> int:
         """By how many rows the stream's line has fewer."""
-        return self.gone - self.alone
+        return self.gone - self.alone - self.came
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,10 @@ def _lost(inputs: Opened, parts: Sequence[Row]) -> dict[str, Lost]:
     by_cause: defaultdict[str, dict[int, Row]] = defaultdict(dict)
     for part in parts:
         by_cause[part["cause"]][part["sign"]] = part
-    return {cause: _of_cause(inputs, by_cause[cause]) for cause in sorted(by_cause)}
+    return {cause: _of_cause(inputs, cause, by_cause[cause]) for cause in sorted(by_cause)}
 
 
-def _of_cause(inputs: Opened, signed: Mapping[int, Row]) -> Lost:
+def _of_cause(inputs: Opened, cause: str, signed: Mapping[int, Row]) -> Lost:
     taken: dict[str, Any] = {}
     gathered = {sign: read(inputs.aggregate, row) for sign, row in signed.items()}
     for value, calls in inputs.aggregate.calls.items():
@@ -138,7 +140,7 @@ def _of_cause(inputs: Opened, signed: Mapping[int, Row]) -> Lost:
         amounts = {sign: one.counted if calls[0].function == "count" else one.value or 0 for sign, one in found.items()}
         taken[value] = amounts.get(-1, 0) - amounts.get(1, 0)
     gone, alone = (signed[sign]["rows"] if sign in signed else 0 for sign in (-1, 1))
-    return Lost(gone, alone, taken)
+    return Lost(gone, 0, alone, taken) if cause == NEW else Lost(gone, alone, 0, taken)
 
 
 def sums(finding: Finding) -> dict[str, dict[str, Any]]:

@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.contract.ranges import spell_time
-from plumbline.reconcile.aggregates.findings import Finding, sums
+from plumbline.reconcile.aggregates.findings import Finding, Lost, sums
 from plumbline.reconcile.diff.samples import plain_json
 
 if TYPE_CHECKING:
     from plumbline.contract.findings import Cause, Class
-    from plumbline.reconcile.aggregates.document_types import LineFinding
+    from plumbline.reconcile.aggregates.document_types import LineFinding, LostOfLine
 
 
 def as_json(finding: Finding) -> LineFinding:
@@ -25,10 +25,15 @@ def as_json(finding: Finding) -> LineFinding:
         "rows": {
             "batch": finding.rows,
             "stream": finding.stream_rows,
-            "lost": {cause: {"gone": one.gone, "alone": one.alone} for cause, one in lost},
+            "lost": {cause: _lost(one) for cause, one in lost},
         },
         "values": {name: plain(found) for name, found in sums(finding).items()},
     }
+
+
+def _lost(one: Lost) -> LostOfLine:
+    told: LostOfLine = {"gone": one.gone, "alone": one.alone}
+    return {**told, "came": one.came} if one.came else told
 
 
 def plain(value: Any) -> Any:

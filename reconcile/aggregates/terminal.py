@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from plumbline.reconcile import format
+from plumbline.reconcile.aggregates.books import net
+from plumbline.reconcile.aggregates.newer_rows import NEW
 from plumbline.reconcile.aggregates.spelling import both, spelled
 from plumbline.reconcile.causes import named
 from plumbline.reconcile.format import figures_table
@@ -116,7 +118,7 @@ def next_steps(document: AggregateDocument, contract_path: str) -> Iterable[str]
     """What to do, where something is to be done."""
     bounds = (("from", document["range"]["from"]), ("to", document["range"]["to"]))
     command = " ".join(["plumbline batch run", contract_path, *(f"--{name} {at}" for name, at in bounds if at)])
-    if document["stale"] or document["apart"]:
+    if document["stale"] or document["apart"] or NEW in document["causes"]:
         return ("\nnext: run the batch again over the range, then compare again", f"  {command}")
     if document.get("unarchived"):
         steps = (f"archive fill {contract_path} --execute", command.removeprefix("plumbline "))
@@ -133,8 +135,8 @@ def sum_of_rows(rows: RowBooks) -> str:
     """`batch 812 = stream 803 + late_right 7`."""
     if rows["stream"] is None:
         return f"{rows['batch']:,} in batch; an epoch is missing in the ledger, so the stream's are not known"
-    net = {cause: lost["gone"] - lost["alone"] for cause, lost in rows["lost"].items()}
-    return f"batch {rows['batch']:,} = stream {rows['stream']:,}{_plus(net)}"
+    taken = {cause: net(lost) for cause, lost in rows["lost"].items()}
+    return f"batch {rows['batch']:,} = stream {rows['stream']:,}{_plus(taken)}"
 
 
 def _plus(taken: Mapping[str, Any]) -> str:
@@ -163,11 +165,11 @@ def _figures(page: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _causes(document: AggregateDocument) -> Table:
-    table = figures_table("cause", "lines", "rows gone", "came alone")
+    table = figures_table("cause", "lines", "rows gone", "rows more")
     table.add_column("what it means", justify="left")
     lost = document["rows"]["lost"] if document["rows"] is not None else {}
     for cause, lines in document["causes"].items():
         rows = lost.get(cause)
-        figures = (f"{rows['gone']:,}", f"{rows['alone']:,}") if rows is not None else ("", "")
+        figures = (f"{rows['gone']:,}", f"{rows['gone'] - net(rows):,}") if rows is not None else ("", "")
         table.add_row(cause, f"{lines:,}", *figures, named(cause).title)
     return table

@@ -1,7 +1,8 @@
-"""The windows whose batch lines are older than what the stream has read: a batch run has not seen all their records."""
+"""Records that the stream took in and the batch run in force had not read, and the windows that they may be in."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from plumbline.contract.aggregate import WINDOW_START
@@ -17,18 +18,37 @@ if TYPE_CHECKING:
     from plumbline.contract.ranges import TimeRange
     from plumbline.reconcile.aggregates.views import Opened
     from plumbline.reconcile.inputs.batch_runs import BatchRun
+    from plumbline.reconcile.inputs.pinned_views import Pins
+
+
+def note_newer(pins: Pins) -> None:
+    """Fill NEWER of both sides. FATE and REASONS must be told."""
+    for side in SIDES:
+        NEWER[side].fill(pins.con, NEWER[side].nothing)
+        for run in in_force(pins.runs, pins.time_range):
+            part = run.time_range.intersect(pins.time_range)
+            if part is not None:
+                _note(pins, side, run, part)
+
+
+def parts_in_force(pins: Pins, moment: str) -> Iterator[tuple[BatchRun, str]]:
+    """Each run in force, the newest first, with SQL over `moment`: whether it is the one behind rows of that time."""
+    newer = ["false"]
+    for run in reversed(in_force(pins.runs, pins.time_range)):
+        mine = run.time_range.sql(moment)
+        yield run, f"{pins.time_range.sql(moment)} AND {mine} AND NOT ({' OR '.join(newer)})"
+        newer.append(mine)
+
+
+def read_by(pins: Pins, side: str, run: BatchRun) -> int | None:
+    """The archive's snapshot that a run has read of one side; None where it is gone, or was not noted."""
+    source, snapshot = _source_and_snapshot(pins, side, run)
+    return snapshot if pins.has_snapshot(source, snapshot) else None
 
 
 def stale_windows(inputs: Opened) -> set[int]:
-    """The starts (us) of suspect windows that may hold records which the stream took in and the batch has not read."""
+    """The starts (us) of suspect windows that may hold records of NEWER."""
     pins = inputs.pins
-    for side in SIDES:
-        NEWER[side].fill(pins.con, NEWER[side].nothing)
-    for run in in_force(pins.runs, pins.time_range):
-        part = run.time_range.intersect(pins.time_range)
-        for side, snapshot in zip(SIDES, (run.left_archive, run.right_archive), strict=True):
-            if part is not None:
-                _note(inputs, side, run, snapshot, part)
     low_us, high_us = (ms * 1000 for ms in pins.within_ms)
     reach = {"left": (0, inputs.window_us), "right": (low_us, inputs.window_us + high_us + 1)}
     reached = " OR ".join(
@@ -40,22 +60,26 @@ def stale_windows(inputs: Opened) -> set[int]:
     return {int(us) for (us,) in pins.con.execute(f"SELECT begun FROM {windows} w WHERE {reached}").fetchall()}
 
 
-def _note(inputs: Opened, side: str, run: BatchRun, snapshot: int | None, part: TimeRange) -> None:
+def _source_and_snapshot(pins: Pins, side: str, run: BatchRun) -> tuple[str, int | None]:
+    if side == "left":
+        return pins.contract.left.archive, run.left_archive
+    return pins.contract.right.archive, run.right_archive
+
+
+def _note(pins: Pins, side: str, run: BatchRun, part: TimeRange) -> None:
     """Add to NEWER the records that a run could not read of a part of the range. A snapshot that is gone held none."""
-    pins = inputs.pins
-    source = pins.contract.left if side == "left" else pins.contract.right
-    if snapshot is not None and snapshot == pins.snapshots[source.archive]:
+    source, snapshot = _source_and_snapshot(pins, side, run)
+    if snapshot is not None and snapshot == pins.snapshots[source]:
         return
     reach = pins.reach(side, part)
-    there = snapshot if pins.has_snapshot(source.archive, snapshot) else None
-    archive_view(pins, THEN[side], side, there, reach)
+    archive_view(pins, THEN[side], side, read_by(pins, side, run), reach)
     without = " ".join(
         f'ANTI JOIN {known} USING (partition, "offset")' for known in (THEN[side], FATE[side], REASONS[side])
     )
     NEWER[side].add(
         pins.con,
         f"""
-        SELECT partition, "offset", event_time
+        SELECT DISTINCT {run.snapshot_id} AS batch_snapshot_id, partition, "offset", event_time
         FROM (SELECT partition, "offset", event_time FROM {ARCHIVES[side]} WHERE {reach.sql("event_time")}) {without}
         """,
     )

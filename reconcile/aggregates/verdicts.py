@@ -9,6 +9,7 @@ from typing import Any
 
 from plumbline.contract.aggregate import WINDOW_END
 from plumbline.contract.findings import CAUSES
+from plumbline.reconcile.aggregates.newer_rows import NEW
 from plumbline.reconcile.aggregates.numbers import Expected, agrees
 
 UNSEEN = "unseen"
@@ -50,7 +51,8 @@ class Said:
     """The cause of a difference, or None without one: the line is equal, but for rounding if `rounding`.
 
     `apart`: the batch table's own line is not what its rows come to. `contradicted`: both tables agree, and yet the
-    ledger says that the stream's line is another one. `stale`: not told, as the batch run is older than the stream.
+    ledger says that the stream's line is another one. `stale`: not told, as the batch run is older than the stream; of
+    equal lines, that newer records should have made the stream's another one.
     """
 
     cause: str | None = None
@@ -65,7 +67,8 @@ def judge(suspect: Suspect) -> Said:
     apart = not _holds(suspect, suspect.batch, suspect.batch_made)
     proven = _holds(suspect, suspect.stream, suspect.stream_made)
     if suspect.kind is None:
-        return Said(apart=apart, contradicted=not (proven or apart or suspect.stale or suspect.replayed))
+        sure = not (proven or apart or suspect.replayed)
+        return Said(apart=apart, contradicted=sure and not suspect.stale, stale=sure and NEW in suspect.lost)
     if apart:
         return Said("unexplained", apart=True)
     if suspect.replayed and _holds(suspect, suspect.stream, suspect.batch_made):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
-from plumbline.connect.json_fields import field_kind, field_text, readable
+from plumbline.connect.json_fields import CERTAIN, field_kind, field_text, readable
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.lineage import EVENT_TIME
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 UNNAMED = "_left_offset IS NULL AND _right_offset IS NULL"
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-_JSON = {
-    "string": (("VARCHAR",), ("VARCHAR",)),
-    "boolean": (("BOOLEAN",), ("BOOLEAN",)),
-    "int": (("UBIGINT", "BIGINT"), _WHOLE),
-    "long": (("UBIGINT", "BIGINT"), _WHOLE),
-    "float": (("UBIGINT", "BIGINT", "DOUBLE"), ("FLOAT", "DOUBLE")),
-    "double": (("UBIGINT", "BIGINT", "DOUBLE"), ("FLOAT", "DOUBLE")),
+_COMPARED = {
+    "string": ("VARCHAR",),
+    "boolean": ("BOOLEAN",),
+    "int": _WHOLE,
+    "long": _WHOLE,
+    "float": ("FLOAT", "DOUBLE"),
+    "double": ("FLOAT", "DOUBLE"),
 }
-"""Kind of a field to the JSON types, and to the DuckDB types of a column, that are compared with certainty."""
+"""Kind of a field to the DuckDB types of a column that it is compared with."""
 _TEXTS = ("string", "boolean", "int", "long")
 """Kinds whose values are spelled in one way, so that records are found by them."""
 
@@ -136,11 +136,11 @@ def _told(pins: Pins) -> list[Told]:
         source = pins.contract.sources.get(column.source or "")
         if column.sql is not None or column.field is None or source is None or column.field in source.aliases:
             continue
-        json, held = _JSON.get(source.fields.get(column.field, ""), ((), ()))
-        if kinds.get(column.name) in held:
+        kind = source.fields.get(column.field, "")
+        if kinds.get(column.name) in _COMPARED.get(kind, ()):
             side = sides.get(column.source or "", "right")
             exact = column.name not in tolerances
-            told.append(Told(column.name, side, source, column.field, json, kinds[column.name], exact))
+            told.append(Told(column.name, side, source, column.field, CERTAIN[kind], kinds[column.name], exact))
     return told
 
 

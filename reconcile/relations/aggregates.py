@@ -9,6 +9,7 @@ from plumbline.reconcile.relations.relation import PLACE, TIME, Relation, per_si
 
 _VIEWS, _LOST, _MADE = "aggregates/views.py", "aggregates/changed_rows.py", "aggregates/made_again.py"
 _LINE = "aggregates/explain/contributors.py"
+_VALUES = "aggregates/archived_values.py"
 _STALE, _KEPT = "aggregates/unread_by_batch.py", "aggregates/kept.py"
 WINDOW = f"window_start {TIME}"
 PLACED = "place BIGINT"
@@ -36,8 +37,8 @@ ROWS_BELOW = Relation(
 CHANGED = Relation(
     "rows_changed",
     _LOST,
-    "the rows that the stream did not make (sign -1), and left events alone that it made in their place (sign 1), with "
-    "the cause",
+    "the rows that the stream did not make (sign -1), and those that the batch did not make (sign 1): left events "
+    "alone in their place, and rows of records that came after the batch run, with the cause",
     f"{WINDOW}, cause VARCHAR, sign INTEGER, {LINEAGE_COLUMNS}, joined$ BOOLEAN",
     OF_THE_ROWS,
     kind="TABLE",
@@ -91,8 +92,31 @@ THEN = per_side(
 NEWER = per_side(
     "{side}_newer",
     _STALE,
-    "{side} records that the stream took in and the batch run of their range has not read",
-    f"{PLACE}, event_time {TIME}",
+    "{side} records that the stream took in and the batch run of their range (by its commit) has not read",
+    f"batch_snapshot_id BIGINT, {PLACE}, event_time {TIME}",
+)
+VALUES_ARCHIVED = per_side(
+    "{side}_values_archived",
+    _VALUES,
+    "the {side} archive with its values",
+    f"topic VARCHAR, {PLACE}, event_time {TIME}, value BLOB",
+    kind="VIEW",
+)
+VALUES = per_side(
+    "{side}_values",
+    _VALUES,
+    "{side} records that the stream took in: those of NEWER and those near them. Whether DuckDB reads all values "
+    "as Spark does (`certain`)",
+    f"{PLACE}, event_time {TIME}, certain BOOLEAN",
+    "the fields, as `source.field`",
+    kind="TABLE",
+)
+NEWER_ROWS = replace(
+    CHANGED,
+    name="newer_rows",
+    writer="aggregates/newer_rows.py",
+    meaning="the rows that the stream made of records of NEWER (sign 1), and the batch's left events alone that have a "
+    "partner with them (sign -1)",
 )
 LINE_FINDINGS = Relation(
     "line_findings",

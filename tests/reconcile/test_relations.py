@@ -113,11 +113,11 @@ def test_changes_in_place_are_those_of_the_writer() -> None:
         for path in STAGES
         for name in re.findall(r"(?:UPDATE|DELETE FROM|INSERT INTO) \{(\w+)", path.read_text(encoding="utf-8"))
     }
-    by_name = {name: value for module in (inputs, evidence, judge) for name, value in vars(module).items()}
+    by_name = {name: value for module in (inputs, evidence, judge, aggregates) for name, value in vars(module).items()}
     by_name |= {"kept": judge.KEPT_REFUSALS}
     found = {name: by_name[name]["left"] if isinstance(by_name[name], dict) else by_name[name] for _, name in changed}
     assert changed == {(relation.writer, name) for name, relation in found.items()}
-    assert len({relation.writer for relation in found.values()}) == 5
+    assert len({relation.writer for relation in found.values()}) == 6
 
 
 def test_names_are_told_apart_in_any_case() -> None:

@@ -5,10 +5,11 @@ It shares nothing with the code under test: windows, groups and numbers are made
 
 from __future__ import annotations
 
+import json
 import random
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,9 +21,10 @@ import pyarrow as pa
 
 from plumbline.connect.home import Home
 from plumbline.contract.loader import parse
+from plumbline.contract.ranges import spell_time
 from plumbline.reconcile.aggregates.run import AggregateRun, reconcile_aggregate
 from tests.support.world import CONTRACT, World
-from tests.support.world_rows import MINUTE_MS, START, WITHIN, Record, Row
+from tests.support.world_rows import MINUTE_MS, START, WITHIN, Record, Row, join
 
 WINDOW = timedelta(minutes=10)
 BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,14 +96,22 @@ def contract(kind: str) -> str:
 
 @dataclass
 class AggregateWorld(World):
-    """`lines` of both tables stand in place of their rows; a test spoils them before `write`."""
+    """`lines` of both tables stand in place of their rows; a test spoils them before `write`.
+
+    `again`: the batch ran over this range once more, when all was archived.
+    """
 
     batch_lines: list[Line] = field(default_factory=list)
     stream_lines: list[Line] = field(default_factory=list)
+    again: tuple[datetime, datetime] | None = None
 
     @classmethod
-    def made(cls, folder: Path, kind: str = "left_outer") -> AggregateWorld:
-        return cls(Home(folder, folder / "jars"), parse(contract(kind)))
+    def made(cls, folder: Path, kind: str = "left_outer", *, by_spark: bool = False) -> AggregateWorld:
+        """`by_spark`: the contract has SQL that only Spark computes."""
+        written = contract(kind)
+        if by_spark:
+            written = written.replace("plays.seconds > 50", "abs(plays.seconds) > 50")
+        return cls(Home(folder, folder / "jars"), parse(written))
 
     def aggregated(self) -> AggregateWorld:
         """Make the lines of both jobs from their rows; the stream has written the windows that it has closed."""
@@ -109,26 +119,56 @@ class AggregateWorld(World):
         self.stream_lines = [line for line in lines_of(self.stream, random.Random(2)) if self.has_closed(line)]
         return self
 
+    def batch_again(self, *bounds: datetime) -> AggregateWorld:
+        """The batch ran over this range, whole windows, once more, when all was archived."""
+        self.again = bounds[0], bounds[1]
+        now = join([one for one in self.records if one.name not in self.unarchived], lambda left: True, self._outer)
+        self.batch = [row for row in self.batch if not self._in_again(row.left.at)]
+        self.batch += [row for row in now if self._in_again(row.left.at)]
+        return self
+
+    def _in_again(self, at: datetime) -> bool:
+        return self.again is not None and self.again[0] <= at < self.again[1]
+
     def has_closed(self, line: Line) -> bool:
         """Whether the stream has written the line's window."""
         behind_ms = self.watermark_ms - WITHIN * MINUTE_MS - 1
         return (line["window_end"] - BEGAN) // timedelta(milliseconds=1) <= behind_ms
 
     def write(self) -> AggregateWorld:
-        properties = self.write_inputs()
-        below, lake = [_below(row, True) for row in self.batch], self.lake
-        if self._outer:
-            below += [_below(Row(left), False) for left in {row.left.name: row.left for row in self.batch}.values()]
-        lake.ensure_table("agg.batch_rows", BELOW, ("day", "_event_time"))
-        lake.append("agg.batch_rows", pa.Table.from_pylist(below, schema=BELOW), properties)
-        named = {"plumbline.rows.snapshot-id": str(lake.load("agg.batch_rows").current_snapshot().snapshot_id)}
-        for table, lines, said in (
-            ("agg.stream", self.stream_lines, {}),
-            ("agg.batch", self.batch_lines, {**properties, **named}),
-        ):
-            lake.ensure_table(table, LINES, ("day", "window_start"))
-            lake.append(table, pa.Table.from_pylist(lines, schema=LINES), said)
+        properties, lake = self.write_inputs(), self.lake
+        self._append("agg.stream", LINES, self.stream_lines, {})
+        self._run(properties, newest=False)
+        if self.again is not None:
+            read = {
+                f"plumbline.archive.{name}.snapshot-id": str(lake.load(f"raw.{name}").current_snapshot().snapshot_id)
+                for name in ("shows", "plays")
+            }
+            bounds = dict(zip(("plumbline.range.from", "plumbline.range.to"), map(spell_time, self.again), strict=True))
+            self._run({**bounds, **read}, newest=True)
         return self
+
+    def _run(self, properties: dict[str, str], *, newest: bool) -> None:
+        """Write what a batch run makes: of the newest one the range `again`, of the other all else."""
+        rows = [row for row in self.batch if self._in_again(row.left.at) == newest]
+        below = [_below(row, True) for row in rows]
+        if self._outer:
+            below += [_below(Row(left), False) for left in {row.left.name: row.left for row in rows}.values()]
+        self._append("agg.batch_rows", BELOW, below, properties)
+        named = {"plumbline.rows.snapshot-id": str(self.lake.load("agg.batch_rows").current_snapshot().snapshot_id)}
+        lines = [line for line in self.batch_lines if self._in_again(line["window_start"]) == newest]
+        self._append("agg.batch", LINES, lines, {**properties, **named})
+
+    def _append(self, table: str, schema: pa.Schema, rows: list[Line], properties: dict[str, str]) -> None:
+        moment = "window_start" if schema == LINES else "_event_time"
+        self.lake.ensure_table(table, schema, ("day", moment))
+        self.lake.append(table, pa.Table.from_pylist(rows, schema=schema), properties)
+
+    def _archived(self, records: Sequence[Record], source: str) -> pa.Table:
+        """As `World` has them, with values of which the rows are made."""
+        table = super()._archived(records, source)
+        values = pa.array([json.dumps(_value(one, source)).encode() for one in records], pa.binary())
+        return table.set_column(table.column_names.index("value"), "value", values)
 
     def compared(self, **options: Any) -> AggregateRun:
         return reconcile_aggregate(self.contract, self.home, **options)
@@ -157,6 +197,14 @@ def price(record: Record) -> Decimal:
 
 def weight(record: Record) -> float:
     return (seed_of(record) % 1_000) / 7 * 10 ** (seed_of(record) % 5)
+
+
+def _value(record: Record, source: str) -> dict[str, Any]:
+    told = {"show_id": record.show, {"shows": "shown_at", "plays": "played_at"}[source]: record.at.isoformat()}
+    if source == "shows":
+        return {**told, "genre": record.show[0]}
+    numbers = {"seconds": seconds(record), "weight": weight(record), "price": float(price(record))}
+    return {**told, "play_id": record.event, **numbers}
 
 
 def begun(at: datetime) -> datetime:

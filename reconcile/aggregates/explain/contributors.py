@@ -11,6 +11,7 @@ from plumbline.contract.aggregate import JOINED, condition, operand
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, SIDES
 from plumbline.reconcile.aggregates.changed_rows import fates, why
 from plumbline.reconcile.aggregates.in_json import plain
+from plumbline.reconcile.aggregates.newer_rows import NEW
 from plumbline.reconcile.explain.kafka_records import records_of_rows
 from plumbline.reconcile.relations.aggregates import CHANGED, LINE_ROWS, NO_ROWS, ROWS_BELOW
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 200
 """Rows of a line that are told; those that the stream did not make come first."""
-MADE, GONE, ALONE = "made", "gone", "alone"
+MADE, GONE, ALONE, CAME = "made", "gone", "alone", "came"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Contributor:
 
 @dataclass(frozen=True)
 class LineRow:
-    """One joined row: `made` of records that the stream took in, `gone` from it, or a left event that came `alone`.
+    """One joined row: `made` of records that the stream took in, `gone` from it, a left event that came `alone`,
+    or a row that `came` of a record which the batch run had not read.
 
     `takes` is what each value takes of it.
     """
@@ -81,7 +83,8 @@ def _rows(only: str) -> str:
     return f"""
         SELECT row_number() OVER (ORDER BY {order}) AS place, r.*, {sides}
         FROM (
-            SELECT CASE WHEN sign = -1 THEN '{GONE}' ELSE '{ALONE}' END AS became, * EXCLUDE (sign)
+            SELECT CASE WHEN sign = -1 THEN '{GONE}' WHEN cause = '{NEW}' THEN '{CAME}'
+                ELSE '{ALONE}' END AS became, * EXCLUDE (sign)
             FROM {CHANGED} WHERE {only}
             UNION ALL BY NAME
             SELECT '{MADE}' AS became, NULL AS cause, r.* FROM {ROWS_BELOW} r

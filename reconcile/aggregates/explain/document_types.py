@@ -12,7 +12,7 @@ from plumbline.reconcile.aggregates.document_types import RowsOfLine, Sum
 from plumbline.reconcile.explain.document_types import ExplainDocument, MomentDocument
 
 LineVerdict = Literal["match", "pending", "drift", "incomplete"]
-Became = Literal["made", "gone", "alone"]
+Became = Literal["made", "gone", "alone", "came"]
 
 
 class WrittenLine(TypedDict):
@@ -44,8 +44,9 @@ class ContributorDocument(TypedDict):
 
 
 class LineRowDocument(TypedDict):
-    """One joined row below the line: `made`, of records that the stream took in, `gone` from it by `cause`, or a left
-    event that came out `alone` there. `takes`: value to what it takes of the row."""
+    """One joined row below the line: `made`, of records that the stream took in, `gone` from it by `cause`, a left
+    event that came out `alone` there, or one that `came` of a record which the batch run had not read. `takes`: value
+    to what it takes of the row."""
 
     became: Became
     cause: str | None

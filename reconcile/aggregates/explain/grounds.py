@@ -13,6 +13,7 @@ from plumbline.contract.lateness import output_watermark_ms
 from plumbline.contract.ranges import from_micros
 from plumbline.reconcile import format
 from plumbline.reconcile.aggregates.findings import MATCH
+from plumbline.reconcile.aggregates.newer_rows import NEW
 from plumbline.reconcile.relations.inputs import LEDGER, TURNS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 WITHOUT = "the batch's rows without those that the stream did not make"
 PROOFS = {
+    NEW: f"{WITHOUT}, and with those that the archive's newer records make, come to the stream's line in every value",
     "double_commit": f"{WITHOUT} come to each of the stream's lines, in every value",
     "lost_output": "the window is closed, and rows are left that the stream made",
     "unexplained": f"{WITHOUT} do not come to what the stream has",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.ranges import from_micros
 from plumbline.reconcile import format
-from plumbline.reconcile.aggregates.explain.contributors import ALONE, GONE, MADE, Contributor, LineRow
+from plumbline.reconcile.aggregates.books import net
+from plumbline.reconcile.aggregates.explain.contributors import ALONE, CAME, GONE, MADE, Contributor, LineRow
 from plumbline.reconcile.aggregates.spelling import spelled
 from plumbline.reconcile.aggregates.terminal import sum_of
 
@@ -53,13 +54,14 @@ def _rows(story: LineStory) -> str:
     rows = story.document["rows"]
     if story.untold is not None:
         return f"joined rows: {rows['batch']:,} in batch"
-    taken = "".join(f" + {cause} {spelled(one['gone'] - one['alone'])}" for cause, one in rows["lost"].items())
+    taken = "".join(f" + {cause} {spelled(net(one))}" for cause, one in rows["lost"].items())
     return f"joined rows: batch {rows['batch']:,} = stream {rows['stream']:,}{taken}"
 
 
 def _row(story: LineStory, row: LineRow) -> Iterator[str]:
     takes = ", ".join(f"{name} {spelled(value)}" for name, value in row.takes.items())
-    what = {GONE: f"not made: {row.cause}", ALONE: "made in its place, without a match"}[row.became]
+    told = {GONE: f"not made: {row.cause}", ALONE: "made in its place, without a match", CAME: f"made: {row.cause}"}
+    what = told[row.became]
     yield f"{format.moment(row.event_time)}  {what}; {takes}"
     for one in row.contributors:
         yield f"  {_record(story, one)}"

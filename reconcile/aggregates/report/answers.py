@@ -86,6 +86,8 @@ def _what_to_do(document: AggregateDocument, facts: Facts) -> Answer:
         why = "The archive lacks offsets that the stream has read: a record there is in no line of the batch."
         return Answer(QUESTION, "Fill the archive", why, (*commands.fill(), commands.batch(whole), again))
     meant = format.cause(cause.name)
+    if meant.repair == "batch":
+        return Answer(QUESTION, "Run the batch reference again", meant.remedy, (commands.batch(whole), again))
     if meant.repair == "quarantine":
         return Answer(QUESTION, "Look into quarantine", meant.remedy, (commands.quarantine(),))
     if meant.repair == "replay":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.reconcile import document as reading
 from plumbline.reconcile import format
+from plumbline.reconcile.aggregates.books import net
 from plumbline.reconcile.aggregates.report.answers import answers, parts
 from plumbline.reconcile.aggregates.spelling import apart, both, spelled
 from plumbline.reconcile.aggregates.terminal import facts as facts_of
@@ -77,13 +78,13 @@ def _rows(document: AggregateDocument) -> dict[str, Any] | None:
     rows = document["rows"]
     if rows is None:
         return None
-    lost = [(cause, one["alone"] - one["gone"], one) for cause, one in rows["lost"].items()]
+    lost = [(cause, -net(one), one) for cause, one in rows["lost"].items()]
     return {"batch": rows["batch"], "stream": rows["stream"], "lost": lost}
 
 
 def _line(one: LineFinding, commands: Commands) -> dict[str, Any]:
     key = parts(one["key"])
-    lost = cast("Mapping[str, Mapping[str, int]]", one["rows"]["lost"])
+    lost = one["rows"]["lost"]
     causes = list(dict.fromkeys(cause for value in one["values"].values() for cause in value.get("causes", {})))
     return {
         "key": ", ".join(f"{name} {'NULL' if value is None else value}" for name, value in key),
@@ -94,7 +95,7 @@ def _line(one: LineFinding, commands: Commands) -> dict[str, Any]:
             (name, *_sides(value), [_taken(value, cause) for cause in causes]) for name, value in one["values"].items()
         ],
         "rows": (one["rows"]["batch"], one["rows"]["stream"]),
-        "lost": [(cause, of["gone"], of["alone"]) for cause, of in lost.items()],
+        "lost": [(cause, of["gone"], of["alone"], of.get("came", 0)) for cause, of in lost.items()],
         "explain": commands.explain(key),
     }
 

@@ -58,10 +58,13 @@ class RecordedLines:
 
     def joined_rows(self) -> list[dict[str, Any]]:
         """What each cause took of the joined rows below closed windows: `cause`, rows that are `gone`, left events that
-        came `alone` in their place."""
+        came `alone` in their place, and rows that `came` of records which the batch run had not read."""
         rows = self.document["rows"]
         lost = {} if rows is None else rows["lost"]
-        return [{"cause": cause, "gone": one["gone"], "alone": one["alone"]} for cause, one in lost.items()]
+        return [
+            {"cause": cause, "gone": one["gone"], "alone": one["alone"], "came": one.get("came", 0)}
+            for cause, one in lost.items()
+        ]
 
     def causes(self) -> dict[str, dict[str, int]]:
         """Each cause with its lines per class (missing, extra, mismatch, duplicate), the most frequent first."""

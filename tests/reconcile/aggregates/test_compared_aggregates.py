@@ -252,14 +252,6 @@ def test_a_record_that_the_archive_lacks_is_laid_to_nothing(tmp_path: Path) -> N
     assert any(line.startswith("the archive lacks 1 offset of plays that") for line in facts(document))
 
 
-def test_a_batch_run_older_than_the_stream_is_not_drift_and_not_clean(tmp_path: Path) -> None:
-    world = AggregateWorld.made(tmp_path).play(*on_time()).batch_without("q1").aggregated().write()
-    run = world.compared()
-    assert (run.exit_code, run.document["verdict"], run.document["stale"]) == (3, "incomplete", 1)
-    assert run.document["causes"] == {}
-    assert world.compared(time_range=minutes(10, 60)).exit_code == 0
-
-
 def minutes(start: float, end: float) -> TimeRange:
     return TimeRange(START + timedelta(minutes=start), START + timedelta(minutes=end))
 

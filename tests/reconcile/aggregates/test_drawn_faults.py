@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.aggregate_faults import clean, faulty
+from tests.support.aggregate_faults import clean, faulty, older
 from tests.support.aggregate_world import named
 
 
@@ -28,3 +28,14 @@ def test_each_fault_is_told_and_nothing_else_is_taken_for_one(tmp_path: Path, se
 def test_a_world_out_of_order_but_in_time_raises_no_alarm(tmp_path: Path, seed: int) -> None:
     run = clean(tmp_path, seed).write().compared()
     assert (run.exit_code, run.findings, run.document["agrees"]) == (0, (), True)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_batch_older_than_the_stream_explains_what_it_lacks(tmp_path: Path, seed: int) -> None:
+    """Alone and beside late and quarantined records, and where the batch ran over some windows once more."""
+    world, causes = older(tmp_path, seed)
+    run = world.write().compared()
+    assert {named(one.key): one.said.cause for one in run.findings} == causes
+    assert "arrived_after_batch" in causes.values()
+    assert (run.exit_code, run.document["stale"], run.document["unexplained"]) == (1, 0, 0)
+    assert (run.document["balanced"], run.document["agrees"]) == (True, True)

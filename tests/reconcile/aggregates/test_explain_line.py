@@ -16,8 +16,9 @@ from plumbline.contract.errors import IncompleteError, UsageError
 from plumbline.contract.ranges import spell_time
 from plumbline.reconcile.aggregates.explain.explain import explain_line
 from plumbline.reconcile.aggregates.explain.story import LineStory
+from plumbline.reconcile.aggregates.explain.terminal import lines
 from tests.reconcile.aggregates.test_compared_aggregates import late, named, on_time
-from tests.support.aggregate_world import LINES, AggregateWorld, Line, contract, drawn
+from tests.support.aggregate_world import LINES, AggregateWorld, Line, contract, drawn, seconds
 from tests.support.documents import checked
 from tests.support.world_rows import START, play, show
 
@@ -125,8 +126,22 @@ def test_lines_that_are_equal_open_or_early(tmp_path: Path) -> None:
     assert "open" in {moment.what for moment in story.moments}
 
 
+def test_a_row_that_came_after_the_batch_run_is_shown_as_it_was_computed(tmp_path: Path) -> None:
+    world = AggregateWorld.made(tmp_path).play(*on_time()).batch_without("q1").aggregated().write()
+    story = explained(world, "2024-03-01T00:00Z,b")
+    assert (story.verdict, story.cause) == ("drift", "arrived_after_batch")
+    [came] = [row for row in story.document["joined"] if row["became"] == "came"]
+    record = world.record("q1")
+    assert (came["cause"], came["takes"]["seconds"]) == ("arrived_after_batch", seconds(record))
+    assert came["records"][1]["offset"] == record.offset
+    page = "\n".join(lines(story))
+    assert "made: arrived_after_batch" in page
+    assert "joined rows: batch 1 = stream 2 + arrived_after_batch -1" in page
+
+
 def test_what_cannot_be_told_is_not(tmp_path: Path) -> None:
-    world = AggregateWorld.made(tmp_path / "stale").play(*on_time()).batch_without("q1").aggregated().write()
+    world = AggregateWorld.made(tmp_path / "stale", by_spark=True).play(*on_time()).batch_without("q1").aggregated()
+    world.write()
     assert explained(world, "2024-03-01T00:00Z,b").sentence.startswith("the stream has read records")
     world = AggregateWorld.made(tmp_path / "apart").play(*on_time()).aggregated()
     for line in world.batch_lines:
