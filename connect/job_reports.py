@@ -53,6 +53,7 @@ COLUMNS: dict[Part, tuple[Column, ...]] = {
         Column("dropped", WHOLE, "how many records of these offsets are in `job.dropped`; null: nobody knows"),
         Column("closed_until", TIME, "no further row comes for a left event up to this time; null: not known"),
         Column("at", TIME, "when the checkpoint was made"),
+        Column("job_id", TEXT, "id of the Flink job, which Iceberg's sink notes in its commits; null: of any"),
     ),
 }
 
@@ -82,8 +83,11 @@ def held_columns(lake: Lake, contract: Contract, part: Part, table: str) -> tupl
     """
     where = contract.place(("job", part)) or f"job.{part}"
     if not lake.exists(table):
+        observed = part == "progress" and contract.job is not None and contract.job.checkpoint is not None
         raise ContractError(
-            f"job.{part} names table {table}, which does not exist", where=where, next_step=_create(part, table)
+            f"job.{part} names table {table}, which does not exist",
+            where=where,
+            next_step="run plumbline observe, which makes it" if observed else _create(part, table),
         )
     kinds = {field.name: str(field.field_type) for field in lake.load(table).schema().fields}
     for column in COLUMNS[part]:

@@ -39,7 +39,10 @@ class ForeignJob(_Block):
 
     kind: Literal["spark", "flink", "other"] = Field(description="the engine that runs it")
     checkpoint: str | None = Field(
-        None, min_length=1, description="spark: the query's checkpointLocation, a folder or a URI; only ever read"
+        None,
+        min_length=1,
+        description="spark: the query's checkpointLocation; flink: the job's execution.checkpointing.dir, with "
+        "`progress`. A folder or a URI; only ever read",
     )
     join_first: bool = Field(
         False, description="spark: no stateful operator of the query but deduplication comes before the contract's join"
@@ -55,7 +58,9 @@ class ForeignJob(_Block):
         None, description="Iceberg table in which the job notes each record that it drops"
     )
     progress: TableName | None = Field(
-        None, description="Iceberg table with the offsets that it has read, and how many of them it reported as dropped"
+        None,
+        description="Iceberg table with the offsets that it has read, and how many of them it reported as dropped; "
+        "with a flink job's `checkpoint` it is written by `plumbline observe`",
     )
     late_left: Literal["dropped", "padded"] = Field(
         "dropped", description="what becomes of a late left event: no row, or at once a row without a match"
@@ -73,12 +78,12 @@ class ForeignJob(_Block):
 
 
 def check_job(contract: Contract) -> None:
-    """Raise PartError where the block does not fit: a checkpoint of no Spark, a column that is named twice."""
+    """Raise PartError where the block does not fit: a checkpoint of another engine, a column that is named twice."""
     job = contract.job
     if job is None:
         return
-    if job.checkpoint is not None and job.kind != "spark":
-        raise PartError(("job", "checkpoint"), f"only a spark job's checkpoint can be read; this job is {job.kind}")
+    if job.checkpoint is not None and job.kind == "other":
+        raise PartError(("job", "checkpoint"), "only a spark or flink job's checkpoint can be read; this job is other")
     if job.join_first and job.kind != "spark":
         raise PartError(("job", "join_first"), f"only a spark query has such a plan; this job is {job.kind}")
     if job.held_back is not None and job.kind != "spark":
@@ -98,10 +103,15 @@ def check_job(contract: Contract) -> None:
 
 def _check_reports(contract: Contract, job: ForeignJob) -> None:
     """Raise PartError where a table of reports is another table too, or has nothing to stand on."""
-    if job.progress is not None and job.dropped is None:
+    observed = job.kind == "flink" and job.checkpoint is not None
+    if job.progress is not None and job.dropped is None and not observed:
         raise PartError(("job", "progress"), "it counts what the job reports as dropped; name that table as dropped")
-    if job.progress is not None and job.checkpoint is not None:
+    if job.progress is not None and job.checkpoint is not None and not observed:
         raise PartError(("job", "progress"), "the checkpoint says the same; keep one of the two")
+    if observed and job.progress is None:
+        raise PartError(
+            ("job", "checkpoint"), "name a table as progress, which observe writes from a flink job's checkpoints"
+        )
     if job.late_left == "padded" and not contract.join.keeps_left:
         raise PartError(("job", "late_left"), f"a {contract.join.kind} join pads no left event; leave it out")
     output = contract.output

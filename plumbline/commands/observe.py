@@ -1,4 +1,4 @@
-"""`plumbline observe`: the epochs of a team's own Spark job, copied into the ledger."""
+"""`plumbline observe`: what the checkpoints of a team's own job tell, copied into the ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from plumbline.stream_job.document_types import ObserveDocument
 
 
-@click.command(short_help="Copy the epochs of your own Spark job into the ledger, from its checkpoint.")
+@click.command(short_help="Copy what your own Spark or Flink job has read into the ledger, from its checkpoint.")
 @contract_argument
 @click.option("--once", is_flag=True, help="Copy what the checkpoint holds now, and stop.")
 @home_option
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 def observe(contract_path: Path, once: bool, home: Home, as_json: bool) -> None:
     """Read the checkpoint of the Spark job that the contract names (job.checkpoint) and keep what each micro-batch read
     and which watermarks were in force: with that, `reconcile` names the cause of late and pending rows.
+
+    Of a Flink job: where each committed checkpoint stood in Kafka becomes a row of job.progress, so that what it has
+    not read yet is pending. What it dropped as late no checkpoint tells.
 
     The checkpoint is only read. Spark keeps about a hundred batches: let the command run beside the job, or call it
     with --once more often than that many batches take. What was purged unseen is said, and stays unknown.
@@ -38,8 +41,21 @@ def observe(contract_path: Path, once: bool, home: Home, as_json: bool) -> None:
     from plumbline.contract.loader import load
     from plumbline.stream_job.observe.observer import observe as run
 
-    result = run(load(contract_path), home, once=once, say=say)
-    emit(result, as_json, lambda console: _show(result, contract_path, home, console))
+    contract = load(contract_path)
+    result, show = run(contract, home, once=once, say=say), _show
+    if contract.job is not None and contract.job.kind == "flink":
+        show = _show_flink
+    emit(result, as_json, lambda console: show(result, contract_path, home, console))
+
+
+def _show_flink(result: ObserveDocument, contract_path: Path, home: Home, console: Console) -> None:
+    if result["last_epoch"] < 0:
+        console.print("no checkpoint is known yet whose rows are in the stream table")
+        return
+    new = "new" if result["published"] else "as before"
+    console.print(
+        f"job {result['query_id']}: the newest checkpoint in the stream table is {result['last_epoch']}, {new}"
+    )
 
 
 def _show(result: ObserveDocument, contract_path: Path, home: Home, console: Console) -> None:

@@ -6,9 +6,11 @@ says how many reports there are, and so many are found. Everything else is unkno
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
+from plumbline.connect.flink_commits import flink_commits
 from plumbline.connect.job_reports import Part, held_columns, refuse_other_topics
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.errors import ContractError
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
     from plumbline.reconcile.inputs.pinned_views import Pins
     from plumbline.reconcile.relations.relation import Relation
 
+Known = dict[str | None, int]
+"""Job to the newest of its checkpoints that the progress tells of; None: of rows that name no job."""
 BEFORE_ALL_MS = -62_135_596_800_000
 """The first millisecond of year 1: a watermark that no record is behind."""
 QUERY = "job.progress"
 """Query id of the ledger that is made of the job's progress."""
-COMMITTED = "flink.max-committed-checkpoint-id"
-"""What Iceberg's Flink sink notes in each commit: the newest checkpoint whose rows are in the table."""
 
 
 def read_reports(pins: Pins) -> None:
@@ -55,22 +57,15 @@ def read_reports(pins: Pins) -> None:
 def written_until(lake: Lake, contract: Contract, stream_id: int | None, progress_id: int | None) -> int | None:
     """The newest snapshot of the stream table before any checkpoint that the progress lacks, where Flink's commits tell
     it; else `stream_id` itself."""
-    from pyiceberg.table.snapshots import ancestors_of
-
     assert contract.job is not None
     assert contract.job.progress is not None
     table = lake.load(contract.output.stream_table)
-    if progress_id is not None:
-        held_columns(lake, contract, "progress", contract.job.progress)
-    known = _newest_checkpoint(lake, contract.job.progress, progress_id)
-    pin = table.snapshot_by_id(stream_id) if stream_id is not None else None
+    known = _newest_checkpoints(lake, contract, contract.job.progress, progress_id)
     newest = stream_id
-    for snapshot in ancestors_of(pin, table.metadata):
-        said = snapshot.summary.additional_properties if snapshot.summary else {}
-        if COMMITTED in said and known is not None:
-            if int(said[COMMITTED]) <= known:
-                return newest
-            newest = snapshot.parent_snapshot_id
+    for snapshot, job_id, checkpoint in flink_commits(table, stream_id) if known else ():
+        if _knows(known, job_id, checkpoint):
+            return newest
+        newest = snapshot.parent_snapshot_id
     return stream_id
 
 
@@ -129,28 +124,43 @@ def closed_until_us(pins: Pins) -> int | None:
     return None if found is None or found[0] is None else int(found[0])
 
 
-def _newest_checkpoint(lake: Lake, progress: str, snapshot_id: int | None) -> int | None:
-    import pyarrow.compute as pc
-
+def _newest_checkpoints(lake: Lake, contract: Contract, progress: str, snapshot_id: int | None) -> Known:
     if snapshot_id is None:
-        return None
-    told = lake.load(progress).scan(snapshot_id=snapshot_id, selected_fields=("checkpoint_id",)).to_arrow()
-    found = pc.max(told["checkpoint_id"]).as_py()
-    return None if found is None else int(found)
+        return {}
+    held = held_columns(lake, contract, "progress", progress)
+    fields = tuple(name for name in ("job_id", "checkpoint_id") if name in held)
+    known: Known = {}
+    for row in lake.load(progress).scan(snapshot_id=snapshot_id, selected_fields=fields).to_arrow().to_pylist():
+        if row["checkpoint_id"] is not None:
+            known[row.get("job_id")] = max(int(row["checkpoint_id"]), known.get(row.get("job_id"), -1))
+    return known
+
+
+def _knows(known: Known, job_id: str | None, checkpoint: int) -> bool:
+    """Whether progress that goes so far tells of a checkpoint: of its job, or of no job that is named."""
+    return checkpoint <= max(known.get(job_id, -1), known.get(None, -1))
 
 
 def _in_table(pins: Pins) -> str:
-    """SQL: the rows of a checkpoint are in the pinned stream table, as far as its commits tell."""
-    from pyiceberg.table.snapshots import ancestors_of
-
+    """SQL: the rows of a checkpoint are in the pinned stream table, as far as its commits tell. Of none, where its
+    newest commit is of a checkpoint that no progress tells of: what was read for it would look unread."""
     name = pins.contract.output.stream_table
-    table, stream_id = pins.lake.load(name), pins.snapshots[name]
-    pin = table.snapshot_by_id(stream_id) if stream_id is not None else None
-    for snapshot in ancestors_of(pin, table.metadata):
-        said = snapshot.summary.additional_properties if snapshot.summary else {}
-        if COMMITTED in said:
-            return f"epoch <= {int(said[COMMITTED])}"
-    return "true"
+    commits = [found[1:] for found in flink_commits(pins.lake.load(name), pins.snapshots[name])]
+    if not commits:
+        return "true"
+    told = pins.con.execute(f"SELECT job_id, max(epoch) FROM {PROGRESS} GROUP BY ALL").fetchall()
+    if not _knows(dict(told), *commits[0]):
+        return "false"
+    of_jobs = " ".join(f"WHEN {text(job_id)} THEN epoch <= {newest}" for job_id, newest in _newest(commits).items())
+    return f"CASE job_id {of_jobs} ELSE job_id IS NOT NULL OR epoch <= {commits[0][1]} END"
+
+
+def _newest(commits: Iterable[tuple[str | None, int]]) -> dict[str, int]:
+    """Job to its newest checkpoint, of commits from the newest on."""
+    found: dict[str, int] = {}
+    for job_id, checkpoint in commits:
+        found.setdefault(job_id or "", checkpoint)
+    return found
 
 
 def _side(pins: Pins, held: tuple[str, ...]) -> str:
@@ -196,7 +206,8 @@ def _progress(pins: Pins, held: tuple[str, ...]) -> str:
             SELECT DISTINCT {_side(pins, held)} AS side, partition, checkpoint_id::BIGINT AS epoch,
                 {whole["start_offset"]}::BIGINT AS told_start, end_offset::BIGINT AS end_offset,
                 {whole["dropped"]}::BIGINT AS dropped, {times["closed_until"]} AS closed_until,
-                coalesce({times["at"]}, 'epoch'::TIMESTAMPTZ) AS planned_at
+                coalesce({times["at"]}, 'epoch'::TIMESTAMPTZ) AS planned_at,
+                {_column("job_id", "VARCHAR", held)} AS job_id
             FROM {PROGRESS.pinned} WHERE {_side(pins, held)} IS NOT NULL
         ),
         placed AS (SELECT *, coalesce(told_start, {before}) AS start_offset, {before} AS before FROM told),
@@ -210,7 +221,7 @@ def _progress(pins: Pins, held: tuple[str, ...]) -> str:
             SELECT p.*, coalesce(f.found, 0) AS found FROM placed p LEFT JOIN found f USING (side, partition, epoch)
         )
         SELECT side, partition, epoch, start_offset, end_offset, before, dropped, found, closed_until, planned_at,
-            coalesce(dropped = found, false) AND start_offset IS NOT NULL AS covered
+            job_id, coalesce(dropped = found, false) AND start_offset IS NOT NULL AS covered
         FROM counted
     """
 

@@ -58,7 +58,7 @@ PROGRESS = Relation(
     "per checkpoint of that job and partition the offsets it read, how many reports it counts in them, how many are "
     "found, and whether none is missing (`covered`); `before`: where the one before ended",
     "side VARCHAR, partition INTEGER|BIGINT, epoch BIGINT, start_offset BIGINT, end_offset BIGINT, before BIGINT, "
-    f"dropped BIGINT, found BIGINT, closed_until {TIME}, planned_at {TIME}, covered BOOLEAN",
+    f"dropped BIGINT, found BIGINT, closed_until {TIME}, planned_at {TIME}, job_id VARCHAR, covered BOOLEAN",
 )
 THEIR_TOPICS = Relation(
     "their_topics",

@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-from plumbline.contract.errors import IncompleteError, SetupError, UnreachableError
+from plumbline.contract.errors import IncompleteError, SetupError
+from plumbline.stream_job.observe.checkpoint_files import CheckpointFiles
 from plumbline.stream_job.observe.operators_noted import operators_of
-
-if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
 
 Ends = Mapping[str, Mapping[str, int]]
 """Topic to partition number (as text, as Spark writes it) to offset."""
@@ -28,7 +25,6 @@ OPERATORS = "operators"
 """File in which a `Listener` notes the query's stateful operators; no checkpoint of Spark's has it."""
 RUNS = "runs"
 """Folder in which a `Listener` notes the runs of the query; no checkpoint of Spark's has it."""
-HADOOP_SCHEMES = {"s3a://": "s3://", "s3n://": "s3://"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Checkpoint:
 
     def __init__(self, place: str) -> None:
         self.place = place
-        self._files, self._root = _opened(place)
+        self._files = CheckpointFiles(place)
 
     def query_id(self) -> str:
         """The id of its query. Raises SetupError where there is no checkpoint, or none that can be read."""
@@ -140,56 +136,15 @@ class Checkpoint:
 
     def _numbers(self, folder: str) -> list[int]:
         """Numbers that name entries of a folder; nothing of what is being written, whose name begins with a dot."""
-        from pyarrow.fs import FileSelector
-
-        try:
-            found = self._files.get_file_info(FileSelector(f"{self._root}/{folder}", allow_not_found=True))
-        except OSError as error:
-            raise self._unreachable(error) from None
-        return sorted(int(file.base_name) for file in found if file.base_name.isdigit())
+        return sorted(int(name) for name in self._files.names(folder) if name.isdigit())
 
     def _text(self, name: str) -> str | None:
         """A file's text; None when it is not there."""
-        from pyarrow.fs import FileType
-
-        path = f"{self._root}/{name}"
+        content = self._files.content(name)
         try:
-            if self._files.get_file_info(path).type != FileType.File:
-                return None
-            with self._files.open_input_stream(path, compression=None) as stream:
-                return bytes(stream.read()).decode()
-        except FileNotFoundError:
-            return None
+            return None if content is None else content.decode()
         except UnicodeDecodeError as error:
             raise _damaged(f"{self.place}/{name}", error) from None
-        except OSError as error:
-            raise self._unreachable(error) from None
-
-    def _unreachable(self, error: OSError) -> UnreachableError:
-        return UnreachableError(
-            f"the checkpoint cannot be read: {str(error).splitlines()[0]}",
-            where=self.place,
-            next_step="check read access to it, and the credentials in the environment",
-        )
-
-
-def _opened(place: str) -> tuple[FileSystem, str]:
-    from pyarrow.fs import FileSystem, LocalFileSystem
-
-    if "://" not in place and not place.startswith("file:"):
-        return LocalFileSystem(), str(Path(place).expanduser().absolute())
-    uri = f"file://{place.removeprefix('file:')}" if place.startswith("file:/") and "://" not in place else place
-    for hadoop, plain in HADOOP_SCHEMES.items():
-        uri = plain + uri.removeprefix(hadoop) if uri.startswith(hadoop) else uri
-    try:
-        files, root = FileSystem.from_uri(uri)
-    except (OSError, ValueError) as error:
-        raise SetupError(
-            f"the checkpoint's file system cannot be opened: {str(error).splitlines()[0]}",
-            where=place,
-            next_step="write job.checkpoint as a folder, s3a://bucket/path, gs://bucket/path or hdfs://host:port/path",
-        ) from None
-    return files, root.rstrip("/")
 
 
 def _batch(number: int, text: str) -> Batch:

@@ -25,7 +25,9 @@ from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.late.rows import LateRows, next_look
 from plumbline.stream_job.ledger import Epoch, Ledger
 from plumbline.stream_job.observe.checkpoint import Batch, Checkpoint
+from plumbline.stream_job.observe.checkpoint_files import CheckpointFiles
 from plumbline.stream_job.observe.epochs_of import Query, by_runs, epoch_of, gaps, ignored, refuse_other_sources
+from plumbline.stream_job.observe.flink import FlinkObserver
 from plumbline.stream_job.service import PUBLISH_AFTER_SECONDS, PUBLISH_EVERY, stop_on_signal
 
 if TYPE_CHECKING:
@@ -250,6 +252,8 @@ def observe(
 ) -> ObserveDocument:
     """Copy the epochs of the contract's own Spark job into the ledger; with `once` those of now, else until a signal.
 
+    Of a Flink job its checkpoints become rows of `job.progress`; see `plumbline.stream_job.observe.flink`.
+
     Returns `{"contract", "checkpoint", "query_id", "epochs", "last_epoch", "evict_watermark_ms", "gaps",
     "other_topics", "watermark_policy", "operators", "unproven_plan", "held_back", "published", "late"}`; `gaps` are
     first and last number of what was purged unseen.
@@ -262,7 +266,14 @@ def observe(
     job = JobFolder.of(contract, home)
     fingerprint.refuse_other_job(job.fingerprint, contract)
     with _owned(job), stop_on_signal(stop or threading.Event()) as stopping:
-        observer = Observer(contract, Lake.open(home, contract.catalog), job, say, Checkpoint(place))
+        lake = Lake.open(home, contract.catalog)
+        if contract.job is not None and contract.job.kind == "flink":
+            flink = FlinkObserver(contract, lake, str(contract.job.progress), CheckpointFiles(place), say)
+            if not once:
+                flink.watch(stopping)
+            flink.look()
+            return flink.document(flink.publish())
+        observer = Observer(contract, lake, job, say, Checkpoint(place))
         if not once:
             _watch(observer, stopping)
         ledger = observer.look()

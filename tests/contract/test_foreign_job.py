@@ -41,7 +41,7 @@ def test_the_fingerprint_is_that_of_the_same_contract_without_it() -> None:
     ("block", "told"),
     [
         ("job: {kind: storm}", "spark"),
-        ("job: {kind: flink, checkpoint: /ck}", "only a spark job's checkpoint can be read"),
+        ("job: {kind: other, checkpoint: /ck}", "only a spark or flink job's checkpoint can be read"),
         ("job: {kind: spark, checkpoints: /ck}", "did you mean 'checkpoint'"),
         ("job: {kind: spark, drops: ops.dropped}", "unknown key 'job.drops'"),
         (f"job: {{kind: spark, event_time: view_o, lineage: {LINEAGE}}}", "column 'view_o' is named twice"),

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.kafka import Record, produce
-from tests.support.flink_metadata import FlinkCheckpoint, read_metadata
+from plumbline.stream_job.observe.flink_metadata import FlinkCheckpoint, read_metadata
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
@@ -34,6 +34,7 @@ START_MS, DELAY_MS, HOUR_MS = 1_767_225_600_000, 600_000, 3_600_000
 Place = tuple[str, int, int]
 TOPICS = ("impressions", "plays")
 SLICE = 200
+UNREAD = "unread"
 
 
 @dataclass(frozen=True)
@@ -194,13 +195,26 @@ def drifted(lake: Lake, at: dict[Place, Sent]) -> set[str]:
     return {row[0] for row in (held - joined) + (joined - held) if not row[0].startswith("end")}
 
 
-def causes(lake: Lake, home: Home) -> dict[str, set[str]]:
+def unread(sent: Sequence[Sent], count: int = 20) -> list[Sent]:
+    """Impressions with their plays, to be sent when no job runs any more."""
+    last = max(one.ms for one in sent)
+    return [Sent(topic, f"{UNREAD}{n}", last, n % 2) for n in range(count) for topic in TOPICS]
+
+
+def observed(checkpoints: Path, folder: Path) -> Path:
+    """A file with the contract of a job whose checkpoints are observed."""
+    file = folder / "takes.yaml"
+    file.write_text(f"{CONTRACT.read_text()}  checkpoint: {checkpoints}\n  progress: ops.progress\n")
+    return file
+
+
+def causes(lake: Lake, home: Home, contract: Path = CONTRACT) -> dict[str, set[str]]:
     """Reconcile the job's table: the causes told of each name's rows, at the topics' end aside."""
     from plumbline.contract.loader import load
     from plumbline.contract.ranges import TimeRange
     from plumbline.reconcile.run import reconcile
 
-    document = reconcile(load(CONTRACT), home, TimeRange()).document
+    document = reconcile(load(contract), home, TimeRange()).document
     assert document["balanced"]
     told: dict[str, set[str]] = defaultdict(set)
     for row in lake.load("plumbline.findings").scan().to_arrow().to_pylist():

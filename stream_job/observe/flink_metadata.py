@@ -18,6 +18,8 @@ MASTER_MAGIC = 0xC96B1696
 READER_STATE = "SourceReaderState"
 MARKER_MIN = -3
 """Where a split has no offset yet the serializer has -1 (latest), -2 (earliest) or -3 (committed)."""
+NO_STOP = -(2**63)
+"""Offset at which a split ends that is read for ever."""
 
 Splits = dict[tuple[str, int], int]
 Opener = Callable[[str], bytes]
@@ -160,9 +162,11 @@ def _split(state: _Reader, where: str) -> tuple[str, int, int]:
     if version != 0:
         raise _unknown(where, f"a source's split has format {version}, known is Kafka's 0")
     body = _Reader(state.take(length))
-    topic, partition, offset, _ = body.text(), body.number("i"), body.number("q"), body.number("q")
+    topic, partition, offset, stop = body.text(), body.number("i"), body.number("q"), body.number("q")
     if body.at != length or partition < 0 or offset < MARKER_MIN:
         raise _unknown(where, "a source's split is not one of the Kafka connector")
+    if stop != NO_STOP:
+        raise _unknown(where, f"the source of {topic} is bounded: where it stood is forgotten when it is done")
     return topic, partition, offset
 
 

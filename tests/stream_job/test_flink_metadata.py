@@ -9,49 +9,10 @@ from pathlib import Path
 import pytest
 
 from plumbline.contract.errors import IncompleteError, PlumblineError, SetupError
-from tests.support.flink_metadata import MAGIC, read_metadata
+from plumbline.stream_job.observe.flink_metadata import read_metadata
+from tests.support.written_metadata import metadata, operator, reader_state, split, subtask, text
 
-RECORDED = Path(__file__).parent / "flink_recorded"
-
-
-def text(value: str) -> bytes:
-    return struct.pack(">H", len(value)) + value.encode()
-
-
-def split(topic: str, partition: int, offset: int, version: int = 0) -> bytes:
-    body = text(topic) + struct.pack(">iqq", partition, offset, -(2**63))
-    framed = struct.pack(">ii", version, len(body)) + body
-    return struct.pack(">i", len(framed)) + framed
-
-
-def reader_state(*splits: bytes, file: str | None = None) -> bytes:
-    """A source's operator state, its bytes inside the handle or in a file of their own."""
-    offsets = [sum(map(len, splits[:n])) for n in range(len(splits))]
-    listed = struct.pack(">i", len(splits)) + b"".join(struct.pack(">q", at) for at in offsets)
-    held = b"".join(splits)
-    handle = (
-        struct.pack(">b", 1) + text("h") + struct.pack(">i", len(held)) + held
-        if file is None
-        else struct.pack(">bq", 2, len(held)) + text(file)
-    )
-    return struct.pack(">bi", 4, 1) + text("SourceReaderState") + struct.pack(">b", 0) + listed + handle
-
-
-def subtask(index: int, state: bytes, keyed: bytes = b"\0\0", channels: int = 0) -> bytes:
-    managed = struct.pack(">i", 1) + state if state else struct.pack(">i", 0)
-    return struct.pack(">i", index) + managed + struct.pack(">i", 0) + keyed + struct.pack(">ii", channels, 0)
-
-
-def operator(name: str, *subtasks: bytes, version: int = 6) -> bytes:
-    named = text(name) + text("uid") if version >= 5 else b""
-    counts = struct.pack(">qqii", 1, 2, len(subtasks), 128)
-    return named + counts + struct.pack(">b", 0) + struct.pack(">i", len(subtasks)) + b"".join(subtasks)
-
-
-def metadata(*operators: bytes, version: int = 6, checkpoint: int = 7) -> bytes:
-    head = struct.pack(">Iiqi", MAGIC, version, checkpoint, 0)
-    properties = b"\xac\xed\x00\x05p" if version >= 4 else b""
-    return head + struct.pack(">i", len(operators)) + b"".join(operators) + properties
+RECORDED = Path(__file__).parent / "flink-2.1.3.metadata"
 
 
 def two_sources(version: int = 6) -> bytes:
@@ -65,7 +26,7 @@ def two_sources(version: int = 6) -> bytes:
 
 def test_a_file_that_flink_wrote() -> None:
     """Checkpoint 6 of `make test-flink` with 9,000 events: two thirds of them were read."""
-    data = (RECORDED / "flink-2.1.3.metadata").read_bytes()
+    data = RECORDED.read_bytes()
     found = read_metadata(data, "chk-6")
     assert found.checkpoint_id == 6
     assert found.ends == {
@@ -119,6 +80,10 @@ def test_offsets_in_a_file_of_their_own_are_read_there() -> None:
         (metadata(operator("a", subtask(0, b"", channels=1))), "the checkpoint is unaligned"),
         (metadata(operator("a", subtask(0, b"", b"\x0e\0"))), "keyed state of kind 14"),
         (metadata(operator("a", subtask(0, reader_state(split("shows", 0, 1, version=3))))), "a source's split has"),
+        (
+            metadata(operator("a", subtask(0, reader_state(split("shows", 0, 1, stop=9))))),
+            "source of shows is bounded",
+        ),
     ],
 )
 def test_what_is_not_known_is_refused(data: bytes, says: str) -> None:
