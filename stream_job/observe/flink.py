@@ -20,6 +20,7 @@ from plumbline.contract.errors import IncompleteError, SetupError, UnreachableEr
 from plumbline.stream_job.backoff import Backoff
 from plumbline.stream_job.observe.checkpoint_files import CheckpointFiles
 from plumbline.stream_job.observe.flink_metadata import FlinkCheckpoint, Splits, read_metadata
+from plumbline.stream_job.observe.recreated import known_once
 
 if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
@@ -71,7 +72,12 @@ class FlinkObserver:
                     self.seen[job_id, number] = read_metadata(data, f"{self.files.place}/{path}", self._beside(path))
 
     def publish(self) -> int:
-        """Note the newest checkpoint whose rows are in the stream table; returns how many were noted, one or none."""
+        """Note the newest checkpoint whose rows are in the stream table; returns how many were noted, one or none.
+
+        Raises SetupError for a checkpoint of another job, and for topics that were recreated.
+        """
+        for source in (self.contract.left, self.contract.right):
+            known_once(self.lake, source)
         self.committed = self._committed()
         self._warn_of_lower()
         ready = [at for at in self.seen if at[1] <= self.committed.get(at[0], -1)]

@@ -18,7 +18,7 @@ from plumbline.contract.archive_columns import archives_of_theirs
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.model import Contract
 from plumbline.contract.operators import SAY_HOW_LONG, held_by, next_step, unproven_plan, why_unproven
-from plumbline.stream_job import epochs, fingerprint, topics
+from plumbline.stream_job import epochs, fingerprint
 from plumbline.stream_job.backoff import Backoff
 from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID, last_sink_epoch
 from plumbline.stream_job.job_folder import JobFolder
@@ -28,6 +28,7 @@ from plumbline.stream_job.observe.checkpoint import Batch, Checkpoint
 from plumbline.stream_job.observe.checkpoint_files import CheckpointFiles
 from plumbline.stream_job.observe.epochs_of import Query, by_runs, epoch_of, gaps, ignored, refuse_other_sources
 from plumbline.stream_job.observe.flink import FlinkObserver
+from plumbline.stream_job.observe.recreated import known_once
 from plumbline.stream_job.service import PUBLISH_AFTER_SECONDS, PUBLISH_EVERY, stop_on_signal
 
 if TYPE_CHECKING:
@@ -141,15 +142,7 @@ class Observer:
         return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
     def _query(self, query_id: str, committed: list[int]) -> Query:
-        ids = [topics.noted(self.lake, source) or (None,) for source in (self.contract.left, self.contract.right)]
-        for source, known in zip((self.contract.left, self.contract.right), ids, strict=True):
-            if len(known) > 1:
-                raise SetupError(
-                    f"topic {source.topic} was recreated since it was archived first: the checkpoint does not say "
-                    "which of the two it has read",
-                    where=source.archive,
-                    next_step="begin with new archives and another contract name",
-                )
+        ids = [known_once(self.lake, source) for source in (self.contract.left, self.contract.right)]
         runs, versions = by_runs(self.checkpoint.runs(), committed)
         versions = dict.fromkeys(committed, self._only_version()) | versions
         runs, versions = self._said(query_id, APP) | runs, versions | self._said(query_id, VERSION)

@@ -11,6 +11,7 @@ import pytest
 from plumbline.contract.errors import ContractError, IncompleteError, PlumblineError, SetupError
 from plumbline.contract.loader import parse
 from plumbline.stream_job.observe.observer import observe
+from plumbline.stream_job.topics import note
 from tests.reconcile.causes.test_causes import stream_of
 from tests.support.edits import STREAM
 from tests.support.world import CONTRACT, World
@@ -193,3 +194,17 @@ def test_a_table_that_others_write_is_not_written(job: Job) -> None:
 def test_what_the_contract_must_name(job: Job, block: str, says: str) -> None:
     with pytest.raises(PlumblineError, match=says):
         job.contract(block)
+
+
+def test_the_folder_of_one_job_will_do(job: Job) -> None:
+    job.checkpoint(4, READ).commit(4)
+    job.contract(f"checkpoint: '{job.folder / FIRST}', progress: ops.progress")
+    assert job.observe() == (1, [])
+
+
+def test_of_a_recreated_topic_nothing_is_noted(job: Job) -> None:
+    """The checkpoint has the topic's name, and the offsets of the one or the other."""
+    job.checkpoint(4, READ).commit(4)
+    note(job.world.lake, job.world.contract.left, ("first", "second"))
+    with pytest.raises(SetupError, match="was recreated since"):
+        job.observe()
