@@ -104,11 +104,11 @@ def _of_floats(found: Gathered, size: float) -> Expected:
     """The sum, whatever the order of its additions."""
     if found.nans or (found.highs and found.lows):
         return Exactly(nan)
+    bound = 2 * (found.counted - 1) * UNIT * size * SLACK
+    if not isfinite(size + bound) or found.counted > MOST_ROWS:
+        return Untold()  # in some order it overflows, and an infinity and the other one are NaN
     if found.highs or found.lows:
         return Exactly(inf if found.highs else -inf)
-    bound = 2 * (found.counted - 1) * UNIT * size * SLACK
-    if not isfinite(size) or not isfinite(bound) or found.counted > MOST_ROWS:
-        return Untold()
     return Exactly(found.value) if bound == 0 else _widened(found.value - bound, found.value + bound)
 
 

@@ -171,3 +171,9 @@ def test_duckdb_gathers_what_python_does(seed: int) -> None:
     assert (weight.highs, weight.lows) == (weights.count(inf), weights.count(-inf))
     assert weight.value == pytest.approx(sum(finite))
     assert weight.size == pytest.approx(sum(map(abs, finite)))
+
+
+def test_an_infinity_beside_a_sum_that_may_overflow_is_not_told() -> None:
+    """-inf + 1e308 + 1e308 is -inf, and 1e308 + 1e308 + -inf is NaN: Spark gave both for the same rows."""
+    assert of_call(SUM[0], Gathered(3, inf, inf, lows=1)) == Untold()
+    assert of_call(SUM[0], Gathered(3, 1.0, 1.0, lows=1)) == Exactly(-inf)
