@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from plumbline.contract.model import Contract
 
 ROWS_AT_ONCE = 10_000
-"""Rows written in one commit: a value may be as long as Kafka lets it be."""
+"""Rows read at once: a value may be as long as Kafka lets it be."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Looking:
         event_us, event_id = "epoch_us(a.event_time)", "a.event_id" if "event_id" in self.has else "NULL::VARCHAR"
         self.con.execute(
             f"""
-            CREATE TABLE late AS
+            CREATE OR REPLACE TABLE late AS
             SELECT DISTINCT a.partition, a."offset", a.event_time, {event_id} AS event_id,
                 s.epoch, s.run_id, s.planned_at, s.late_watermark_ms,
                 {late_by_sql(event_us, "s.late_watermark_ms")} AS late_by_ms
@@ -102,18 +102,14 @@ class Looking:
             """
         )
 
-    def write(self, lake: Lake, side: str) -> int:
-        """Append to `lake` the late records that the table lacks; returns how many."""
-        passes, written = condition(self.contract.sources[self.name]), 0
+    def rows(self, side: str) -> Iterator[pa.Table]:
+        """The late records that the table lacks, ROWS_AT_ONCE of them at once, as it has them."""
+        passes = condition(self.contract.sources[self.name])
         self._leave_out_held()
         numbered = f'(row_number() OVER (ORDER BY partition, "offset") - 1) // {ROWS_AT_ONCE}'
-        self.con.execute(f"CREATE TABLE due AS SELECT *, {numbered} AS part FROM late")
+        self.con.execute(f"CREATE OR REPLACE TABLE due AS SELECT *, {numbered} AS part FROM late")
         for (part,) in self.con.execute("SELECT DISTINCT part FROM due ORDER BY part").fetchall():
-            rows = self._made(self._sure(self._raw(part, passes), passes), side)
-            if rows.num_rows:
-                lake.append(LATE, rows, {"plumbline.contract": self.contract.contract})
-            written += rows.num_rows
-        return written
+            yield self._made(self._sure(self._raw(part, passes), passes), side)
 
     def _sure(self, rows: pa.Table, passes: str | None) -> pa.Table:
         """The rows without those that `where` leaves out where only Spark can tell them, if there is one to ask."""

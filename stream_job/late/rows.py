@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
@@ -22,13 +23,16 @@ from plumbline.connect.tables import LATE_SCHEMA
 from plumbline.contract.identity import identity
 from plumbline.contract.lineage import SIDES
 from plumbline.stream_job.late.judging import Judge
-from plumbline.stream_job.late.looking import Looking
-from plumbline.stream_job.late.spans import Places, begun, parts, queries, spans, spans_table, whole
+from plumbline.stream_job.late.looking import ROWS_AT_ONCE, Looking
+from plumbline.stream_job.late.spans import Places, begun, parts, queries, read_until, spans, spans_table, whole
 from plumbline.stream_job.ledger import Epoch, Ledger
 
 if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
     from plumbline.connect.lake import Lake
-    from plumbline.contract.model import Contract
+    from plumbline.contract.model import Contract, Source
 
 LOOKED_AT = "plumbline.late-through."
 """Table property, with the contract's identity behind it: query id to the epoch up to which all was looked at."""
@@ -73,20 +77,42 @@ class LateRows:
             return 0
         self.lake.ensure_table(LATE, LATE_SCHEMA, properties=PROPERTIES)
         self.lake.evolve(LATE, LATE_SCHEMA)
-        now = self.lake.held()
-        ends = [self._archived(now, name, side, epochs) for side, name in enumerate(self._names)]
-        found = 0
-        for query in queries(epochs):
-            for part in parts(query):
-                found += sum(self._look(now, name, side, part) for side, name in enumerate(self._names))
-            for side, name in enumerate(self._names):
-                read = {int(p): end for p, end in query[-1].end[side].items()}
-                self.seen[query[0].query_id, name] = {p: min(end, ends[side].get(p, 0)) for p, end in read.items()}
-        self._advance(epochs, ends)
+        con = pinned.connection(MEMORY, threads=1)
+        try:
+            found = self._look_through(con, epochs)
+        finally:
+            con.close()
         due = found or at_end or time.monotonic() - self.written_at > NOTE_EVERY_SECONDS
         if due and self.through != self.persisted:
             self._write()
         return found
+
+    def _look_through(self, con: duckdb.DuckDBPyConnection, epochs: Sequence[Epoch]) -> int:
+        """Write what is late in these epochs; returns how many rows the table lacked."""
+        now, found = self.lake.held(), 0
+        ends = [self._archived(con, now, name, side, epochs) for side, name in enumerate(self._names)]
+        for query in queries(epochs):
+            for part in parts(query):
+                sides = (self._look(con, now, name, side, part) for side, name in enumerate(self._names))
+                found += self._append(chain.from_iterable(sides))
+            for side, name in enumerate(self._names):
+                read = {int(p): end for p, end in query[-1].end[side].items()}
+                self.seen[query[0].query_id, name] = {p: min(end, ends[side].get(p, 0)) for p, end in read.items()}
+        self._advance(epochs, ends)
+        return found
+
+    def _append(self, found: Iterable[pa.Table]) -> int:
+        """Write rows of both sides, few at a time and in few commits; returns how many."""
+        import pyarrow as pa
+
+        kept, written = list[pa.Table](), 0
+        for rows in chain(found, [None]):
+            kept += [rows] if rows is not None else []
+            number = sum(table.num_rows for table in kept)
+            if number and (rows is None or number >= ROWS_AT_ONCE):
+                self.lake.append(LATE, pa.concat_tables(kept), {"plumbline.contract": self.contract.contract})
+                kept, written = [], written + number
+        return written
 
     @property
     def _names(self) -> tuple[str, str]:
@@ -101,39 +127,33 @@ class LateRows:
         recorded = ledger.epochs(after=self.through.get(newest.query_id, -1))
         return [epoch for epoch in recorded if epoch.epoch > self.through.get(epoch.query_id, -1)]
 
-    def _archived(self, now: Lake, name: str, side: int, epochs: Sequence[Epoch]) -> Places:
+    def _archived(
+        self, con: duckdb.DuckDBPyConnection, now: Lake, name: str, side: int, epochs: Sequence[Epoch]
+    ) -> Places:
         """Where the archive of a source ends in each partition, as far as it holds anything of these epochs."""
-        source, beginning = self.contract.sources[name], begun(epochs, side)
+        source, beginning, ended = self.contract.sources[name], begun(epochs, side), read_until(epochs, side)
         if not beginning or not now.exists(source.archive):
             return {}
-        beyond = " or ".join(f"(partition == {partition} and offset >= {at})" for partition, at in beginning.items())
-        con = pinned.connection(MEMORY, threads=1)
-        try:
-            columns = ("topic", "partition", "offset")
-            pinned.scan(con, now, source.archive, view="archived", row_filter=beyond, columns=columns, schema="archive")
-            rows = con.execute(
-                f'SELECT partition, max("offset") + 1 FROM archived WHERE topic = {text(source.topic)} GROUP BY ALL'
-            ).fetchall()
-        finally:
-            con.close()
-        return {int(partition): int(end) for partition, end in rows}
+        newest = {partition: end - 1 for partition, end in ended.items() if end > beginning[partition]}
+        found = _ends(con, now, source, newest)
+        all_there = all(found.get(partition, 0) > last for partition, last in newest.items())
+        return found if all_there else _ends(con, now, source, beginning)
 
-    def _look(self, now: Lake, name: str, side: int, epochs: Sequence[Epoch]) -> int:
-        """Write the late rows of one source from consecutive epochs of one query; returns how many the table lacked."""
+    def _look(
+        self, con: duckdb.DuckDBPyConnection, now: Lake, name: str, side: int, epochs: Sequence[Epoch]
+    ) -> Iterator[pa.Table]:
+        """The late rows of one source from consecutive epochs of one query that the table lacks."""
         source, query_id = self.contract.sources[name], epochs[0].query_id
         unseen = list(spans(epochs, side, self.seen.get((query_id, name), {})))
         if not unseen or not now.exists(source.archive):
-            return 0
-        con = pinned.connection(MEMORY, threads=1)
-        try:
-            con.register("spans", spans_table(unseen))
-            looking = Looking(now, self.contract, name, con, query_id, self.judge)
-            looking.find(unseen)
-            if looking.any and source.event_id is not None:
-                looking.leave_out_copies(list(spans(epochs, side, {})), begun(epochs, side))
-            return looking.write(self.lake, SIDES[side]) if looking.any else 0
-        finally:
-            con.close()
+            return
+        con.register("spans", spans_table(unseen))
+        looking = Looking(now, self.contract, name, con, query_id, self.judge)
+        looking.find(unseen)
+        if looking.any and source.event_id is not None:
+            looking.leave_out_copies(list(spans(epochs, side, {})), begun(epochs, side))
+        if looking.any:
+            yield from looking.rows(SIDES[side])
 
     def _advance(self, epochs: Sequence[Epoch], ends: Sequence[Places]) -> None:
         """Move to the last epoch of each query up to which the archives hold all that was read."""
@@ -146,6 +166,17 @@ class LateRows:
     def _write(self) -> None:
         self.lake.set_properties(LATE, {LOOKED_AT + identity(self.contract): json.dumps(self.through, sort_keys=True)})
         self.persisted, self.written_at = dict(self.through), time.monotonic()
+
+
+def _ends(con: duckdb.DuckDBPyConnection, now: Lake, source: Source, at: Places) -> Places:
+    """Where the archive ends in each partition in which it holds anything from these offsets on."""
+    beyond = " or ".join(f"(partition == {partition} and offset >= {start})" for partition, start in at.items())
+    if not beyond:
+        return {}
+    columns = ("topic", "partition", "offset")
+    pinned.scan(con, now, source.archive, view="archived", row_filter=beyond, columns=columns, schema="archive")
+    ended = f'SELECT partition, max("offset") + 1 FROM archived WHERE topic = {text(source.topic)} GROUP BY ALL'
+    return {int(partition): int(end) for partition, end in con.execute(ended).fetchall()}
 
 
 def next_look(begun: float, found: int) -> float:

@@ -79,6 +79,15 @@ def begun(epochs: Sequence[Epoch], side: int) -> Places:
     return found
 
 
+def read_until(epochs: Sequence[Epoch], side: int) -> Places:
+    """Where the epochs end in each partition that they know."""
+    found: Places = {}
+    for epoch in epochs:
+        for spelled, end in epoch.end[side].items():
+            found[int(spelled)] = max(end, found.get(int(spelled), end))
+    return found
+
+
 def whole(epoch: Epoch, ends: Sequence[Places]) -> bool:
     """Whether the archives hold all that an epoch read."""
     return all(

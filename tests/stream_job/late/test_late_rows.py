@@ -13,7 +13,7 @@ import pytest
 from plumbline.connect.table_names import LATE
 from plumbline.contract.errors import UnreachableError
 from plumbline.contract.loader import parse
-from plumbline.stream_job.late import looking, spans
+from plumbline.stream_job.late import looking, rows, spans
 from plumbline.stream_job.late.judging import by_spark
 from plumbline.stream_job.late.rows import LateRows, look_again, looked_at
 from tests.support.late_rows import Life
@@ -109,6 +109,7 @@ def test_a_death_between_two_commits_of_rows_doubles_and_loses_none(
 ) -> None:
     life.commit().archive()
     monkeypatch.setattr(looking, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(rows, "ROWS_AT_ONCE", 1)
     append, commits = type(life.world.lake).append, [0]
 
     def dies(lake: object, *arguments: object) -> None:
@@ -242,6 +243,7 @@ def test_whatever_comes_first_each_late_record_is_there_once(
     """Epochs, archive, looks, restarts and deaths in any order."""
     chance = random.Random(seed)
     monkeypatch.setattr(looking, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(rows, "ROWS_AT_ONCE", 2)
     monkeypatch.setattr(spans, "OFFSETS_AT_ONCE", chance.choice([1, 7, 1000]))
     number = 0
     epochs: list[list[Record]] = []
