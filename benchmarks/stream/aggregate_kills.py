@@ -36,7 +36,8 @@ from tests.support.crashing import NAMED
 from tests.support.model import Event
 from tests.support.scenario import Scenario
 
-EPOCHS = 24
+EPOCHS = 160
+"""So few events in each that most of those which come five hours late come behind the watermark."""
 SHOPS = 5
 SLIPS = 5
 POINTS = ("random", *(point for point in NAMED if point != "during-archive-commit"))
