@@ -23,9 +23,9 @@ PYTHON, FORKED, OTHER = "Python", "forked programs", "other threads"
 
 @cache
 def jvm() -> int:
-    """The JVM of Spark below this process, once it is there."""
+    """The JVM of Spark below this process, once it is there. A broker that this process started has one too."""
     for pid in _below(os.getpid()):
-        if _read(f"/proc/{pid}/comm").strip() == "java":
+        if _read(f"/proc/{pid}/comm").strip() == "java" and "kafka.Kafka" not in _read(f"/proc/{pid}/cmdline"):
             return pid
     raise LookupError("this process has not started a JVM")
 
