@@ -40,7 +40,7 @@ test-flink: install  ## run a real Flink job (examples/flink) against a model; F
 	@examples/flink/set_up.sh $(CURDIR)/.plumbline/flink
 	@FLINK_PYTHON=$(CURDIR)/.plumbline/flink/venv/bin/python $(BIN)/pytest -s tests/flink/run_real.py
 
-test-lake: install .venv-lake/installed  ## run the story on PostgreSQL, REST and S3 servers; needs PostgreSQL's programs and a JDK
+test-lake: install .venv-lake/installed  ## run the story on PostgreSQL, REST, S3 and secured Kafka servers; needs PostgreSQL's programs and a JDK
 	@$(BIN)/plumbline jars --add s3 --add postgres
 	@PLUMBLINE_TEST_LAKE=1 $(BIN)/pytest tests/lake
 

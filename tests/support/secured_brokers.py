@@ -10,9 +10,9 @@ import ipaddress
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from plumbline.connect.kafka import admin_client
 from plumbline.connect.processes import die_with_parent
 
 ADMIN, ADMIN_PASSWORD = "admin", "S3cret-of-the-brokers"
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 NODES = (1, 2, 3)
 
 
@@ -96,18 +96,16 @@ class Brokers:
         for made in self.admin.create_acls([AclBinding(*_binding_parts(user, each)) for each in grants]).values():
             made.result(READY_SECONDS)
 
-    def revoke(self, user: str, grants: Iterable[Grant]) -> None:
-        from confluent_kafka.admin import AclBindingFilter
-
-        filters = [AclBindingFilter(*_binding_parts(user, each)) for each in grants]
-        for gone in self.admin.delete_acls(filters).values():
-            assert gone.result(READY_SECONDS), "there was no such grant"
+    def leader(self, topic: str) -> int:
+        """Who takes and gives the events of the topic's first partition."""
+        return int(self.admin.list_topics(topic, timeout=READY_SECONDS).topics[topic].partitions[0].leader)
 
     def kill(self, node: int) -> None:
         self.processes[node].send_signal(signal.SIGKILL)
         self.processes[node].wait(READY_SECONDS)
 
     def start(self, node: int) -> None:
+        """Call it from the main thread: the broker ends with the thread that started it."""
         home = Home.resolve(self.folder / "home")
         with (self.folder / f"{node}.log").open("ab") as log:
             self.processes[node] = subprocess.Popen(
@@ -132,16 +130,6 @@ class Brokers:
         parts = [part for topic in told.topics.values() for part in topic.partitions.values()]
         return len(told.brokers) == len(NODES) and all(len(part.isrs) == len(part.replicas) for part in parts)
 
-    @contextmanager
-    def without(self, node: int, seconds: float) -> Iterator[None]:
-        """One of them is killed now, and is back after so many seconds."""
-        self.kill(node)
-        back = threading.Timer(seconds, self.start, [node])
-        back.start()
-        yield
-        back.join()
-        self.await_all()
-
 
 @contextmanager
 def brokers(folder: Path) -> Iterator[Brokers]:
@@ -154,9 +142,8 @@ def brokers(folder: Path) -> Iterator[Brokers]:
     for node in NODES:
         text = "".join(f"{k}={v}\n" for k, v in _config(made, controllers, node).items())
         (folder / f"{node}.properties").write_text(text)
-        command = java_command(home, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", f"{node}.properties")
-        scram = ["--add-scram", f"SCRAM-SHA-512=[name={ADMIN},password={ADMIN_PASSWORD}]"]
-        subprocess.run([*command, *scram], cwd=folder, check=True, capture_output=True)
+    with ThreadPoolExecutor(len(NODES)) as pool:
+        list(pool.map(lambda node: _format(home, folder, cluster, node), NODES))
     try:
         for node in NODES:
             made.start(node)
@@ -166,6 +153,12 @@ def brokers(folder: Path) -> Iterator[Brokers]:
         for process in made.processes.values():
             process.kill()
             process.wait(READY_SECONDS)
+
+
+def _format(home: Home, folder: Path, cluster: str, node: int) -> None:
+    command = java_command(home, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", f"{node}.properties")
+    scram = ["--add-scram", f"SCRAM-SHA-512=[name={ADMIN},password={ADMIN_PASSWORD}]"]
+    subprocess.run([*command, *scram], cwd=folder, check=True, capture_output=True)
 
 
 def free_ports(count: int) -> list[int]:
@@ -211,7 +204,7 @@ def _config(brokers: Brokers, controllers: Mapping[int, int], node: int) -> dict
 
 
 def _binding_parts(user: str, grant: Grant) -> tuple[Any, ...]:
-    """The arguments of confluent_kafka's AclBinding, and of its filter."""
+    """The arguments of confluent_kafka's AclBinding."""
     from confluent_kafka.admin import AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
     pattern = ResourcePatternType.PREFIXED if grant.prefixed else ResourcePatternType.LITERAL
