@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import Table
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
+
+NO_PAGE_INDEX = {"parquet.filter.columnindex.enabled": "false"}
+"""No page of a Parquet file is skipped, for the reason that `plumbline.connect.pinned.connection` gives."""
+
+
+@contextmanager
+def settled(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    """The session with these settings; afterwards it has its own again."""
+    before = {name: spark.conf.get(name, None) for name in settings}
+    try:
+        for name, value in settings.items():
+            spark.conf.set(name, value)
+        yield
+    finally:
+        for name, own in before.items():
+            spark.conf.unset(name) if own is None else spark.conf.set(name, own)
 
 
 def arrow_schema(frame: DataFrame) -> pa.Schema:

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from plumbline.connect.frames import NO_PAGE_INDEX, settled
 from plumbline.connect.sql_quoting import column, ident
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL
@@ -85,7 +86,8 @@ def _taken_over(source: Any) -> pa.Table:
     if type(source).__module__.partition(".")[0] == "polars" and hasattr(source, "collect"):
         return pa.table(source.collect())  # a LazyFrame
     if hasattr(source, "toArrow"):  # Spark's: it brings all rows to this process
-        return source.toArrow()
+        with settled(source.sparkSession, NO_PAGE_INDEX):
+            return source.toArrow()
     return pa.table(source)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from plumbline.connect import frames
 from plumbline.reconcile.diff.spark.buckets import BUCKET, SUMS, Buckets, buckets_of, number, summands
 from plumbline.reconcile.diff.spark.digests import Side
 
@@ -25,20 +26,13 @@ SETTINGS = {
     "spark.sql.ansi.enabled": "false",
     # What key=value folders hold comes as it is spelled.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    **frames.NO_PAGE_INDEX,
 }
 
 
-@contextmanager
-def settled(spark: SparkSession) -> Iterator[None]:
+def settled(spark: SparkSession) -> AbstractContextManager[None]:
     """The session with the settings that the encodings rest on; afterwards it has its own again."""
-    before = {name: spark.conf.get(name) for name in SETTINGS}
-    try:
-        for name, value in SETTINGS.items():
-            spark.conf.set(name, value)
-        yield
-    finally:
-        for name, own in before.items():
-            spark.conf.set(name, str(own))
+    return frames.settled(spark, SETTINGS)
 
 
 @dataclass(frozen=True)

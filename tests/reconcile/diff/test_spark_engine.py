@@ -21,6 +21,7 @@ from plumbline.reconcile.diff.spark.encoding import encoding_of
 from plumbline.reconcile.diff.spark.frames import open_frame
 from tests.reconcile.diff.test_classes import CASES
 from tests.reconcile.diff.test_equality import BEYOND, EQUAL, UNEQUAL, WITHIN
+from tests.reconcile.diff.test_nan_rows import RECORDED
 from tests.support.plain_model import compare_plainly, found_in
 from tests.support.random_pairs import Pair, random_pair
 
@@ -126,6 +127,16 @@ def test_files_and_the_settings_of_a_session(spark: SparkSession, tmp_path: Path
     assert found.summary["columns"] == {"V": 1}
     assert found.engine.why == "a side is a Spark frame"
     assert spark.conf.get("spark.sql.caseSensitive") == before
+
+
+def test_a_page_index_that_takes_nan_for_null_loses_no_row(spark: SparkSession) -> None:
+    """A frame's own condition on a file as polars 1.33.1 wrote it: Spark alone finds none of its rows."""
+    frame = spark.read.parquet(str(RECORDED)).where("v IS NOT NULL").select("id", "v")
+    assert frame.count() == 0
+    for engine in ("duckdb", "spark"):
+        found = plumbline.diff(frame, pq.read_table(RECORDED, columns=["id", "v"]), "id", engine=engine).comparison
+        assert (found.left_rows, found.clean) == (3, True), engine
+    assert spark.conf.get("parquet.filter.columnindex.enabled", None) is None
 
 
 def test_auto_chooses_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
