@@ -87,7 +87,7 @@ def held_columns(lake: Lake, contract: Contract, part: Part, table: str) -> tupl
         raise ContractError(
             f"job.{part} names table {table}, which does not exist",
             where=where,
-            next_step="run plumbline observe, which makes it" if observed else _create(part, table),
+            next_step="run `plumbline observe`, which makes it" if observed else _create(part, table),
         )
     kinds = {field.name: str(field.field_type) for field in lake.load(table).schema().fields}
     for column in COLUMNS[part]:

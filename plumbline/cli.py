@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stream": ("plumbline.commands.stream:stream", "Run the streaming join and the archiver of a contract."),
     "observe": (
         "plumbline.commands.observe:observe",
-        "Copy the epochs of your own Spark job into the ledger, from its checkpoint.",
+        "Copy what your own Spark or Flink job has read into the ledger, from its checkpoint.",
     ),
     "archive": ("plumbline.commands.archive:archive", "Archive the topics, show what the archives lack, and fill it."),
     "batch": ("plumbline.commands.batch:batch", "Run the batch reference of a contract over its archive."),

@@ -171,7 +171,7 @@ def test_each_right_that_is_missing_is_one_true_line(
     ("changes", "message"),
     [
         (
-            {"sasl.password": "wrong"},
+            {"sasl.password": "another-swordfish"},
             "the broker refuses the login: .*Invalid username or password.*correct sasl.mechanism",
         ),
         ({"sasl.mechanism": "SCRAM-SHA-512"}, "the broker refuses the login: .*supported mechanisms: PLAIN"),

@@ -67,9 +67,9 @@ class Job:
         signal_all(self.process, number)
 
     def worker(self) -> int:
-        """The JVM, as soon as there is one: what does the work. Only this process is looked up, as it must be quick."""
+        """Spark's JVM, as soon as there is one: what does the work. Once found it is not looked up again."""
         if self._jvm is None:
-            self._jvm = next(_children(self.process.pid), None)
+            self._jvm = next(filter(_is_spark, _below(self.process.pid)), None)
         return self._jvm or self.process.pid
 
 
@@ -139,6 +139,14 @@ def _children(pid: int) -> Iterator[int]:
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
             yield from map(int, tasks.read_text().split())
+
+
+def _is_spark(pid: int) -> bool:
+    """Whether the process is Spark's JVM and not one that the job only asks something."""
+    try:
+        return b"SparkSubmit" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 class _Stands:

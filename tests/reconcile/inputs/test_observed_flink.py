@@ -88,7 +88,7 @@ def test_what_was_not_read_is_pending_and_not_unexplained(job: Job) -> None:
     job.checkpoint(4, READ).commit(4)
     with pytest.raises(ContractError, match="does not exist") as raised:
         job.causes()
-    assert raised.value.next_step == "run plumbline observe, which makes it"
+    assert raised.value.next_step == "run `plumbline observe`, which makes it"
     assert job.observe() == (1, [])
     assert job.progress() == (FIRST, 4, READ)
     assert job.causes() == PENDING
