@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from tests.support.process_tree import spark_jvm
 
 THREADS = {
     "compiler": r"C[12] Compiler",
@@ -23,18 +24,11 @@ PYTHON, FORKED, OTHER = "Python", "forked programs", "other threads"
 
 @cache
 def jvm() -> int:
-    """The JVM of Spark below this process, once it is there. A broker that this process started has one too."""
-    for pid in _below(os.getpid()):
-        if _read(f"/proc/{pid}/comm").strip() == "java" and "kafka.Kafka" not in _read(f"/proc/{pid}/cmdline"):
-            return pid
-    raise LookupError("this process has not started a JVM")
-
-
-def _below(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, _read(task).split()):
-            yield child
-            yield from _below(child)
+    """The JVM of Spark below this process, once it is there."""
+    found = spark_jvm(os.getpid())
+    if found is None:
+        raise LookupError("this process has not started a JVM")
+    return found
 
 
 def _read(path: str | Path) -> str:

@@ -18,7 +18,8 @@ from plumbline.connect.home import Home
 from plumbline.connect.kafka_read import Reader
 from plumbline.connect.kafka_topics import topic_ids
 from plumbline.contract.errors import SetupError, UnreachableError
-from tests.support.secured_brokers import certify, free_ports
+from tests.support.ports import free_ports
+from tests.support.secured_brokers import certify
 
 pytestmark = pytest.mark.kafka
 

@@ -6,7 +6,6 @@ Each worker has one core; its executors run in folders of their own, which `exec
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from plumbline.connect.ivy import pyspark_jars
 from plumbline.connect.processes import die_with_parent
+from tests.support.ports import free_ports
 
 WORKERS = 2
 READY_SECONDS = 60
@@ -52,7 +52,7 @@ class Cluster:
 @contextmanager
 def running(folder: Path) -> Iterator[Cluster]:
     """The cluster is up, with both workers registered."""
-    port, page = _free_port(), _free_port()
+    port, page = free_ports(2)
     with ExitStack() as started:
         master = ["deploy.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(page)]
         started.enter_context(_process(folder / "master.log", master))
@@ -105,9 +105,3 @@ def _await_workers(page: str, folder: Path) -> None:
             pass
         time.sleep(0.1)
     raise AssertionError(f"the cluster is not up within {READY_SECONDS} s: see {folder}/*.log")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

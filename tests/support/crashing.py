@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.process_tree import below, spark_jvm
+
 if TYPE_CHECKING:
     from tests.support.scenario import Scenario
 
@@ -69,7 +71,7 @@ class Job:
     def worker(self) -> int:
         """Spark's JVM, as soon as there is one: what does the work. Once found it is not looked up again."""
         if self._jvm is None:
-            self._jvm = next(filter(_is_spark, _below(self.process.pid)), None)
+            self._jvm = spark_jvm(self.process.pid)
         return self._jvm or self.process.pid
 
 
@@ -125,28 +127,9 @@ def _random(job: Job, stands: _Stands, seconds: float) -> str | None:
 
 def signal_all(job: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """Send a signal to the job and all below it, first to the JVM that does the work, in a session of its own."""
-    for pid in [*reversed(_below(job.pid)), job.pid]:
+    for pid in [*reversed([*below(job.pid)]), job.pid]:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-
-
-def _below(pid: int) -> list[int]:
-    """The processes started by `pid` and by those, parents first."""
-    return [found for child in _children(pid) for found in (child, *_below(child))]
-
-
-def _children(pid: int) -> Iterator[int]:
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            yield from map(int, tasks.read_text().split())
-
-
-def _is_spark(pid: int) -> bool:
-    """Whether the process is Spark's JVM and not one that the job only asks something."""
-    try:
-        return b"SparkSubmit" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
 
 
 class _Stands:

@@ -12,7 +12,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +25,7 @@ from xml.etree import ElementTree
 from plumbline.connect import ivy
 from plumbline.connect.java import find_java
 from plumbline.connect.processes import die_with_parent
+from tests.support.ports import free_ports
 from tests.support.tcp_relay import Relay
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,8 @@ main(["-H", "127.0.0.1", "-p", sys.argv[1]])
 def postgres() -> Iterator[Relay]:
     """The way to a new PostgreSQL with a database `lake` and its user `ann`."""
     # The folder of the tests' other temporary files is closed to the user that PostgreSQL runs as.
-    folder, port = Path(tempfile.mkdtemp(prefix="plumbline-pg-", dir="/tmp")), _free_port()
+    folder = Path(tempfile.mkdtemp(prefix="plumbline-pg-", dir="/tmp"))
+    [port] = free_ports(1)
     if os.getuid() == 0:
         os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
     secret = folder / "secret"
@@ -68,7 +69,7 @@ def postgres() -> Iterator[Relay]:
 @contextmanager
 def s3(days_slow: float = 0.0) -> Iterator[Relay]:
     """The way to an S3 server with a bucket `lake`; it keeps what it holds in memory."""
-    port = _free_port()
+    [port] = free_ports(1)
     with _running([str(MOTO), "-c", SLOW_CLOCK, str(port), str(days_slow)], signal.SIGKILL):
         bucket = urllib.request.Request(f"http://127.0.0.1:{port}/lake", method="PUT")
         _await(lambda: urllib.request.urlopen(bucket, timeout=5).close())
@@ -86,7 +87,8 @@ def rest(store: Relay, jars: Path) -> Iterator[Relay]:
         draft = REST_JARS.with_name("rest-catalog.draft")
         ivy.resolve(draft, ["rest"], 30, lambda _: None, REST / "ivy.xml")
         draft.rename(REST_JARS)
-    folder, port = Path(tempfile.mkdtemp(prefix="plumbline-rest-")), _free_port()
+    folder = Path(tempfile.mkdtemp(prefix="plumbline-rest-"))
+    [port] = free_ports(1)
     [sqlite] = (jars / "spark").glob("sqlite-jdbc-*.jar")
     places = [REST_JARS / "rest" / "*", sqlite]
     properties = {
@@ -171,9 +173,3 @@ def _await(action: Callable[[], object]) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +26,7 @@ from plumbline.connect.broker import java_command
 from plumbline.connect.home import Home
 from plumbline.connect.kafka import admin_client
 from plumbline.connect.processes import die_with_parent
+from tests.support.ports import free_ports
 
 ADMIN, ADMIN_PASSWORD = "admin", "S3cret-of-the-brokers"
 READY_SECONDS = 180.0
@@ -159,14 +159,6 @@ def _format(home: Home, folder: Path, cluster: str, node: int) -> None:
     command = java_command(home, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", f"{node}.properties")
     scram = ["--add-scram", f"SCRAM-SHA-512=[name={ADMIN},password={ADMIN_PASSWORD}]"]
     subprocess.run([*command, *scram], cwd=folder, check=True, capture_output=True)
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _config(brokers: Brokers, controllers: Mapping[int, int], node: int) -> dict[str, str]:
