@@ -1,6 +1,6 @@
-"""Run join.sql as one Flink job in this process, until it is killed. For PyFlink's own environment: see README.md.
+"""Run a join as one Flink job in this process, until it is killed. For PyFlink's own environment: see README.md.
 
-    python job.py --brokers HOST:PORT --lake FOLDER --checkpoints FOLDER [--restore FOLDER/chk-N]
+    python job.py --brokers HOST:PORT --lake FOLDER --checkpoints FOLDER [--restore FOLDER/chk-N] [--join FILE.sql]
 
 `--lake` is a Plumbline home's `lake`: the catalog is the SQLite file in it.
 """
@@ -21,11 +21,15 @@ def main() -> None:
     env.execute_sql(_catalog(options.lake))
     for namespace in ("ads", "ops"):
         env.execute_sql(f"CREATE DATABASE IF NOT EXISTS lake.{namespace}")
-    text = Path(__file__).with_name("join.sql").read_text()
+    here = Path(__file__).parent
+    text = f"{(here / 'tables.sql').read_text()}\n{(here / options.join).read_text()}"
     together = env.create_statement_set()
     for statement in _statements(Template(text).substitute(vars(options))):
         if statement.startswith("INSERT"):
             together.add_insert_sql(statement)
+        elif statement.startswith("SET"):
+            _, name, _, value, _ = statement.split("'")
+            env.get_config().set(name, value)
         else:
             env.execute_sql(statement)
     if options.explain:
@@ -36,6 +40,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--join", default="join.sql", help="join.sql, or full_outer.sql")
     parser.add_argument("--brokers", required=True)
     parser.add_argument("--impressions", default="impressions", help="topic of the left side")
     parser.add_argument("--plays", default="plays", help="topic of the right side")
