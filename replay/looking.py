@@ -12,7 +12,7 @@ from plumbline.contract.model import Contract
 from plumbline.replay import needs
 from plumbline.replay.pieces import ARCHIVE, KAFKA, Held, Run
 from plumbline.replay.recorded import offsets, read_recorded
-from plumbline.stream_job import isolation, topics
+from plumbline.stream_job import isolation, same_records, topics
 from plumbline.stream_job.job_folder import JobFolder
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def look(con: duckdb.DuckDBPyConnection, lake: Lake, home: Home, contract: Contr
 def _refuse_other_records(lake: Lake, found: Look) -> None:
     """Raise IncompleteError when the topic holds other records than the archive, of which nobody noted a topic id."""
     try:
-        topics.refuse_other_records(lake, found.kafka, found.contract.sources[found.name], found.ids)
+        same_records.refuse_other_records(lake, found.kafka, found.contract.sources[found.name], found.ids)
     except UnreachableError:
         raise
     except SetupError as error:
@@ -158,7 +158,7 @@ def _reach(found: Look, kafka: Mapping[str, str]) -> tuple[Spans, Ids]:
                     else f"partition {there} ends at offset {reach.get(partition, (0, 0))[1]}, its archive at {end}"
                 ),
                 where=source.archive,
-                next_step=f"use --source iceberg; {topics.ADOPT}",
+                next_step=f"use --source iceberg; {same_records.ADOPT}",
             )
     return reach, (*known[:-1], known[-1] or now)
 

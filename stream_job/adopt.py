@@ -16,7 +16,7 @@ from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.foreign_job import refuse_job_of_theirs
 from plumbline.contract.generations import Generation, Ids, of_topic
 from plumbline.contract.model import Contract, Source
-from plumbline.stream_job import fingerprint, topics
+from plumbline.stream_job import fingerprint, same_records, topics
 from plumbline.stream_job.checkpoint_health import last_sink_epoch, numbers, query_id_of
 from plumbline.stream_job.job_folder import JobFolder
 
@@ -131,7 +131,7 @@ def _recreated(
         source.topic,
         ids,
         of_topic({int(partition): end for partition, end in ends.items()}, generation),
-        of_topic(topics.archived(lake, source), generation),
+        of_topic(same_records.archived(lake, source), generation),
         earliest,
     )
 
@@ -139,7 +139,7 @@ def _recreated(
 def _is_other(lake: Lake, kafka: Mapping[str, str], source: Source, known: Ids) -> bool:
     """Whether a topic without an id holds other records than its archive."""
     try:
-        topics.refuse_other_records(lake, kafka, source, known)
+        same_records.refuse_other_records(lake, kafka, source, known)
     except UnreachableError:
         raise
     except SetupError:

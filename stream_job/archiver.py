@@ -6,6 +6,7 @@ record a second time, and with an older copy the sink skips epochs that the tabl
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 import uuid
@@ -70,3 +71,15 @@ def put_aside(checkpoint: Path) -> Path | None:
     aside.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(checkpoint, aside)
     return aside
+
+
+def read_to(checkpoint: Path) -> dict[int, int]:
+    """`{partition: offset}` up to which an archiver's last committed epoch read its topic; empty without one.
+
+    Raises OSError and ValueError for a log that is gone or cut off.
+    """
+    done = max(numbers(checkpoint / "commits"), default=None)
+    if done is None:
+        return {}
+    (ends,) = json.loads((checkpoint / "offsets" / str(done)).read_text().splitlines()[-1]).values()
+    return {int(partition): int(end) for partition, end in ends.items()}

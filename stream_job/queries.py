@@ -23,7 +23,7 @@ from plumbline.contract.durations import spell_duration
 from plumbline.contract.generations import Generation, Ids, of_topic, placed
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.writers import SchemaId, schema_id
-from plumbline.stream_job import archiver, due_epoch, isolation, topics
+from plumbline.stream_job import archiver, due_epoch, isolation, same_records, topics
 from plumbline.stream_job.aggregate import aggregated
 from plumbline.stream_job.archive import archived
 from plumbline.stream_job.events import read_columns
@@ -177,6 +177,8 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
     ids = {name: _agreed(parts, name, topics.read_by(job.join, side)) for side, name, _ in topics.sides(contract)}
     topics.refuse_unturned(job, contract, ids)
     topics.refuse_read_beyond(job, contract, parts.kafka, ids)
+    for name in ids:
+        _refuse_other_records(parts, name, ids[name])
     left, right = (
         _kafka(parts, source, limit, ids[name], headers="headers" in read_columns(source))
         for _, name, source in topics.sides(contract)
@@ -213,6 +215,7 @@ def start_archiver(parts: Parts, name: str, *, once: bool) -> StreamingQuery:
     ids = _agreed(parts, name)
     table = parts.lake.evolve(source.archive, ARCHIVE_SCHEMA)
     begin = _archive_begin(parts, name, ids)
+    _refuse_other_records(parts, name, ids, begin)
     raw = _kafka(parts, source, limit, ids, headers=True, begin=begin)
     rows = fitted(archived(raw, contract, name), table)
     topics.note_read(parts.job.archive(name), {"archive": ids})
@@ -245,7 +248,7 @@ def _archive_begin(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | Non
     why = archiver.disagreement(parts.lake.load(source.archive), checkpoint, ids)
     if why is None:
         return None
-    ends = of_topic(topics.archived(parts.lake, source), len(ids) - 1)
+    ends = of_topic(same_records.archived(parts.lake, source), len(ids) - 1)
     found = archiver.begin(ends, earliest_offsets(parts.kafka, source.topic))
     archiver.put_aside(checkpoint)
     parts.say(f"stream: archive-{name} continues from the end of {source.archive}, not from its checkpoint: {why}")
@@ -255,6 +258,21 @@ def _archive_begin(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | Non
             f"before they were archived: {source.archive} continues after them"
         )
     return found.offsets
+
+
+def _refuse_other_records(parts: Parts, name: str, ids: Ids, begin: Mapping[int, int] | None = None) -> None:
+    """Raise SetupError when the topic has other records than the archive where that ends: at `begin`, else where its
+    archiver's checkpoint stands, or the join if the archive is another contract's."""
+    ends = begin if begin is not None else archiver.read_to(parts.job.archive(name))
+    ends = {placed(partition, len(ids) - 1): end for partition, end in ends.items()} or _joined_to(parts, name)
+    same_records.refuse_other_records(parts.lake, parts.kafka, parts.contract.sources[name], ids, ends)
+
+
+def _joined_to(parts: Parts, name: str) -> Mapping[int, int]:
+    """`{partition number: offset}` up to which the join has read a source; empty before its first epoch."""
+    last, names = parts.job.ledger.last_epoch(), [named for _, named, _ in topics.sides(parts.contract)]
+    ends = parts.job.ledger.read(last).end[names.index(name)] if last >= 0 else {}
+    return {int(partition): end for partition, end in ends.items()}
 
 
 def starts(parts: Parts, *, once: bool, join: bool = True, archive: bool = True) -> dict[str, Start]:

@@ -14,7 +14,7 @@ from plumbline.connect import owners
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import PlumblineError, UnreachableError
 from plumbline.contract.generations import in_topic
-from plumbline.stream_job import epochs, heartbeat, quarantine, topics
+from plumbline.stream_job import epochs, heartbeat, quarantine, same_records, topics
 from plumbline.stream_job.heartbeat import Heartbeat
 from plumbline.stream_job.late.judging import by_spark
 from plumbline.stream_job.late.rows import LateRows, next_look
@@ -224,7 +224,7 @@ def shared_archives_behind(parts: Parts) -> Iterator[str]:
         if name not in parts.shared:
             continue
         source, owner = parts.contract.sources[name], owners.archive_owner(parts.lake, parts.contract, name)
-        held, generation = topics.archived(parts.lake, source), max(0, len(topics.noted(parts.lake, source)) - 1)
+        held, generation = same_records.archived(parts.lake, source), max(0, len(topics.noted(parts.lake, source)) - 1)
         with Reader(parts.kafka) as reader:
             for partition, end in sorted((int(partition), end) for partition, end in read.items()):
                 begin, there = held.get(partition, 0), in_topic(partition, generation)

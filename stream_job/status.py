@@ -11,7 +11,7 @@ from plumbline.contract.errors import PlumblineError, SetupError, UnreachableErr
 from plumbline.contract.foreign_job import refuse_job_of_theirs
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import micros, parse_time
-from plumbline.stream_job import fingerprint, heartbeat, isolation, topics
+from plumbline.stream_job import fingerprint, heartbeat, isolation, same_records, topics
 from plumbline.stream_job import lag as lags
 from plumbline.stream_job.heartbeat import Flow, Heartbeat
 from plumbline.stream_job.job_folder import JobFolder, Owner
@@ -194,7 +194,7 @@ def _refuse_other_topics(contract: Contract, home: Home, kafka: dict[str, str]) 
     lake = Lake.open(home, contract.catalog)
     for source in contract.sources.values():
         if (topics.noted(lake, source) or (None,))[-1] is None:
-            topics.refuse_other_records(lake, kafka, source, topics.noted(lake, source))
+            same_records.refuse_other_records(lake, kafka, source, topics.noted(lake, source))
 
 
 def _with_tables(found: Status, contract: Contract, lake: Lake) -> Status:

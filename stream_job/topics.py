@@ -13,11 +13,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plumbline.connect.kafka_config import ISOLATION, READ_UNCOMMITTED
 from plumbline.connect.whole_file import write_whole
 from plumbline.contract.errors import SetupError
-from plumbline.contract.generations import Generation, Ids, of_topic, placed
+from plumbline.contract.generations import Generation, Ids, placed
 from plumbline.contract.model import Contract, Source
+from plumbline.stream_job.same_records import ADOPT, refuse_ends_before, refuse_other_records
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 PROPERTY = "plumbline.topic-ids."
 FILE = "topics.json"
-ADOPT = "`plumbline stream adopt-topic CONTRACT` shows what continuing with it means, and does it with --execute"
 
 
 def noted(lake: Lake, source: Source) -> Ids:
@@ -134,7 +133,7 @@ def refuse_read_beyond(job: JobFolder, contract: Contract, kafka: Mapping[str, s
         return
     for (_, name, source), end in zip(sides(contract), job.ledger.read(last).end, strict=True):
         read = {int(partition): offset for partition, offset in end.items()}
-        _refuse_ends_before(kafka, source, read, len(ids[name]) - 1)
+        refuse_ends_before(kafka, source, read, len(ids[name]) - 1)
 
 
 def recreated(kafka: Mapping[str, str], topic: str, before: str | None, now: str) -> SetupError:
@@ -144,59 +143,6 @@ def recreated(kafka: Mapping[str, str], topic: str, before: str | None, now: str
         where=f"bootstrap.servers={kafka['bootstrap.servers']}",
         next_step=ADOPT,
     )
-
-
-def refuse_other_records(lake: Lake, kafka: Mapping[str, str], source: Source, ids: Ids) -> None:
-    """Raise SetupError when the topic does not hold the newest archived records, as far as is known without ids.
-
-    A record is taken for the same when its timestamp is; one that the topic no longer holds tells nothing.
-    """
-    from plumbline.connect.kafka_read import Reader
-
-    generation = max(0, len(ids) - 1)
-    mine = of_topic(newest_archived(lake, source), generation)
-    if not mine:
-        return
-    _refuse_ends_before(kafka, source, {placed(p, generation): at + 1 for p, (at, _) in mine.items()}, generation)
-    # Whatever level the archive was made with, an offset that it holds is that of a record.
-    with Reader({**kafka, ISOLATION: READ_UNCOMMITTED}) as reader:
-        for message in reader.records(source.topic, {p: (at, at + 1) for p, (at, _) in mine.items()}):
-            offset, moment_ms = mine[message.partition()]
-            if message.offset() == offset and message.timestamp()[1] != moment_ms:
-                place = f"offset {offset} of partition {message.partition()}"
-                raise SetupError(
-                    f"topic {source.topic} was recreated: it holds another record at {place} than its archive",
-                    where=source.archive,
-                    next_step=ADOPT,
-                )
-
-
-def archived(lake: Lake, source: Source) -> dict[int, int]:
-    """`{partition number: first offset after the newest}` of the source's records in its archive."""
-    return {partition: offset + 1 for partition, (offset, _) in newest_archived(lake, source).items()}
-
-
-def newest_archived(lake: Lake, source: Source) -> dict[int, tuple[int, int]]:
-    """`{partition number: (newest offset, its record's timestamp in ms)}` of the source's records in its archive."""
-    from plumbline.connect.pinned import connection, scan
-    from plumbline.connect.sql_quoting import text
-
-    if not lake.exists(source.archive):
-        return {}
-    con = connection()
-    try:
-        columns = ["topic", "partition", "offset", "kafka_timestamp"]
-        if scan(con, lake, source.archive, view="archived", columns=columns, schema="archive").snapshot_id is None:
-            return {}
-        found = con.execute(
-            f"""
-            SELECT partition, max("offset"), epoch_ms(arg_max(kafka_timestamp, "offset")) FROM archived
-            WHERE topic = {text(source.topic)} GROUP BY ALL
-            """
-        ).fetchall()
-        return {int(partition): (int(offset), int(ms)) for partition, offset, ms in found}
-    finally:
-        con.close()
 
 
 def ends_now(contract: Contract, kafka: Mapping[str, str], job: JobFolder) -> dict[str, dict[int, int]]:
@@ -257,21 +203,3 @@ def reach(kafka: Mapping[str, str], topic: str, ids: Ids) -> tuple[dict[int, int
     return {placed(p, generation): at for p, at in earliest.items()}, {
         placed(p, generation): end for p, end in latest.items()
     }
-
-
-def _refuse_ends_before(kafka: Mapping[str, str], source: Source, read: Mapping[int, int], generation: int) -> None:
-    """Raise SetupError when the topic ends before what was read of it."""
-    from plumbline.connect.kafka import end_offsets
-
-    mine = of_topic(read, generation)
-    # The topic's own end: what a job of committed records may not read yet is there all the same.
-    latest = end_offsets({**kafka, ISOLATION: READ_UNCOMMITTED}, source.topic) if mine else {}
-    for partition, end in mine.items():
-        if latest.get(partition, 0) < end:
-            what = f"topic {source.topic} ends at offset {latest.get(partition, 0)} of partition {partition}"
-            raise SetupError(
-                f"{what}, what was read of it ends at {end}: it was recreated, or has lost records",
-                where=f"bootstrap.servers={kafka['bootstrap.servers']}",
-                next_step=f"if it was recreated: {ADOPT.replace('CONTRACT`', 'CONTRACT --source NAME`')}; else bring "
-                "its records back, or begin with another contract name and new tables",
-            )

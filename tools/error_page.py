@@ -26,7 +26,7 @@ def error_page(root: Path) -> str:
     found: dict[str, set[tuple[str, str]]] = {name: set() for name in KINDS}
     for floor in FLOORS:
         for path in sorted((root / floor).rglob("*.py")):
-            for name, what, step in _raised(ast.parse(path.read_text(encoding="utf-8"))):
+            for name, what, step in _raised(ast.parse(path.read_text(encoding="utf-8")), root):
                 found[name].add((what, step))
     lines = ["# Errors", "", INTRODUCTION, ""]
     for name, kind in KINDS.items():
@@ -37,19 +37,36 @@ def error_page(root: Path) -> str:
     return "\n".join(lines).replace("|  |", "| |")
 
 
-def _raised(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
+def _raised(tree: ast.Module, root: Path) -> Iterator[tuple[str, str, str]]:
     """(class, message, next step) of each error that is made with its message in place."""
-    constants = {
-        name.id: node.value.value
-        for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        for name in node.targets if isinstance(name, ast.Name) and isinstance(node.value.value, str)
-    }  # fmt: skip
+    constants = {**_imported(tree, root), **_constants(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS and node.args:
             what = _spelled(node.args[0], constants)
             step = next((_spelled(part.value, constants) for part in node.keywords if part.arg == "next_step"), None)
             if what:
                 yield node.func.id, what, step or ""
+
+
+def _constants(tree: ast.Module) -> dict[str, str]:
+    return {
+        name.id: node.value.value
+        for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for name in node.targets if isinstance(name, ast.Name) and isinstance(node.value.value, str)
+    }  # fmt: skip
+
+
+def _imported(tree: ast.Module, root: Path) -> dict[str, str]:
+    """The constants that a module takes from other ones of the project."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("plumbline."):
+            path = root.joinpath(*str(node.module).split(".")[1:]).with_suffix(".py")
+            names = {name.name: name.asname or name.name for name in node.names if name.name.isupper()}
+            if names and path.exists():
+                there = _constants(ast.parse(path.read_text(encoding="utf-8")))
+                found |= {names[name]: text for name, text in there.items() if name in names}
+    return found
 
 
 def _spelled(node: ast.expr, constants: Mapping[str, str]) -> str | None:

@@ -23,7 +23,7 @@ from plumbline.contract.loader import parse
 from plumbline.contract.ranges import TimeRange
 from plumbline.reconcile.aggregates.run import reconcile_aggregate
 from plumbline.replay.recover.run import Wanted, recover
-from plumbline.stream_job import topics
+from plumbline.stream_job import same_records, topics
 from plumbline.stream_job.adopt import RECOVER, adopt
 from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID
 from plumbline.stream_job.job_folder import JobFolder
@@ -230,11 +230,12 @@ def test_records_tell_a_longer_topic_from_the_archived_one_where_no_id_was_noted
     produce(job.kafka, sent)
     at = pa.array([1_700_000_000_000_000 + 1000 * n for n in range(3)], pa.timestamp("us", "UTC"))
     rows = {"topic": [source.topic] * 3, "partition": [1] * 3, "offset": [0, 1, 2], "kafka_timestamp": at}
+    rows |= {"key": [b"k"] * 3, "value": [b"{}"] * 3}
     nothing = {field.name: pa.nulls(3, field.type) for field in ARCHIVE_SCHEMA if field.name not in rows}
     columns = {**{name: pa.array(column) for name, column in rows.items()}, **nothing}
     table = pa.table({field.name: columns[field.name].cast(field.type) for field in ARCHIVE_SCHEMA})
     job.lake.append(source.archive, table)
-    topics.refuse_other_records(job.lake, job.kafka, source, ())
+    same_records.refuse_other_records(job.lake, job.kafka, source, ())
     recreate(job.kafka, source.topic)
     with pytest.raises(SetupError, match=r"ends at offset 0 of partition 1, what was read of it ends at 3"):
         topics.agreed(job.lake, job.kafka, source)

@@ -1,0 +1,80 @@
+"""A topic that lost its newest records, as after a power cut, and was filled again: other records at old offsets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from plumbline.connect import broker
+from plumbline.connect.home import Home
+from plumbline.contract.errors import SetupError
+from tests.support.model import Event
+from tests.support.scenario import Scenario, until
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = [pytest.mark.kafka, pytest.mark.spark]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A home with a broker of its own."""
+    home = Home.resolve(tmp_path / "broker")
+    broker.start(home)
+    yield home
+    broker.stop(home)
+
+
+def lose_the_tail(home: Home, topic: str, partition: int, keep: float) -> None:
+    """End the broker as a power cut does, with the end of a partition's log never written to the disk; start it."""
+    there = broker.status(home)
+    assert there is not None
+    os.kill(there.pid, signal.SIGKILL)
+    until(lambda: broker.status(home) is None, "the broker lives")
+    (log,) = sorted((there.data_dir).glob(f"**/{topic}-{partition}/*.log"))[-1:]
+    os.truncate(log, int(log.stat().st_size * keep))
+    port = int(there.bootstrap_servers.rpartition(":")[2])
+    until(lambda: free(port), f"port {port} is taken")
+    broker.start(home, port=port)
+
+
+def free(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def orders(numbers: range) -> list[Event]:
+    return [Event(f"o{n}", float(n % 50), partition=0) for n in numbers]
+
+
+def test_a_topic_that_holds_other_records_at_old_offsets_is_refused(
+    home: Home, tmp_path: Path, spark: SparkSession
+) -> None:
+    there = broker.status(home)
+    assert there is not None
+    kafka = {"bootstrap.servers": there.bootstrap_servers}
+    scenario = Scenario.begin(tmp_path, kafka, "lost_tail", {})
+    for n in range(10):
+        scenario.feed(orders(range(n, n + 1)))
+    scenario.epoch()
+    before = scenario.ledger.last_epoch()
+    lose_the_tail(home, "lost_tail.orders", 0, 0.55)
+    for n in range(10, 20):
+        scenario.feed(orders(range(n, n + 1)))
+    with pytest.raises(
+        SetupError, match=r"topic lost_tail\.orders holds another record at offset 9 of partition 0 than"
+    ):
+        scenario.epoch()
+    assert scenario.ledger.last_epoch() == before
