@@ -207,6 +207,11 @@ def unsure_names(lake: Lake, at: dict[Place, Sent], restored: Sequence[FlinkChec
     return {at[place].name for place in suspects}
 
 
+def late_but_joined(lake: Lake, at: dict[Place, Sent]) -> set[str]:
+    """The names of late records that the job joined all the same."""
+    return {at[place].name for place in _behind(at) - _lost(lake) if not at[place].name.startswith("end")}
+
+
 def unproven_names(lake: Lake, at: dict[Place, Sent]) -> set[str]:
     """The names of late lefts that found no match though their window was open: a report that proves nothing."""
     return {at[place].name for place, reason in _reports(lake) if reason == OPEN}
