@@ -24,6 +24,7 @@ from plumbline.contract.loader import parse
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import spell_time
 from plumbline.reconcile.run import Run, reconcile
+from tests.support.empty_lake import EmptyLake
 from tests.support.join_model import is_closed, is_late, next_watermark
 from tests.support.world_rows import MINUTE_MS, OUTPUT, START, WITHIN, Record, Row, archive_rows, join
 from tests.support.world_rows import play as play
@@ -55,6 +56,16 @@ output:
 reconcile:
   fail_when: {unexplained: "> 0", late: "> 50%"}
 """
+
+ARCHIVES = ("raw.shows", "raw.plays")
+STREAM, BATCH = "joined.plays_stream", "joined.plays_batch"
+EMPTY = EmptyLake(
+    {
+        **dict.fromkeys(ARCHIVES, (ARCHIVE_SCHEMA, ("day", "event_time"))),
+        **dict.fromkeys((STREAM, BATCH), (OUTPUT, ("day", "_event_time"))),
+        EPOCHS: (EPOCHS_SCHEMA, None),
+    }
+)
 
 
 @dataclass
@@ -188,17 +199,20 @@ class World:
 
     def write(self) -> World:
         """Write all tables, first the archive as the batch run saw it."""
+        EMPTY.lay(self.home, (*self._inputs, STREAM, BATCH))
         properties = self.write_inputs()
-        for table, rows, said in (
-            ("joined.plays_stream", self.stream, {}),
-            ("joined.plays_batch", self.batch, properties),
-        ):
+        for table, rows, said in ((STREAM, self.stream, {}), (BATCH, self.batch, properties)):
             self.lake.ensure_table(table, OUTPUT, ("day", "_event_time"))
             self.lake.append(table, pa.Table.from_pylist([row.values() for row in rows], schema=OUTPUT), said)
         return self
 
+    @property
+    def _inputs(self) -> tuple[str, ...]:
+        return (*ARCHIVES, EPOCHS) if self.ledger else ARCHIVES
+
     def write_inputs(self) -> dict[str, str]:
         """Write archives, quarantine and ledger. Returns the properties of the batch run's commit."""
+        EMPTY.lay(self.home, self._inputs)
         lake, snapshots = self.lake, {}
         for side, source in (("left", "shows"), ("right", "plays")):
             table = f"raw.{source}"
