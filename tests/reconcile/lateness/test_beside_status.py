@@ -20,7 +20,7 @@ from tests.support.scenario import Scenario
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
 
 FIELDS = {"id": "string", "kind": "string", "at": "timestamp", "amount": "long"}
-ROUNDS, IN_ROUND = 5, 40
+ROUNDS, IN_ROUND = 3, 40
 KINDS = {"left": "order", "right": "payment"}
 
 
