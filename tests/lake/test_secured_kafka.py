@@ -5,50 +5,28 @@ The job's user has the rights that docs/production.md lists and no others.
 
 from __future__ import annotations
 
-import re
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import yaml
 
 from plumbline.connect.home import Home
 from tests.support import lake_servers, secured_brokers
-from tests.support.lake_story import BEGIN, SECRETS, Feed, Place, all_secrets, block, grown
-from tests.support.secured_brokers import ADMIN, ADMIN_PASSWORD, Brokers, Grant
+from tests.support.documented_rights import of_a_feed, of_a_job
+from tests.support.lake_story import BEGIN, HOURS, SECRETS, Feed, Place, all_secrets, block, grown
+from tests.support.secured_brokers import ADMIN, ADMIN_PASSWORD, Brokers
 from tests.support.tcp_relay import Relay
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
 
-DOCUMENTED = Path(__file__).parents[2] / "docs" / "production.md"
 USER = "plumbline"
 TOPICS = ("impressions", "plays")
 AGAIN = "again.plays"
 OUTAGE_SECONDS = 20.0
-OPERATIONS = {"Describe": "DESCRIBE", "DescribeConfigs": "DESCRIBE_CONFIGS", "Read": "READ", "Write": "WRITE"}
-HOURS = ("--from", BEGIN.isoformat(), "--to", (BEGIN + timedelta(hours=2)).isoformat())
-
-
-def documented() -> Iterator[tuple[str, str, str]]:
-    """(on what, operation, needed by) of each right in the page's table."""
-    for on, operations, needed_by in re.findall(r"^\| Kafka, (.+?) \| (.+?) \| (.+?) \|", DOCUMENTED.read_text(), re.M):
-        yield from ((on, OPERATIONS[each], needed_by) for each in operations.split(", ") if each in OPERATIONS)
-
-
-def of_a_job() -> list[Grant]:
-    """What the page says that a job needs."""
-    found = [op for on, op, by in documented() if on == "each topic" and "kafka produce" not in by]
-    return [Grant("TOPIC", topic, operation) for topic in TOPICS for operation in found]
-
-
-def of_a_feed() -> list[Grant]:
-    """What it says that `replay feed` needs beside that."""
-    mine = [(on, operation) for on, operation, by in documented() if "replay feed" in by]
-    topics = [Grant("TOPIC", AGAIN, operation) for on, operation in mine if "topic" in on]
-    ids = [Grant("TRANSACTIONAL_ID", "plumbline-", op, prefixed=True) for on, op in mine if "transactional" in on]
-    return topics + ids
+RANGE = ("--from", BEGIN.isoformat(), "--to", (BEGIN + timedelta(hours=2)).isoformat())
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +34,7 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
     with secured_brokers.brokers(tmp_path_factory.mktemp("brokers")) as made:
         made.create_topics({**dict.fromkeys(TOPICS, 2), AGAIN: 2})
         made.add_user(USER, SECRETS["KAFKA_PASSWORD"])
-        made.grant(USER, of_a_job())
+        made.grant(USER, of_a_job(TOPICS))
         yield made
 
 
@@ -98,7 +76,7 @@ def test_the_documented_rights_suffice_for_the_story(there: Place, brokers: Brok
     before = books["counts"]
     assert "late_left" in there.plumbline("explain", "late", "--contract", "first.yaml")
     there.plumbline("audit", "raw.plays", "--contract", "first.yaml")
-    replay = there.document("replay", "plan", "first.yaml", *HOURS, "--source", "kafka")["replay_id"]
+    replay = there.document("replay", "plan", "first.yaml", *RANGE, "--source", "kafka")["replay_id"]
     for step in (["run", replay, "--execute"], ["audit", replay], ["publish", replay, "--execute"]):
         there.plumbline("replay", *step)
     by = {"missing": -1, "match": 1, "stream": 1}
@@ -107,7 +85,7 @@ def test_the_documented_rights_suffice_for_the_story(there: Place, brokers: Brok
     assert there.counts() == before
     to_feed = ("replay", "feed", replay, "--topic", f"plays={AGAIN}", "--execute")
     assert "not permit this user" in there.ended(*to_feed).stderr
-    brokers.grant(USER, of_a_feed())
+    brokers.grant(USER, of_a_feed(AGAIN))
     assert there.document(*to_feed)["sent"] > 0
     there.plumbline("expect", "first.yaml")
     there.plumbline("maintain", "first.yaml", "--execute")
@@ -133,6 +111,19 @@ def test_a_broker_that_is_killed_in_the_midst_of_a_stream_loses_nothing(
     assert job.returncode == 0, f"{out}\n{err}"
     assert [secret for secret in all_secrets() if secret in out + err] == []
     assert there.caught_up() == grown(before, 1)
+
+
+def test_a_lost_checkpoint_is_recovered_and_a_night_is_judged(there: Place, feed: Feed) -> None:
+    before = there.caught_up()
+    [checkpoint] = (there.folder / "home" / "checkpoints").glob("*/join")
+    shutil.rmtree(checkpoint)
+    there.plumbline("stream", "recover", "first.yaml", "--execute")
+    rounds, whole_day = feed.rounds, 24 // HOURS
+    while feed.rounds < whole_day + 1:  # the day is over and settled
+        feed.bring()
+    assert there.caught_up() == grown(before, feed.rounds - rounds)
+    [night] = there.document("nightly", "first.yaml", "--date", f"{BEGIN:%Y-%m-%d}", code=1)["nights"]
+    assert (night["settled"], night["balanced"], night["causes"]) == (True, True, {"late_left": 1})
 
 
 def test_no_file_holds_a_secret(there: Place, brokers: Brokers) -> None:
