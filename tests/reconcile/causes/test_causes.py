@@ -1,4 +1,4 @@
-"""Each cause, planted alone and with others, is found for exactly the rows it was planted in."""
+"""Each cause, planted alone and with others, is found for exactly the rows it was planted in, and told of their key."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from plumbline.reconcile.causes import registry
+from plumbline.reconcile.explain.explain import explain
 from tests.support.world import Record, Row, World, play, show
 
 Findings = list[tuple[str, str]]
@@ -269,7 +270,8 @@ PLANTED: tuple[Callable[[World], Findings], ...] = (
 def test_planted(plant: Callable[[World], Findings], make_world: Callable[..., World]) -> None:
     world = make_world()
     expected = plant(world)
-    document = world.write().reconcile().document
+    each_key_is_told(world.write(), expected)
+    document = world.reconcile().document
     assert world.told() == expected
     assert document["balanced"]
     drift = [cause for _, told in expected if (cause := told.split()[1]) != "pending"]
@@ -280,6 +282,18 @@ def test_planted(plant: Callable[[World], Findings], make_world: Callable[..., W
         assert document["agrees"] is None
     elif not {"lost_output", "unexplained", "double_commit"} & set(drift):
         assert document["agrees"] is True
+
+
+def each_key_is_told(world: World, expected: Findings) -> None:
+    """The story of each key names the causes that a reconcile finds."""
+    causes: dict[str, set[str]] = {}
+    for records, cause in expected:
+        causes.setdefault(records.split()[0], set()).add(cause.split()[1])
+    for key, wanted in causes.items():
+        story = explain(world.contract, world.home, key).document
+        assert story["causes"] == sorted(wanted)
+        assert story["verdict"] == ("pending" if wanted == {"pending"} else "drift")
+        assert all(finding["sentence"] for finding in story["findings"])
 
 
 def test_a_late_right_shows_under_every_key_when_the_key_holds_it(make_world: Callable[..., World]) -> None:

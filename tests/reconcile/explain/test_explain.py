@@ -1,4 +1,4 @@
-"""The story of one key: for each cause, for a clean key, for keys that no table holds."""
+"""The story of one key: of a late record, of a clean key, of keys that no table holds; of each cause in test_causes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from plumbline.reconcile.explain.keys import read_key
 from plumbline.reconcile.report import stored_runs
 from plumbline.reconcile.report.next_commands import Commands
 from plumbline.reconcile.report.stories import tell
-from tests.reconcile.causes.test_causes import PLANTED, late_left, late_right, nothing, several_at_once, stream_of
+from tests.reconcile.causes.test_causes import late_left, late_right, nothing, several_at_once, stream_of
 from tests.reconcile.test_outside import rewrite
 from tests.support.table_versions import edit, numbered, retyped
 from tests.support.world import CONTRACT, OUTPUT, Row, World, play, show
@@ -105,21 +105,6 @@ def test_another_delivery_of_the_same_key_is_part_of_the_story(make_world: MakeW
         "2024-03-01T03:00:00+00:00",
     ]
     assert story["verdict"] == "match"
-
-
-@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__.replace("_", " "))
-def test_the_story_names_the_same_causes_as_the_reconcile(plant: Callable[[World], Any], make_world: MakeWorld) -> None:
-    world = make_world()
-    expected = plant(world)
-    world.write()
-    causes: dict[str, set[str]] = {}
-    for records, cause in expected:
-        causes.setdefault(records.split()[0], set()).add(cause.split()[1])
-    for key, wanted in causes.items():
-        story = told(world, key)
-        assert story["causes"] == sorted(wanted)
-        assert story["verdict"] == ("pending" if wanted == {"pending"} else "drift")
-        assert all(finding["sentence"] for finding in story["findings"])
 
 
 def test_a_key_with_null_in_it_is_explained_by_the_command_that_is_printed(
