@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from plumbline.contract.model import Contract
     from plumbline.document_types import Online, Right, Service, TriedRight
 
-DESCRIBE_FOR, READ_FOR = "`stream run`, `check` and `stream status`", "`stream run`, `archive run` and `explain`"
+DESCRIBE_FOR = "`stream run`, `check`, `stream status` and whatever reads the topic"
+READ_FOR = "`stream run`, `archive run`, `replay plan` and `stream recover`"
 CONFIGS_FOR = "`replay plan`, `stream recover` and `audit`, to know whether the topic is compacted"
 SCHEMAS_FOR, CATALOG_FOR = "reading Avro events whose schema is not kept yet", "every job"
 
