@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from plumbline.connect.iceberg_types import duckdb_type, is_shape, is_unknown
+from plumbline.connect.iceberg_types import duckdb_type, is_shape, is_unknown, may_hold_floats
 from plumbline.connect.mapped_files import has_names
-from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.parquet import parquet_rows, unfiltered
 from plumbline.connect.place import is_local, plain
 from plumbline.connect.sql_quoting import column, ident, literal_path, text
 from plumbline.contract.errors import SetupError
@@ -186,6 +186,8 @@ def _selected(field: NestedField, of: str = "") -> str:
     if is_unknown(field.field_type):  # "must be null for all rows", and is in no file
         return f"CAST(NULL AS {duckdb_type(field.field_type)}) AS {name}"
     value = column(field.name, of)
+    if may_hold_floats(field.field_type):  # a file that was taken over may say of them what is wrong
+        return f"{unfiltered(value)} AS {name}"
     return f"CAST({value} AS BLOB) AS {name}" if is_shape(field.field_type) else value
 
 

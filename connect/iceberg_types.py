@@ -53,3 +53,8 @@ def is_shape(iceberg: IcebergType) -> bool:
 def is_unknown(iceberg: IcebergType) -> bool:
     """Whether it is the type of a column that holds nothing but NULL."""
     return str(iceberg) == "unknown"
+
+
+def may_hold_floats(iceberg: IcebergType) -> bool:
+    """Whether it is `float` or `double`, or has one inside; also where a field is called so."""
+    return any(word in str(iceberg) for word in ("float", "double"))

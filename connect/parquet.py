@@ -18,3 +18,8 @@ def parquet_rows(files: Iterable[str | Path], *options: str) -> str:
     """
     listed = ", ".join(text(literal_path(file)) for file in files)
     return f"read_parquet([{listed}], {', '.join(('can_have_nan = true', 'hive_partitioning = false', *options))})"
+
+
+def unfiltered(value: str) -> str:
+    """SQL of a column's value in a form for which DuckDB skips nothing in a file by what that says of the column."""
+    return f"try({value})"

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plumbline.connect.parquet import parquet_rows
+from plumbline.connect.parquet import parquet_rows, unfiltered
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL, Form, by_value, cast, same
@@ -61,8 +61,8 @@ def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Sid
     folders = key_columns(keys, range(len(files.paths)), own)
     hidden = own & {*_WHERE_ROWS_LIE}
     places = "" if hidden else "".join(f", {own} AS {ours}" for own, ours in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
-    halves = _listed({name: _unfiltered(ident(name)) for name in _halves(schemas)})
-    rows = f"SELECT *{halves}{folders}{places} FROM {parquet_rows(files.paths, *union)}"
+    floats = _listed({name: unfiltered(ident(name)) for name in _floats(schemas)})
+    rows = f"SELECT *{floats}{folders}{places} FROM {parquet_rows(files.paths, *union)}"
     con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {rows}")
     return describe(con, view, files.paths)
 
@@ -214,8 +214,8 @@ def _groups(
                 yield _replaced(con, rows, {n: form for n, form in forms.items() if n not in done}, kinds), rows, [n]
             continue
         rows = parquet_rows(paths, *(["union_by_name = true"] if len(paths) > 1 else []))
-        halves = _halves(schemas[n] for n in places)
-        yield _replaced(con, rows, forms, kinds, halves), rows, places
+        floats = _floats(schemas[n] for n in places)
+        yield _replaced(con, rows, forms, kinds, floats), rows, places
 
 
 def _replaced(
@@ -223,13 +223,13 @@ def _replaced(
     rows: str,
     forms: dict[str, str | Mixed],
     written: dict[str, pa.DataType],
-    halves: Iterable[str] = (),
+    floats: Iterable[str] = (),
 ) -> str:
     """SQL of all columns of `rows`, those of `forms` in their common form. `written` has their types in the files.
-    What holds `halves` is not looked for in the files' own filters."""
+    For what holds `floats` nothing of a file is skipped."""
     found = con.sql(f"FROM {rows}")
     kinds = dict(zip(found.columns, found.types, strict=True))
-    columns = {name: _unfiltered(ident(name)) for name in halves if name in kinds}
+    columns = {name: unfiltered(ident(name)) for name in floats if name in kinds}
     columns |= {
         name: _to(form, kinds[name], written[name])(columns.get(name, ident(name)))
         for name, form in forms.items()
@@ -243,16 +243,14 @@ def _listed(columns: Mapping[str, str]) -> str:
     return f" REPLACE ({listed})" if listed else ""
 
 
-def _halves(schemas: Iterable[pa.Schema]) -> list[str]:
-    """The columns that hold half floats, which DuckDB 2.0.1 does not find by a Bloom filter: it asks for the four bytes
-    of a float, and the filter holds the two of the file."""
+def _floats(schemas: Iterable[pa.Schema]) -> list[str]:
+    """The columns that hold floats, also inside lists and structs.
+
+    What files say of them may be wrong: parquet-go 0.32.0 notes a minimum that is too large beside a NaN; and in a
+    Bloom filter of half floats DuckDB 2.0.1 looks for the four bytes of a float, where it holds the two of the file.
+    """
     kinds = ((field.name, kind) for schema in schemas for field in schema for _, kind in _numbers_in(field.type))
-    return list(dict.fromkeys(name for name, kind in kinds if pa.types.is_float16(kind)))
-
-
-def _unfiltered(value: str) -> str:
-    """SQL of the value in a form for which DuckDB skips nothing in a file."""
-    return f"try({value})"
+    return list(dict.fromkeys(name for name, kind in kinds if pa.types.is_floating(kind)))
 
 
 def _to(form: str | Mixed | None, kind: Any, written: pa.DataType) -> Form:

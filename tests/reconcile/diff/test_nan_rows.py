@@ -20,6 +20,9 @@ from plumbline.connect.lake import Lake
 
 NAN = math.nan
 RECORDED = Path(__file__).parent / "recorded" / "polars-1.33.1.parquet"
+BY_PARQUET_GO = Path(__file__).parent / "recorded" / "parquet-go-0.32.0.parquet"
+"""5, -7, NaN, 3 and 4 as v, f, s.x and l[1], by the Go library parquet-go 0.32.0: in columns with a dictionary it notes
+the least of what follows a NaN as the minimum, 3."""
 ROWS = pa.table(
     {
         "id": [1, 2, 3],
@@ -111,3 +114,27 @@ def test_half_floats_in_files_beside_wider_ones_are_found(tmp_path: Path) -> Non
         options = {"bloom_filter_options": {"h": True}} if name == "a" else {}
         pq.write_table(pa.table({"id": [1, 2, 3], "h": values}), tmp_path / f"{name}.parquet", **options)
     assert plumbline.diff(tmp_path, tmp_path, where="h = 2").comparison.left_rows == 6
+
+
+@pytest.mark.parametrize("column", ["v", "f", "s.x", "l[1]"])
+def test_a_minimum_that_nan_made_wrong_hides_no_row(tmp_path: Path, column: str) -> None:
+    where, rows = f"{column} < 0", pq.read_table(BY_PARQUET_GO)
+    found = plumbline.diff(BY_PARQUET_GO, rows, "id", where=where).comparison
+    assert (found.left_rows, found.clean) == (1, True)
+    for name in ("a", "b"):
+        shutil.copy(BY_PARQUET_GO, tmp_path / f"{name}.parquet")
+    pq.write_table(rows.set_column(1, "v", rows["v"].cast(pa.float32())), tmp_path / "c.parquet")
+    assert plumbline.diff(tmp_path, tmp_path, where=where).comparison.left_rows == 3
+    assert plumbline.diff(BY_PARQUET_GO, rows, "id", where=f"{column} > 0").comparison.left_rows == 4
+
+
+def test_nor_does_it_in_an_iceberg_table_that_took_the_file_over(tmp_path: Path) -> None:
+    rows, home = pq.read_table(BY_PARQUET_GO), Home.resolve(tmp_path / "home")
+    lake = Lake.open(home)
+    lake.ensure_table("joined.taken_over", rows.schema)
+    taken = tmp_path / "home" / "taken.parquet"
+    shutil.copy(BY_PARQUET_GO, taken)
+    lake.load("joined.taken_over").add_files([str(taken)])
+    for where in ("v < 0", "f < 0", "s.x < 0"):
+        found = plumbline.diff("joined.taken_over", rows, "id", where=where, home=home).comparison
+        assert (found.left_rows, found.clean) == (1, True), where
