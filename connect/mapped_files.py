@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 
-_PATHS: dict[tuple[str, int], frozenset[str]] = {}
+_PATHS: dict[tuple[str, int], dict[str, int | None]] = {}
 _MOST_KEPT = 10_000
 """Files whose names are kept in memory: a reconcile asks for them in each scan, and no data file is written twice."""
 
 
 def has_names(table: Table, file: DataFile, schema: Schema) -> bool:
-    """Whether a Parquet file calls every column of `schema`, and what is in it, as the schema does. Raises OSError."""
+    """Whether a Parquet file calls every column of `schema`, and what is in it, as the schema does, and has no other
+    field ids: those count more than names (Iceberg spec, "Column Projection"). Raises OSError.
+    """
     place = file.file_path, file.file_size_in_bytes
     found = _PATHS.get(place)
     if found is None:
@@ -26,16 +28,23 @@ def has_names(table: Table, file: DataFile, schema: Schema) -> bool:
             _PATHS.clear()
         found = _PATHS[place] = _paths(table, file)
     alone = len({path.lower() for path in found}) == len(found)
-    return alone and all(leaf in found for field in schema.fields for leaf in _leaves(field.name, field.field_type))
+    theirs = all(found.get(field.name) in (None, field.field_id) for field in schema.fields)
+    return (
+        alone
+        and theirs
+        and all(leaf in found for field in schema.fields for leaf in _leaves(field.name, field.field_type))
+    )
 
 
-def _paths(table: Table, file: DataFile) -> frozenset[str]:
-    """The paths of what holds values in the file."""
+def _paths(table: Table, file: DataFile) -> dict[str, int | None]:
+    """The paths of what holds values in the file, and the field ids of columns that are not nested, if it has any."""
     import pyarrow.parquet as pq
 
     with table.io.new_input(file.file_path).open() as stream:
         columns = pq.ParquetFile(stream).schema
-    return frozenset(columns.column(place).path for place in range(len(columns)))
+    told = {field.name: (field.metadata or {}).get(b"PARQUET:field_id") for field in columns.to_arrow_schema()}
+    ids = {name: int(id) if id is not None else None for name, id in told.items()}
+    return {path: ids.get(path) for place in range(len(columns)) if (path := columns.column(place).path)}
 
 
 def _leaves(path: str, kind: Any) -> Iterator[str]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import literal_path, text
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData
 
 
 def parquet_rows(files: Iterable[str | Path], *options: str) -> str:
@@ -23,3 +27,12 @@ def parquet_rows(files: Iterable[str | Path], *options: str) -> str:
 def unfiltered(value: str) -> str:
     """SQL of a column's value in a form for which DuckDB skips nothing in a file by what that says of the column."""
     return f"try({value})"
+
+
+def misleads(notes: FileMetaData) -> bool:
+    """Whether a file's notes on its NULLs cannot be believed, so that only Arrow reads it right.
+
+    The Go library xitongsys/parquet-go (1.6.2) counts them wrongly, in a column with a dictionary often as many as it
+    has rows: for DuckDB 2.0.1 and Spark the whole column is NULL then. Where it counts none, `IS NULL` finds none.
+    """
+    return str(notes.created_by).startswith("parquet-go version")

@@ -91,15 +91,16 @@ def look(con: duckdb.DuckDBPyConnection, lake: Lake, home: Home, contract: Contr
     if door == ARCHIVE:
         return found
     found = _asked(found, lake, home)
-    if not found.gone and (ids or (None,))[-1] is None:
+    if not found.gone:
         _refuse_other_records(lake, found)
     return found
 
 
 def _refuse_other_records(lake: Lake, found: Look) -> None:
-    """Raise IncompleteError when the topic holds other records than the archive, of which nobody noted a topic id."""
+    """Raise IncompleteError when the topic holds other records than the archive where that ends."""
+    ends = {partition: end for partition, (_, end) in found.archived.items()}
     try:
-        same_records.refuse_other_records(lake, found.kafka, found.contract.sources[found.name], found.ids)
+        same_records.refuse_other_records(lake, found.kafka, found.contract.sources[found.name], found.ids, ends)
     except UnreachableError:
         raise
     except SetupError as error:

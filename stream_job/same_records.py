@@ -49,10 +49,14 @@ class Archived:
     value: bytes | None
 
     def differs(self, message: Message) -> bool:
-        """Whether that is another record at this offset; a record at another offset is none."""
+        """Whether that is another record at this offset; a record at another offset is none, and what the archive has
+        as NULL (somebody may have erased it there) tells nothing."""
         kind, moment_ms = message.timestamp()
-        mine, there = (self.key, self.value), (message.key(), message.value())
-        return message.offset() == self.offset and (mine != there or (kind != NO_TIME and moment_ms != self.moment_ms))
+        return message.offset() == self.offset and (
+            (kind != NO_TIME and moment_ms != self.moment_ms)
+            or self.key not in (None, message.key())
+            or self.value not in (None, message.value())
+        )
 
 
 def archived(lake: Lake, source: Source) -> dict[int, int]:

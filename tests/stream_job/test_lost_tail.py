@@ -13,7 +13,9 @@ import pytest
 
 from plumbline.connect import broker
 from plumbline.connect.home import Home
-from plumbline.contract.errors import SetupError
+from plumbline.connect.pinned import connection
+from plumbline.contract.errors import IncompleteError, SetupError
+from plumbline.replay.looking import look
 from tests.support.model import Event
 from tests.support.scenario import Scenario, until
 
@@ -78,3 +80,8 @@ def test_a_topic_that_holds_other_records_at_old_offsets_is_refused(
     ):
         scenario.epoch()
     assert scenario.ledger.last_epoch() == before
+    with (
+        connection() as con,
+        pytest.raises(IncompleteError, match=r"holds another record at offset 9 .* use --source iceberg"),
+    ):
+        look(con, scenario.lake, scenario.home, scenario.contract, "orders", "auto")

@@ -14,6 +14,7 @@ from itertools import combinations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plumbline.connect.parquet import misleads
 from plumbline.connect.sql_quoting import ident
 from plumbline.reconcile.diff.engine.canonical import Form
 
@@ -103,6 +104,8 @@ def _names(kind: pa.StructType) -> list[str]:
 def _has_value(path: str, name: str) -> bool:
     """Whether the column of a file may hold anything but NULL, by what the file notes of its row groups."""
     notes = pq.read_metadata(path)
+    if misleads(notes):
+        return True
     places = [n for n in range(notes.num_columns) if notes.schema.column(n).path == name]
     groups = [notes.row_group(n) for n in range(notes.num_row_groups)]
     told = [(group.num_rows, group.column(n).statistics) for group in groups for n in places]

@@ -7,7 +7,7 @@ their unit, which only the schema of Arrow beside that of Parquet tells.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plumbline.connect.parquet import parquet_rows, unfiltered
+from plumbline.connect.parquet import misleads, parquet_rows, unfiltered
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL, Form, by_value, cast, same
@@ -43,15 +43,17 @@ def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Sid
     A column of the files that has the name of one that says where rows lie hides it: such files go without places, and
     so do files of several number types.
     """
-    schemas = [schema_of(path) for path in files.paths]
+    notes = [notes_of(path) for path in files.paths]
+    schemas = [each.schema.to_arrow_schema() for each in notes]
     for path, schema in zip(files.paths, schemas, strict=True):
         refuse_julian(path, schema)
     named, clashes = of_files([schema.names for schema in schemas])
     schemas = [_renamed(schema, names) for schema, names in zip(schemas, named, strict=True)]
     forms = _forms(files, schemas)
     keys = lacking_keys(files, [schema.names for schema in schemas])
-    if forms or clashes:
-        groups = _groups(con, files, schemas, forms, view, copied=bool(clashes))
+    copied = frozenset(n for n, each in enumerate(notes) if clashes or misleads(each))
+    if forms or copied:
+        groups = _groups(con, files, schemas, forms, view, copied)
         parts = (f"SELECT {columns}{key_columns(keys, places, [])} FROM {sql}" for columns, sql, places in groups)
         con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {' UNION ALL BY NAME '.join(parts)}")
         digits = frozenset(name for name, form in forms.items() if form == DIGITS)
@@ -67,11 +69,11 @@ def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Sid
     return describe(con, view, files.paths)
 
 
-def schema_of(path: str) -> pa.Schema:
-    """The schema of a file in Arrow's types. Raises SetupError when it cannot be read."""
+def notes_of(path: str) -> pq.FileMetaData:
+    """What a file says of itself. Raises SetupError when it cannot be read."""
     try:
         with Path(path).open("rb") as file:
-            return pq.read_schema(file)
+            return pq.read_metadata(file)
     except pa.ArrowException as error:
         raise SetupError(
             f"{path!r} cannot be read: {str(error).splitlines()[0]}",
@@ -194,20 +196,19 @@ def _groups(
     schemas: Sequence[pa.Schema],
     forms: dict[str, str | Mixed],
     view: str,
-    *,
-    copied: bool,
+    copied: Collection[int],
 ) -> Iterator[tuple[str, str, list[int]]]:
     """SQL of the columns and of the rows of the files that hold the columns of `forms` in one type each, and those
-    files' numbers."""
-    alike: dict[tuple[Any, ...], list[int]] = {}
+    files' numbers. Of those whose numbers are `copied` DuckDB reads nothing itself."""
+    alike: dict[tuple[tuple[Any, ...], bool], list[int]] = {}
     for place, schema in enumerate(schemas):
         held = tuple(unwrapped(schema.field(name).type) if name in schema.names else None for name in forms)
-        alike.setdefault(held, []).append(place)
-    for held, places in alike.items():
+        alike.setdefault((held, place in copied), []).append(place)
+    for (held, to_copy), places in alike.items():
         paths = [files.paths[n] for n in places]
         kinds = {name: kind for name, kind in zip(forms, held, strict=True) if kind is not None}
         wide = [name for name, kind in kinds.items() if _is_number(kind) and _common([kind]) == DIGITS]
-        if wide or copied:
+        if wide or to_copy:
             for n in places:
                 rows = _copied(con, files.paths[n], schemas[n].names, wide, f"{view} {n} rows")
                 done = {name for name, form in forms.items() if form == _INTERVAL or (name in wide and form == DIGITS)}

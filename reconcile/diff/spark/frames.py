@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from plumbline.connect.parquet import misleads
 from plumbline.connect.sql_quoting import backticked, ident
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.case_names import clashing, folded
 from plumbline.reconcile.diff.engine.durations import is_timed
 from plumbline.reconcile.diff.engine.frames import ambiguous, as_arrow, numpy_floats
-from plumbline.reconcile.diff.engine.parquet_files import schema_of
+from plumbline.reconcile.diff.engine.parquet_files import notes_of
 from plumbline.reconcile.diff.engine.paths import Files, files_of, hidden
 from plumbline.reconcile.diff.engine.side_view import first_line
 from plumbline.reconcile.diff.engine.sources import named_snapshot
@@ -126,7 +127,14 @@ def check_files(files: Files) -> None:
                 f"{file!r} has the name of a file that Spark skips silently",
                 next_step="give --engine duckdb, or give the file another name",
             )
-        for field in schema_of(file):
+        notes = notes_of(file)
+        if misleads(notes):
+            raise UsageError(
+                "the file's own notes on its NULLs are wrong, and Spark skips rows by them",
+                where=f"{file}, written by {notes.created_by}",
+                next_step="give --engine duckdb, or write the file anew",
+            )
+        for field in notes.schema.to_arrow_schema():
             if is_timed(field.type):
                 raise UsageError(
                     f"column {field.name!r} holds durations, which Spark reads as bare integers",
