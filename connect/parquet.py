@@ -11,6 +11,8 @@ from plumbline.connect.sql_quoting import literal_path, text
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData
 
+_BELIEVED = ("parquet-mr ", "parquet-cpp", "parquet-rs ", "DuckDB ", "Polars")
+
 
 def parquet_rows(files: Iterable[str | Path], *options: str) -> str:
     """SQL of the rows of Parquet files, with more options of DuckDB's read_parquet.
@@ -29,10 +31,29 @@ def unfiltered(value: str) -> str:
     return f"try({value})"
 
 
-def misleads(notes: FileMetaData) -> bool:
-    """Whether a file's notes on its NULLs cannot be believed, so that only Arrow reads it right.
+def believed(notes: FileMetaData) -> bool:
+    """Whether the file's statistics are by one of the writers of which no wrong ones are known but beside NaN.
 
-    The Go library xitongsys/parquet-go (1.6.2) counts them wrongly, in a column with a dictionary often as many as it
-    has rows: for DuckDB 2.0.1 and Spark the whole column is NULL then. Where it counts none, `IS NULL` finds none.
+    Of others they are: xitongsys/parquet-go 1.6.2 counts NULLs wrongly, parquetjs 1.8.8 compares JSON and text as
+    JavaScript does.
     """
-    return str(notes.created_by).startswith("parquet-go version")
+    return str(notes.created_by).startswith(_BELIEVED)
+
+
+def misleads(path: str, notes: FileMetaData) -> bool:
+    """Whether a file notes of a column that has values that all of it is NULL: for DuckDB 2.0.1 it is, then."""
+    import pyarrow.parquet as pq
+
+    if believed(notes):
+        return False
+    with Path(path).open("rb") as opened, pq.ParquetFile(opened) as file:
+        for number in range(notes.num_row_groups):
+            group = notes.row_group(number)
+            told = [
+                chunk.path_in_schema
+                for chunk in map(group.column, range(group.num_columns))
+                if chunk.statistics is not None and chunk.statistics.null_count == chunk.num_values
+            ]
+            if told and any(column.null_count < group.num_rows for column in file.read_row_group(number, told).columns):
+                return True
+    return False

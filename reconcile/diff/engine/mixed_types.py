@@ -104,7 +104,7 @@ def _names(kind: pa.StructType) -> list[str]:
 def _has_value(path: str, name: str) -> bool:
     """Whether the column of a file may hold anything but NULL, by what the file notes of its row groups."""
     notes = pq.read_metadata(path)
-    if misleads(notes):
+    if misleads(path, notes):
         return True
     places = [n for n in range(notes.num_columns) if notes.schema.column(n).path == name]
     groups = [notes.row_group(n) for n in range(notes.num_row_groups)]

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plumbline.connect.parquet import misleads, parquet_rows, unfiltered
+from plumbline.connect.parquet import believed, misleads, parquet_rows, unfiltered
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.reconcile.diff.engine.canonical import MAX_DECIMAL, Form, by_value, cast, same
@@ -51,9 +51,9 @@ def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Sid
     schemas = [_renamed(schema, names) for schema, names in zip(schemas, named, strict=True)]
     forms = _forms(files, schemas)
     keys = lacking_keys(files, [schema.names for schema in schemas])
-    copied = frozenset(n for n, each in enumerate(notes) if clashes or misleads(each))
+    copied = frozenset(n for n, path in enumerate(files.paths) if clashes or misleads(path, notes[n]))
     if forms or copied:
-        groups = _groups(con, files, schemas, forms, view, copied)
+        groups = _groups(con, files, schemas, notes, forms, view, copied)
         parts = (f"SELECT {columns}{key_columns(keys, places, [])} FROM {sql}" for columns, sql, places in groups)
         con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {' UNION ALL BY NAME '.join(parts)}")
         digits = frozenset(name for name, form in forms.items() if form == DIGITS)
@@ -63,8 +63,8 @@ def open_parquet(con: duckdb.DuckDBPyConnection, files: Files, view: str) -> Sid
     folders = key_columns(keys, range(len(files.paths)), own)
     hidden = own & {*_WHERE_ROWS_LIE}
     places = "" if hidden else "".join(f", {own} AS {ours}" for own, ours in zip(_WHERE_ROWS_LIE, PLACE, strict=True))
-    floats = _listed({name: unfiltered(ident(name)) for name in _floats(schemas)})
-    rows = f"SELECT *{floats}{folders}{places} FROM {parquet_rows(files.paths, *union)}"
+    doubtful = _listed({name: unfiltered(ident(name)) for name in _doubtful(schemas, notes)})
+    rows = f"SELECT *{doubtful}{folders}{places} FROM {parquet_rows(files.paths, *union)}"
     con.execute(f"CREATE OR REPLACE VIEW {ident(view)} AS {rows}")
     return describe(con, view, files.paths)
 
@@ -194,6 +194,7 @@ def _groups(
     con: duckdb.DuckDBPyConnection,
     files: Files,
     schemas: Sequence[pa.Schema],
+    notes: Sequence[pq.FileMetaData],
     forms: dict[str, str | Mixed],
     view: str,
     copied: Collection[int],
@@ -215,8 +216,8 @@ def _groups(
                 yield _replaced(con, rows, {n: form for n, form in forms.items() if n not in done}, kinds), rows, [n]
             continue
         rows = parquet_rows(paths, *(["union_by_name = true"] if len(paths) > 1 else []))
-        floats = _floats(schemas[n] for n in places)
-        yield _replaced(con, rows, forms, kinds, floats), rows, places
+        doubtful = _doubtful([schemas[n] for n in places], [notes[n] for n in places])
+        yield _replaced(con, rows, forms, kinds, doubtful), rows, places
 
 
 def _replaced(
@@ -224,13 +225,14 @@ def _replaced(
     rows: str,
     forms: dict[str, str | Mixed],
     written: dict[str, pa.DataType],
-    floats: Iterable[str] = (),
+    doubtful: Iterable[str] = (),
 ) -> str:
     """SQL of all columns of `rows`, those of `forms` in their common form. `written` has their types in the files.
-    For what holds `floats` nothing of a file is skipped."""
+    Nothing of a file is skipped for what
+    it says of the `doubtful` ones."""
     found = con.sql(f"FROM {rows}")
     kinds = dict(zip(found.columns, found.types, strict=True))
-    columns = {name: unfiltered(ident(name)) for name in floats if name in kinds}
+    columns = {name: unfiltered(ident(name)) for name in doubtful if name in kinds}
     columns |= {
         name: _to(form, kinds[name], written[name])(columns.get(name, ident(name)))
         for name, form in forms.items()
@@ -244,14 +246,21 @@ def _listed(columns: Mapping[str, str]) -> str:
     return f" REPLACE ({listed})" if listed else ""
 
 
-def _floats(schemas: Iterable[pa.Schema]) -> list[str]:
-    """The columns that hold floats, also inside lists and structs.
+def _doubtful(schemas: Iterable[pa.Schema], notes: Iterable[pq.FileMetaData]) -> list[str]:
+    """The columns of which files may say what is wrong: all of a writer that is not known, else those that hold floats,
+    also inside lists and structs.
 
-    What files say of them may be wrong: parquet-go 0.32.0 notes a minimum that is too large beside a NaN; and in a
-    Bloom filter of half floats DuckDB 2.0.1 looks for the four bytes of a float, where it holds the two of the file.
+    parquet-go 0.32.0 notes a minimum that is too large beside a NaN; and in a Bloom filter of half floats DuckDB 2.0.1
+    looks for the four bytes of a float, where it holds the two of the file.
     """
-    kinds = ((field.name, kind) for schema in schemas for field in schema for _, kind in _numbers_in(field.type))
-    return list(dict.fromkeys(name for name, kind in kinds if pa.types.is_floating(kind)))
+    return list(
+        dict.fromkeys(
+            field.name
+            for schema, each in zip(schemas, notes, strict=True)
+            for field in schema
+            if not believed(each) or any(pa.types.is_floating(kind) for _, kind in _numbers_in(field.type))
+        )
+    )
 
 
 def _to(form: str | Mixed | None, kind: Any, written: pa.DataType) -> Form:

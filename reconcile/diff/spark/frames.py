@@ -128,9 +128,9 @@ def check_files(files: Files) -> None:
                 next_step="give --engine duckdb, or give the file another name",
             )
         notes = notes_of(file)
-        if misleads(notes):
+        if misleads(file, notes):
             raise UsageError(
-                "the file's own notes on its NULLs are wrong, and Spark skips rows by them",
+                "the file says of a column that all of it is NULL, where it is not, and Spark skips rows by that",
                 where=f"{file}, written by {notes.created_by}",
                 next_step="give --engine duckdb, or write the file anew",
             )

@@ -1,4 +1,4 @@
-"""Files of the Go library xitongsys/parquet-go, which counts the NULLs of its columns wrongly."""
+"""Parquet files of writers whose statistics are wrong: a count of NULLs, a minimum, a maximum."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from plumbline.reconcile.diff.spark.frames import check_files
 RECORDED = Path(__file__).parent / "recorded" / "xitongsys-parquet-go-1.6.2.parquet"
 """25 rows with the columns id, a, b and c, b and c with a dictionary: the file says that they have nothing but NULL,
 where 9 and 7 rows have a value, and of a that it has 12 NULLs."""
+BY_PARQUETJS = Path(__file__).parent / "recorded" / "parquetjs-1.8.8.parquet"
+"""Texts as s and JSON as j, whose minimum and maximum are those of JavaScript: of UTF-16, and of objects."""
 ROWS = pa.table(pq.read_table(RECORDED).to_pydict())
 
 
@@ -67,7 +69,9 @@ def test_a_column_of_several_types_keeps_its_values(tmp_path: Path) -> None:
 
 
 def test_spark_is_not_asked_for_it() -> None:
-    with pytest.raises(UsageError, match=r"notes on its NULLs are wrong.*parquet-go version latest.*--engine duckdb"):
+    with pytest.raises(
+        UsageError, match=r"that all of it is NULL, where it is not.*parquet-go version latest.*--engine duckdb"
+    ):
         check_files(Files((str(RECORDED),)))
 
 
@@ -84,3 +88,13 @@ def test_field_ids_that_are_not_the_tables_count_more_than_names(tmp_path: Path)
         {name: pa.nulls(25, kind) for name, kind in zip(ROWS.column_names, ROWS.schema.types, strict=True)}
     )
     assert plumbline.diff("joined.taken_over", nothing, home=home).comparison.clean
+
+
+@pytest.mark.parametrize("where", ["s = '𠮷'", "s > 'ﾔ'", "j = '{\"a\":1}'"])
+def test_a_maximum_in_another_order_hides_no_row(tmp_path: Path, where: str) -> None:
+    assert len(duckdb.sql(f"SELECT id FROM '{BY_PARQUETJS}' WHERE {where}").fetchall()) != 1
+    assert plumbline.diff(BY_PARQUETJS, BY_PARQUETJS, "id", where=where).comparison.left_rows == 1
+    shutil.copy(BY_PARQUETJS, tmp_path / "a.parquet")
+    rows = pa.table({"id": pa.array([7, 8], pa.float64()), "s": ["ｱ", "ｱ"], "j": ["{}", "{}"]})
+    pq.write_table(rows, tmp_path / "b.parquet")
+    assert plumbline.diff(tmp_path, tmp_path, "id", where=where).comparison.left_rows == 1
