@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from plumbline.connect.sql_quoting import literal_path, text
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData
 
-_BELIEVED = ("parquet-mr ", "parquet-cpp", "parquet-rs ", "DuckDB ", "Polars")
+_BELIEVED = re.compile(
+    r"parquet-mr version (1\.[1-9]\d|[2-9])|(parquet-rs|datafusion) version |parquet-cpp-arrow version |DuckDB |Polars"
+)
 
 
 def parquet_rows(files: Iterable[str | Path], *options: str) -> str:
@@ -35,9 +38,9 @@ def believed(notes: FileMetaData) -> bool:
     """Whether the file's statistics are by one of the writers of which no wrong ones are known but beside NaN.
 
     Of others they are: xitongsys/parquet-go 1.6.2 counts NULLs wrongly, parquetjs 1.8.8 compares JSON and text as
-    JavaScript does.
+    JavaScript does, parquet-mr before 1.10 (Spark up to 2.3) text by signed bytes, in fields that DuckDB 2.0.1 goes by.
     """
-    return str(notes.created_by).startswith(_BELIEVED)
+    return _BELIEVED.match(str(notes.created_by)) is not None
 
 
 def misleads(path: str, notes: FileMetaData) -> bool:

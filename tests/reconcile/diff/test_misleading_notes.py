@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pytest
 import plumbline
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
+from plumbline.connect.parquet import believed
 from plumbline.contract.errors import UsageError
 from plumbline.reconcile.diff.engine.paths import Files
 from plumbline.reconcile.diff.spark.frames import check_files
@@ -98,3 +100,16 @@ def test_a_maximum_in_another_order_hides_no_row(tmp_path: Path, where: str) -> 
     rows = pa.table({"id": pa.array([7, 8], pa.float64()), "s": ["ｱ", "ｱ"], "j": ["{}", "{}"]})
     pq.write_table(rows, tmp_path / "b.parquet")
     assert plumbline.diff(tmp_path, tmp_path, "id", where=where).comparison.left_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("writer", "known"),
+    {
+        "parquet-mr version 1.16.0 (build abc)": True, "parquet-mr version 1.10.1": True,
+        "parquet-mr version 1.8.2": False, "parquet-go version latest": False, "hyparquet": False,
+        "parquet-cpp-arrow version 26.0.1": True, "parquet-rs version 56.2.0": True, "datafusion version 55.0.0": True,
+        "DuckDB version v2.0.1 (build abc)": True, "Polars": True,
+    }.items(),
+)  # fmt: skip
+def test_which_writers_are_believed(writer: str, known: bool) -> None:
+    assert believed(SimpleNamespace(created_by=writer)) is known  # type: ignore[arg-type]
