@@ -28,12 +28,9 @@ def has_names(table: Table, file: DataFile, schema: Schema) -> bool:
             _PATHS.clear()
         found = _PATHS[place] = _paths(table, file)
     alone = len({path.lower() for path in found}) == len(found)
-    theirs = all(found.get(field.name) in (None, field.field_id) for field in schema.fields)
-    return (
-        alone
-        and theirs
-        and all(leaf in found for field in schema.fields for leaf in _leaves(field.name, field.field_type))
-    )
+    ours = all(found.get(field.name) in (None, field.field_id) for field in schema.fields)
+    leaves = (leaf for field in schema.fields for leaf in _leaves(field.name, field.field_type))
+    return alone and ours and all(leaf in found for leaf in leaves)
 
 
 def _paths(table: Table, file: DataFile) -> dict[str, int | None]:
