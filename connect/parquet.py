@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import literal_path, text
+from plumbline.contract.errors import SetupError
 
 if TYPE_CHECKING:
-    from pyarrow.parquet import FileMetaData
+    from pyarrow.parquet import FileMetaData, ParquetFile
 
 _BELIEVED = re.compile(
     r"parquet-mr version (1\.[1-9]\d|[2-9])|(parquet-rs|datafusion) version |parquet-cpp-arrow version |DuckDB |Polars"
@@ -44,19 +45,30 @@ def believed(notes: FileMetaData) -> bool:
 
 
 def misleads(path: str, notes: FileMetaData) -> bool:
-    """Whether a file notes of a column that has values that all of it is NULL: for DuckDB 2.0.1 it is, then."""
+    """Whether a file notes of a column that has values that all of it is NULL: for DuckDB 2.0.1 it is, then.
+
+    Raises SetupError where Arrow, which reads the column to see, cannot.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if believed(notes):
         return False
-    with Path(path).open("rb") as opened, pq.ParquetFile(opened) as file:
-        for number in range(notes.num_row_groups):
-            group = notes.row_group(number)
-            told = [
-                chunk.path_in_schema
-                for chunk in map(group.column, range(group.num_columns))
-                if chunk.statistics is not None and chunk.statistics.null_count == chunk.num_values
-            ]
-            if told and any(column.null_count < group.num_rows for column in file.read_row_group(number, told).columns):
-                return True
-    return False
+    try:
+        with Path(path).open("rb") as opened, pq.ParquetFile(opened) as file:
+            return any(_has_values(file, number) for number in range(notes.num_row_groups))
+    except (pa.ArrowException, OSError) as error:
+        raise SetupError(
+            f"{path!r} notes that a column is all NULL, and cannot be read to see: {str(error).splitlines()[0]}",
+            where=path,
+            next_step="write the file anew, with another writer",
+        ) from None
+
+
+def _has_values(file: ParquetFile, number: int) -> bool:
+    """Whether a column of the row group of which the file notes that all is NULL has a value."""
+    group = file.metadata.row_group(number)
+    chunks = map(group.column, range(group.num_columns))
+    told = [c.path_in_schema for c in chunks if c.statistics and c.statistics.null_count == c.num_values]
+    read = file.read_row_group(number, told).columns if told else []
+    return any(column.null_count < group.num_rows for column in read)

@@ -228,8 +228,7 @@ def _replaced(
     doubtful: Iterable[str] = (),
 ) -> str:
     """SQL of all columns of `rows`, those of `forms` in their common form. `written` has their types in the files.
-    Nothing of a file is skipped for what
-    it says of the `doubtful` ones."""
+    Nothing of a file is skipped for what it says of the `doubtful` ones."""
     found = con.sql(f"FROM {rows}")
     kinds = dict(zip(found.columns, found.types, strict=True))
     columns = {name: unfiltered(ident(name)) for name in doubtful if name in kinds}
