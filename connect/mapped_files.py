@@ -34,11 +34,17 @@ def has_names(table: Table, file: DataFile, schema: Schema) -> bool:
 
 
 def _paths(table: Table, file: DataFile) -> dict[str, int | None]:
-    """The paths of what holds values in the file, and the field ids of columns that are not nested, if it has any."""
+    """The paths of what holds values in the file, and the field ids of columns that are not nested, if it has any; none
+    of a file by whose statistics DuckDB might skip rows."""
     import pyarrow.parquet as pq
 
+    from plumbline.connect.parquet import believed
+
     with table.io.new_input(file.file_path).open() as stream:
-        columns = pq.ParquetFile(stream).schema
+        notes = pq.ParquetFile(stream).metadata
+    columns = notes.schema
+    if not believed(notes):
+        return {}
     told = {field.name: (field.metadata or {}).get(b"PARQUET:field_id") for field in columns.to_arrow_schema()}
     ids = {name: int(id) if id is not None else None for name, id in told.items()}
     return {path: ids.get(path) for place in range(len(columns)) if (path := columns.column(place).path)}

@@ -102,6 +102,18 @@ def test_a_maximum_in_another_order_hides_no_row(tmp_path: Path, where: str) -> 
     assert plumbline.diff(tmp_path, tmp_path, "id", where=where).comparison.left_rows == 1
 
 
+def test_nor_does_it_in_a_table_that_took_the_file_over(tmp_path: Path) -> None:
+    file = BY_PARQUETJS.with_name("parquetjs-1.8.8-text.parquet")
+    rows, home = pq.read_table(file), Home.resolve(tmp_path / "home")
+    lake = Lake.open(home)
+    lake.ensure_table("joined.taken_over", pa.schema([field.with_nullable(True) for field in rows.schema]))
+    taken = home.root / "taken.parquet"
+    shutil.copy(file, taken)
+    lake.load("joined.taken_over").add_files([str(taken)])
+    found = plumbline.diff("joined.taken_over", rows, "id", where="s = '𠮷'", home=home).comparison
+    assert (found.left_rows, found.clean) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("writer", "known"),
     {
