@@ -123,7 +123,8 @@ def _owner(with_parent: bool, owner: int | None) -> tuple[int, str]:
     return owner, birth(owner) or "gone"
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a broker could listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -144,7 +145,7 @@ def _free_port(avoid: int) -> int:
 
 def _choose_port(folder: Path, wanted: int | None) -> int:
     if wanted is not None:
-        if not _is_free(wanted):
+        if not is_free(wanted):
             raise SetupError(
                 f"port {wanted} is taken by another program",
                 where=f"127.0.0.1:{wanted}",
@@ -152,7 +153,7 @@ def _choose_port(folder: Path, wanted: int | None) -> int:
             )
         return wanted
     last = files.last_port(folder)
-    return last if last is not None and _is_free(last) else _free_port(avoid=0)
+    return last if last is not None and is_free(last) else _free_port(avoid=0)
 
 
 def java_command(home: Home, *arguments: str) -> list[str]:

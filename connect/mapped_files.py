@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from plumbline.connect.parquet import believed
+
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.schema import Schema
@@ -37,8 +39,6 @@ def _paths(table: Table, file: DataFile) -> dict[str, int | None]:
     """The paths of what holds values in the file, and the field ids of columns that are not nested, if it has any; none
     of a file by whose statistics DuckDB might skip rows."""
     import pyarrow.parquet as pq
-
-    from plumbline.connect.parquet import believed
 
     with table.io.new_input(file.file_path).open() as stream:
         notes = pq.ParquetFile(stream).metadata

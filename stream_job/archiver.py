@@ -74,12 +74,13 @@ def put_aside(checkpoint: Path) -> Path | None:
 
 
 def read_to(checkpoint: Path) -> dict[int, int]:
-    """`{partition: offset}` up to which an archiver's last committed epoch read its topic; empty without one.
-
-    Raises OSError and ValueError for a log that is gone or cut off.
-    """
-    done = max(numbers(checkpoint / "commits"), default=None)
-    if done is None:
+    """`{partition: offset}` up to which an archiver's last committed epoch read its topic; empty where no log tells,
+    which the archiver's own start mends."""
+    done = max(numbers(checkpoint / "commits"), default=-1)
+    log = checkpoint / "offsets" / str(done)
+    try:
+        read_log(log)
+        (ends,) = json.loads(log.read_text().splitlines()[-1]).values()
+    except (OSError, ValueError):
         return {}
-    (ends,) = json.loads((checkpoint / "offsets" / str(done)).read_text().splitlines()[-1]).values()
     return {int(partition): int(end) for partition, end in ends.items()}

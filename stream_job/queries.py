@@ -262,17 +262,11 @@ def _archive_begin(parts: Parts, name: str, ids: Ids) -> Mapping[int, int] | Non
 
 def _refuse_other_records(parts: Parts, name: str, ids: Ids, begin: Mapping[int, int] | None = None) -> None:
     """Raise SetupError when the topic has other records than the archive where that ends: at `begin`, else where its
-    archiver's checkpoint stands, or the join if the archive is another contract's."""
+    archiver's checkpoint stands, or the join where there is none, as of an archive that another contract writes."""
     ends = begin if begin is not None else archiver.read_to(parts.job.archive(name))
-    ends = {placed(partition, len(ids) - 1): end for partition, end in ends.items()} or _joined_to(parts, name)
+    ends = {placed(partition, len(ids) - 1): end for partition, end in ends.items()}
+    ends = ends or topics.joined_to(parts.job, parts.contract).get(name, {})
     same_records.refuse_other_records(parts.lake, parts.kafka, parts.contract.sources[name], ids, ends)
-
-
-def _joined_to(parts: Parts, name: str) -> Mapping[int, int]:
-    """`{partition number: offset}` up to which the join has read a source; empty before its first epoch."""
-    last, names = parts.job.ledger.last_epoch(), [named for _, named, _ in topics.sides(parts.contract)]
-    ends = parts.job.ledger.read(last).end[names.index(name)] if last >= 0 else {}
-    return {int(partition): end for partition, end in ends.items()}
 
 
 def starts(parts: Parts, *, once: bool, join: bool = True, archive: bool = True) -> dict[str, Start]:

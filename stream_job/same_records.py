@@ -94,7 +94,7 @@ def _archive(lake: Lake, source: Source, ends: Mapping[int, int] | None = None) 
 
     columns = ["topic", "partition", "offset", "kafka_timestamp", "key", "value"]
     skips = None if ends is None else _skips(ends)
-    near = "true" if ends is None else f"({' OR '.join(_near(ends))})"
+    near = "true" if ends is None else _near(ends)
     with closing(connection()) as con:
         scan(con, lake, source.archive, view="all", row_filter=skips, columns=columns, schema="archive")
         con.execute(f'CREATE VIEW archived AS FROM "all" WHERE topic = {text(source.topic)} AND {near}')
@@ -106,8 +106,9 @@ def _newest(con: duckdb.DuckDBPyConnection) -> dict[int, int]:
     return {int(partition): int(offset) for partition, offset in found}
 
 
-def _near(ends: Mapping[int, int]) -> list[str]:
-    return [f'(partition = {p} AND "offset" >= {end - BEHIND})' for p, end in ends.items()]
+def _near(ends: Mapping[int, int]) -> str:
+    parts = (f'(partition = {p} AND "offset" >= {end - BEHIND})' for p, end in ends.items())
+    return f"({' OR '.join(parts)})"
 
 
 def _skips(ends: Mapping[int, int]) -> BooleanExpression:

@@ -216,17 +216,13 @@ def shared_archives_behind(parts: Parts) -> Iterator[str]:
     """In words, each archive of another contract that lacks records which the join has read."""
     from plumbline.connect.kafka_read import Reader
 
-    last = parts.job.ledger.last_epoch()
-    if last < 0:
-        return
-    names = (parts.contract.join.left, parts.contract.join.right)
-    for name, read in zip(names, parts.job.ledger.read(last).end, strict=True):
+    for name, read in topics.joined_to(parts.job, parts.contract).items():
         if name not in parts.shared:
             continue
         source, owner = parts.contract.sources[name], owners.archive_owner(parts.lake, parts.contract, name)
         held, generation = same_records.archived(parts.lake, source), max(0, len(topics.noted(parts.lake, source)) - 1)
         with Reader(parts.kafka) as reader:
-            for partition, end in sorted((int(partition), end) for partition, end in read.items()):
+            for partition, end in sorted(read.items()):
                 begin, there = held.get(partition, 0), in_topic(partition, generation)
                 if begin < end and there is not None and reader.shows(source.topic, there, begin, end):
                     yield (

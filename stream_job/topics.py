@@ -128,12 +128,17 @@ def sides(contract: Contract) -> tuple[tuple[str, str, Source], tuple[str, str, 
 
 def refuse_read_beyond(job: JobFolder, contract: Contract, kafka: Mapping[str, str], ids: Mapping[str, Ids]) -> None:
     """Raise SetupError when the join has read more than a topic holds."""
+    for name, read in joined_to(job, contract).items():
+        refuse_ends_before(kafka, contract.sources[name], read, len(ids[name]) - 1)
+
+
+def joined_to(job: JobFolder, contract: Contract) -> dict[str, dict[int, int]]:
+    """Source to `{partition number: offset}` up to which the join has read it; empty before its first epoch."""
     last = job.ledger.last_epoch()
     if last < 0:
-        return
-    for (_, name, source), end in zip(sides(contract), job.ledger.read(last).end, strict=True):
-        read = {int(partition): offset for partition, offset in end.items()}
-        refuse_ends_before(kafka, source, read, len(ids[name]) - 1)
+        return {}
+    ends = zip(sides(contract), job.ledger.read(last).end, strict=True)
+    return {name: {int(partition): end for partition, end in read.items()} for (_, name, _), read in ends}
 
 
 def recreated(kafka: Mapping[str, str], topic: str, before: str | None, now: str) -> SetupError:

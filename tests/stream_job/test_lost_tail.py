@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from plumbline.connect.home import Home
 from plumbline.connect.pinned import connection
 from plumbline.contract.errors import IncompleteError, SetupError
 from plumbline.replay.looking import look
+from plumbline.stream_job.archiver import read_to
 from tests.support.model import Event
 from tests.support.scenario import Scenario, until
 
@@ -43,18 +43,8 @@ def lose_the_tail(home: Home, topic: str, partition: int, keep: float) -> None:
     (log,) = sorted((there.data_dir).glob(f"**/{topic}-{partition}/*.log"))[-1:]
     os.truncate(log, int(log.stat().st_size * keep))
     port = int(there.bootstrap_servers.rpartition(":")[2])
-    until(lambda: free(port), f"port {port} is taken")
+    until(lambda: broker.is_free(port), f"port {port} is taken")
     broker.start(home, port=port)
-
-
-def free(port: int) -> bool:
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def orders(numbers: range) -> list[Event]:
@@ -85,3 +75,18 @@ def test_a_topic_that_holds_other_records_at_old_offsets_is_refused(
         pytest.raises(IncompleteError, match=r"holds another record at offset 9 .* use --source iceberg"),
     ):
         look(con, scenario.lake, scenario.home, scenario.contract, "orders", "auto")
+
+
+def test_an_archivers_log_that_is_cut_off_tells_nothing(tmp_path: Path) -> None:
+    """The join's start asks it before the archiver's own start puts such a checkpoint aside."""
+    assert read_to(tmp_path) == {}
+    for log in ("offsets", "commits"):
+        (tmp_path / log).mkdir()
+    (tmp_path / "commits" / "0").write_text("v1\n{}")
+    assert read_to(tmp_path) == {}
+    offsets = tmp_path / "offsets" / "0"
+    offsets.write_text('v1\n{}\n{"t":{"0":3,"1":5}}')
+    assert read_to(tmp_path) == {0: 3, 1: 5}
+    for cut in ("v1", "", 'v1\n{}\n{"t":{"0":', "v1\n{}\n-"):
+        offsets.write_text(cut)
+        assert read_to(tmp_path) == {}, cut

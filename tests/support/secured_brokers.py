@@ -96,13 +96,6 @@ class Brokers:
         for made in self.admin.create_acls([AclBinding(*_binding_parts(user, each)) for each in grants]).values():
             made.result(READY_SECONDS)
 
-    def revoke(self, user: str, grants: Iterable[Grant]) -> None:
-        from confluent_kafka.admin import AclBindingFilter
-
-        wanted = [AclBindingFilter(*_binding_parts(user, each)) for each in grants]
-        for made in self.admin.delete_acls(wanted).values():
-            assert len(made.result(READY_SECONDS)) == 1
-
     def leader(self, topic: str) -> int:
         """Who takes and gives the events of the topic's first partition."""
         return int(self.admin.list_topics(topic, timeout=READY_SECONDS).topics[topic].partitions[0].leader)
