@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.admission import UNTIMELY, schema_id_sql
 from plumbline.contract.model import Contract
-from plumbline.stream_job.events import as_raw, decoded, reason
+from plumbline.stream_job.events import as_raw, decoded, id_text_sql, reason
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -24,12 +24,12 @@ def archived(raw: DataFrame, contract: Contract, name: str) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    moment, id = contract.sources[name].event_time, contract.sources[name].event_id
+    moment = contract.sources[name].event_time
     judged = decoded(raw, contract, name, keep=KEPT).withColumn("_reason", F.expr(reason(contract, name)))
     return judged.select(
         *(F.col(f"`{as_raw(name)}`").alias(RENAMED.get(name, name)) for name in KEPT),
         F.when(~F.coalesce(F.col("_reason").isin(*UNTIMELY), F.lit(False)), F.col(f"`{moment}`")).alias("event_time"),
         F.expr(schema_id_sql(contract.sources[name])).cast("int").alias("schema_id"),
         F.col("_reason").alias("quarantine_reason"),
-        (F.col(f"`{id}`") if id else F.lit(None)).cast("string").alias("event_id"),
+        F.expr(id_text_sql(contract.sources[name])).alias("event_id"),
     )

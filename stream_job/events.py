@@ -67,6 +67,35 @@ def events(raw: DataFrame, contract: Contract, name: str) -> DataFrame:
     return kept.select(*source.columns, F.col(source.event_time).alias(EVENT_TIME), PARTITION, OFFSET)
 
 
+def has_floating_id(source: Source) -> bool:
+    """Whether equal event ids of a source may differ in their bytes: 0.0 and -0.0, and the many that are no number."""
+    return source.event_id is not None and source.fields[source.event_id] in ("float", "double")
+
+
+def id_text_sql(source: Source) -> str:
+    """SQL over `decoded` of the event id as text, another one for each id that tells events apart.
+
+    Bytes that are no UTF-8 would be text that nobody can read: they are written as `\\x` and hexadecimal digits, and so
+    are those that look like that.
+    """
+    if source.event_id is None:
+        return "CAST(NULL AS STRING)"
+    text = f"CAST({same_id_sql(source)} AS STRING)"
+    if source.fields[source.event_id] != "binary":
+        return text
+    plain = rf"is_valid_utf8({text}) AND NOT startswith({text}, '\\x')"
+    return rf"CASE WHEN {plain} THEN {text} ELSE concat('\\x', hex(`{source.event_id}`)) END"
+
+
+def same_id_sql(source: Source) -> str:
+    """SQL over `decoded` of the event id, so that ids which are equal to SQL have the same bytes.
+
+    Spark's streaming deduplication compares bytes (4.1.4: 0.0 and -0.0 are two), its window functions do not.
+    """
+    id = f"`{source.event_id}`"
+    return f"nanvl({id} + 0.0D, double('NaN'))" if has_floating_id(source) else id
+
+
 def needed(contract: Contract, name: str) -> tuple[str, ...]:
     """Columns of a source that the output is made from, beside its join columns and its event time.
 

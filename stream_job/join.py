@@ -13,7 +13,7 @@ from plumbline.contract.model import Contract, Source
 from plumbline.contract.on import placed
 from plumbline.contract.transform_file import transform_file
 from plumbline.stream_job.aggregate import aggregated
-from plumbline.stream_job.events import events, needed
+from plumbline.stream_job.events import events, has_floating_id, needed, same_id_sql
 from plumbline.stream_job.payload import Layouts, layout
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def joins_by_event_id(source: Source, keys: tuple[str, ...]) -> bool:
 
     Then its events are laid out for the join before copies are looked for, and are not shuffled a second time.
     """
-    return keys == (source.event_id,)
+    return keys == (source.event_id,) and not has_floating_id(source)
 
 
 def condition(contract: Contract) -> str:
@@ -149,8 +149,8 @@ class _Side:
         keys = [self._widest(key).alias(_key(i)) for i, key in enumerate(self.keys)]
         payload = self.layouts.packed(self.columns).alias(PAYLOAD)
         own = [EVENT_TIME, PARTITION, OFFSET]
-        name = self.source.event_id
-        id = [self._widest(name).alias(EVENT_ID)] if name and name not in self.keys else []
+        apart = [str(self.source.event_id)] if self._id_apart else []
+        id = [self._widest(name, same_id_sql(self.source)).alias(EVENT_ID) for name in apart]
         narrow = self.events.select(*keys, *own, *id, payload)
         return self._once(narrow.withWatermark(EVENT_TIME, spell_duration(self.source.watermark)))
 
@@ -159,9 +159,15 @@ class _Side:
         if self.source.event_id is None:
             return packed
         if not joins_by_event_id(self.source, self.keys):
-            id = _key(self.keys.index(self.source.event_id)) if self.source.event_id in self.keys else EVENT_ID
+            id = EVENT_ID if self._id_apart else _key(self.keys.index(self.source.event_id))
             return packed.dropDuplicates([id, EVENT_TIME]).drop(EVENT_ID)
         return packed.repartition(self.partitions, _key(0)).dropDuplicates([_key(0), EVENT_TIME])
+
+    @property
+    def _id_apart(self) -> bool:
+        """Whether copies are found by a column of its own, and not by a join column."""
+        name = self.source.event_id
+        return name is not None and (name not in self.keys or has_floating_id(self.source))
 
     def decoded(self, place: str) -> list[Column]:
         """Behind the join: all that is known of this side's event, each name with `_left` or `_right` before it."""
@@ -188,11 +194,12 @@ class _Side:
         columns[self.source.event_time] = F.col(f"_{place}{EVENT_TIME}")
         return F.struct(*(column.alias(name) for name, column in columns.items()))
 
-    def _widest(self, key: str) -> Column:
+    def _widest(self, key: str, sql: str | None = None) -> Column:
+        """A join column or event id as the state keeps it; `sql` makes it, where it is not kept as it came."""
         from pyspark.sql import functions as F
 
         kind = self.events.schema[key].dataType.simpleString()
-        return F.col(f"`{key}`").cast(STATE_TYPES.get(kind, kind))
+        return F.expr(sql or f"`{key}`").cast(STATE_TYPES.get(kind, kind))
 
 
 def _key(number: int) -> str:

@@ -115,6 +115,16 @@ def test_what_cannot_be_read_has_its_reason(spark: SparkSession) -> None:
     assert {one.reason for one in judged(spark, source(), [(value, NOON) for value in broken])} == {"not_avro"}
 
 
+@pytest.mark.parametrize("field", ["id", "caption", "dropped"])
+def test_a_text_that_is_no_utf8_never_reaches_a_table(spark: SparkSession, field: str) -> None:
+    values = {"id": "a", "caption": "t", "dropped": "x", field: "#"}
+    record = framed(1, at=NOON_US, whole=7, small=0.5, yes=True, **values)
+    assert record.count(b"#") == 1
+    [found] = judged(spark, source(), [(record.replace(b"#", b"\xff"), NOON)])
+    wanted = {"id": "null_key", "caption": "wrong_type", "dropped": None}
+    assert found.reason == wanted[field]
+
+
 def test_an_id_that_nothing_is_known_of_ends_the_work_by_name(spark: SparkSession) -> None:
     with pytest.raises(Exception, match=f"Avro schema id 17 {UNKNOWN_ID}"):
         judged(spark, source(), [(b"\0\0\0\0\x11\2a", NOON)])

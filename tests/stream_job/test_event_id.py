@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from plumbline.contract.ranges import TimeRange
-from tests.support.model import START, Event, joined
+from tests.support.model import START, Event, joined, named
 from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka]
@@ -83,6 +85,32 @@ def test_without_an_event_id_multiplicities_agree(new_scenario: NewScenario) -> 
     job.expect(rows=["a+pa"] * 4)
     job.batch()
     assert job.reconcile()["verdict"] == "clean"
+
+
+def test_ids_that_are_numbers_or_bytes_tell_events_apart_as_the_batch_does(new_scenario: NewScenario) -> None:
+    """Zero is the same id with either sign, and bytes are no text: two ids that are no UTF-8 are two."""
+    payment = {"id": "string", "paid_at": "timestamp", "payment": "string", "paid": "double", "uid": "binary"}
+    job = new_scenario(
+        sources={"orders": {"event_id": "amount"}, "payments": {"event_id": "uid", "fields": payment}},
+    )
+    orders = [Event("a", 0, "a", amount=-0.0), Event("a", 0, "a", amount=0.0), Event("b", 0, "b", amount=2)]
+    payments = [paid_with(uid) for uid in (b"\xff", b"\xfe", b"\xff", b"FF", b"\\xFF")]
+    job.live((orders, payments), ([Event("a", 0, "a", amount=0.0, partition=1)], [paid_with(b"\xfe")]))
+    job.feed([Event("end", 400, amount=3)], [Event("pend", 500, raw=paid_with(b"end", 500).raw)]).epoch()
+    job.batch()
+    found = named(job.rows())
+    assert found == sorted(["a+fe", "a+ff", "a+4646", "a+5c784646", "b"])
+    assert named(job.rows("joined.batch")) == sorted([*found, "end"])
+    books = job.reconcile()
+    assert (books["verdict"], books["unexplained"]) == ("clean", 0)
+
+
+def paid_with(uid: bytes, minute: float = 10) -> Event:
+    """A payment of a, named by the bytes of its id."""
+    name = uid.hex()
+    body = json.loads(Event("a", minute, name).value("right") or b"")
+    raw = json.dumps({**body, "uid": base64.b64encode(uid).decode()}).encode()
+    return Event("a", minute, name, raw=raw)
 
 
 def test_an_event_id_that_is_the_join_column_costs_no_second_shuffle(new_scenario: NewScenario) -> None:

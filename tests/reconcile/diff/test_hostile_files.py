@@ -54,3 +54,16 @@ def test_a_hostile_column_name_that_is_not_there_is_one_line(
     err = capsys.readouterr().err
     assert [char for char in err if is_unsafe(char) and char != "\n"] == []
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("key", ["key", "value"])
+def test_bytes_that_are_no_text_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
+    """Arrow, Go and C write any bytes as a string; the file is whole, and copying it again helps nobody."""
+    for name, last in (("left", b"\xfe"), ("right", b"\xff")):
+        raw = pa.array([b"a", last], pa.binary())
+        values = pa.StringArray.from_buffers(2, *raw.buffers()[1:])
+        pq.write_table(pa.table({"key": [1, 2], "value": values}), tmp_path / f"{name}.parquet")
+    assert run(["diff", str(tmp_path / "left.parquet"), str(tmp_path / "right.parquet"), "--key", key]) == 3
+    err = capsys.readouterr().err
+    assert f"a text column of {tmp_path}" in err
+    assert "bytes that are not UTF-8. Next: let its writer write them as binary" in err
