@@ -1,7 +1,7 @@
-"""Tables that a real Flink 2.1.3 wrote (examples/flink, both joins, killed and restored twice), with the archives and
-the batch reference of the same events: every wrong row has its cause.
+"""Tables that a real Flink 2.1.3 wrote (examples/flink, both joins, killed and restored three times), with the archives
+and the batch reference of the same events: every wrong row has its cause.
 
-`FLINK_EVENTS=6000 FLINK_RECORD=tests/reconcile/flink_recorded make test-flink` records them again."""
+`FLINK_EVENTS=6000 FLINK_OPEN=291 FLINK_RECORD=tests/reconcile/flink_recorded make test-flink` records them again."""
 
 from __future__ import annotations
 
@@ -13,18 +13,9 @@ from pyiceberg.expressions import In
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
-from tests.support.flink_job import (
-    JOB_TABLES,
-    TABLES,
-    causes,
-    drifted,
-    late_but_joined,
-    places,
-    traffic,
-    unproven_names,
-    unread,
-    with_lines,
-)
+from tests.support.flink_contract import JOB_TABLES, TABLES, causes, with_lines
+from tests.support.flink_model import drifted, late_but_joined, unproven_names
+from tests.support.flink_traffic import places, traffic, unread
 
 RECORDED = Path(__file__).parent / "flink_recorded"
 SENT = traffic(6000)

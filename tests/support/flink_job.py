@@ -1,88 +1,52 @@
-"""The Flink job of examples/flink as a process, and what its tables must hold, by a model of its own.
-
-The model takes from the job only what it reports as dropped: whether those were late, and whether the rest was joined
-as the contract says, it finds from the events.
-"""
+"""The Flink job of examples/flink as a process that is fed, killed and restored."""
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import signal
 import subprocess
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from plumbline.connect.kafka import Record, produce
+from plumbline.connect.kafka import produce
 from plumbline.stream_job.observe.flink_metadata import FlinkCheckpoint, read_metadata
+from tests.support.flink_traffic import Place, Sent
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
-    from plumbline.connect.lake import Lake
 
 HERE = Path(__file__).resolve().parents[2] / "examples" / "flink"
-CONTRACT = HERE / "takes.yaml"
-JOB_TABLES = ("ads.takes", "ops.dropped")
-TABLES = (*JOB_TABLES, "ads.takes_batch", "raw.impressions", "raw.plays")
-START_MS, DELAY_MS, HOUR_MS = 1_767_225_600_000, 600_000, 3_600_000
-Place = tuple[str, int, int]
-TOPICS = ("impressions", "plays")
 SLICE = 200
 STANDSTILL_S = 240
-UNREAD, OPEN = "unread", "window open"
+Ends = Counter[tuple[str, int]]
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Print how long it took: at 300,000 events it is not seen otherwise where a run is, and what takes the time."""
+    begun = time.monotonic()
+    yield
+    print(f"{time.strftime('%H:%M:%S')} {what}: {time.monotonic() - begun:.1f} s", flush=True)
 
 
 @dataclass(frozen=True)
-class Sent:
-    """One event: its side, name, event time and partition."""
+class Span:
+    """What was read after a restore before the watermark was back: of each partition from an offset to another."""
 
-    topic: str
-    name: str
-    ms: int
-    partition: int
+    start: Mapping[tuple[str, int], int]
+    end: Mapping[tuple[str, int], int]
 
-    @property
-    def record(self) -> Record:
-        at = datetime.fromtimestamp(self.ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        body = {"imp_id": self.name, "ad": "a", "shown_at": at}
-        if self.topic == "plays":
-            body = {"imp_id": self.name, "play_id": f"p{self.name}", "played_at": at}
-        return Record(self.topic, self.name.encode(), json.dumps(body).encode(), self.ms, partition=self.partition)
+    def __contains__(self, place: Place) -> bool:
+        return self.start.get(place[:2], 0) <= place[2] < self.end.get(place[:2], 0)
 
 
-def traffic(events: int, seed: int = 1) -> list[Sent]:
-    """About `events` in the order in which they come: an impression every 6 s, four in five played within the hour. One
-    in 97 of each side comes five hours late; one in 291 impressions while its window is open, but perhaps after its
-    play has left the state. At the end one of each partition a day later, which closes all windows."""
-    draw, coming = random.Random(seed), []
-    for n in range(int(events / 1.8)):
-        shown = START_MS + n * 6000
-        behind = 5 * HOUR_MS * (n % 97 == 5) + (HOUR_MS + DELAY_MS // 2) * (n % 291 == 29)
-        coming.append((shown + behind, Sent("impressions", f"i{n}", shown, n % 2)))
-        if draw.random() < 0.8:
-            played, late = shown + draw.randrange(HOUR_MS), 5 * HOUR_MS * (n % 97 == 17)
-            coming.append((played + late, Sent("plays", f"i{n}", played, draw.randrange(2))))
-    last = max(ms for ms, _ in coming) + 24 * HOUR_MS
-    ends = [Sent(topic, f"end{partition}", last, partition) for topic in TOPICS for partition in (0, 1)]
-    return [sent for _, sent in sorted(coming, key=lambda one: one[0])] + ends
-
-
-def places(sent: Sequence[Sent]) -> dict[Place, Sent]:
-    """Each event by its topic, partition and offset."""
-    taken: Counter[tuple[str, int]] = Counter()
-    found = {}
-    for one in sent:
-        found[one.topic, one.partition, taken[one.topic, one.partition]] = one
-        taken[one.topic, one.partition] += 1
-    return found
+def checkpoint(folder: Path) -> FlinkCheckpoint:
+    return read_metadata((folder / "_metadata").read_bytes(), str(folder))
 
 
 @dataclass
@@ -128,10 +92,11 @@ class FlinkJob:
         found = [path.parent for path in self.folder.glob("*/chk-*/_metadata")]
         return max(found, key=lambda path: int(path.name.removeprefix("chk-")), default=None)
 
-    def checkpoint(self) -> FlinkCheckpoint | None:
+    def held(self) -> FlinkCheckpoint | None:
+        """The newest checkpoint; None also where it was purged just now."""
         newest = self.newest()
         try:
-            return read_metadata((newest / "_metadata").read_bytes(), str(newest)) if newest else None
+            return checkpoint(newest) if newest else None
         except FileNotFoundError:
             return None
 
@@ -142,7 +107,7 @@ class FlinkJob:
         while time.monotonic() < deadline:
             if job.poll() is not None:
                 raise AssertionError(f"the job ended with {job.returncode}: see {self.folder.parent}/job-*.log")
-            found = self.checkpoint()
+            found = self.held()
             if found and all(found.ends.get(split, -1) >= end for split, end in wanted.items()):
                 then = then or found.checkpoint_id
                 if found.checkpoint_id >= then + more:
@@ -150,155 +115,44 @@ class FlinkJob:
             if (now := found and (found.ends, then and found.checkpoint_id)) != seen:
                 deadline, seen = time.monotonic() + STANDSTILL_S, now
             time.sleep(0.5)
-        raise AssertionError(f"for {STANDSTILL_S} s the job read nothing more of {wanted}: {self.checkpoint()}")
+        raise AssertionError(f"for {STANDSTILL_S} s the job read nothing more of {wanted}: {self.held()}")
 
 
-def run_with_restores(job: FlinkJob, sent: Sequence[Sent], parts: int) -> None:
-    """Deliver the events in parts, and kill and restore the job after each."""
-    ends: Counter[tuple[str, int]] = Counter()
+def run_with_restores(job: FlinkJob, sent: Sequence[Sent], parts: int) -> list[Span]:
+    """Deliver the events in parts, and kill and restore the job after each, by turns with records in its hands and with
+    all of them read and committed. The spans of what was read after a restore before the watermark was back."""
+    ends: Ends = Counter()
+    spans: list[Span] = []
     for part in range(parts):
         mine = sent[len(sent) * part // parts : len(sent) * (part + 1) // parts]
         with job.running() as process:
-            _deliver(job, process, mine, ends)
-            job.reach(process, ends)
+            with timed(f"part {part + 1} of {parts}, start"):
+                _begin(job, process, mine, ends)
+            spans += [Span(checkpoint(path).ends, dict(ends)) for path in job.killed_at[-1:]]
+            with timed(f"part {part + 1} of {parts}, {len(mine):,} events delivered"):
+                _deliver(job, mine[SLICE:], ends)
+            if part % 2 or part == parts - 1:
+                with timed("checkpoint and commit of all"):
+                    job.reach(process, ends)
+    return spans
 
 
-def _deliver(
-    job: FlinkJob, process: subprocess.Popen[bytes], sent: Sequence[Sent], ends: Counter[tuple[str, int]]
-) -> None:
-    """As a topic lives, a little at a time: Flink makes a watermark every 200 ms, and reads a backlog before it. The
-    first few are read before the others come; `ends` grows by what was sent."""
-    for at, to in pairwise([0, *range(4, len(sent), SLICE), len(sent)]):
-        produce(job.kafka, [one.record for one in sent[at:to]])
-        ends.update((one.topic, one.partition) for one in sent[at:to])
-        if at == 0:
-            job.reach(process, ends, more=0)
+def _begin(job: FlinkJob, process: subprocess.Popen[bytes], sent: Sequence[Sent], ends: Ends) -> None:
+    """Deliver a first slice, its first few records before the others. Flink makes a watermark every 200 ms: by the
+    checkpoint after the one that holds the slice, there is the slice's."""
+    for few, more in ((sent[:4], 0), (sent[4:SLICE], 1)):
+        _send(job, few, ends)
+        job.reach(process, ends, more)
+
+
+def _deliver(job: FlinkJob, sent: Sequence[Sent], ends: Ends) -> None:
+    """As a topic lives, a little at a time: a backlog is read before there is a watermark."""
+    for at in range(0, len(sent), SLICE):
+        _send(job, sent[at : at + SLICE], ends)
         time.sleep(0.25)
 
 
-def wrong_rows(lake: Lake, sent: Sequence[Sent], restored: Sequence[FlinkCheckpoint], *, pads: bool) -> dict[str, Any]:
-    """What the tables hold that they must not, or lack: nothing but counts where all is right.
-
-    `pads`: the job writes a late left without a match. Rows of `unsure_names` are counted apart.
-    """
-    at = places(sent)
-    unsure = unsure_names(lake, at, restored)
-    reported, lost = _reports(lake), _lost(lake)
-    late = [place for place, reason in reported if reason == "late"]
-    held, expected = _held(lake), Counter(_joined(at, lost, pads=pads))
-    differ = [row for row in (held - expected) + (expected - held) if not row[0].startswith("end")]
-    return {
-        "rows": held.total(),
-        **Counter(reason for _, reason in reported),
-        "reported twice": len(late) - len(set(late)),
-        "reported, not late": len(lost - _behind(at)),
-        "unsure": len(unsure),
-        "differ behind a restore": len([row for row in differ if row[0] in unsure]),
-        "differ": sorted(row for row in differ if row[0] not in unsure),
-    }
-
-
-def unsure_names(lake: Lake, at: dict[Place, Sent], restored: Sequence[FlinkCheckpoint]) -> set[str]:
-    """The names of records after a restore that are not reported though their own partition's newest time had passed
-    them: they may have been taken in when their window was gone (FLINK-5601)."""
-    suspects = (
-        place for place in _behind(at) - _lost(lake) if any(place[2] >= one.ends.get(place[:2], 0) for one in restored)
-    )
-    return {at[place].name for place in suspects}
-
-
-def late_but_joined(lake: Lake, at: dict[Place, Sent]) -> set[str]:
-    """The names of late records that the job joined all the same."""
-    return {at[place].name for place in _behind(at) - _lost(lake) if not at[place].name.startswith("end")}
-
-
-def unproven_names(lake: Lake, at: dict[Place, Sent]) -> set[str]:
-    """The names of late lefts that found no match though their window was open: a report that proves nothing."""
-    return {at[place].name for place, reason in _reports(lake) if reason == OPEN}
-
-
-def drifted(lake: Lake, at: dict[Place, Sent]) -> set[str]:
-    """The names whose rows in the job's table are not those of the join of all events, at the topics' end aside."""
-    held, joined = _held(lake), Counter(_joined(at, set(), pads=False))
-    return {row[0] for row in (held - joined) + (joined - held) if not row[0].startswith("end")}
-
-
-def unread(sent: Sequence[Sent], count: int = 20) -> list[Sent]:
-    """Impressions with their plays, to be sent when no job runs any more."""
-    last = max(one.ms for one in sent)
-    return [Sent(topic, f"{UNREAD}{n}", last, n % 2) for n in range(count) for topic in TOPICS]
-
-
-def observed(checkpoints: Path, folder: Path, *lines: str) -> Path:
-    """A file with the contract of a job whose checkpoints are observed, and more lines of its `job:`."""
-    return with_lines(folder, f"checkpoint: {checkpoints}", "progress: ops.progress", *lines)
-
-
-def with_lines(folder: Path, *lines: str) -> Path:
-    """A file with the contract, and these lines in its `job:`."""
-    file = folder / "takes.yaml"
-    file.write_text(CONTRACT.read_text() + "".join(f"  {line}\n" for line in lines))
-    return file
-
-
-def causes(lake: Lake, home: Home, contract: Path = CONTRACT) -> dict[str, set[str]]:
-    """Reconcile the job's table: the causes told of each name's rows, at the topics' end aside."""
-    from plumbline.contract.loader import load
-    from plumbline.contract.ranges import TimeRange
-    from plumbline.reconcile.run import reconcile
-
-    document = reconcile(load(contract), home, TimeRange()).document
-    assert document["balanced"]
-    told: dict[str, set[str]] = defaultdict(set)
-    for row in lake.load("plumbline.findings").scan().to_arrow().to_pylist():
-        name = json.loads(row["key"])["imp_id"]
-        if not name.startswith("end"):
-            told[name].add(row["cause"])
-    return dict(told)
-
-
-def record(lake: Lake, folder: Path, *tables: str) -> None:
-    """Write the tables into a folder, a Parquet file each."""
-    import pyarrow.parquet as pq
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in tables:
-        pq.write_table(lake.load(name).scan().to_arrow(), folder / f"{name}.parquet", compression="zstd")
-
-
-def _reports(lake: Lake) -> list[tuple[Place, str]]:
-    rows = lake.load("ops.dropped").scan().to_arrow().to_pylist()
-    return [((r["topic"], r["partition"], r["offset"]), r["reason"]) for r in rows]
-
-
-def _lost(lake: Lake) -> set[Place]:
-    """What the job says that it joined with nothing: all but what it took in before the first watermark."""
-    return {place for place, reason in _reports(lake) if reason in ("late", OPEN)}
-
-
-def _held(lake: Lake) -> Counter[tuple[Any, ...]]:
-    rows = lake.load("ads.takes").scan().to_arrow().to_pylist()
-    return Counter((r["imp_id"], r["imp_p"], r["imp_o"], r["play_p"], r["play_o"]) for r in rows)
-
-
-def _behind(at: dict[Place, Sent]) -> set[Place]:
-    """Records that the newest event before them in their own partition left behind: only these can be late."""
-    newest: dict[tuple[str, int], int] = {}
-    found = set()
-    for place, one in sorted(at.items()):
-        if one.ms <= newest.get(place[:2], 0) - DELAY_MS:
-            found.add(place)
-        newest[place[:2]] = max(newest.get(place[:2], 0), one.ms)
-    return found
-
-
-def _joined(at: dict[Place, Sent], lost: set[Place], *, pads: bool) -> Iterator[tuple[Any, ...]]:
-    rights: dict[str, list[tuple[Place, Sent]]] = defaultdict(list)
-    for place, one in at.items():
-        if one.topic == "plays" and place not in lost:
-            rights[one.name].append((place, one))
-    for place, one in at.items():
-        if one.topic == "impressions" and (pads or place not in lost):
-            mine = [p for p, right in rights[one.name] if 0 <= right.ms - one.ms <= HOUR_MS and place not in lost]
-            for p in mine or [(None, None, None)]:
-                yield one.name, place[1], place[2], p[1], p[2]
+def _send(job: FlinkJob, sent: Sequence[Sent], ends: Ends) -> None:
+    """`ends` grows by what was sent."""
+    produce(job.kafka, [one.record for one in sent])
+    ends.update((one.topic, one.partition) for one in sent)
