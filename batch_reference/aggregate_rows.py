@@ -15,6 +15,7 @@ from plumbline.contract.aggregate import JOINED, ROWS_SNAPSHOT, operand, rows_ta
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
+from plumbline.contract.upsert import is_upsert
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -52,8 +53,9 @@ def rows_contract(contract: Contract) -> Contract:
 
 
 def has_rows(lake: Lake, contract: Contract) -> bool:
-    """Whether the rows that the newest batch run was made from are there; of no aggregate they need not be."""
-    if contract.output.aggregate is None:
+    """Whether the rows that the newest batch run was made from are there; where all rows are in its table they need not
+    be."""
+    if contract.output.aggregate is None and not is_upsert(contract):
         return True
     table = rows_table(contract)
     batch = lake.load(contract.output.batch_table)

@@ -16,6 +16,7 @@ from plumbline.contract.lineage import (
     PARTITION,
     RECORD_TIME,
     REPLAY_ID,
+    RIGHT_EVENT_TIME,
     RIGHT_OFFSET,
     RIGHT_PARTITION,
     TEXT,
@@ -23,6 +24,7 @@ from plumbline.contract.lineage import (
 )
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
+from plumbline.contract.upsert import is_upsert
 
 COPY = "copy$"
 """Which delivery of its event a row is. No field's name has a $ in it."""
@@ -78,6 +80,7 @@ def join_sql(contract: Contract, time_range: TimeRange, *, alone: bool = False) 
     values = ", ".join(f"({column.expression}\n) AS `{column.name}`" for column in contract.output_columns)
     event_time = f"coalesce({left}.{EVENT_TIME}, {right}.{EVENT_TIME})"
     mark, lefts = (f", {left}.`{JOINED}`", _twice(left, join.keeps_left)) if alone else ("", left)
+    moment = f", {right}.{EVENT_TIME} AS {RIGHT_EVENT_TIME}" if is_upsert(contract) else ""
     only = f" AND {left}.`{JOINED}`" if alone else ""
     keys = " AND ".join(f"{left}.`{a}` = {right}.`{b}`" for a, b in join.pairs)
     return f"""
@@ -85,7 +88,7 @@ def join_sql(contract: Contract, time_range: TimeRange, *, alone: bool = False) 
             {event_time} AS {EVENT_TIME},
             {left}._partition AS {LEFT_PARTITION}, {left}._offset AS {LEFT_OFFSET},
             {right}._partition AS {RIGHT_PARTITION}, {right}._offset AS {RIGHT_OFFSET},
-            CAST(NULL AS STRING) AS {REPLAY_ID}{mark}
+            CAST(NULL AS STRING) AS {REPLAY_ID}{moment}{mark}
         FROM {lefts} {JOINS[join.kind]} JOIN {right}
         ON {keys}{only}
             AND {right}.{EVENT_TIME} BETWEEN {left}.{EVENT_TIME} + make_dt_interval(0, 0, 0, {low} / 1000)

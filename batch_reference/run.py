@@ -13,6 +13,7 @@ from plumbline.batch_reference.aggregate_rows import has_rows, write_aggregate
 from plumbline.batch_reference.join_sql import events_sql, join_sql
 from plumbline.batch_reference.own_query import own_rows
 from plumbline.batch_reference.range_overwrite import replace_range
+from plumbline.batch_reference.upsert import write_newest
 from plumbline.connect import owners
 from plumbline.connect.user_code import reference_query, transformed
 from plumbline.contract import formats
@@ -25,6 +26,7 @@ from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange, spell_bound
 from plumbline.contract.reach import input_range
 from plumbline.contract.transform_file import transform_file
+from plumbline.contract.upsert import is_upsert
 from plumbline.contract.writers import SchemaId, schema_id
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from plumbline.batch_reference.document_types import BatchDocument
     from plumbline.connect.home import Home
     from plumbline.connect.lake import Lake
+
+    Write = Callable[[SparkSession, Lake, Contract, DataFrame, TimeRange, dict[str, str]], None]
 
 
 def run(
@@ -69,9 +73,15 @@ def run(
     say(f"batch: joining the archive for {time_range}")
     contract = _equipped(spark, contract, home, archives)
     rows = reference(spark, contract, time_range, archives)
-    write = replace_range if contract.output.aggregate is None else write_aggregate
-    write(spark, lake, contract, rows, time_range, properties)
+    _write(contract)(spark, lake, contract, rows, time_range, properties)
     return _result(contract, lake, time_range, archives, changed=True)
+
+
+def _write(contract: Contract) -> Write:
+    """What replaces the range by the reference's rows, by what the contract's tables hold."""
+    if contract.output.aggregate is not None:
+        return write_aggregate
+    return write_newest if is_upsert(contract) else replace_range
 
 
 def reference(spark: SparkSession, contract: Contract, time_range: TimeRange, archives: dict[str, int]) -> DataFrame:

@@ -25,7 +25,7 @@ Retired = Mapping[str, Mapping[str, str]]
 EVOLVING = {
     "sources": {"fields", "aliases", "compute", "where", "event_time", "event_id"},
     "join": {"on"},
-    "output": {"columns", "batch_table"},
+    "output": {"columns", "batch_table", "mode"},
 }
 """Keys that are compared by their meaning; every other key of these blocks is fixed."""
 
@@ -292,6 +292,9 @@ def _fixed_changes(was: Contract, now: Contract) -> Iterator[tuple[Path, str, st
         )
     for block in ("join", "output"):
         yield from _changed_keys((block,), before[block], after[block], EVOLVING[block])
+    if was.output.mode != now.output.mode:
+        what = f"output.mode was {was.output.mode!r}, is now {now.output.mode!r}"
+        yield ("output", "mode"), what, "one table would hold all rows of some keys and the newest of others"
     tuning = set(before["stream"]) - set(FIXED_IN_STREAM)
     yield from _changed_keys(("stream",), before["stream"], after["stream"], tuning)
 

@@ -7,6 +7,9 @@ LEFT_PARTITION, LEFT_OFFSET = "_left_partition", "_left_offset"
 RIGHT_PARTITION, RIGHT_OFFSET = "_right_partition", "_right_offset"
 REPLAY_ID = "_replay_id"
 
+RIGHT_EVENT_TIME = "_right_event_time"
+"""The right event's time, by which a row of `output.mode: upsert` is newer than another; only its tables have it."""
+
 SIDES = ("left", "right")
 OTHER = {"left": "right", "right": "left"}
 """Side to the one that it is joined with."""

@@ -24,6 +24,7 @@ from plumbline.contract.kinds import SPELLINGS
 from plumbline.contract.model import Contract
 from plumbline.contract.secrets import BLOCKS, keep
 from plumbline.contract.unfilled import refuse_unfilled
+from plumbline.contract.upsert import refuse_upsert
 from plumbline.contract.yaml_lines import Places
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -47,10 +48,6 @@ STEPS = {
     "tuple_type": "write a list, [a, b]",
 }
 """What to do about pydantic's own errors of type."""
-UNBUILT: dict[Path_, str] = {
-    ("output", "mode"): "the stream appends rows; a table whose rows are updated per key is not built yet",
-}
-"""Keys that one may look for, and what is said of them."""
 MOST_CHARACTERS = 500_000
 MOST_PARTS = 50_000
 """Far above any contract; below what a few lines of YAML aliases that multiply would make."""
@@ -58,11 +55,18 @@ DEPTH_STEP = "`plumbline init` writes a contract to start from"
 YAML_STEP = "correct the file there; text with ': ' or ' #' in it belongs in quotes"
 
 
-def load(path: str | Path, environment: Mapping[str, str] | None = None, *, aggregates: bool = False) -> Contract:
+def load(
+    path: str | Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    aggregates: bool = False,
+    upserts: bool = False,
+) -> Contract:
     """The contract in the file at `path`. Raises ContractError naming file, line, value and next step.
 
     A contract with `output.aggregate` is a UsageError for a caller that does not say that it knows `aggregates`: it
-    would take numbers for rows.
+    would take numbers for rows. So is one with `output.mode: upsert` for a caller that does not say so of `upserts`: it
+    would take the newest row per key for all rows.
     """
     file = Path(path)
     try:
@@ -78,6 +82,8 @@ def load(path: str | Path, environment: Mapping[str, str] | None = None, *, aggr
     contract = parse(text, str(file), os.environ if environment is None else environment)
     if contract.output.aggregate is not None and not aggregates:
         raise UsageError(NOT_BUILT, where=contract.place(BLOCK), next_step=INSTEAD)
+    if not upserts:
+        refuse_upsert(contract)
     return contract
 
 
@@ -197,8 +203,6 @@ def _explained(error: ValidationError, name: str, lines: Mapping[Path_, int]) ->
     where = _place(name, lines, path)
     if first["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
-        if path in UNBUILT:
-            return ContractError(f"{spelled}: {UNBUILT[path]}", where=where, next_step="leave the key out")
         near = difflib.get_close_matches(str(path[-1]), known, 1, 0.4)
         step = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
         return ContractError(f"unknown key {spelled!r}", where=where, next_step=step)

@@ -31,11 +31,12 @@ from plumbline.contract.kinds import (
     Size,
     TableName,
 )
-from plumbline.contract.lineage import LINEAGE
+from plumbline.contract.lineage import LINEAGE, RIGHT_EVENT_TIME
 from plumbline.contract.on import placed, unfit
 from plumbline.contract.output import Output
 from plumbline.contract.output_column import OutputColumn
 from plumbline.contract.transform_file import transform_sha256
+from plumbline.contract.upsert import check_upsert, is_upsert
 from plumbline.contract.writers import Writers
 from plumbline.contract.yaml_lines import Path, Places
 
@@ -272,6 +273,7 @@ class Contract(_Block):
     def _parts_fit(self) -> Contract:
         check_parts(self)
         check_aggregate(self)
+        check_upsert(self)
         check_job(self)
         check_archives(self)
         return self
@@ -325,7 +327,8 @@ class Contract(_Block):
     @property
     def table_columns(self) -> tuple[str, ...]:
         """All columns of both output tables, in order."""
-        return (*(c.name for c in self.output_columns), *LINEAGE)
+        own = (RIGHT_EVENT_TIME,) if is_upsert(self) else ()
+        return (*(c.name for c in self.output_columns), *LINEAGE, *own)
 
     def semantics(self) -> dict[str, Any]:
         """What decides the output rows: sources, join and output, without secrets and tuning."""

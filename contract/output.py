@@ -40,7 +40,10 @@ class Output(BaseModel):
         default_factory=list, min_length=1, description="of rows, required: source.field, or {name: SQL expression}"
     )
     aggregate: Aggregate | None = Field(None, description="in place of rows: numbers per window and group")
-    stream_table: TableName = Field(description="Iceberg table that the streaming join appends to")
+    mode: Literal["append", "upsert"] = Field(
+        "append", description="upsert: in place of all rows the newest per key and event time, by the right event time"
+    )
+    stream_table: TableName = Field(description="Iceberg table that the streaming join writes")
     batch_table: TableName = Field(description="Iceberg table that the batch reference replaces range by range")
     partition_by: Literal["none", "hour", "day", "month"] = Field(
         "day", description="partitioning by the rows' event time, in UTC"
@@ -64,8 +67,9 @@ class Output(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_the_other(self, body: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Only the parts that it has: records of row contracts are as they were before there were aggregates."""
+        """Only the parts that it has: records of row contracts are as they were before there were other outputs."""
         absent = {"aggregate"} if self.aggregate is None else {"key", "columns"}
+        absent |= {"mode"} if self.mode == "append" else set()
         return {part: value for part, value in body(self).items() if part not in absent}
 
     def origin(self, name: str, path: Path) -> Path:

@@ -164,6 +164,7 @@ class CheckedOutput(TypedDict):
     key: list[str]
     columns: list[CheckedColumn]
     aggregate: NotRequired[CheckedAggregate]
+    mode: NotRequired[Literal["upsert"]]
     stream_table: str
     batch_table: str
     partition_by: Literal["none", "hour", "day", "month"]

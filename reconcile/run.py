@@ -24,6 +24,7 @@ from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_range import Judged, judge_range
 from plumbline.reconcile.judge.prediction import agrees, fates_known
 from plumbline.reconcile.judge.unknown_causes import lacking, standing_in, unknown
+from plumbline.reconcile.judge.upserts.refused import refuse_of_upserts
 from plumbline.reconcile.relations.inputs import UNOBSERVED
 
 if TYPE_CHECKING:
@@ -75,12 +76,13 @@ def reconcile(
     not read again, unless `full`. With `record` the run and its findings go to `plumbline.runs` and
     `plumbline.findings`, once per run id, and verdicts are kept. `out` is a Parquet file for the findings, `against` a
     third table that a faithful replay of the range wrote: then all is read, and with `edges`, which counts what came
-    out by a hair. `threads`: None for the machine's. Raises SetupError for a missing table, IncompleteError when no
-    batch run covers the range.
+    out by a hair; neither of upserted tables. `threads`: None for the machine's. Raises SetupError for a missing table,
+    IncompleteError when no batch run covers the range.
     """
     from plumbline.reconcile.judge.store import export, findings_sql, keep_record
     from plumbline.reconcile.report.stored_runs import example
 
+    refuse_of_upserts(contract, against=against is not None, edges=edges)
     with pinned(contract, home, None if time_range == TimeRange() else time_range, memory, threads) as pins:
         refuse_uncovered(pins)
         pins = pins if against is None else three_way.with_third(pins, against)
@@ -100,10 +102,9 @@ def reconcile(
         document["edges"] = count_edges(judged.pins, findings) if edges else None
         if out is not None:
             export(pins, findings_sql(document["run_id"], findings), out)
-        examples = example(pins, document, findings)
         if record:
             keep_record(pins, document, findings_sql(document["run_id"], findings))
-    return Run(document, judged.books, examples)
+        return Run(document, judged.books, example(pins, document, findings))
 
 
 def _laid_out(pins: Pins, home: Home) -> tuple[Pins, Progress]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, cast
 from plumbline.connect.user_code import transformed
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.errors import ContractError
-from plumbline.contract.lineage import EVENT_TIME, OFFSET, PARTITION, REPLAY_ID
+from plumbline.contract.lineage import EVENT_TIME, OFFSET, PARTITION, REPLAY_ID, RIGHT_EVENT_TIME
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.on import placed
 from plumbline.contract.transform_file import transform_file
+from plumbline.contract.upsert import is_upsert
 from plumbline.stream_job.aggregate import aggregated
 from plumbline.stream_job.events import events, has_floating_id, needed, same_id_sql
 from plumbline.stream_job.payload import Layouts, layout
@@ -58,6 +59,7 @@ def join(
         _event_time(contract).alias(EVENT_TIME),
         *(f"_{place}{part}" for place in sides for part in (PARTITION, OFFSET)),
         F.lit(replay_id).cast("string").alias(REPLAY_ID),
+        *([F.col(RIGHT_EVENT_TIME)] if is_upsert(contract) else []),
     )
     return _transformed(contract, made)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident, text
-from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE
+from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, RIGHT_EVENT_TIME, RIGHT_OFFSET
+from plumbline.contract.upsert import is_upsert
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.diff.engine.compare import compare
@@ -79,7 +80,8 @@ def compare_rows(
     pins: Pins, left: Relation, right: Relation, key: tuple[str, ...], carry: tuple[str, ...]
 ) -> Comparison:
     """Compare two views by `key` under the contract's tolerances; leaves what differs in DRIFT."""
-    columns = [name for name in pins.contract.value_columns if name not in key]
+    own = (RIGHT_EVENT_TIME,) if is_upsert(pins.contract) else ()
+    columns = [name for name in (*pins.contract.value_columns, *own) if name not in key]
     tolerances = pins.contract.reconcile.as_tolerances()
     return compare(
         pins.con,
@@ -95,13 +97,23 @@ def compare_rows(
 
 def _several_keys(pins: Pins) -> str:
     keys = ", ".join(f"{ident(new)} AS {ident(name)}" for name, new in drift_names(pins.contract.output.key).items())
-    return f"SELECT {keys} FROM {DRIFT} d WHERE d.class = 'duplicate' OR d.left_count > 1 OR d.right_count > 1"
+    return f"SELECT {keys} FROM {DRIFT} d WHERE d.class = 'duplicate' OR NOT {_alone(pins)}"
 
 
 def _by_key(pins: Pins) -> str:
-    """Differences of keys with at most one row on each side."""
+    """Differences of keys with at most one row on each side, which are one difference."""
     coordinates = _lineage_of_drift(LINEAGE)
-    return f"{_difference(pins, coordinates)} WHERE class <> 'duplicate' AND left_count <= 1 AND right_count <= 1"
+    return f"{_difference(pins, coordinates)} WHERE class <> 'duplicate' AND {_alone(pins)}"
+
+
+def _alone(pins: Pins) -> str:
+    """SQL: what differs of a key is one difference. Of upserted tables two rows of other right events are two: why the
+    one is not there says nothing of the other."""
+    if not is_upsert(pins.contract):
+        return "(left_count <= 1 AND right_count <= 1)"
+    other = " OR ".join(f"{ident(f'left_{name}')} IS DISTINCT FROM {ident(f'right_{name}')}" for name in COORDINATES)
+    two = f"left_count = 1 AND {ident(f'right_{RIGHT_OFFSET}')} IS NOT NULL AND ({other})"
+    return f"(left_count <= 1 AND right_count <= 1 AND NOT coalesce({two}, false))"
 
 
 def _name(pins: Pins, rows: str) -> str:
@@ -204,7 +216,8 @@ def _lineage_of_drift(names: tuple[str, ...]) -> str:
 
 
 def _pair_up(pins: Pins) -> str:
-    """A batch row and a stream row of one left event, with other right sides, are one mismatch."""
+    """A batch row and a stream row of one left event, with other right sides, are one mismatch; of upserted tables only
+    where the stream's row has no right side."""
     names = [name for name in pins.contract.value_columns if not _ignored(pins, name)]
     differ = ", ".join(
         f"CASE WHEN (batch_row->{text(name)}) IS DISTINCT FROM (stream_row->{text(name)}) THEN {text(name)} END"
@@ -212,6 +225,7 @@ def _pair_up(pins: Pins) -> str:
     )
     batch = ", ".join(f"b.{ident('batch' + name)}" for name in LINEAGE)
     stream = ", ".join(f"s.{ident('stream' + name)}" for name in LINEAGE)
+    unmatched = " AND stream_right_offset IS NULL" if is_upsert(pins.contract) else ""
     ranked = (
         "SELECT *, row_number() OVER (PARTITION BY key, {side}_left_partition, {side}_left_offset"
         " ORDER BY {side}_right_partition, {side}_right_offset) AS place"
@@ -219,7 +233,7 @@ def _pair_up(pins: Pins) -> str:
     )
     return f"""
         WITH b AS ({ranked.format(inside=INSIDE, side="batch", kind="missing")}),
-        s AS ({ranked.format(inside=INSIDE, side="stream", kind="extra")}),
+        s AS ({ranked.format(inside=INSIDE, side="stream", kind="extra")}{unmatched}),
         both_sides AS (
             SELECT b.id, s.id AS other_id, 'mismatch' AS class, b.key,
                 1::BIGINT AS batch_count, 1::BIGINT AS stream_count, 1::BIGINT AS stream_copies,

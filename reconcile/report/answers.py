@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.operators import SAY_HOW_LONG, next_step, why_unproven
 from plumbline.contract.ranges import TimeRange
+from plumbline.contract.upsert import is_upsert
 from plumbline.reconcile import document as reading
 from plumbline.reconcile import format
 from plumbline.reconcile.document import PENDING, CauseLine, Document
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 GRAVEST = ("unexplained", "lost_output", "archive_gap", "double_commit", "value_divergence", "out_of_contract")
 """Causes that decide what to do whatever else there is, the gravest first."""
+OF_UPSERTS = (
+    "Replays and stories of upserted tables are not built yet: a file with the findings has the evidence of each row."
+)
 WORDS = {
     "missing": "missing from the stream",
     "extra": "in the stream only",
@@ -156,6 +160,8 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
     if cause is None:
         return Answer(question, "Nothing", "Nothing differs.")
     meant = format.cause(cause.name)
+    if facts.contract is not None and is_upsert(facts.contract) and meant.repair in ("replay", "explain"):
+        return Answer(question, "Look at the findings", OF_UPSERTS, (f"{again} --out drift.parquet",))
     unknown = cause.name == "unexplained" or (meant.repair == "replay" and reading.closing_unknown(first))
     if unknown and (step := next_step(first.get("unproven_spark") or (), "")):
         why = f"Which rows came late is not known: {why_unproven(first['unproven_spark'])}."

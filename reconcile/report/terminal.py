@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.upsert import is_upsert
 from plumbline.reconcile import format
 from plumbline.reconcile.causes import named
 from plumbline.reconcile.document import (
@@ -53,7 +54,7 @@ def show(run: Run, facts: Facts, console: Console) -> None:
         console.print(line)
     if document["unknown"]["causes"] and document["unexplained"]:
         console.print(_unknown(document["unknown"]))
-    console.print(_prediction(run))
+    console.print(_prediction(run, facts))
     if document["edges"]:
         console.print(_edges(document["edges"]))
     if document["against"]:
@@ -132,7 +133,9 @@ def _causes(total: Page) -> Table:
     return table
 
 
-def _prediction(run: Run) -> str:
+def _prediction(run: Run, facts: Facts) -> str:
+    if facts.contract is not None and is_upsert(facts.contract):
+        return "nothing is predicted of upserted tables, whose older rows are gone"
     predicted, agreed, why = run.document["predicted"], run.document["agrees"], not_compared(run.document)
     if predicted is None:
         return why

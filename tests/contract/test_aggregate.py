@@ -135,7 +135,7 @@ WRONG = {
     "no values": (changed("    values:\n", "    values: {}\n    valuess:\n"), "valuess", "did you mean 'values'?"),
     "a key": (changed("  aggregate:\n", "  key: [id]\n  aggregate:\n"), "key: [id]", "window_start and group_by"),
     "columns": (changed("  aggregate:\n", "  columns: [plays.at]\n  aggregate:\n"), "columns:", "its values"),
-    "a mode": (changed("  aggregate:\n", "  mode: upsert\n  aggregate:\n"), "mode:", "not built yet"),
+    "a mode": (changed("  aggregate:\n", "  mode: upsert\n  aggregate:\n"), "aggregate:", "not built for output.mode"),
     "rows without a left event": (changed("kind: left_outer", "kind: full_outer"), "join:", "cannot be aggregated"),
     "a transform": (TEXT + "stream: {transform: 'a:b'}\n", "stream:", "not built for output.aggregate"),
     "a query of one's own": (TEXT + "batch: {sql: q.sql}\n", "batch:", "not built for output.aggregate"),

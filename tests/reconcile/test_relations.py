@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from plumbline.reconcile.relations import aggregates, diff, evidence, implied, inputs, judge
+from plumbline.reconcile.relations import aggregates, diff, evidence, implied, inputs, judge, upserts
 from plumbline.reconcile.relations.relation import Relation
 from tests.support.checked_relations import check_writer
 
@@ -33,7 +33,7 @@ MADE = re.compile(r"\b(?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?(?:TEMP\s+)?(?
 
 def relations() -> Iterator[Relation]:
     """Every declared relation."""
-    for module in (inputs, evidence, implied, judge, diff, aggregates):
+    for module in (inputs, evidence, implied, judge, diff, aggregates, upserts):
         for name, value in vars(module).items():
             if name.isupper():
                 yield from (one for one in (value, *_values(value)) if isinstance(one, Relation))

@@ -1,0 +1,104 @@
+"""Which commands know a contract with `output.mode: upsert`: each other one refuses it in a line, and does nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from plumbline.cli import run
+from plumbline.connect.home import Home
+from plumbline.contract.errors import UsageError
+from plumbline.contract.loader import load
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.explain.explain import explain
+from plumbline.replay.plan import make_plan
+from tests.plumbline.test_aggregate_commands import ALL
+from tests.support.upsert_world import UpsertWorld, contract_text, newest
+from tests.support.upserts import TEXT
+from tests.support.world import play, show
+
+KNOWN = {
+    "archive run",
+    "batch run",
+    "check",
+    "kafka produce",
+    "kafka topics",
+    "lake",
+    "quarantine",
+    "reconcile",
+    "stream run",
+    "stream status",
+}
+"""Those that work on sources, or know upserted tables."""
+
+BEFORE = {"explain": ["x", "--contract"], "audit": ["joined.newest_stream", "--contract"]}
+AFTER = {
+    "replay plan": ["--from=2024-03-01T00:00Z", "--to=2024-03-02T00:00Z"],
+    "size": ["--events-per-second", "20"],
+}
+"""What stands before the contract and behind it on the command line."""
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - KNOWN))
+def test_a_command_that_is_not_built_for_it_says_so(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, home = tmp_path / "newest.yaml", tmp_path / "home"
+    file.write_text(TEXT)
+    takes = {option for one in ALL[name].params for option in one.opts}
+    options = [f"--home={home}"] if "--home" in takes else []
+    code = run([*name.split(), *BEFORE.get(name, []), str(file), *AFTER.get(name, []), *options])
+    told = capsys.readouterr().err.strip().splitlines()
+    assert (code, len(told)) == (2, 1), told
+    assert f"a contract with output.mode: upsert is not built yet for this command [{file}:19]" in told[0]
+    assert "docs/upserts.md" in told[0]
+    assert not home.exists()
+
+
+def test_so_it_is_from_python(tmp_path: Path) -> None:
+    file = tmp_path / "newest.yaml"
+    file.write_text(TEXT)
+    contract = load(file, upserts=True)
+    for call in (
+        lambda: make_plan(contract, file, Home(tmp_path, tmp_path), TimeRange()),
+        lambda: explain(contract, Home(tmp_path, tmp_path), "x"),
+    ):
+        with pytest.raises(UsageError, match=r"output.mode: upsert is not built yet"):
+            call()
+
+
+def test_check_tells_the_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "newest.yaml"
+    file.write_text(TEXT)
+    assert run(["check", str(file), f"--home={tmp_path / 'home'}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["output"]["mode"] == "upsert"
+
+
+def test_reconcile_shows_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = UpsertWorld.at(tmp_path).play(
+        [show("z", -90)],
+        [show("a", 0), show("b", 1), play("a1", "a", 5), play("a2", "a", 9), play("b1", "b", 4)],
+        [show("d", 100), play("pd", "d", 120)],
+        [],
+        [play("b2", "b", 30)],
+        [show("f", 300), play("pf", "f", 301)],
+    )
+    world.held = [row for row in newest(world.stream) if row.left.name != "a"] + [world.row("a", "a1")]
+    world.write()
+    file = tmp_path / "plays.yaml"
+    file.write_text(contract_text("left_outer"))
+    options = [str(file), f"--home={tmp_path}"]
+    assert run(["reconcile", *options]) == 1
+    told = capsys.readouterr().out
+    assert "drift: 2 differences" in told
+    assert "nothing is predicted of upserted tables" in told
+    assert "plumbline replay" not in told
+    assert "plumbline explain" not in told
+    assert f"plumbline reconcile {file} --home {tmp_path}" in told
+    assert "--out drift.parquet" in told
+    assert world.told() == [("a a2", "missing lost_output"), ("b b2", "missing late_right")]
+    for option in ("--edges", "--against=joined.third"):
+        assert run(["reconcile", *options, option]) == 2
+        assert "is for tables that are appended to" in capsys.readouterr().err

@@ -1,0 +1,147 @@
+"""Random epochs with late events of both sides, and lost updates: every state that differs is explained row by row."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.reconcile.test_random_drift import random_epochs
+from tests.support.upsert_world import UpsertWorld, by_state, newest, newness, state
+from tests.support.world import Row
+
+Finding = tuple[str, str]
+
+
+def named(row: Row) -> str:
+    return " ".join(part.name for part in (row.left, row.right) if part)
+
+
+def expected(world: UpsertWorld) -> list[Finding]:
+    """What must be told: of each state that differs the batch's rows that are not older than the stream's, and the
+    stream's where it is none of them, each with why only one table has it."""
+    batch, held, wrote = by_state(world.batch), by_state(world.table), by_state(world.stream)
+    found = list[Finding]()
+    for one in {**batch, **held}:
+        (mine,) = held.get(one, [None])
+        if mine is not None and batch.get(one, [None])[0] == mine:
+            continue
+        due = [row for row in batch.get(one, []) if mine is None or newness(row) >= newness(mine)]
+        missing = [row for row in due if row != mine]
+        if mine is not None and mine not in batch.get(one, []):
+            kind = why_only_in_the_stream(world, mine, missing)
+            if kind.startswith("mismatch"):
+                first = min(missing, key=lambda row: (row.right.partition, row.right.offset))  # type: ignore[union-attr]
+                missing.remove(first)
+                found.append((named(first), kind))
+            else:
+                found.append((named(mine), kind))
+        found += [(named(row), f"missing {fate(world, row, wrote.get(one, []))}") for row in missing]
+    return sorted(found)
+
+
+def why_only_in_the_stream(world: UpsertWorld, row: Row, missing: list[Row]) -> str:
+    if row.right is None:  # in the place of one that was late
+        return "mismatch late_right" if missing else "extra arrived_after_batch"
+    if any(same(row, other) for other in world.batch):
+        return "mismatch value_divergence"
+    assert {row.left.name, row.right.name} & set(world.unseen)
+    return "extra arrived_after_batch"
+
+
+def same(row: Row, other: Row) -> bool:
+    return (row.left, row.right) == (other.left, other.right)
+
+
+def fate(world: UpsertWorld, row: Row, wrote: list[Row]) -> str:
+    """Why the stream table holds neither the row nor a newer one."""
+    if row in wrote:
+        return "lost_output"
+    if row.left.name in world.late:
+        return "late_left"
+    final = world.is_closed(row.left) or any(other.right for other in wrote) or not world._outer
+    if row.right is not None and row.right.name in world.late and final:
+        return "late_right"
+    return "pending"
+
+
+def stale(world: UpsertWorld, dice: random.Random, count: int) -> int:
+    """Let some updates be lost: the stream table holds an older row, or none. Returns how many."""
+    held, spoiled = {state(row): row for row in newest(world.stream)}, 0
+    several = [rows for rows in by_state(world.stream).values() if rows[0].right and not is_late(world, rows[0])]
+    for rows in dice.sample(several, min(count, len(several))):
+        older = dice.choice([*rows[1:], None])
+        del held[state(rows[0])]
+        held |= {} if older is None else {state(older): older}
+        spoiled += 1
+    world.held = list(held.values())
+    return spoiled
+
+
+def is_late(world: UpsertWorld, row: Row) -> bool:
+    return any(part.name in world.late for part in (row.left, row.right) if part)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("kind", ["left_outer", "inner"])
+@pytest.mark.parametrize("spoiled", [False, True], ids=["as the model says", "updates lost"])
+def test_every_row_that_should_stand_there_has_its_cause(seed: int, kind: str, spoiled: bool, tmp_path: Path) -> None:
+    dice = random.Random(seed)
+    world = UpsertWorld.at(tmp_path, kind=kind).play(*random_epochs(dice))
+    assert isinstance(world, UpsertWorld)
+    count = stale(world, dice, 6) if spoiled else 0
+    wanted = expected(world)
+    document = world.write().reconcile().document
+    assert world.told() == wanted
+    assert document["unexplained"] == 0
+    assert document["balanced"]
+    assert document["counts"]["pending"] == len([cause for _, cause in wanted if cause.endswith("pending")])
+    assert document["verdict"] == "drift"
+    assert {cause.split()[1] for _, cause in wanted} >= {"late_left", "late_right"}
+    assert not spoiled or len([cause for _, cause in wanted if cause.endswith("lost_output")]) >= count > 0
+    assert document["agrees"] is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_clean_world_raises_no_alarm(seed: int, tmp_path: Path) -> None:
+    dice = random.Random(seed)
+    world = UpsertWorld.at(tmp_path).play(*ordered(random_epochs(dice)))
+    document = world.write().reconcile().document
+    assert {cause for _, cause in world.told()} <= {"missing pending"}
+    assert document["balanced"]
+    assert document["counts"]["match"] + document["counts"]["pending"] == len(newest(world.batch))
+    assert document["verdict"] == "clean"
+
+
+def ordered(epochs: list) -> list:  # type: ignore[type-arg]
+    """The same records in the order of their times: none is late."""
+    records = sorted((record for epoch in epochs for record in epoch), key=lambda record: record.minute)
+    return [records[start : start + 7] for start in range(0, len(records), 7)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_records_that_came_after_the_batch_run(seed: int, tmp_path: Path) -> None:
+    dice = random.Random(seed)
+    world = UpsertWorld.at(tmp_path).play(*random_epochs(dice))
+    rights = [record.name for record in world.records if record.side == "right"]
+    world.batch_without(*dice.sample(rights, 15))
+    wanted = expected(world)
+    document = world.write().reconcile().document
+    assert world.told() == wanted
+    assert document["balanced"]
+    assert any(cause == "extra arrived_after_batch" for _, cause in wanted)
+
+
+def test_the_row_of_another_world_is_unexplained(tmp_path: Path) -> None:
+    dice = random.Random(3)
+    world = UpsertWorld.at(tmp_path).play(*random_epochs(dice))
+    held = newest(world.stream)
+    doubled = next(rows for rows in by_state(world.stream).values() if len(rows) > 1 and rows[0] in world.batch)
+    wrong = next(row for row in held if row.right and state(row) != state(doubled[0]) and row in world.batch)
+    world.held = [*(row for row in held if row != wrong), replace(wrong, seconds=-1.0), doubled[1]]
+    world.write().reconcile()
+    told = dict(world.told())
+    assert told[named(wrong)] == "mismatch value_divergence"
+    assert told[named(doubled[1])] == "extra unexplained"
