@@ -1,10 +1,12 @@
 """Tables that a real Flink 2.1.3 wrote (examples/flink, both joins, killed and restored three times), with the archives
 and the batch reference of the same events: every wrong row has its cause.
 
-`FLINK_EVENTS=6000 FLINK_OPEN=291 FLINK_RECORD=tests/reconcile/flink_recorded make test-flink` records them again."""
+`FLINK_EVENTS=6000 FLINK_OPEN=291 FLINK_RECORD=tests/reconcile/flink_recorded make test-flink` records them again. With
+FLINK_RECORDED=FOLDER and its FLINK_EVENTS and FLINK_OPEN test_flink_progress.py tests the tables of a larger run."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,8 +19,8 @@ from tests.support.flink_contract import JOB_TABLES, TABLES, causes, with_lines
 from tests.support.flink_model import drifted, late_but_joined, unproven_names
 from tests.support.flink_traffic import places, traffic, unread
 
-RECORDED = Path(__file__).parent / "flink_recorded"
-SENT = traffic(6000)
+RECORDED = Path(os.environ.get("FLINK_RECORDED", Path(__file__).parent / "flink_recorded"))
+SENT = traffic(int(os.environ.get("FLINK_EVENTS", "6000")), int(os.environ.get("FLINK_OPEN", "291")))
 AT = places(SENT)
 
 
