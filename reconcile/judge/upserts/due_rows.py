@@ -74,16 +74,21 @@ def _with_all_rows(pins: Pins) -> Pins:
 
 def _refuse_others_than_the_newest(pins: Pins) -> None:
     """Raise IncompleteError where the batch table does not hold the newest of all rows: what is compared is neither."""
-    columns = pins.con.sql(f"FROM {BATCH} LIMIT 0").columns
-    listed, state = ", ".join(map(ident, columns)), ", ".join(map(ident, state_columns(pins.contract)))
+    listed = ", ".join(map(ident, pins.con.sql(f"FROM {BATCH} LIMIT 0").columns))
+    state = ", ".join(map(ident, state_columns(pins.contract)))
     order = ", ".join(f"{ident(name)} DESC NULLS LAST" for name in newness(pins.contract))
     newest = f"FROM {ALL_ROWS} QUALIFY row_number() OVER (PARTITION BY {state} ORDER BY {order}) = 1"
-    counted = f"SELECT count(*), sum(hash({listed})::HUGEINT)"
-    held, wanted = (pins.con.execute(f"{counted} FROM ({rows})").fetchall() for rows in (f"FROM {BATCH}", newest))
-    if held != wanted:
+    [(held, wanted, others)] = pins.con.execute(
+        f"""
+        WITH newest AS MATERIALIZED (SELECT {listed} FROM ({newest}))
+        SELECT (SELECT count(*) FROM {BATCH}), (SELECT count(*) FROM newest),
+            EXISTS (SELECT {listed} FROM {BATCH} EXCEPT ALL FROM newest)
+        """
+    ).fetchall()
+    if others or held != wanted:
         batch, table = pins.contract.output.batch_table, rows_table(pins.contract)
         raise IncompleteError(
-            f"{batch} does not hold the newest rows of {table} in the range: {held[0][0]:,} against {wanted[0][0]:,} "
+            f"{batch} does not hold the newest rows of {table} in the range: {held:,} against {wanted:,} "
             "rows, or others",
             where=batch,
             next_step="undo what wrote to it, or replace the range: `plumbline batch run CONTRACT`",

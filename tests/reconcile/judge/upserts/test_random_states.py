@@ -6,11 +6,13 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from plumbline.contract.errors import IncompleteError
 from tests.reconcile.test_random_drift import random_epochs
-from tests.support.upsert_world import UpsertWorld, by_state, newest, newness, state
-from tests.support.world import Record, Row
+from tests.support.upsert_world import ROWS, UPSERTED, UpsertWorld, by_state, newest, newness, state, values
+from tests.support.world import BATCH, Record, Row
 
 Finding = tuple[str, str]
 
@@ -141,6 +143,20 @@ def test_the_row_of_another_world_is_unexplained(tmp_path: Path) -> None:
     told = dict(world.told())
     assert told[named(wrong)] == "mismatch value_divergence"
     assert told[named(doubled[1])] == "extra unexplained"
+
+
+@pytest.mark.parametrize("how", ["another value", "a row less", "an older row"])
+def test_a_batch_table_that_is_not_the_newest_of_its_rows_is_refused(how: str, tmp_path: Path) -> None:
+    """Even where the stream table says the same: what the batch read says otherwise."""
+    world = UpsertWorld.at(tmp_path).play(*random_epochs(random.Random(3)))
+    held = newest(world.batch)
+    one, older = next(rows for rows in by_state(world.batch).values() if len(rows) > 1)[:2]
+    instead = {"another value": [replace(one, seconds=-1.0)], "a row less": [], "an older row": [older]}[how]
+    world.held = [*(row for row in held if row != one), *instead]
+    world.write()
+    world.lake.load(BATCH).overwrite(pa.Table.from_pylist(list(map(values, world.held)), schema=UPSERTED))
+    with pytest.raises(IncompleteError, match=f"{BATCH} does not hold the newest rows of {ROWS}"):
+        world.reconcile()
 
 
 def delivered_again(epochs: list[list[Record]], dice: random.Random) -> list[list[Record]]:
