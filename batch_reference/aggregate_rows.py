@@ -15,7 +15,6 @@ from plumbline.contract.aggregate import JOINED, ROWS_SNAPSHOT, operand, rows_ta
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
-from plumbline.contract.upsert import is_upsert
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -55,7 +54,7 @@ def rows_contract(contract: Contract) -> Contract:
 def has_rows(lake: Lake, contract: Contract) -> bool:
     """Whether the rows that the newest batch run was made from are there; where all rows are in its table they need not
     be."""
-    if contract.output.aggregate is None and not is_upsert(contract):
+    if contract.output.aggregate is None and not contract.output.is_upsert:
         return True
     table = rows_table(contract)
     batch = lake.load(contract.output.batch_table)

@@ -24,7 +24,6 @@ from plumbline.contract.lineage import (
 )
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
-from plumbline.contract.upsert import is_upsert
 
 COPY = "copy$"
 """Which delivery of its event a row is. No field's name has a $ in it."""
@@ -80,7 +79,7 @@ def join_sql(contract: Contract, time_range: TimeRange, *, alone: bool = False) 
     values = ", ".join(f"({column.expression}\n) AS `{column.name}`" for column in contract.output_columns)
     event_time = f"coalesce({left}.{EVENT_TIME}, {right}.{EVENT_TIME})"
     mark, lefts = (f", {left}.`{JOINED}`", _twice(left, join.keeps_left)) if alone else ("", left)
-    moment = f", {right}.{EVENT_TIME} AS {RIGHT_EVENT_TIME}" if is_upsert(contract) else ""
+    moment = f", {right}.{EVENT_TIME} AS {RIGHT_EVENT_TIME}" if contract.output.is_upsert else ""
     only = f" AND {left}.`{JOINED}`" if alone else ""
     keys = " AND ".join(f"{left}.`{a}` = {right}.`{b}`" for a, b in join.pairs)
     return f"""

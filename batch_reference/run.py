@@ -26,7 +26,6 @@ from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange, spell_bound
 from plumbline.contract.reach import input_range
 from plumbline.contract.transform_file import transform_file
-from plumbline.contract.upsert import is_upsert
 from plumbline.contract.writers import SchemaId, schema_id
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def _write(contract: Contract) -> Write:
     """What replaces the range by the reference's rows, by what the contract's tables hold."""
     if contract.output.aggregate is not None:
         return write_aggregate
-    return write_newest if is_upsert(contract) else replace_range
+    return write_newest if contract.output.is_upsert else replace_range
 
 
 def reference(spark: SparkSession, contract: Contract, time_range: TimeRange, archives: dict[str, int]) -> DataFrame:

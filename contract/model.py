@@ -36,7 +36,7 @@ from plumbline.contract.on import placed, unfit
 from plumbline.contract.output import Output
 from plumbline.contract.output_column import OutputColumn
 from plumbline.contract.transform_file import transform_sha256
-from plumbline.contract.upsert import check_upsert, is_upsert
+from plumbline.contract.upsert import check_upsert
 from plumbline.contract.writers import Writers
 from plumbline.contract.yaml_lines import Path, Places
 
@@ -327,7 +327,7 @@ class Contract(_Block):
     @property
     def table_columns(self) -> tuple[str, ...]:
         """All columns of both output tables, in order."""
-        own = (RIGHT_EVENT_TIME,) if is_upsert(self) else ()
+        own = (RIGHT_EVENT_TIME,) if self.output.is_upsert else ()
         return (*(c.name for c in self.output_columns), *LINEAGE, *own)
 
     def semantics(self) -> dict[str, Any]:

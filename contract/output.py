@@ -72,6 +72,11 @@ class Output(BaseModel):
         absent |= {"mode"} if self.mode == "append" else set()
         return {part: value for part, value in body(self).items() if part not in absent}
 
+    @property
+    def is_upsert(self) -> bool:
+        """Whether the tables hold the newest row per key, in place of all rows."""
+        return self.mode == "upsert"
+
     def origin(self, name: str, path: Path) -> Path:
         """Where the SQL of a column stands in the file, which is at `path` but below an aggregate."""
         return self._origins.get(name, path)

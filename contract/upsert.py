@@ -28,14 +28,9 @@ _ORDERED = ("string", "int", "long")
 """Types of an event id by whose order Spark and DuckDB agree."""
 
 
-def is_upsert(contract: Contract) -> bool:
-    """Whether the tables hold the newest row per key."""
-    return contract.output.mode == "upsert"
-
-
 def refuse_upsert(contract: Contract) -> None:
     """Raise UsageError for a contract whose rows are updated, from what takes all rows for what the join made."""
-    if is_upsert(contract):
+    if contract.output.is_upsert:
         raise UsageError(NOT_BUILT, where=contract.place(MODE), next_step=INSTEAD)
 
 
@@ -52,7 +47,7 @@ def newness(contract: Contract) -> tuple[str, ...]:
 
 def check_upsert(contract: Contract) -> None:
     """Raise PartError where the mode does not fit the other parts, or asks for what is not built."""
-    if not is_upsert(contract):
+    if not contract.output.is_upsert:
         return
     _refuse_unbuilt(contract)
     _check_key(contract)

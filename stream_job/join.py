@@ -12,7 +12,6 @@ from plumbline.contract.lineage import EVENT_TIME, OFFSET, PARTITION, REPLAY_ID,
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.on import placed
 from plumbline.contract.transform_file import transform_file
-from plumbline.contract.upsert import is_upsert
 from plumbline.stream_job.aggregate import aggregated
 from plumbline.stream_job.events import events, has_floating_id, needed, same_id_sql
 from plumbline.stream_job.payload import Layouts, layout
@@ -59,7 +58,7 @@ def join(
         _event_time(contract).alias(EVENT_TIME),
         *(f"_{place}{part}" for place in sides for part in (PARTITION, OFFSET)),
         F.lit(replay_id).cast("string").alias(REPLAY_ID),
-        *([F.col(RIGHT_EVENT_TIME)] if is_upsert(contract) else []),
+        *([F.col(RIGHT_EVENT_TIME)] if contract.output.is_upsert else []),
     )
     return _transformed(contract, made)
 

@@ -22,7 +22,6 @@ from plumbline.contract.avro import UNKNOWN_ID
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.generations import Generation, Ids, of_topic, placed
 from plumbline.contract.model import Contract, Source
-from plumbline.contract.upsert import is_upsert
 from plumbline.contract.writers import SchemaId, schema_id
 from plumbline.stream_job import archiver, due_epoch, isolation, same_records, topics, upsert
 from plumbline.stream_job.aggregate import aggregated
@@ -186,7 +185,7 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
     )
     rows = aggregated(contract, join(contract.rows, left, right, layouts=job.layouts))
     owned = owners.named(contract, owners.STREAM)  # from the first moment: nobody comes between making and noting
-    owned |= upsert.TABLE_PROPERTIES if is_upsert(contract) else {}
+    owned |= upsert.TABLE_PROPERTIES if contract.output.is_upsert else {}
     rows = ensure_output(parts.lake, contract, contract.output.stream_table, rows, owned)
     owners.claim(parts.lake, contract, owners.STREAM)
     job.accept(contract)
@@ -194,7 +193,7 @@ def start_join(parts: Parts, *, once: bool) -> StreamingQuery:
     topics.note_read(job.join, {side: ids[name] for side, name, _ in topics.sides(contract)})
     _plan_what_is_due(parts)
     trigger = _trigger(contract.stream.every, once=once)
-    if is_upsert(contract):
+    if contract.output.is_upsert:
         return upsert.write_stream(rows, parts.lake, contract, str(job.join), trigger)
     return write_stream(rows, contract.output.stream_table, str(job.join), trigger)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, RIGHT_EVENT_TIME, RIGHT_OFFSET
-from plumbline.contract.upsert import is_upsert
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.diff.engine.compare import compare
@@ -80,7 +79,7 @@ def compare_rows(
     pins: Pins, left: Relation, right: Relation, key: tuple[str, ...], carry: tuple[str, ...]
 ) -> Comparison:
     """Compare two views by `key` under the contract's tolerances; leaves what differs in DRIFT."""
-    own = (RIGHT_EVENT_TIME,) if is_upsert(pins.contract) else ()
+    own = (RIGHT_EVENT_TIME,) if pins.contract.output.is_upsert else ()
     columns = [name for name in (*pins.contract.value_columns, *own) if name not in key]
     tolerances = pins.contract.reconcile.as_tolerances()
     return compare(
@@ -109,7 +108,7 @@ def _by_key(pins: Pins) -> str:
 def _alone(pins: Pins) -> str:
     """SQL: what differs of a key is one difference. Of upserted tables two rows of other right events are two: why the
     one is not there says nothing of the other."""
-    if not is_upsert(pins.contract):
+    if not pins.contract.output.is_upsert:
         return "(left_count <= 1 AND right_count <= 1)"
     other = " OR ".join(f"{ident(f'left_{name}')} IS DISTINCT FROM {ident(f'right_{name}')}" for name in COORDINATES)
     two = f"left_count = 1 AND {ident(f'right_{RIGHT_OFFSET}')} IS NOT NULL AND ({other})"
@@ -225,7 +224,7 @@ def _pair_up(pins: Pins) -> str:
     )
     batch = ", ".join(f"b.{ident('batch' + name)}" for name in LINEAGE)
     stream = ", ".join(f"s.{ident('stream' + name)}" for name in LINEAGE)
-    unmatched = " AND stream_right_offset IS NULL" if is_upsert(pins.contract) else ""
+    unmatched = " AND stream_right_offset IS NULL" if pins.contract.output.is_upsert else ""
     ranked = (
         "SELECT *, row_number() OVER (PARTITION BY key, {side}_left_partition, {side}_left_offset"
         " ORDER BY {side}_right_partition, {side}_right_offset) AS place"

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import text
-from plumbline.contract.upsert import is_upsert
 from plumbline.reconcile.causes import Cause, registry
 from plumbline.reconcile.evidence import (
     archive_gaps,
@@ -45,7 +44,7 @@ def causes_of(pins: Pins) -> tuple[Cause, ...]:
     causes = registry()
     if pins.unproven_spark or pins.contradicted:
         causes = tuple(c if c.without_rule is None else replace(c, proof=c.without_rule) for c in causes)
-    if is_upsert(pins.contract):
+    if pins.contract.output.is_upsert:
         causes = tuple(map(of_upserts, causes))
     if pins.contract.job is not None:
         causes = tuple(replace(c, proof="false") if OWN_JOB in c.needs else _sound(c) for c in causes)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.contract.ranges import from_micros, micros
-from plumbline.contract.upsert import is_upsert
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.evidence.differing_rows import Differing
 from plumbline.reconcile.evidence.quarantine import Intake, Taken
@@ -69,7 +68,7 @@ def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bo
 
     Of upserted tables all days are read each time, and nothing is predicted.
     """
-    inputs = inputs_of(pins) if apart(pins) and not is_upsert(pins.contract) else {}
+    inputs = inputs_of(pins) if apart(pins) and not pins.contract.output.is_upsert else {}
     before = stored_days.load(pins.lake, stored_days.owner(pins.contract)) if inputs else None
     known = {} if before is None or full else stored_days.read(before)
     standing = reuse.reusable(pins, progress, inputs, known)
@@ -100,7 +99,7 @@ def _read(pins: Pins, progress: Progress) -> Fresh:
         attributed,
         drifted,
         pages,
-        None if is_upsert(pins.contract) else predict(pins, progress, drifted, pages),
+        None if pins.contract.output.is_upsert else predict(pins, progress, drifted, pages),
         quarantine.take_in(pins),
         _replayed(pins),
     )

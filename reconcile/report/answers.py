@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.operators import SAY_HOW_LONG, next_step, why_unproven
 from plumbline.contract.ranges import TimeRange
-from plumbline.contract.upsert import is_upsert
 from plumbline.reconcile import document as reading
 from plumbline.reconcile import format
 from plumbline.reconcile.document import PENDING, CauseLine, Document
@@ -160,7 +159,7 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
     if cause is None:
         return Answer(question, "Nothing", "Nothing differs.")
     meant = format.cause(cause.name)
-    if facts.contract is not None and is_upsert(facts.contract) and meant.repair in ("replay", "explain"):
+    if facts.contract is not None and facts.contract.output.is_upsert and meant.repair in ("replay", "explain"):
         return Answer(question, "Look at the findings", OF_UPSERTS, (f"{again} --out drift.parquet",))
     unknown = cause.name == "unexplained" or (meant.repair == "replay" and reading.closing_unknown(first))
     if unknown and (step := next_step(first.get("unproven_spark") or (), "")):

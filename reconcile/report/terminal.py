@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from plumbline.contract.upsert import is_upsert
 from plumbline.reconcile import format
 from plumbline.reconcile.causes import named
 from plumbline.reconcile.document import (
@@ -134,7 +133,7 @@ def _causes(total: Page) -> Table:
 
 
 def _prediction(run: Run, facts: Facts) -> str:
-    if facts.contract is not None and is_upsert(facts.contract):
+    if facts.contract is not None and facts.contract.output.is_upsert:
         return "nothing is predicted of upserted tables, whose older rows are gone"
     predicted, agreed, why = run.document["predicted"], run.document["agrees"], not_compared(run.document)
     if predicted is None:

@@ -16,7 +16,7 @@ from plumbline.connect.sql_quoting import ident
 from plumbline.contract.aggregate import rows_table
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, RIGHT_EVENT_TIME
-from plumbline.contract.upsert import is_upsert, newness, state_columns
+from plumbline.contract.upsert import newness, state_columns
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.evidence.differing_rows import compare_rows
 from plumbline.reconcile.inputs.pinned_views import Pins, output_view
@@ -42,7 +42,7 @@ def with_due_rows(pins: Pins) -> Pins:
 
     Raises IncompleteError where all rows of the batch are not there, or the batch table does not hold the newest.
     """
-    if not is_upsert(pins.contract):
+    if not pins.contract.output.is_upsert:
         return pins
     pins = _with_all_rows(pins)
     _refuse_others_than_the_newest(pins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import UsageError
-from plumbline.contract.upsert import MODE, is_upsert
+from plumbline.contract.upsert import MODE
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Contract
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def refuse_of_upserts(contract: Contract, **options: bool) -> None:
     """Raise UsageError for an option that is given with a contract whose tables hold the newest row per key."""
     given = next((name for name, said in options.items() if said), None)
-    if given is not None and is_upsert(contract):
+    if given is not None and contract.output.is_upsert:
         raise UsageError(
             f"--{given} is for tables that are appended to",
             where=contract.place(MODE),
