@@ -80,8 +80,11 @@ def id_text_sql(source: Source) -> str:
     """
     if source.event_id is None:
         return "CAST(NULL AS STRING)"
-    text = f"CAST({same_id_sql(source)} AS STRING)"
-    if source.fields[source.event_id] != "binary":
+    kind = source.fields[source.event_id]
+    if has_floating_id(source):
+        return f"CAST(CAST({same_id_sql(source)} AS {kind}) AS STRING)"
+    text = f"CAST(`{source.event_id}` AS STRING)"
+    if kind != "binary":
         return text
     plain = rf"is_valid_utf8({text}) AND NOT startswith({text}, '\\x')"
     return rf"CASE WHEN {plain} THEN {text} ELSE concat('\\x', hex(`{source.event_id}`)) END"

@@ -103,6 +103,8 @@ def test_ids_that_are_numbers_or_bytes_tell_events_apart_as_the_batch_does(new_s
     assert named(job.rows("joined.batch")) == sorted([*found, "end"])
     books = job.reconcile()
     assert (books["verdict"], books["unexplained"]) == ("clean", 0)
+    ids = job.lake.load("raw.orders").scan(selected_fields=("event_id",)).to_arrow()["event_id"].to_pylist()
+    assert sorted(set(ids)) == ["0.0", "2.0", "3.0"]
 
 
 def paid_with(uid: bytes, minute: float = 10) -> Event:
