@@ -10,13 +10,14 @@ from plumbline.stream_job.heartbeat import Flow, Heartbeat
 
 
 def progress_line(heartbeat: Heartbeat) -> str:
-    """How far a job has come: newest epoch, events of this run, watermark, late rows, state."""
+    """How far a job has come: newest epoch, events of this run, watermark, late rows, state. Of a run whose first epoch
+    Spark has not reported yet, what the ledger says of it."""
     done, events = heartbeat.done, sum(flow.events for flow in heartbeat.flows)
+    read = f"{events:,} events, watermark {moment(heartbeat.watermark_ms)}"
+    if not done.epochs:
+        return f"stream: {read}"
     state = "state not counted" if done.state_rows is None else f"{done.state_rows:,} rows in state"
-    return (
-        f"stream: epoch {done.epoch}, {events:,} events, watermark {moment(heartbeat.watermark_ms)}, "
-        f"{done.late_rows:,} late, {state}"
-    )
+    return f"stream: epoch {done.epoch}, {read}, {done.late_rows:,} late, {state}"
 
 
 def idle_line(heartbeat: Heartbeat, idle: Flow, now_ms: int) -> str:

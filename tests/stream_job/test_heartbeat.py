@@ -141,6 +141,11 @@ def test_rows_that_rocksdb_does_not_count_are_unknown() -> None:
     assert "state not counted" in progress_line(replace(after(), done=done))
 
 
+def test_a_run_whose_first_epoch_is_not_reported_yet_names_none() -> None:
+    first = epoch(7, 0, (0, 5), (0, 5))
+    assert progress_line(after().after(first)).startswith("stream: 10 events, watermark ")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.04, "0.0 s"), (9.96, "10.0 s"), (59, "59 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 d")],
