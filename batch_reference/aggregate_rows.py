@@ -1,7 +1,7 @@
-"""The table beside an aggregate that holds the joined rows below it: which records a number was made from.
+"""An aggregate and the table of the joined rows below it: which records a number was made from.
 
-It is written first; the aggregate is then made from it, and its commit names the snapshot. So every number of the batch
-table can be made again from rows, with what `where`, `compute` and operands gave, which only Spark can compute.
+Every number of the batch table can be made again from these rows, with what `where`, `compute` and operands gave, which
+only Spark can compute.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from plumbline.batch_reference.aggregate import aggregated
 from plumbline.batch_reference.range_overwrite import replace_range
-from plumbline.connect.rows_below import has_snapshot, rows_named
-from plumbline.contract.aggregate import JOINED, ROWS_SNAPSHOT, operand, rows_table, stored
-from plumbline.contract.lineage import EVENT_TIME
+from plumbline.batch_reference.rows_below import replace_rows
+from plumbline.contract.aggregate import JOINED, operand, stored
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
 
@@ -33,33 +32,10 @@ def write_aggregate(
     """Replace the range of both tables, by the rows below the aggregate and by what they come to."""
     from pyspark.sql import functions as F
 
-    table = rows_table(contract)
-    replace_range(spark, lake, rows_contract(contract), _kept(contract, rows), time_range, properties)
-    made_from = lake.load(table).current_snapshot()
-    assert made_from is not None
-    kept = spark.read.option("versionAsOf", str(made_from.snapshot_id)).table(f"lake.{table}")
+    kept, named = replace_rows(spark, lake, contract, _kept(contract, rows), time_range, properties)
     given = {stored(name): name for name in rows.columns}
     wanted = kept.select(*(F.col(name).alias(given[name]) for name in kept.columns if name in given))
-    wanted = wanted.where(time_range.sql(EVENT_TIME)).where(f"`{JOINED}`")
-    named = {**properties, ROWS_SNAPSHOT: str(made_from.snapshot_id)}
-    replace_range(spark, lake, contract, aggregated(contract, wanted), time_range, named)
-
-
-def rows_contract(contract: Contract) -> Contract:
-    """The contract of the rows below the aggregate, whose batch table is the one that keeps them."""
-    rows = contract.rows
-    return rows.model_copy(update={"output": rows.output.model_copy(update={"batch_table": rows_table(contract)})})
-
-
-def has_rows(lake: Lake, contract: Contract) -> bool:
-    """Whether the rows that the newest batch run was made from are there; where all rows are in its table they need not
-    be."""
-    if contract.output.aggregate is None and not contract.output.is_upsert:
-        return True
-    table = rows_table(contract)
-    batch = lake.load(contract.output.batch_table)
-    named = rows_named(batch, batch.metadata.current_snapshot_id)
-    return named is not None and has_snapshot(lake, table, named)
+    replace_range(spark, lake, contract, aggregated(contract, wanted.where(f"`{JOINED}`")), time_range, named)
 
 
 def _kept(contract: Contract, rows: DataFrame) -> DataFrame:

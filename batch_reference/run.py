@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from plumbline.batch_reference.aggregate import aggregated
-from plumbline.batch_reference.aggregate_rows import has_rows, write_aggregate
+from plumbline.batch_reference.aggregate_rows import write_aggregate
 from plumbline.batch_reference.join_sql import events_sql, join_sql
 from plumbline.batch_reference.own_query import own_rows
 from plumbline.batch_reference.range_overwrite import replace_range
+from plumbline.batch_reference.rows_below import has_rows
 from plumbline.batch_reference.upsert import write_newest
 from plumbline.connect import owners
 from plumbline.connect.user_code import reference_query, transformed

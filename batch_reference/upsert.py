@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plumbline.batch_reference.range_overwrite import replace_range
-from plumbline.contract.aggregate import ROWS_SNAPSHOT, rows_table
-from plumbline.contract.lineage import EVENT_TIME
+from plumbline.batch_reference.rows_below import replace_rows
 from plumbline.contract.upsert import newness, state_columns
 
 if TYPE_CHECKING:
@@ -33,14 +32,8 @@ def write_newest(
     properties: dict[str, str],
 ) -> None:
     """Replace the range of both tables, by all rows and by the newest ones."""
-    table = rows_table(contract)
-    output = contract.output.model_copy(update={"batch_table": table})
-    replace_range(spark, lake, contract.model_copy(update={"output": output}), rows, time_range, properties)
-    made_from = lake.load(table).current_snapshot()
-    assert made_from is not None
-    kept = spark.read.option("versionAsOf", str(made_from.snapshot_id)).table(f"lake.{table}")
-    kept.select(*rows.columns).where(time_range.sql(EVENT_TIME)).createOrReplaceTempView("plumbline_all_rows")
-    named = {**properties, ROWS_SNAPSHOT: str(made_from.snapshot_id)}
+    kept, named = replace_rows(spark, lake, contract, rows, time_range, properties)
+    kept.select(*rows.columns).createOrReplaceTempView("plumbline_all_rows")
     newest = spark.sql(newest_sql(contract, "plumbline_all_rows")).drop(PLACE)
     replace_range(spark, lake, contract, newest, time_range, named)
 

@@ -204,7 +204,7 @@ def _tables_differ(contract: Contract) -> None:
         (("output", "stream_table"), contract.output.stream_table),
         (("output", "batch_table"), contract.output.batch_table),
     ]
-    if contract.output.aggregate is not None or contract.output.mode == "upsert":
+    if contract.output.aggregate is not None or contract.output.is_upsert:
         purposes.insert(0, (("output", "batch_table"), f"{contract.output.batch_table}_rows"))
     for path, table in purposes:
         if table in named:

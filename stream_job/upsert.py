@@ -55,8 +55,8 @@ def write_stream(
 def merge_epoch(rows: DataFrame, number: int, lake: Lake, contract: Contract) -> None:
     """Merge the rows of one epoch, unless the table's newest epoch of the query says that it has been done.
 
-    Then too they are computed: the state of the join is written by that, and Spark refuses an epoch that left it out
-    (STATE_STORE_COMMIT_VALIDATION_FAILED).
+    Then too they are computed: that writes the state of the join, and Spark (4.1.4) commits an epoch without it, whose
+    checkpoint then cannot go on (`findings/spark-foreachbatch-skipped-epoch.sh`).
     """
     spark = rows.sparkSession
     query = str(spark.sparkContext.getLocalProperty(SPARK_QUERY))
@@ -102,11 +102,10 @@ def _newest(rows: DataFrame, contract: Contract) -> DataFrame:
 
 def _newer(columns: tuple[str, ...]) -> str:
     """SQL: the row `s` is newer than `t` by the first of these columns that differs; NULL is the oldest."""
-    first, *rest = (f"`{name}`" for name in columns)
-    newer = f"(s.{first} IS NOT NULL AND (t.{first} IS NULL OR s.{first} > t.{first}))"
-    if not rest:
-        return newer
-    return f"{newer} OR (s.{first} <=> t.{first} AND ({_newer(tuple(name.strip('`') for name in rest))}))"
+    first, *rest = columns
+    mine, other = f"s.`{first}`", f"t.`{first}`"
+    newer = f"({mine} IS NOT NULL AND ({other} IS NULL OR {mine} > {other}))"
+    return f"{newer} OR ({mine} <=> {other} AND ({_newer(tuple(rest))}))" if rest else newer
 
 
 def _span(rows: DataFrame) -> tuple[int, int] | None:
