@@ -62,6 +62,16 @@ threads_option = click.option(
 """Passes `threads: int | None`."""
 
 
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", "duckdb", "spark"]),
+    default="duckdb",
+    show_default=True,
+    help="auto chooses by size, and reports why.",
+)
+"""Passes `engine: str`."""
+
+
 newest_option = click.option(
     "--limit",
     metavar="N",

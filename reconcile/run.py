@@ -12,6 +12,7 @@ from plumbline.contract.ranges import TimeRange, spell_time
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
 from plumbline.reconcile.evidence import held_rows, quarantine, reported
 from plumbline.reconcile.inputs.batch_runs import covered, holds
+from plumbline.reconcile.inputs.engines import refuse_of_spark, with_engine
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out, newest_event_us
 from plumbline.reconcile.inputs.open_inputs import pinned
 from plumbline.reconcile.inputs.pinned_views import Pins
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from plumbline.contract.findings import Cause
     from plumbline.contract.model import Contract
     from plumbline.reconcile.diff.document_types import SchemaFinding
+    from plumbline.reconcile.diff.spark.choice import Choice
     from plumbline.reconcile.judge.document_types import HeldBack, ReconcileDocument, Stream
     from plumbline.reconcile.relations.relation import Relation
 
@@ -39,11 +41,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Run:
     """A finished reconcile: the document of `plumbline reconcile --json`, the books behind its ledger, and a finding
-    of the cause that decides what to do, where that is to look at one key."""
+    of the cause that decides what to do, where that is to look at one key. `engine` found the rows that differ."""
 
     document: ReconcileDocument
     books: Books
     examples: tuple[dict[str, Any], ...] = ()
+    engine: Choice | None = None
 
     @property
     def exit_code(self) -> int:
@@ -63,6 +66,7 @@ def reconcile(
     *,
     memory: str = "512MB",
     threads: int | None = None,
+    engine: str = "duckdb",
     record: bool = True,
     require_settled: bool = False,
     out: str | None = None,
@@ -76,25 +80,24 @@ def reconcile(
     not read again, unless `full`. With `record` the run and its findings go to `plumbline.runs` and
     `plumbline.findings`, once per run id, and verdicts are kept. `out` is a Parquet file for the findings, `against` a
     third table that a faithful replay of the range wrote: then all is read, and with `edges`, which counts what came
-    out by a hair; neither of upserted tables. `threads`: None for the machine's. Raises SetupError for a missing table,
-    IncompleteError when no batch run covers the range.
+    out by a hair; neither of upserted tables. `threads`: None for the machine's. `engine` (duckdb, spark, auto) finds
+    the rows that differ, see `plumbline.reconcile.inputs.engines`. Raises SetupError for a missing table,
+    IncompleteError when no batch run covers the range, UsageError for what the engine does not compare.
     """
     from plumbline.reconcile.judge.store import export, findings_sql, keep_record
     from plumbline.reconcile.report.stored_runs import example
 
     refuse_of_upserts(contract, against=against is not None, edges=edges)
+    refuse_of_spark(contract, engine)
     with pinned(contract, home, None if time_range == TimeRange() else time_range, memory, threads) as pins:
         refuse_uncovered(pins)
         pins = pins if against is None else three_way.with_third(pins, against)
         pins, progress = _laid_out(pins, home)
+        pins, chosen = with_engine(engine, pins, home)
         question = run_id(pins, progress, require_settled, edges)
         theirs = contract.job is not None  # nothing of such a range is taken over: what it rests on is not all pinned
         whole, keep = full or edges or theirs or against is not None, record and against is None and not theirs
-        judged = judge_range(pins, progress, full=whole, keep_verdicts=keep, run_id=question)
-        if contradicted(judged.pins, progress, fates=fates_known(judged.pins, progress)):
-            pins = replace(pins, contradicted=True)
-            again = judge_range(pins, progress, full=True, keep_verdicts=False, run_id=question)
-            judged = replace(again, predicted=judged.predicted)
+        pins, judged = _judged(pins, progress, full=whole, keep_verdicts=keep, run_id=question)
         third = None if against is None else three_way.judge_against(judged.pins, judged.findings, against)
         findings = judged.findings if third is None else third.findings
         document = _document(judged, progress, require_settled, question)
@@ -104,7 +107,17 @@ def reconcile(
             export(pins, findings_sql(document["run_id"], findings), out)
         if record:
             keep_record(pins, document, findings_sql(document["run_id"], findings))
-        return Run(document, judged.books, example(pins, document, findings))
+        return Run(document, judged.books, example(pins, document, findings), chosen)
+
+
+def _judged(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bool, run_id: str) -> tuple[Pins, Judged]:
+    """What the range came to; once more without the ledger's word on late rows, where the rows contradict it."""
+    judged = judge_range(pins, progress, full=full, keep_verdicts=keep_verdicts, run_id=run_id)
+    if not contradicted(judged.pins, progress, fates=fates_known(judged.pins, progress)):
+        return pins, judged
+    pins = replace(pins, contradicted=True)
+    again = judge_range(pins, progress, full=True, keep_verdicts=False, run_id=run_id)
+    return pins, replace(again, predicted=judged.predicted)
 
 
 def _laid_out(pins: Pins, home: Home) -> tuple[Pins, Progress]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from plumbline.contract.errors import UsageError
-from plumbline.options import home_option, json_option, memory_option, threads_option
+from plumbline.options import engine_option, home_option, json_option, memory_option, threads_option
 from plumbline.output import emit, say
 from plumbline.sections import Sectioned
 
@@ -125,13 +125,7 @@ def _check_apart(written: Path, *read: str) -> None:
 )
 @memory_option
 @threads_option
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "duckdb", "spark"]),
-    default="duckdb",
-    show_default=True,
-    help="auto chooses by size, and reports why.",
-)
+@engine_option
 @home_option
 @json_option
 def diff(

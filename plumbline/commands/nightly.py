@@ -12,12 +12,13 @@ from plumbline.connect.home import Home
 from plumbline.connect.machine import MEMORY
 from plumbline.contract.durations import parse_duration
 from plumbline.contract.errors import UsageError
-from plumbline.options import contract_argument, home_option, json_option, threads_option
+from plumbline.options import contract_argument, engine_option, home_option, json_option, threads_option
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from plumbline.contract.model import Contract
     from plumbline.nightly.document_types import NightlyDocument
 
 
@@ -69,6 +70,7 @@ def _url(_ctx: click.Context, _option: click.Parameter, value: str | None) -> st
 )
 @click.option("--memory", default=MEMORY, show_default=True, metavar="SIZE", help="Memory limit of the reconcile.")
 @threads_option
+@engine_option
 @home_option
 @json_option
 def nightly(
@@ -82,6 +84,7 @@ def nightly(
     webhook: str | None,
     memory: str,
     threads: int | None,
+    engine: str,
     home: Home,
     as_json: bool,
 ) -> int:
@@ -113,7 +116,9 @@ def nightly(
     asked = run.Options(day, since, again, at_most, keep, alerts_only, webhook)
     contract = load(contract_path, aggregates=True)
     lake = Lake.open(home, contract.catalog)
-    result = run.nightly(Job(contract, contract_path, home, lake, say, memory=memory, threads=threads), asked)
+    _refuse_of_lines(contract, engine)
+    job = Job(contract, contract_path, home, lake, say, memory=memory, threads=threads, engine=engine)
+    result = run.nightly(job, asked)
     emit(result, as_json, lambda console: _show(result, console))
     return int(result["exit_code"])
 
@@ -123,6 +128,13 @@ def _refuse_at_odds(day: date | None, since: date | None, *, again: bool) -> Non
         raise UsageError("--date and --since exclude each other", next_step="keep one of them")
     if again and not day:
         raise UsageError("--again needs a day", next_step="name it with --date")
+
+
+def _refuse_of_lines(contract: Contract, engine: str) -> None:
+    if engine == "spark" and contract.output.aggregate is not None:
+        raise UsageError(
+            "--engine spark is for rows: DuckDB compares the lines of an aggregate", next_step="leave it out"
+        )
 
 
 def _show(result: NightlyDocument, console: Console) -> None:

@@ -10,7 +10,15 @@ import click
 from plumbline.connect.home import Home
 from plumbline.contract.errors import UsageError
 from plumbline.contract.ranges import TimeRange
-from plumbline.options import contract_argument, home_option, json_option, memory_option, range_options, threads_option
+from plumbline.options import (
+    contract_argument,
+    engine_option,
+    home_option,
+    json_option,
+    memory_option,
+    range_options,
+    threads_option,
+)
 from plumbline.output import emit, say
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 OF_ROWS = {
     "against": "a line of an aggregate is proven by making it again from its rows, which needs no third table",
     "edges": "it counts rows that came out by a hair; `plumbline lateness` says how many lines other delays would cost",
+    "engine spark": "DuckDB alone compares the lines of an aggregate",
 }
 """The options that a contract with output.aggregate refuses, and why."""
 
@@ -39,6 +48,7 @@ OF_ROWS = {
 @click.option("--out", type=click.Path(dir_okay=False), help="Write the findings as Parquet.")
 @memory_option
 @threads_option
+@engine_option
 @home_option
 @json_option
 def reconcile(
@@ -59,8 +69,12 @@ def reconcile(
     With --against each finding also gets a fault: lateness, inputs or logic where the faithful replay agrees with the
     live table, engine where it agrees with the batch table. Without a range: what was replayed.
 
+    With --engine spark the rows that may differ are found by Spark, on the cluster that $PLUMBLINE_SPARK_MASTER names,
+    and only these come here; verdict, findings and document are the same.
+
     Of a contract with output.aggregate the lines of closed windows are compared, and each difference is proven by
-    making the batch's line again without the rows that the stream did not make; --against and --edges are for rows.
+    making the batch's line again without the rows that the stream did not make; --against, --edges and --engine spark
+    are for rows.
 
     \b
     Exit codes: 0 clean, 1 drift, 3 incomplete: the books do not balance, the batch reference does not cover the
@@ -77,6 +91,7 @@ def reconcile(
       plumbline reconcile flights.yaml --last 24h --alerts-only
       plumbline reconcile flights.yaml --against replay:20130708-7d-1a2b3c4d
       plumbline reconcile flights.yaml --last 30d --full
+      plumbline reconcile flights.yaml --last 30d --engine auto
     """
     from plumbline.contract.loader import load
     from plumbline.reconcile.run import reconcile as run_it
@@ -88,6 +103,8 @@ def reconcile(
         )
     table, time_range = _third(home, against, time_range)
     run = run_it(contract, home, time_range, against=table, **options)
+    if options["engine"] == "auto" and run.engine is not None:
+        say(f"engine: {run.engine.name}: {run.engine.why}")
     told = _recreated_topics(contract, home)
     document = {**run.document, "topics_made_anew": told} if told else run.document
     emit(document, as_json, lambda console: _show(run, contract, contract_path, home, console))
@@ -106,10 +123,14 @@ def _of_aggregate(
     from plumbline.reconcile.aggregates.run import reconcile_aggregate
     from plumbline.reconcile.aggregates.terminal import show
 
+    engine = options.pop("engine")
+    options["engine spark"] = engine == "spark"
     for name, why in OF_ROWS.items():
         if options.pop(name):
             raise UsageError(f"--{name} is for rows: {why}", where=str(contract_path), next_step="leave it out")
     del options["full"]  # all is read anyway
+    if engine == "auto":
+        say("engine: duckdb: it alone compares the lines of an aggregate")
     run = reconcile_aggregate(contract, home, time_range, **options)
     told = _recreated_topics(contract, home)
     document = {**run.document, "topics_made_anew": told} if told else run.document

@@ -38,6 +38,7 @@ class Job:
     own_spark: SparkSession | None = None
     memory: str = MEMORY
     threads: int | None = None
+    engine: str = "duckdb"
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -92,8 +93,15 @@ def _reconcile(job: Job, span: TimeRange, batch_snapshot: int) -> Document:
 
     job.say(f"reconcile: {span}")
     known = record.recorded_run(job.lake, job.contract, span, batch_snapshot)
-    compare = reconcile if job.contract.output.aggregate is None else reconcile_aggregate
-    return known or dict(compare(job.contract, job.home, span, memory=job.memory, threads=job.threads).document)
+    if known:
+        return known
+    sizes: Any = {"memory": job.memory, "threads": job.threads}
+    if job.contract.output.aggregate is not None:
+        return dict(reconcile_aggregate(job.contract, job.home, span, **sizes).document)
+    run = reconcile(job.contract, job.home, span, engine=job.engine, **sizes)
+    if job.engine == "auto" and run.engine is not None:
+        job.say(f"engine: {run.engine.name}: {run.engine.why}")
+    return dict(run.document)
 
 
 def _night(job: Job, day: date, batch: Document, checked: Document, run: Document) -> Document:

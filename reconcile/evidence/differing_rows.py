@@ -6,7 +6,7 @@ diff runs again with the input coordinates as part of the key: it then says whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident, text
@@ -38,12 +38,14 @@ _ROWS = {"batch": "left", "stream": "right"}
 class Differing:
     """What the diff found: `rows` are the differences, `several` the keys with several rows on a side.
 
-    `pins` are those of the comparison, with a stream whose rows are named as far as the archive implies their records.
+    `pins` are those of the comparison, with a stream whose rows are named as far as the archive implies their records;
+    `near` are those with the rows that may differ in place of all, where Spark has found them.
     `match` is how many batch rows the engine found equal in the stream table, `batch` and `stream` how many rows it
     read, `schema` what is wrong between the two schemas.
     """
 
     pins: Pins
+    near: Pins
     rows: Relation
     several: Relation
     batch: int
@@ -59,7 +61,7 @@ def find(pins: Pins, ruled: Progress | None = None) -> Differing:
     """
     con = pins.con
     con.execute(f"CREATE OR REPLACE SEQUENCE {FINDING_IDS}")
-    first = compare_rows(pins, pins.batch, pins.stream, tuple(pins.contract.output.key), LINEAGE)
+    near, first = _by_values(pins)
     SEVERAL.fill(con, _several_keys(pins))
     DIFFERENCES.fill(con, _by_key(pins))
     read = pins.stream
@@ -69,29 +71,47 @@ def find(pins: Pins, ruled: Progress | None = None) -> Differing:
         con.execute(_name(pins, f"(FROM {RECOMPUTED})"))
     if NAMED.any(con):
         con.execute(_name(pins, f"(FROM {UNTOLD} JOIN {NAMED} USING (plumbline_row))"))
-    inside = _inside_keys(pins) if SEVERAL.any(con) else 0
-    return Differing(
-        pins, DIFFERENCES, SEVERAL, first.left_rows, first.right_rows, first.counts["match"] + inside, first.schema
-    )
+    inside = 0
+    if SEVERAL.any(con):
+        inside = _inside_keys(
+            replace(pins, batch=near.batch, stream=near.stream if pins.stream == read else pins.stream)
+        )
+    match = first.counts["match"] + inside
+    return Differing(pins, near, DIFFERENCES, SEVERAL, first.left_rows, first.right_rows, match, first.schema)
+
+
+def _by_values(pins: Pins) -> tuple[Pins, Comparison]:
+    """The comparison of all rows that are read by the output's key, and the pins with the rows that were looked at."""
+    key = tuple(pins.contract.output.key)
+    if pins.spark is None or not pins.read.ranges:
+        return pins, compare_rows(pins, pins.batch, pins.stream, key, LINEAGE)
+    from plumbline.reconcile.evidence.by_spark import may_differ
+
+    near, narrowed = may_differ(pins, key, _rules(pins, key, LINEAGE))
+    return near, narrowed.whole(pins.con, compare_rows(pins, near.batch, near.stream, key, LINEAGE))
 
 
 def compare_rows(
     pins: Pins, left: Relation, right: Relation, key: tuple[str, ...], carry: tuple[str, ...]
 ) -> Comparison:
     """Compare two views by `key` under the contract's tolerances; leaves what differs in DRIFT."""
-    own = (RIGHT_EVENT_TIME,) if pins.contract.output.is_upsert else ()
-    columns = [name for name in (*pins.contract.value_columns, *own) if name not in key]
-    tolerances = pins.contract.reconcile.as_tolerances()
     return compare(
         pins.con,
         left.name,
         right.name,
         key,
-        Rules(columns, tolerances={name: rule for name, rule in tolerances.items() if name in columns}, carry=carry),
+        _rules(pins, key, carry),
         memory=pins.memory,
         budget=Budget.of(pins.memory),
         temp_dir=pins.scratch,
     )
+
+
+def _rules(pins: Pins, key: tuple[str, ...], carry: tuple[str, ...]) -> Rules:
+    own = (RIGHT_EVENT_TIME,) if pins.contract.output.is_upsert else ()
+    columns = [name for name in (*pins.contract.value_columns, *own) if name not in key]
+    tolerances = pins.contract.reconcile.as_tolerances()
+    return Rules(columns, tolerances={name: rule for name, rule in tolerances.items() if name in columns}, carry=carry)
 
 
 def _several_keys(pins: Pins) -> str:

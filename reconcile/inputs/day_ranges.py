@@ -86,6 +86,9 @@ class Elsewhere:
         return self.rows and f"{column} is null or {self.rows}"
 
 
+Times = Windows | TimeRange | Untimed | Elsewhere
+
+
 def day_sql(time: str, less_ms: int = 0) -> str:
     """SQL of the UTC day, a TIMESTAMPTZ, of a timestamp that is `less_ms` before the column `time`; NULL of NULL.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,35 +13,35 @@ from plumbline.connect.archives import scan_archive
 from plumbline.connect.lake import Lake
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.connect.table_names import EPOCHS, QUARANTINE
-from plumbline.connect.their_columns import their_columns, under_our_names
+from plumbline.connect.their_columns import their_columns
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.lateness import unproven
-from plumbline.contract.lineage import COORDINATES, EVENT_TIME, SIDES
+from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange
 from plumbline.contract.reach import input_range
 from plumbline.reconcile.inputs.batch_runs import BatchRun, batch_runs, covered, holds, hull
 from plumbline.reconcile.inputs.claimed_times import refuse_other_times, refuse_unknown_moment
-from plumbline.reconcile.inputs.day_ranges import Elsewhere, Untimed, Windows
-from plumbline.reconcile.inputs.event_times import moment_columns, moment_sql
-from plumbline.reconcile.inputs.lineage_types import LINEAGE_TYPES, column_types, refuse_other_lineage
+from plumbline.reconcile.inputs.day_ranges import Times, Windows
+from plumbline.reconcile.inputs.event_times import moment_columns
+from plumbline.reconcile.inputs.lineage_types import column_types, refuse_other_lineage
 from plumbline.reconcile.inputs.observed import ledger_is_its, newest_epochs, pinned_first, seen_until
+from plumbline.reconcile.inputs.output_columns import files_filter, shown_rows
 from plumbline.reconcile.inputs.query_plans import planned_by_sql
 from plumbline.reconcile.inputs.redeliveries import by_first_delivery, find_copies, note_taken
 from plumbline.reconcile.inputs.reports import ledger_of_progress, read_reports, written_until
 from plumbline.reconcile.inputs.stream_commits import engines, last_epoch
 from plumbline.reconcile.inputs.their_records import refuse_unfit_records
-from plumbline.reconcile.inputs.whole_coordinates import with_whole_coordinates
 from plumbline.reconcile.relations.inputs import ARCHIVES, AROUND, BATCH, LEDGER, STREAM, beside, delivered
 from plumbline.reconcile.relations.relation import Relation
 
 if TYPE_CHECKING:
     import duckdb
+    from pyspark.sql import SparkSession
 
     from plumbline.connect.tables import OwnTable
     from plumbline.contract.model import Contract, Source
 
-Times = Windows | TimeRange | Untimed | Elsewhere
 ARCHIVE_COLUMNS = ("topic", "partition", "offset", "kafka_timestamp", "event_time")
 
 
@@ -53,7 +53,8 @@ class Pins:
     are the views of both outputs: the rows with `_event_time` in `read`, all of `time_range` or some days of it. The
     views of the archives hold the records that such rows can be made from. `contradicted`: the stream table holds rows
     of records that its ledger calls late. `seen`: SQL of the stream's rows that are compared, see
-    `unobserved.of_seen_epochs`; empty for all.
+    `unobserved.of_seen_epochs`; empty for all. `spark` gives the session that finds the rows which may differ; None:
+    DuckDB finds them.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -69,6 +70,7 @@ class Pins:
     stream: Relation = STREAM
     contradicted: bool = False
     seen: str = ""
+    spark: Callable[[], SparkSession] | None = None
 
     @property
     def within_ms(self) -> tuple[int, int]:
@@ -268,26 +270,10 @@ def output_rows(pins: Pins, view: Relation, table: str, times: Times) -> str:
     where they are in none, all rows are shown (see `_of_known_keys`).
     """
     held = column_types(pins.lake, table)
-    contract, theirs = pins.contract, their_columns(pins.contract, table, held)
+    theirs = their_columns(pins.contract, table, held)
     refuse_other_lineage(table, {name: kind for name, kind in held.items() if name not in theirs})
-    has = {*held, *theirs}
-    columns = (EVENT_TIME,) if EVENT_TIME in theirs else moment_columns(contract, has)
-    in_range = times if columns else TimeRange()
-    told = theirs.get(EVENT_TIME, EVENT_TIME)
-    zoned = told == EVENT_TIME or held[told] == "timestamptz"
-    pruned = in_range.iceberg(ident(told)) if columns == (EVENT_TIME,) and zoned else None
-    _scan(pins, table, pins.snapshots[table], view, pruned, schema=None)
-    source = f"({under_our_names(view.pinned.name, theirs, held)})" if theirs else str(view.pinned)
-    untold = has.intersection(COORDINATES) if not has.issuperset(COORDINATES) else set()
-    derived = [] if columns == (EVENT_TIME,) else [f"{moment_sql(columns)} AS {EVENT_TIME}"]
-    if columns != (EVENT_TIME,):
-        untold |= {EVENT_TIME} & has
-    given = f"* EXCLUDE ({', '.join(map(ident, sorted(untold)))})" if untold else "*"
-    known = (has - untold) | {EVENT_TIME}
-    absent = ", ".join(f"NULL::{kind} AS {ident(name)}" for name, kind in LINEAGE_TYPES.items() if name not in known)
-    selected = ", ".join([given, *derived, *filter(None, [absent])])
-    rows = f"SELECT * FROM (SELECT {selected} FROM {source}) WHERE {in_range.sql(ident(EVENT_TIME))}"
-    return with_whole_coordinates(pins.con, contract.join, rows)
+    _scan(pins, table, pins.snapshots[table], view, files_filter(pins, table, times), schema=None)
+    return shown_rows(pins, view, table, times, held)
 
 
 def _ledger_view(pins: Pins, known: Mapping[str, int]) -> None:

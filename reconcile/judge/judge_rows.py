@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def judge_rows(pins: Pins, progress: Progress) -> tuple[Differing, Relation]:
     """What differs, and each difference with its evidence and its cause (ATTRIBUTED)."""
     found = find(pins, _ruled(pins, progress))
-    differing, moved = with_moved(pins, found.rows)
+    differing, moved = with_moved(found.near, found.rows)
     evidence = gather(found.pins, progress, differing)
     notes = note(found.pins, evidence)
     attributed = attribute(pins.con, evidence, notes, causes_of(found.pins))

@@ -26,6 +26,19 @@ _DIFFERENCE = "id BIGINT, class VARCHAR, key STRUCT, stream_copies BIGINT, colum
     _ROW, ("batch", "stream")
 )
 
+MAY_DIFFER = {
+    rows: replace(
+        rows,
+        name=f"{rows}_may_differ",
+        writer="evidence/by_spark.py",
+        meaning=f"those of {rows} that may differ, as Spark found them",
+    )
+    for rows in (BATCH, STREAM)
+}
+BROUGHT = {
+    rows: replace(near.pinned, kind="TABLE", meaning=f"the same as the files of {rows} have them")
+    for rows, near in MAY_DIFFER.items()
+}
 FINDING_IDS = "finding_ids"
 """The sequence that numbers the differences."""
 

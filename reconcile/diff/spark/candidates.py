@@ -52,13 +52,14 @@ class Candidates:
 
 
 @contextmanager
-def candidates_of(left: Side, right: Side) -> Iterator[Candidates]:
-    """Find them, by one scan of both sides and one of the left side's key; where the unsettled buckets have many rows,
-    by one more of both. No row meets another, so copies of a key never multiply."""
+def candidates_of(left: Side, right: Side, *, repeated: bool = True) -> Iterator[Candidates]:
+    """Find them, by one scan of both sides and, if the `repeated` keys are to be counted, one of the left side's key;
+    where the unsettled buckets have many rows, by one more of both. No row meets another, so copies of a key never
+    multiply."""
     buckets = buckets_of(left, right)
     if buckets.rows <= FEW_ROWS:
         rows = [buckets.inside(_with_bucket(side)) if buckets.rows else side.frame for side in (left, right)]
-        yield _candidates(buckets, rows, buckets.rows, _repeated_outside(buckets, left))
+        yield _candidates(buckets, rows, buckets.rows, _repeated_outside(buckets, left) if repeated else 0)
         return
     keys = _keys(buckets, left, right).persist()
     try:
@@ -70,7 +71,7 @@ def candidates_of(left: Side, right: Side) -> Iterator[Candidates]:
         assert figures is not None
         differing = keys.where(f"NOT ({alike})").select(*KEY)
         rows = [_with_key(side).join(differing, list(KEY), "left_semi").drop(*KEY) for side in (left, right)]
-        outside = _repeated_outside(buckets, left) if buckets.share <= MOST_SHARE else 0
+        outside = _repeated_outside(buckets, left) if repeated and buckets.share <= MOST_SHARE else 0
         yield _candidates(buckets, rows, int(figures[0]), int(figures[1]) + outside)
     finally:
         keys.unpersist()

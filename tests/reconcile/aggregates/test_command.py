@@ -33,7 +33,9 @@ def test_the_page_shows_the_sums_and_the_exit_codes_are_those_of_rows(
     document = json.loads(capsys.readouterr().out)
     assert document["findings"][0]["rows"] == {"batch": 3, "stream": 2, "lost": {"late_left": {"gone": 1, "alone": 0}}}
     assert run([*words, "--require-settled"]) == 3
-    for option in ("--edges", "--against=a.b"):
+    for option in ("--edges", "--against=a.b", "--engine=spark"):
         capsys.readouterr()
         assert run([*words, option]) == 2
         assert "is for rows: " in capsys.readouterr().err
+    assert run([*words, "--engine=auto"]) == 1
+    assert "engine: duckdb: it alone compares the lines of an aggregate" in capsys.readouterr().err
