@@ -149,11 +149,26 @@ def _event_type(source: Source) -> str:
 
 
 def for_spark(schema: Any) -> str:
-    """A schema as JSON text in which a decimal that Spark has no type for is the bytes that it is written as.
+    """A record's schema as JSON text for from_avro, which gives every field a type, also those that nobody asks for.
 
-    from_avro gives every field of the schema a type, also those that nobody asks for, and fails at the first it cannot.
+    A decimal that Spark has no type for, at which it would fail, is the bytes that it is written as. An int is a long,
+    which is written alike: of a number beyond 32 bits, as fastavro writes it (1.13.1), from_avro would take the lowest
+    32 for an int.
     """
-    return json.dumps(_without_wide_decimals(schema))
+    read = _without_wide_decimals(schema)
+    return json.dumps({**read, "fields": [{**field, "type": _longer(field["type"])} for field in read["fields"]]})
+
+
+def _longer(avro: Any) -> Any:
+    """A field's type with long in place of int."""
+    if isinstance(avro, list):  # a union has each type once
+        return avro if any(_base(branch) == "long" for branch in avro) else [_longer(branch) for branch in avro]
+    return "long" if _base(avro) == "int" else avro
+
+
+def _base(avro: Any) -> Any:
+    """What a type is written as."""
+    return _base(avro["type"]) if isinstance(avro, dict) else avro
 
 
 def _without_wide_decimals(avro: Any) -> Any:
@@ -199,7 +214,7 @@ def _by_schema(source: Source, schema: str) -> str:
     parts, misfits = [], []
     for field, wanted in source.fields.items():
         for name in source.names(field):
-            sql = _converted(held.get(name), wanted, f"r.`{name}`") if name in held else None
+            sql = _converted(held.get(name), wanted, _written(held.get(name), f"r.`{name}`")) if name in held else None
             parts.append(f"'{name}', CAST({sql or 'NULL'} AS {spark_type(wanted)})")
             if name in held and not _exact(held[name], wanted):
                 misfits.append(f"CASE WHEN r.`{name}` IS NOT NULL AND ({sql or 'NULL'}) IS NULL THEN '{name}' END")
@@ -211,13 +226,16 @@ def _by_schema(source: Source, schema: str) -> str:
     return f"get(transform(array({record}), r -> named_struct('records', {records}, '{CORRUPT}', {corrupt})), 0)"
 
 
+def _written(held: str | None, value: str) -> str:
+    """SQL that gives a field its written type `held`; NULL for what is no value of it."""
+    within = {"int": f"try_cast({value} AS INT)", "date": f"date_from_unix_date(try_cast({value} AS INT))"}
+    return within.get(str(held), value)
+
+
 def _exact(held: str | None, wanted: str) -> bool:
-    """Whether every value of the written type has one in the wanted type."""
-    return (held == wanted and held not in ("timestamp", "date", "string")) or (held, wanted) in {
-        ("int", "long"),
-        ("float", "double"),
-        ("int", "double"),
-    }
+    """Whether every value that may be written has one in the wanted type."""
+    kept = held == wanted and held not in ("timestamp", "date", "string", "int")
+    return kept or (held, wanted) == ("float", "double")
 
 
 def _converted(held: str | None, wanted: str, value: str) -> str | None:

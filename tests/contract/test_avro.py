@@ -125,6 +125,38 @@ def test_a_text_that_is_no_utf8_never_reaches_a_table(spark: SparkSession, field
     assert found.reason == wanted[field]
 
 
+DAY = {"type": "int", "logicalType": "date"}
+NUMBERED = record(
+    id="int",
+    at=MICROS,
+    whole=["null", "int"],
+    long={"type": "int"},
+    number="int",
+    day=["null", DAY],
+    micros=["int", "long"],
+)
+
+
+def test_a_number_that_is_no_int_is_not_cut_to_one(spark: SparkSession) -> None:
+    """Spark takes the lowest 32 bits of it: 2^32 + 7 would be joined with 7."""
+    made = source(fields={**source_of().fields, "id": "long"})
+    made._writers = Writers({1: NUMBERED}, frozenset())
+    good = {"id": 7, "at": NOON_US, "whole": -(2**31), "long": 2**31 - 1, "number": 3, "day": 19_783, "micros": 5}
+    beyond = [{field: n} for field in good.keys() - {"at", "micros"} for n in (2**31, 2**32 + 7, 2**40, -(2**31) - 1)]
+    values = [(encoded(1, NUMBERED, {**good, **one}), NOON) for one in [{}, *beyond]]
+    fine, *cut = judged(spark, made, values)
+    read = {
+        "id": "7",
+        "whole": str(-(2**31)),
+        "long": str(2**31 - 1),
+        "number": "3.0",
+        "day": "2024-03-01",
+        "micros": "1970-01-01 00:00:00.000005",
+    }
+    assert (fine.reason, {name: fine.fields[name] for name in read}) == (None, read)
+    assert [one.reason for one in cut] == ["null_key" if "id" in one else "wrong_type" for one in beyond]
+
+
 def test_an_id_that_nothing_is_known_of_ends_the_work_by_name(spark: SparkSession) -> None:
     with pytest.raises(Exception, match=f"Avro schema id 17 {UNKNOWN_ID}"):
         judged(spark, source(), [(b"\0\0\0\0\x11\2a", NOON)])
