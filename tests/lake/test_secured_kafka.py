@@ -5,6 +5,7 @@ The job's user has the rights that docs/production.md lists and no others.
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -111,6 +112,47 @@ def test_a_broker_that_is_killed_in_the_midst_of_a_stream_loses_nothing(
     assert job.returncode == 0, f"{out}\n{err}"
     assert [secret for secret in all_secrets() if secret in out + err] == []
     assert there.caught_up() == grown(before, 1)
+
+
+READS = ("stream", "run", "first.yaml", "--once")
+PLANS = ("replay", "plan", "first.yaml", *RANGE, "--source", "kafka")
+ASKS = ("check", "first.yaml", "--online")
+STATUS = ("stream", "status", "first.yaml")
+AUDITS = ("audit", "raw.plays", "--contract", "first.yaml")
+LACKING = {
+    "READ": {READS: "read", PLANS: "read", ("archive", "run", "first.yaml", "--once"): "read", ASKS: "read"},
+    "DESCRIBE_CONFIGS": dict.fromkeys((PLANS, AUDITS, ASKS), "see the settings of"),
+    "DESCRIBE": dict.fromkeys((READS, PLANS, AUDITS, STATUS, ASKS), "describe"),
+}
+"""Operation to the commands that are refused without it, and what each says that the user may not do. Who may read may
+describe, so that the last lacks both."""
+
+
+@pytest.mark.parametrize("lacks", LACKING)
+def test_a_right_that_is_missing_is_one_true_line(there: Place, brokers: Brokers, lacks: str) -> None:
+    user, without = f"without-{lacks}", {lacks, "READ"} if lacks == "DESCRIBE" else {lacks}
+    brokers.add_user(user, SECRETS["KAFKA_PASSWORD"])
+    brokers.grant(user, [grant for grant in of_a_job(TOPICS) if grant.operation not in without])
+    before = there.counts()
+    for command, may_not in LACKING[lacks].items():
+        line = refused(Place(there.folder, {"KAFKA_USER": user}), command)
+        assert re.search(f"the broker does not permit this user to {may_not} topic (impressions|plays)", line), line
+    assert there.caught_up() == before
+
+
+@pytest.mark.parametrize("command", [READS, PLANS, AUDITS, STATUS, ASKS], ids=" ".join)
+def test_a_wrong_password_is_one_true_line(there: Place, command: tuple[str, ...]) -> None:
+    line = refused(Place(there.folder, {"KAFKA_USER": USER, "KAFKA_PASSWORD": "wrong"}), command)
+    assert "the broker refuses the login" in line
+
+
+def refused(place: Place, command: tuple[str, ...]) -> str:
+    """The one line of a command that ends with exit code 3; `stream status` has one for what it cannot say."""
+    done = place.ended(*command)
+    assert done.returncode == 3, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    lines = re.findall(r"^ *(?:error|unknown): .*", done.stdout + done.stderr, re.M)
+    assert len(lines) == 1, f"{command}\n{done.stdout}\n{done.stderr}"
+    return str(lines[0])
 
 
 def test_a_lost_checkpoint_is_recovered_and_a_night_is_judged(there: Place, feed: Feed) -> None:
