@@ -16,10 +16,11 @@ UNNAMED = "of a version that its commits do not name"
 
 
 def last_epoch(table: Table, snapshot_id: int | None) -> tuple[str, int] | None:
-    """Query id and number of the epoch that made a snapshot; None when it was made by something else."""
-    snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
-    said = _said(snapshot)
-    return (str(said[QUERY]), int(said[EPOCH])) if QUERY in said and EPOCH in said else None
+    """Query id and number of the newest epoch that is in a snapshot; None when its commit is not known any more.
+
+    Commits of `maintain` and of a publish may lie above it.
+    """
+    return next(iter(engines(table, snapshot_id)), None)
 
 
 def engines(table: Table, snapshot_id: int | None) -> dict[tuple[str, int], str]:

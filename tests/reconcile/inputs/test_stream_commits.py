@@ -50,6 +50,16 @@ def test_rows_of_epochs_after_the_pinned_commit_are_not_lost(epoch: int, cause: 
     assert document["stream"]["last_epoch"] == epoch
 
 
+def test_nor_are_those_above_which_maintenance_or_a_publish_lies(make_world: MakeWorld) -> None:
+    world = stream_of(make_world())
+    world.stream.remove(world.row("f", "pf"))
+    last_commit(world.write(), 4)
+    world.lake.append("joined.plays_stream", OUTPUT.empty_table())
+    document = world.reconcile().document
+    assert ("f pf", "missing pending") in world.told()
+    assert document["stream"]["last_epoch"] == 4
+
+
 @pytest.mark.parametrize(("version", "strange"), [("4.1.3", []), ("4.1.4", []), ("4.2.0", ["4.2.0"])])
 def test_a_spark_that_was_not_proven_is_not_predicted(version: str, strange: list[str], make_world: MakeWorld) -> None:
     world = stream_of(make_world()).write()
