@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.batch_reference.range_overwrite import replace_range
 from plumbline.connect.rows_below import has_snapshot, rows_named
-from plumbline.contract.aggregate import ROWS_SNAPSHOT, rows_table
+from plumbline.contract.aggregate import ROWS_SNAPSHOT, keeps_rows, rows_table
 from plumbline.contract.lineage import EVENT_TIME
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def rows_contract(contract: Contract) -> Contract:
 def has_rows(lake: Lake, contract: Contract) -> bool:
     """Whether the rows that the newest batch run was made from are there; where all rows are in its table they need not
     be."""
-    if contract.output.aggregate is None and not contract.output.is_upsert:
+    if not keeps_rows(contract):
         return True
     table = rows_table(contract)
     batch = lake.load(contract.output.batch_table)

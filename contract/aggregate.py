@@ -104,6 +104,11 @@ def rows_table(contract: Contract) -> str:
     return f"{contract.output.batch_table}_rows"
 
 
+def keeps_rows(contract: Contract) -> bool:
+    """Whether it does: for an aggregate, and for the newest row per key; else all rows are in the batch table."""
+    return contract.output.aggregate is not None or contract.output.is_upsert
+
+
 def moment_column(contract: Contract) -> str:
     """The column of the output tables by which ranges and partitions are cut."""
     return EVENT_TIME if contract.output.aggregate is None else WINDOW_START

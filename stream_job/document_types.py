@@ -215,12 +215,15 @@ class TakeArchiveDocument(TypedDict):
 
 
 class MaintainedTable(TypedDict):
-    """One table: files, snapshots and orphans that went, or would go. `kept`: reason to snapshots."""
+    """One table: files, snapshots and orphans that went, or would go. `kept`: reason to snapshots. `delete_files` says
+    which rows of other files are deleted; `removed_delete_files` of them went with these rows."""
 
     table: str
     files: int
     small_files: int
     rewritten_files: int
+    delete_files: int
+    removed_delete_files: int
     snapshots: int
     expire: int
     kept: dict[str, int]

@@ -47,6 +47,15 @@ CATALOG_STEP = "check the catalog, then start again: it continues from the last 
 REGISTRY_STEP = "check the schema_registry block, then start again: it continues from the last committed epoch"
 STORE_STEP = "check the object store and s3.endpoint, then start again: it continues from the last committed epoch"
 DISK_STEP = "free space where the home and the warehouse are: it continues from the last committed epoch"
+RACE_STEP = "see which other jobs write to the table, and start again: it continues from the last committed epoch"
+LOST_RACE = (
+    "Cannot commit, (missing data files|found new )|Missing required files to delete|Found (new )?conflicting |"
+    "Cannot determine history between|Cannot remove dangling deletes: current snapshot changed"
+)
+"""What Iceberg says of a commit that another one made void, such as one of `plumbline maintain`: nothing was written,
+and what it is made of is to be read again (`MergingSnapshotProducer`, `RemoveDanglingDeleteFilesAction`)."""
+GONE_FILE = r"(FileNotFound|iceberg\.exceptions\.NotFound)Exception"
+"""What a reading says whose snapshot was expired meanwhile, and its files with it."""
 LOST_STEP = (
     "the topic no longer holds what the job has yet to read: raise its retention, then rebuild from the archive "
     "(`plumbline replay plan`), or begin a new checkpoint"
@@ -105,6 +114,7 @@ RULES = (
         "object store",
         "check the warehouse's bucket, the region, the keys and this user's rights",
     ),
+    _Rule(r"(?!)", LOST_RACE, True, "catalog", RACE_STEP, True),
     _gone(
         r"(NoSuchTable|NoSuchNamespace|iceberg\.exceptions\.Validation)Exception$",
         r"TABLE_OR_VIEW_NOT_FOUND",
@@ -163,6 +173,16 @@ def judge(causes: Sequence[Cause]) -> Failure:
             if re.search(rule.kind, cause.kind) or (rule.text and re.search(rule.text, cause.message)):
                 return Failure(_line(cause), rule.passing, rule.service, rule.next_step, rule.brief)
     return Failure(_line(causes[-1] if causes else Cause("", "no cause given")), False, "job", SEE_LOG)
+
+
+def lost_race(causes: Sequence[Cause]) -> bool:
+    """Whether another commit came first, and made one that was not written void."""
+    return any(re.search(LOST_RACE, cause.message) for cause in causes)
+
+
+def lost_file(causes: Sequence[Cause]) -> bool:
+    """Whether a file that was to be read is gone: the table's newest snapshot may not need it any more."""
+    return any(re.search(GONE_FILE, f"{cause.kind} {cause.message}") for cause in causes)
 
 
 def judge_error(error: PlumblineError, *, passing: bool, service: str) -> Failure:

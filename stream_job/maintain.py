@@ -1,26 +1,26 @@
-"""Table maintenance that a streaming job survives: small files joined, old snapshots and orphan files removed."""
+"""Table maintenance that a streaming job survives: small files joined, deleted rows and their files, old snapshots and
+orphan files removed."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from plumbline.connect.file_formats import refuse_other_format
 from plumbline.connect.rows_below import rows_named
-from plumbline.contract.aggregate import rows_table
+from plumbline.contract.aggregate import keeps_rows, rows_table
 from plumbline.contract.errors import PlumblineError, SetupError
 from plumbline.contract.model import Contract
 from plumbline.stream_job import expiry, orphans, spark_internals
 from plumbline.stream_job.backoff import Backoff
+from plumbline.stream_job.compaction import Compacted, Files, compact, files_of
 from plumbline.stream_job.failures import judge
 
 if TYPE_CHECKING:
-    from pyiceberg.table import Table
     from pyspark.sql import SparkSession
 
     from plumbline.connect.home import Home
@@ -31,13 +31,6 @@ Say = Callable[[str], None]
 T = TypeVar("T")
 
 NAMESPACE = "plumbline"
-MIN_FILES = 5
-"""Fewer small files in one partition are left as they are: Iceberg's own default."""
-
-TARGET_BYTES = 512 * 1024 * 1024
-SMALL = 0.75
-"""Iceberg's rewrite takes files below this share of the target size."""
-
 IDS_AT_ONCE = 5_000
 ATTEMPTS = 6
 VIEW = "plumbline_orphans"
@@ -62,14 +55,15 @@ def maintain(
     say: Say = lambda message: None,
     spark: SparkSession | None = None,
 ) -> MaintainDocument:
-    """Maintain the stream table, both archives, the joined rows below an aggregate and the tables in `plumbline`;
+    """Maintain the stream table, both archives, the joined rows beside the batch table and the tables in `plumbline`;
     without `execute` only say what for.
 
     Safe beside a running stream: snapshots are expired by id, never the newest of a living query nor one between it
     and the head, never one in `pinned`; a lost race is tried again.
 
-    Returns `{"contract", "executed", "tables": [{"table", "files", "small_files", "rewritten_files", "snapshots",
-    "expire", "kept", "orphans"}]}`. Raises SetupError when no such table exists, UnreachableError without a catalog.
+    Returns `{"contract", "executed", "tables": [{"table", "files", "small_files", "rewritten_files", "delete_files",
+    "removed_delete_files", "snapshots", "expire", "kept", "orphans"}]}`. Raises SetupError when no such table exists,
+    UnreachableError without a catalog.
     """
     from plumbline.connect.lake import Lake
     from plumbline.connect.spark import session
@@ -87,20 +81,21 @@ def maintain(
     done = []
     for name in tables:
         say(f"maintain: {name}")
-        rows = contract.output.aggregate is not None and name == rows_table(contract)
-        done.append(_Work(spark, lake, name, limits, live, pinned, contract if rows else None).all(execute=execute))
+        rows = keeps_rows(contract) and name == rows_table(contract)
+        work = _Work(spark, lake, name, limits, live, pinned, say, contract if rows else None)
+        done.append(work.all(execute=execute))
     return {"contract": contract.contract, "executed": execute, "tables": done}
 
 
 def tables_of(lake: Lake, contract: Contract) -> list[str]:
-    """The tables that are maintained: the stream's, the joined rows below an aggregate, the archives', and all of the
-    namespace `plumbline`.
+    """The tables that are maintained: the stream's, the joined rows beside the batch table, the archives', and all of
+    the namespace `plumbline`.
 
     The batch table is left alone: what the reference covers is read from its snapshots. So is the table of a team's
     own streaming job, and what another tool archives.
     """
     mine = [contract.output.stream_table] if contract.job is None else []
-    rows = [rows_table(contract)] if contract.output.aggregate is not None else []
+    rows = [rows_table(contract)] if keeps_rows(contract) else []
     wanted = [*mine, *rows, *(s.archive for s in contract.sources.values() if s.archive_columns is None)]
     there = lake.tables()
     return [name for name in wanted if name in there] + [name for name in there if name.startswith(f"{NAMESPACE}.")]
@@ -140,7 +135,7 @@ def live_queries(home: Home) -> set[str]:
 
 @dataclass(frozen=True)
 class _Work:
-    """The maintenance of one table. `below`: the contract of whose aggregate the table holds the joined rows; their
+    """The maintenance of one table. `below`: the contract of whose batch table this one holds the joined rows; their
     files are left as the batch runs wrote them."""
 
     spark: SparkSession
@@ -149,16 +144,17 @@ class _Work:
     limits: Limits
     live: Collection[str]
     pinned: Collection[int]
+    say: Say
     below: Contract | None = None
 
     def all(self, *, execute: bool) -> MaintainedTable:
         """Rewrite, then expire what that made superfluous too, then remove what nothing refers to."""
         table = self.lake.load(self.name)
-        files, small = small_files(table)
-        small = 0 if self.below else small
-        if small:
+        files = files_of(table)
+        compacted = Compacted()
+        if not self.below and (files.small or files.deletes):
             refuse_other_format(table, "a rewrite of its small files")
-        rewritten = self._patiently(self._rewrite) if execute and small else 0
+            compacted = self._compact(files) if execute else compacted
         # The owner of such a table has said that its files are not its own alone: Iceberg deletes none of them either.
         shared = self.lake.load(self.name).metadata.properties.get("gc.enabled", "true").lower() == "false"
         planned = self._patiently(self._expire) if execute and not shared else self._plan()
@@ -166,19 +162,28 @@ class _Work:
             planned = expiry.Expiry((), {SHARED: sum(planned.kept.values()) + len(planned.expire)})
         return {
             "table": self.name,
-            "files": files,
-            "small_files": small,
-            "rewritten_files": rewritten,
+            "files": files.total,
+            "small_files": 0 if self.below else files.small,
+            "rewritten_files": compacted.rewritten,
+            "delete_files": len(files.deletes),
+            "removed_delete_files": compacted.removed,
             "snapshots": sum(planned.kept.values()) + len(planned.expire),
             "expire": len(planned.expire),
             "kept": dict(planned.kept),
             "orphans": 0 if shared else self._patiently(lambda: self._orphans(execute=execute)),
         }
 
-    def _rewrite(self) -> int:
-        options = f"map('min-input-files', '{MIN_FILES}', 'partial-progress.enabled', 'true')"
-        rows = self._call(f"rewrite_data_files(table => '{self.name}', options => {options})")
-        return int(rows[0]["rewritten_data_files_count"])
+    def _compact(self, files: Files) -> Compacted:
+        def look() -> Files:
+            return files_of(self.lake.load(self.name))
+
+        done = compact(self.name, files, look, lambda procedure: self._patiently(lambda: self._call(procedure)))
+        if done.held_back:
+            self.say(
+                f"maintain: {self.name}: {done.held_back:,} of {len(files.deletes):,} files of deletes stay: other "
+                "commits changed their rows meanwhile; the next run tries it again"
+            )
+        return done
 
     def _plan(self) -> expiry.Expiry:
         now_ms = time.time_ns() // 1_000_000
@@ -239,22 +244,3 @@ class _Work:
                 if not failure.passing or backoff.attempts + 1 >= ATTEMPTS:
                     raise failure.error(f"the maintenance of {self.name}") from error
                 time.sleep(backoff.wait(time.monotonic()))
-
-
-def small_files(table: Table) -> tuple[int, int]:
-    """(data files, those that a rewrite would take): small, and at least MIN_FILES in one partition."""
-    small: Counter[str] = Counter()
-    total = 0
-    for partition, size in _files(table):
-        total += 1
-        if size < SMALL * TARGET_BYTES:
-            small[partition] += 1
-    return total, sum(count for count in small.values() if count >= MIN_FILES)
-
-
-def _files(table: Table) -> Iterator[tuple[str, int]]:
-    """(partition, bytes) of each data file of the newest snapshot."""
-    if table.current_snapshot() is None:
-        return
-    for task in table.scan().plan_files():
-        yield str(task.file.partition), task.file.file_size_in_bytes

@@ -6,12 +6,15 @@ found there and left out, and whoever reads the commits finds the epochs. An epo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.home import on_this_disk
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.upsert import newness, state_columns
 from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID, last_sink_epoch
+from plumbline.stream_job.failures import lost_file, lost_race
+from plumbline.stream_job.spark_internals import causes_behind
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -33,6 +36,7 @@ option for them. Spark gives each query a session of its own, so no other query'
 SPARK_QUERY = "sql.streaming.queryId"
 """The local property of the thread of an epoch that names its query (Spark's StreamExecution.QUERY_ID_KEY)."""
 _SOURCE = "plumbline_epoch"
+MERGES = 5
 
 
 def write_stream(
@@ -68,9 +72,23 @@ def merge_epoch(rows: DataFrame, number: int, lake: Lake, contract: Contract) ->
         for name, value in ((QUERY_ID, query), (EPOCH_ID, str(number))):
             spark.conf.set(f"{SNAPSHOT_PROPERTY}{name}", value)
         newest.createOrReplaceTempView(_SOURCE)
-        spark.sql(merge_sql(contract, rows.columns, span))
+        until_committed(lambda: spark.sql(merge_sql(contract, rows.columns, span)))
     finally:
         newest.unpersist()
+
+
+def until_committed(merge: Callable[[], object]) -> None:
+    """Merge, and once more where another commit, such as one of `plumbline maintain`, has made that void: it replaced a
+    file whose rows are updated, or let the snapshot expire that was read. MERGES times in all, then the error stands.
+    """
+    for attempt in range(1, MERGES + 1):
+        try:
+            merge()
+            return
+        except Exception as error:
+            causes = causes_behind(error)
+            if attempt == MERGES or not (lost_race(causes) or lost_file(causes)):
+                raise
 
 
 def _is_done(table: Table, query: str, number: int) -> bool:

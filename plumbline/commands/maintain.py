@@ -72,8 +72,9 @@ def maintain(
     These are never expired: the newest snapshot of each streaming query (without it a restart would write an epoch
     twice), tags and branches, and the snapshots that recorded work of the last --keep-runs read.
 
-    With output.aggregate the joined rows below the batch table are maintained too: their old snapshots go, but for the
-    one that the newest batch run names, whatever its age; their files are not joined.
+    With output.aggregate or output.mode: upsert the joined rows beside the batch table are maintained too: their old
+    snapshots go, but for the one that the newest batch run names, whatever its age; their files are not joined. A table
+    whose rows are updated is written without its deleted rows, and their delete files go.
 
     \b
     Examples:
@@ -92,7 +93,7 @@ def maintain(
             f"--orphans-older-than {orphans_older_than} is too short: a running job's newest files would be removed",
             next_step="name an age of at least '1 day'",
         )
-    contract = load(contract_path, aggregates=True)
+    contract = load(contract_path, aggregates=True, upserts=True)
     lake = Lake.open(home, contract.catalog)
     if execute and lake.exists(contract.output.stream_table):
         catch_up(lake, lake.load(contract.output.stream_table))
@@ -104,15 +105,20 @@ def maintain(
 def _show(done: MaintainDocument, console: Console) -> None:
     for table in done["tables"]:
         kept = ", ".join(f"{count:,} {reason}" for reason, count in table["kept"].items())
+        gone, there = table["removed_delete_files"], table["delete_files"]
         if done["executed"]:
             console.print(
-                f"{table['table']}: {table['rewritten_files']:,} small files joined, {table['expire']:,} of "
-                f"{table['snapshots']:,} snapshots expired, {table['orphans']:,} orphan files removed"
+                f"{table['table']}: {table['rewritten_files']:,} small files joined, "
+                + (f"{gone:,} of {there:,} delete files removed, " if there else "")
+                + f"{table['expire']:,} of {table['snapshots']:,} snapshots expired, {table['orphans']:,} orphan files "
+                "removed"
             )
         else:
             console.print(
-                f"{table['table']}: would join {table['small_files']:,} of {table['files']:,} files, expire "
-                f"{table['expire']:,} of {table['snapshots']:,} snapshots, remove {table['orphans']:,} orphan files"
+                f"{table['table']}: would join {table['small_files']:,} of {table['files']:,} files, "
+                + (f"remove {there:,} delete files, " if there else "")
+                + f"expire {table['expire']:,} of {table['snapshots']:,} snapshots, remove {table['orphans']:,} orphan "
+                "files"
             )
         console.print(f"  snapshots that stay: {kept or 'none'}")
     if not done["executed"]:

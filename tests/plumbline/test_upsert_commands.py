@@ -26,6 +26,7 @@ KNOWN = {
     "kafka produce",
     "kafka topics",
     "lake",
+    "maintain",
     "quarantine",
     "reconcile",
     "stream run",

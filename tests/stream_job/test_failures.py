@@ -36,6 +36,20 @@ PASSING = [
         id="lost race",
     ),
     pytest.param(
+        Cause("org.apache.iceberg.exceptions.ValidationException", "Cannot commit, missing data files: [a.parquet]"),
+        "catalog",
+        id="a file of an update was compacted",
+    ),
+    pytest.param(
+        Cause(
+            "py4j.Py4JException",
+            "An exception was raised by the Python Proxy. Return Message: Traceback ... org.apache.iceberg.exceptions"
+            ".ValidationException: Found new conflicting delete files that can apply to records matching true: [b]",
+        ),
+        "catalog",
+        id="rows of an epoch were updated by another commit",
+    ),
+    pytest.param(
         Cause("org.apache.iceberg.exceptions.ServiceFailureException", "Server error: 503"), "catalog", id="REST 503"
     ),
     pytest.param(Cause("java.net.ConnectException", "Connection refused"), "catalog", id="refused"),
@@ -101,6 +115,11 @@ LASTING = [
         Cause("org.apache.iceberg.exceptions.NoSuchTableException", "Table does not exist: joined.stream"),
         "dropped or changed",
         id="table dropped",
+    ),
+    pytest.param(
+        Cause("org.apache.iceberg.exceptions.ValidationException", "Cannot find source column: day"),
+        "dropped or changed",
+        id="table changed",
     ),
     pytest.param(
         Cause(

@@ -1,4 +1,4 @@
-"""Which snapshots of an aggregate's joined rows may go: never the one that the newest batch run names."""
+"""Which snapshots of the joined rows beside a batch table may go: never the one that the newest batch run names."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from plumbline.stream_job import expiry
 from plumbline.stream_job.maintain import rows_needed, tables_of
 from tests.reconcile.aggregates.test_compared_aggregates import on_time
 from tests.support.aggregate_world import BELOW, AggregateWorld
+from tests.support.upsert_world import ROWS as UPSERTED_ROWS
+from tests.support.upsert_world import UPSERTED, UpsertWorld
+from tests.support.world import STREAM, play, show
 
 ROWS = "agg.batch_rows"
 
@@ -63,3 +66,13 @@ def test_without_the_named_snapshot_no_line_could_be_explained(world: AggregateW
 
 def test_the_rows_are_among_the_tables_that_are_maintained(world: AggregateWorld) -> None:
     assert tables_of(world.lake, world.contract)[:2] == ["agg.stream", ROWS]
+
+
+def test_so_it_is_of_upserted_tables(tmp_path: Path) -> None:
+    made = UpsertWorld.at(tmp_path).play([show("a", 0), play("a1", "a", 5), play("a2", "a", 9)]).write()
+    assert tables_of(made.lake, made.contract)[:2] == [STREAM, UPSERTED_ROWS]
+    named = made.lake.load(UPSERTED_ROWS).current_snapshot()
+    assert named is not None
+    made.lake.append(UPSERTED_ROWS, UPSERTED.empty_table())
+    assert len(rows_needed(made.lake, made.contract)) == 2
+    assert named.snapshot_id in rows_needed(made.lake, made.contract)

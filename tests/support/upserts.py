@@ -64,3 +64,15 @@ def orders_with_many_payments(epochs: int) -> tuple[list[Event], list[Event]]:
         of = (n - back) // 3 * 3
         rights.append(Event(f"o{of}", 6 * of + (n * 7) % 30 + 6 * (back < 3), f"p{n}", partition=partition))
     return lefts, rights
+
+
+def orders_paid_twice(first: int, last: int) -> tuple[list[Event], list[Event]]:
+    """Orders six minutes apart, each with a payment soon and a later one some epochs of ten events afterwards, so that
+    nearly each row is updated once; from the 20th on each tenth order is late."""
+    lefts, rights = [], []
+    for n in range(first, last):
+        late = 150 if n >= 20 and n % 10 == 6 else 0
+        lefts.append(Event(f"o{n}", 6 * n - late, partition=n % 2))
+        rights.append(Event(f"o{n - 1}", 6 * n + 2, f"p{n}", partition=n % 2))
+        rights.append(Event(f"o{n - 6}", 6 * n - 1, f"q{n}", partition=n % 2))
+    return lefts, rights
