@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -15,6 +15,7 @@ from plumbline.output import emit, say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from plumbline.contract.model import Contract
     from plumbline.replay.recover.document_types import ProofDocument, ReadSource, RecoverDocument, StateDocument
 
 
@@ -65,18 +66,35 @@ def recover(
     from plumbline.replay.recover.run import recover as rebuild
 
     wanted = Wanted(source, execute, force, accept_gaps, accept_differences)
-    contract = load(contract_path, aggregates=True)
-    aggregates = contract.output.aggregate is not None
+    contract = load(contract_path, aggregates=True, upserts=True)
     result = rebuild(contract, home, wanted, say=say)
     chosen = f" --source {source}" if source != "auto" else ""
     given = {"--force": force, "--accept-gaps": accept_gaps, "--accept-differences": accept_differences}
     chosen += "".join(f" {option}" for option, is_given in given.items() if is_given)
-    emit(result, as_json, lambda console: _show(result, contract_path, chosen, home, console, aggregates=aggregates))
+    emit(result, as_json, lambda console: _show(result, contract_path, chosen, home, console, _told(contract)))
 
 
-def _show(
-    result: RecoverDocument, contract_path: Path, chosen: str, home: Home, console: Console, *, aggregates: bool
-) -> None:
+class Told(NamedTuple):
+    """The words for what a table holds: rows, lines of an aggregate, or the newest row per key."""
+
+    matched: str
+    rows: str = "rows"
+    wait: str = "rows wait unmatched"
+    unrecorded: str = "known by the rows' lineage"
+
+
+ROWS = Told("matched")
+LINES = Told("lines of the last closed window", "lines", "lines of open windows")
+NEWEST = Told("keys with a row in open windows", unrecorded="whose records are read again")
+
+
+def _told(contract: Contract) -> Told:
+    if contract.output.aggregate is not None:
+        return LINES
+    return NEWEST if contract.output.is_upsert else ROWS
+
+
+def _show(result: RecoverDocument, contract_path: Path, chosen: str, home: Home, console: Console, told: Told) -> None:
     """`chosen`: the options that the command which does it needs as well."""
     ledger, border = result["ledger"], result["border"]
     console.print(f"{result['contract']}: {result['reason']}")
@@ -85,13 +103,13 @@ def _show(
     console.print(f"  ledger ends at epoch {ledger['last_epoch']}, watermark {ledger['watermark']}")
     console.print(f"    read from {', '.join(ledger['from']) or 'nothing'}")
     if border["unrecorded_epochs"]:
-        console.print(f"  {border['unrecorded_epochs']} more epoch(s) are in the table, known by the rows' lineage")
+        console.print(f"  {border['unrecorded_epochs']} more epoch(s) are in the table, {told.unrecorded}")
         if not border["certain"]:
             console.print("    which of their rows were late follows from what the table lacks")
     for name, source in result["sources"].items():
         _show_source(name, source, result["goes_on_at"][name], console)
     if result["proof"] and result["state"]:
-        _show_proof(result["proof"], result["state"], console, aggregates=aggregates)
+        _show_proof(result["proof"], result["state"], console, told)
     option = home.option
     if result["executed"]:
         console.print(f"done; what there was is in {result['given_up']}")
@@ -115,13 +133,10 @@ def _show_source(name: str, source: ReadSource, begin: dict[str, int], console: 
     )
 
 
-def _show_proof(proof: ProofDocument, state: StateDocument, console: Console, *, aggregates: bool) -> None:
-    what = f"{proof['matched']:,} matched and {proof['unmatched']:,} unmatched rows"
-    if aggregates:
-        what = f"{proof['matched']:,} lines of the last closed window"
-    console.print(f"  proof: the rules give {what}")
+def _show_proof(proof: ProofDocument, state: StateDocument, console: Console, told: Told) -> None:
+    unmatched = f" and {proof['unmatched']:,} unmatched rows" if told == ROWS else ""
+    console.print(f"  proof: the rules give {proof['matched']:,} {told.matched}{unmatched}")
     wrong = f"{proof['missing']:,} missing, {proof['extra']:,} too many"
     console.print(f"    the table holds {proof['found']:,} of that time: {wrong}")
-    rows, wait = ("lines", "lines of open windows") if aggregates else ("rows", "rows wait unmatched")
-    console.print(f"    {proof['duplicates']:,} of all {proof['table_rows']:,} {rows} come twice")
-    console.print(f"  state: {proof['open']:,} {wait}, {state['rows'] or 0:,} rows in all")
+    console.print(f"    {proof['duplicates']:,} of all {proof['table_rows']:,} {told.rows} come twice")
+    console.print(f"  state: {proof['open']:,} {told.wait}, {state['rows'] or 0:,} rows in all")

@@ -80,7 +80,7 @@ def find(past: Past, lake: Lake, contract: Contract) -> Border:
     if contract.output.aggregate is not None:  # an epoch beyond it has left lines, or no trace: see `lines`
         return replace(border, unrecorded=0)
     _view_written(past.con, lake, contract, watermark)
-    return _beyond(past, contract, border)
+    return border if contract.output.is_upsert else _beyond(past, contract, border)
 
 
 def unrecorded_epoch(past: Past, border: Border, run_id: str, now_ms: int) -> Epoch | None:
@@ -97,6 +97,13 @@ def unrecorded_epoch(past: Past, border: Border, run_id: str, now_ms: int) -> Ep
         start=border.recorded,
         end=border.ends,
     )
+
+
+def exact_only(contract: Contract) -> str | None:
+    """What is recovered exactly or not at all, as its table does not show every row that was emitted; else None."""
+    if contract.output.aggregate is not None:
+        return "an aggregate"
+    return "a table with the newest row per key" if contract.output.is_upsert else None
 
 
 def windows(contract: Contract, watermark_ms: int) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from plumbline.contract.errors import IncompleteError, UsageError
 from plumbline.contract.lateness import state_reach_us, windows_closed_until_us
 from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
-from plumbline.replay.recover.border import LINEAGE_NEAR, WRITTEN, Border
+from plumbline.replay.recover.border import LINEAGE_NEAR, WRITTEN, Border, exact_only
 from plumbline.replay.recover.past import Past
 from plumbline.replay.recover.proof import Proof
 from plumbline.replay.tape_rows import RAW_TYPES
@@ -58,26 +58,28 @@ def reach_us(contract: Contract, watermark_ms: int) -> tuple[int, int]:
 
 
 def way_on(contract: Contract, of_rows: str) -> str:
-    """The next step where a recovery lacks something: `of_rows`, which may accept that, but never for an aggregate."""
-    return of_rows if contract.output.aggregate is None else f"{ANEW}: an aggregate is recovered exactly or not at all"
+    """The next step where a recovery lacks something: `of_rows`, which may accept that, but not what is exact only."""
+    what = exact_only(contract)
+    return of_rows if what is None else f"{ANEW}: {what} is recovered exactly or not at all"
 
 
 def refuse_accepted(contract: Contract, *, gaps: bool, differences: bool) -> None:
-    """Raise UsageError for an aggregate that is to be recovered although something is missing or differs: each line of
-    an open window would be another one than that of the lost checkpoint, and nothing would show it."""
+    """Raise UsageError for an aggregate, or a table with the newest row per key, that is to be recovered although
+    something is missing or differs: what it would hold in place of the lost checkpoint's, nothing would show."""
+    what = exact_only(contract)
     given = "--accept-gaps" if gaps else "--accept-differences" if differences else None
-    if contract.output.aggregate is not None and given:
+    if what is not None and given:
         raise UsageError(
-            f"an aggregate is recovered exactly or not at all: {given} is for tables of rows",
+            f"{what} is recovered exactly or not at all: {given} is for tables of all rows",
             next_step=f"leave it out; where that is refused, {ANEW}",
         )
 
 
 def refuse_different_copies(past: Past, contract: Contract) -> None:
     """Raise IncompleteError where an event was delivered again with other content: which delivery the lost checkpoint
-    took is told by the lineage of rows, which lines do not have."""
+    took is told by the lineage of rows, which lines do not have; nor have rows that newer ones replaced."""
     for side, source in zip(SIDES, (contract.left, contract.right), strict=True):
-        if contract.output.aggregate is None or source.event_id is None:
+        if exact_only(contract) is None or source.event_id is None:
             continue
         found = past.con.execute(
             f"""

@@ -17,7 +17,7 @@ from plumbline.connect.parquet import parquet_rows
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET, SIDES
 from plumbline.contract.model import Contract
-from plumbline.replay.recover.border import WRITTEN, Border, is_open, windows
+from plumbline.replay.recover.border import WRITTEN, Border, exact_only, is_open, windows
 from plumbline.replay.recover.past import Past
 from plumbline.replay.tape_rows import RAW_TYPES
 from plumbline.stream_job.join import join
@@ -72,7 +72,7 @@ class Proof:
 
 def disproved(contract: Contract, shown: Proof) -> IncompleteError:
     """The error for a table that is not what the rules say; only rows may be taken as they are."""
-    accept = "; --accept-differences continues from it as it is" if contract.output.aggregate is None else ""
+    accept = "" if exact_only(contract) else "; --accept-differences continues from it as it is"
     return IncompleteError(
         f"the stream table is not what the ledger says: {shown.missing} rows missing, {shown.extra} too many, "
         f"{shown.duplicates} twice ({'; '.join(shown.examples)})",
@@ -109,15 +109,15 @@ def prove(past: Past, lake: Lake, contract: Contract) -> Proof:
     """The proof from what `expect` found, with the whole table searched for rows of one lineage."""
     table_rows, duplicates = _duplicates(past, lake, contract)
     return Proof(
-        matched=_count(past, f"{EXPECTED} WHERE {LEFT_OFFSET} + {RIGHT_OFFSET} IS NOT NULL"),
-        unmatched=_count(past, f"{EXPECTED} WHERE {LEFT_OFFSET} + {RIGHT_OFFSET} IS NULL AND NOT open"),
-        open=_count(past, f"{EXPECTED} WHERE open"),
-        found=_count(past, WRITTEN),
-        missing=_count(past, MISSING),
-        extra=_count(past, EXTRA),
+        matched=count(past, f"{EXPECTED} WHERE {LEFT_OFFSET} + {RIGHT_OFFSET} IS NOT NULL"),
+        unmatched=count(past, f"{EXPECTED} WHERE {LEFT_OFFSET} + {RIGHT_OFFSET} IS NULL AND NOT open"),
+        open=count(past, f"{EXPECTED} WHERE open"),
+        found=count(past, WRITTEN),
+        missing=count(past, MISSING),
+        extra=count(past, EXTRA),
         duplicates=duplicates,
         table_rows=table_rows,
-        examples=tuple(_examples(past, MISSING) + _examples(past, EXTRA)),
+        examples=tuple(examples(past, MISSING) + examples(past, EXTRA)),
     )
 
 
@@ -139,12 +139,14 @@ def _duplicates(past: Past, lake: Lake, contract: Contract) -> tuple[int, int]:
     return (int(found[0]), int(found[1])) if found else (0, 0)
 
 
-def _count(past: Past, rows: str) -> int:
+def count(past: Past, rows: str) -> int:
+    """How many rows there are; `rows` is what stands behind FROM."""
     found = past.con.execute(f"SELECT count(*) FROM {rows}").fetchone()
     return int(found[0]) if found else 0
 
 
-def _examples(past: Past, rows: str) -> list[str]:
+def examples(past: Past, rows: str) -> list[str]:
+    """The first rows of a table with lineage, by their coordinates."""
     found = past.con.execute(f"SELECT {PLACE} FROM {rows} ORDER BY ALL LIMIT {SHOWN}").fetchall()
     return [f"{rows}: left {_place(row[0], row[1])}, right {_place(row[2], row[3])}" for row in found]
 

@@ -17,7 +17,7 @@ from plumbline.contract.foreign_job import refuse_job_of_theirs
 from plumbline.contract.generations import Ids
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import from_micros, spell_time
-from plumbline.replay.recover import archivers, gap, lines, past, plan, proof, spark_versions, tape
+from plumbline.replay.recover import archivers, gap, lines, past, plan, proof, spark_versions, states, tape
 from plumbline.replay.recover.border import Border, Ends, find, unrecorded_epoch
 from plumbline.replay.recover.checkpoint import BATCHES, rebuild
 from plumbline.replay.store import write_json
@@ -222,6 +222,8 @@ def _compared(
     """As `_between`, and the proof."""
     if contract.output.aggregate is not None:
         return [], held, lines.prove_lines(found.past, lake, spark, contract, found.border, exchange.folder / "tape")
+    if contract.output.is_upsert:
+        return [], held, states.prove_states(found.past, lake, spark, contract, found.border, exchange.folder / "tape")
     epochs, held = _between(found, spark, contract, held, exchange)
     return epochs, held, proof.prove(found.past, lake, contract)
 

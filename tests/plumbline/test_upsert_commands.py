@@ -29,6 +29,7 @@ KNOWN = {
     "maintain",
     "quarantine",
     "reconcile",
+    "stream recover",
     "stream run",
     "stream status",
 }

@@ -1,7 +1,9 @@
-"""Of an aggregate no lineage tells which delivery of an event counted: other content is refused, the same is not."""
+"""Which delivery of an event counted is told by no lineage of an aggregate, nor by rows that newer ones replaced: other
+content is refused, the same is not."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,6 +15,7 @@ from plumbline.contract.loader import parse
 from plumbline.replay.recover.lines import refuse_different_copies
 from plumbline.replay.recover.past import Past
 from tests.support.aggregates import TEXT
+from tests.support.upserts import TEXT as UPSERTED
 
 ROWS = {
     "the same content": ([(0, "a", "{1}"), (1, "a", "{1}")], [], False),
@@ -43,4 +46,20 @@ def test_copies(what: str, event_id: bool) -> None:
             with pytest.raises(IncompleteError, match=r"event a of .* was delivered again"):
                 refuse_different_copies(past, parse(text))
         else:
+            refuse_different_copies(past, parse(text))
+
+
+@pytest.mark.parametrize("contract", ["upserted", "of all rows"])
+def test_copies_of_which_the_newest_rows_show_none(contract: str) -> None:
+    text = UPSERTED if contract == "upserted" else UPSERTED.replace("  mode: upsert\n", "")
+    with duckdb.connect() as con:
+        for side, values in (("left", ["{1}", "{1}"]), ("right", ["{1}", "{2}"])):
+            held = ", ".join(f"(0, {place}, 'a', 7, '{value}')" for place, value in enumerate(values))
+            con.execute(
+                f'CREATE TABLE {side}_raw AS FROM (VALUES {held}) t(partition, "offset", event_id, event_time, value)'
+            )
+            con.execute(f'CREATE TABLE {side}_out (partition INT, "offset" BIGINT)')
+        past: Any = cast("Past", SimpleNamespace(con=con))
+        refused: Any = pytest.raises(IncompleteError, match=r"event a of t\.plays was delivered again")
+        with refused if contract == "upserted" else nullcontext():
             refuse_different_copies(past, parse(text))
