@@ -54,6 +54,9 @@ def explain(
     several key columns, give the values with commas in the key's order, or --key for each. NULL is --null NAME; the
     value NULL means the text NULL.
 
+    Of tables with the newest row per key (output.mode: upsert) all rows that the batch joined for it are shown, and
+    which of them stands in its table.
+
     Of a contract with output.aggregate the key is the start of a window and the group: the line in both tables, the sum
     that explains each value, the joined rows that the stream did not make with their records, and what each statement
     rests on.
@@ -130,7 +133,7 @@ def _contract(path: Path | None, home: Home) -> Contract:
     from plumbline.contract.loader import load
 
     named = path or os.environ.get(CONTRACT_VARIABLE)
-    return load(named, aggregates=True) if named else _recorded(home)
+    return load(named, aggregates=True, upserts=True) if named else _recorded(home)
 
 
 def _recorded(home: Home) -> Contract:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.sql_quoting import ident, text
+from plumbline.contract.aggregate import rows_table
 from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
 from plumbline.contract.ranges import TimeRange, from_micros
-from plumbline.contract.upsert import refuse_upsert
+from plumbline.contract.upsert import newness
 from plumbline.reconcile import format
 from plumbline.reconcile.diff.engine.canonical import rule_for
 from plumbline.reconcile.evidence.recomputed_rows import group
@@ -41,9 +42,11 @@ from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_rows import judge_rows
 from plumbline.reconcile.judge.prediction import tell_fates
 from plumbline.reconcile.judge.store import findings_sql
+from plumbline.reconcile.judge.upserts.due_rows import with_due_rows
 from plumbline.reconcile.relations.inputs import BATCH, LEDGER, STREAM
 from plumbline.reconcile.relations.judge import FINDINGS_OF_KEY, KEYED, ROWS_OF_KEY
 from plumbline.reconcile.relations.relation import Relation
+from plumbline.reconcile.relations.upserts import ALL_ROWS
 
 if TYPE_CHECKING:
     from plumbline.connect.home import Home
@@ -54,21 +57,21 @@ Held = list[tuple[str | None, str | None]]
 
 
 def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") -> Story:
-    """Tell what happened to the rows of one output key, whether or not they differ.
+    """Tell what happened to the rows of one output key, whether or not they differ; of upserted tables, to the row in
+    each table and to all that the batch reference joined.
 
     `key` maps the contract's key columns to values as text, None for NULL, or is the values with commas between. Raises
     UsageError for a key that nothing knows (naming the nearest), SetupError for a missing table.
     """
-    refuse_upsert(contract)
     wanted = read_key(contract, key)
     with pinned(contract, home, TimeRange(), memory) as pins:
         progress = lay_out(pins)
         everything = show(replace(pins, seen=of_seen_epochs(pins, progress, ends_of_topics(contract, home))))
         matches = _matches(everything, wanted, ident)
-        doubted = _doubted(everything, progress)
+        doubted = with_due_rows(_doubted(everything, progress))
         _, attributed = judge_rows(_narrowed(doubted, matches, whole_events=True), progress)
         findings = _findings(doubted, attributed, wanted)
-        pins = _narrowed(doubted, matches)
+        pins = _narrowed(replace(doubted, batch=ALL_ROWS) if contract.output.is_upsert else doubted, matches)
         implied = find_implied(pins)
         records = find_records(implied.pins, wanted, progress)
         rows = [*_written(pins, pins.stream, matches, implied), *_written(pins, pins.batch, matches)]
@@ -163,19 +166,14 @@ def _written(pins: Pins, output: Relation, matches: str, implied: Implied | None
     """The key's rows in one output table, each with the commit that brought it."""
     contract = pins.contract
     is_stream = output == pins.stream
-    name = contract.output.stream_table if is_stream else contract.output.batch_table
+    joined = rows_table(contract) if contract.output.is_upsert else contract.output.batch_table
+    name = contract.output.stream_table if is_stream else joined
     table = pins.lake.load(name)
     every = f"SELECT *, NULL AS plumbline_row FROM {output}" if implied is None else implied.rows
-    rows = pins.con.execute(
-        f"""
-        SELECT epoch_us(_event_time), _left_partition, _left_offset, _right_partition, _right_offset, _replay_id,
-            plumbline_row
-        FROM ({every}) WHERE {matches} ORDER BY ALL
-        """
-    ).fetchall()
+    rows = _rows(pins, every, matches, _stands(contract) if contract.output.is_upsert and not is_stream else "NULL")
     has = set(table.schema().column_names)
     found = []
-    for event_us, left_partition, left_offset, right_partition, right_offset, replay_id, row in rows:
+    for event_us, left_partition, left_offset, right_partition, right_offset, replay_id, row, stands in rows:
         same = {LEFT_OFFSET: _literal(left_offset), RIGHT_OFFSET: _literal(right_offset)}
         same[REPLAY_ID] = "NULL" if replay_id is None else text(replay_id)
         told = [f"{column} IS NOT DISTINCT FROM {value}" for column, value in same.items() if column in has]
@@ -196,9 +194,26 @@ def _written(pins: Pins, output: Relation, matches: str, implied: Implied | None
                 epoch=properties.get(EPOCH),
                 batch_range=format.span(range_noted(properties).as_json()) if FROM in properties else None,
                 made=UNTOLD if implied is None or row is None else implied.made[row],
+                stands=stands,
             )
         )
     return found
+
+
+def _rows(pins: Pins, every: str, matches: str, stands: str) -> list[Any]:
+    return pins.con.execute(
+        f"""
+        SELECT epoch_us(_event_time), _left_partition, _left_offset, _right_partition, _right_offset, _replay_id,
+            plumbline_row, {stands} AS stands
+        FROM ({every}) WHERE {matches} ORDER BY ALL
+        """
+    ).fetchall()
+
+
+def _stands(contract: Contract) -> str:
+    """SQL: of the joined rows of a key and one event time, the row is the newest: that which the batch table holds."""
+    order = ", ".join(f"{ident(column)} DESC NULLS LAST" for column in newness(contract))
+    return f"row_number() OVER (PARTITION BY {EVENT_TIME} ORDER BY {order}) = 1"
 
 
 def _literal(number: int | None) -> str:

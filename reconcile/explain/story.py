@@ -99,7 +99,8 @@ class Delivered:
 class Written:
     """One row of an output table: where it came from, and the commit that brought it (None: not known).
 
-    `made`: what the archive says of the records of a row that does not name them.
+    `made`: what the archive says of the records of a row that does not name them. `stands`: of a joined row beside the
+    batch table, whether it is the newest of its key, which is in that table; None of other rows.
     """
 
     table: str
@@ -112,6 +113,7 @@ class Written:
     epoch: str | None
     batch_range: str | None = None
     made: str = UNTOLD
+    stands: bool | None = None
 
 
 def moments_of(record: Delivered) -> Iterable[Moment]:
@@ -162,7 +164,9 @@ def moment_of(row: Written) -> Moment:
     commit = f"snapshot {row.snapshot_id}" if row.snapshot_id is not None else NO_COMMIT
     if not row.is_stream:
         over = f" by the run over {row.batch_range}" if row.batch_range else ""
-        return Moment(row.at, "seen by batch", f"{row.table}: row {made}, in {commit}{over}")
+        place = {True: ": the newest, which the batch table holds", False: ": a newer one replaced it"}
+        said = "" if row.stands is None else place[row.stands]
+        return Moment(row.at, "seen by batch", f"{row.table}: row {made}, in {commit}{over}{said}")
     if row.replay_id is not None:
         return Moment(row.at, "replayed", f"{row.table}: row {made}, published by replay {row.replay_id} in {commit}")
     epoch = f", epoch {row.epoch}" if row.epoch is not None else ""

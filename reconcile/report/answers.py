@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 GRAVEST = ("unexplained", "lost_output", "archive_gap", "double_commit", "value_divergence", "out_of_contract")
 """Causes that decide what to do whatever else there is, the gravest first."""
-OF_UPSERTS = (
-    "Replays and stories of upserted tables are not built yet: a file with the findings has the evidence of each row."
-)
+OF_UPSERTS = "Replays of upserted tables are not built yet: a file with the findings has the evidence of each row."
 WORDS = {
     "missing": "missing from the stream",
     "extra": "in the stream only",
@@ -159,7 +157,7 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
     if cause is None:
         return Answer(question, "Nothing", "Nothing differs.")
     meant = format.cause(cause.name)
-    if facts.contract is not None and facts.contract.output.is_upsert and meant.repair in ("replay", "explain"):
+    if facts.contract is not None and facts.contract.output.is_upsert and meant.repair == "replay":
         return Answer(question, "Look at the findings", OF_UPSERTS, (f"{again} --out drift.parquet",))
     unknown = cause.name == "unexplained" or (meant.repair == "replay" and reading.closing_unknown(first))
     if unknown and (step := next_step(first.get("unproven_spark") or (), "")):
