@@ -70,6 +70,15 @@ def moved(world: World) -> None:
     change(world, STREAM, "b", _event_time=None)
 
 
+def one_value_each(world: World) -> None:
+    """Rows that differ in one value alone, each in another one."""
+    stream_of(world)
+    world.write()
+    change(world, STREAM, "a", title="another")
+    change(world, STREAM, "b", play_id="another")
+    change(world, STREAM, "c", seconds=-1.0)
+
+
 def doubled(world: World) -> None:
     """A key twice, whose second row stands on another day in one table."""
     stream_of(world)
@@ -99,6 +108,7 @@ def equal(world: World) -> None:
 WORLDS: dict[str, tuple[Callable[[World], Any], dict[str, str], TimeRange | None]] = {
     "causes of most kinds": (several, {}, None),
     "a key that may be NULL": (several, {"key": "[show_id, play_id]"}, None),
+    "rows that differ in one value": (one_value_each, {"key": "[show_id]"}, None),
     "rows on other days": (moved, {}, None),
     "a key with rows on two days": (doubled, {}, None),
     "random drift": (random_drift, {}, None),
@@ -113,7 +123,7 @@ def test_document_and_findings_are_the_same(name: str, make_world: MakeWorld) ->
     plant, options, times = WORLDS[name]
     world = make_world(**options)
     plant(world)
-    if name not in ("rows on other days", "a key with rows on two days"):
+    if plant not in (one_value_each, moved, doubled):
         world.write()
     run = same_by_both(world, time_range=times, full=True)
     assert run.document["balanced"]
