@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 EPOCH, QUERY = "spark.sql.streaming.epochId", "spark.sql.streaming.queryId"
-REPLAY = "replay.id"
+REPLAY, ROLLBACK = "replay.id", "replay.rollback-of"
+"""Properties of the commits of a publish and of its rollback."""
 MOST_FILES = 64
 """So many files are looked into for one row."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from plumbline.contract.lateness import unproven
-from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
+from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY, REPLAY, ROLLBACK
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
 
 VERSION = "engine-version"
 UNNAMED = "of a version that its commits do not name"
@@ -16,11 +17,23 @@ UNNAMED = "of a version that its commits do not name"
 
 
 def last_epoch(table: Table, snapshot_id: int | None) -> tuple[str, int] | None:
-    """Query id and number of the newest epoch that is in a snapshot; None when its commit is not known any more.
+    """Query id and number of the newest epoch that is in a snapshot; None where that is not known.
 
-    Commits of `maintain` and of a publish may lie above it.
+    Compactions, publishes of a replay and their rollbacks may lie above its commit, as they bring no epoch. Any other
+    commit without a name may be one of the job's.
     """
-    return next(iter(engines(table, snapshot_id)), None)
+    from pyiceberg.table.snapshots import ancestors_of
+
+    newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    said = next((_said(one) for one in ancestors_of(newest, table.metadata) if not _brings_no_epoch(one)), {})
+    return (said[QUERY], int(said[EPOCH])) if QUERY in said and EPOCH in said else None
+
+
+def _brings_no_epoch(snapshot: Snapshot) -> bool:
+    from pyiceberg.table.snapshots import Operation
+
+    compacted = snapshot.summary is not None and snapshot.summary.operation == Operation.REPLACE
+    return compacted or not {REPLAY, ROLLBACK}.isdisjoint(_said(snapshot))
 
 
 def engines(table: Table, snapshot_id: int | None) -> dict[tuple[str, int], str]:
