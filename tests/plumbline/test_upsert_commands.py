@@ -14,9 +14,8 @@ from plumbline.contract.loader import load
 from plumbline.contract.ranges import TimeRange
 from plumbline.replay.plan import make_plan
 from tests.plumbline.test_aggregate_commands import ALL
-from tests.support.upsert_world import UpsertWorld, contract_text, newest
+from tests.support.upsert_world import contract_text, evening
 from tests.support.upserts import TEXT
-from tests.support.world import play, show
 
 KNOWN = {
     "archive run",
@@ -75,16 +74,7 @@ def test_check_tells_the_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_reconcile_shows_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    world = UpsertWorld.at(tmp_path).play(
-        [show("z", -90)],
-        [show("a", 0), show("b", 1), play("a1", "a", 5), play("a2", "a", 9), play("b1", "b", 4)],
-        [show("d", 100), play("pd", "d", 120)],
-        [],
-        [play("b2", "b", 30)],
-        [show("f", 300), play("pf", "f", 301)],
-    )
-    world.held = [row for row in newest(world.stream) if row.left.name != "a"] + [world.row("a", "a1")]
-    world.write()
+    world = evening(tmp_path)
     file = tmp_path / "plays.yaml"
     file.write_text(contract_text("left_outer"))
     options = [str(file), f"--home={tmp_path}"]

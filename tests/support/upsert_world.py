@@ -18,7 +18,7 @@ import pyarrow as pa
 from plumbline.connect.home import Home
 from plumbline.contract.aggregate import ROWS_SNAPSHOT
 from plumbline.contract.loader import parse
-from tests.support.world import BATCH, CONTRACT, STREAM, World
+from tests.support.world import BATCH, CONTRACT, STREAM, World, play, show
 from tests.support.world_rows import OUTPUT, Row
 
 UPSERTED = OUTPUT.append(pa.field("_right_event_time", pa.timestamp("us", tz="UTC")))
@@ -86,3 +86,17 @@ class UpsertWorld(World):
 def values(row: Row) -> dict[str, Any]:
     moment: datetime | None = row.right and row.right.at
     return {**row.values(), "_right_event_time": moment}
+
+
+def evening(folder: Path) -> UpsertWorld:
+    """Written: show a with plays in time, of which the stream lost the newest update; b with a late play."""
+    world = UpsertWorld.at(folder).play(
+        [show("z", -90)],
+        [show("a", 0), show("b", 1), play("a1", "a", 5), play("a2", "a", 9), play("b1", "b", 4)],
+        [show("d", 100), play("pd", "d", 120)],
+        [],
+        [play("b2", "b", 30)],
+        [show("f", 300), play("pf", "f", 301)],
+    )
+    world.held = [row for row in newest(world.stream) if row.left.name != "a"] + [world.row("a", "a1")]
+    return world.write()

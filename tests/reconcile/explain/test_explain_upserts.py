@@ -13,7 +13,7 @@ from plumbline.cli import run
 from plumbline.reconcile.explain.explain import explain
 from tests.reconcile.judge.upserts.test_random_states import expected, stale
 from tests.reconcile.test_random_drift import random_epochs
-from tests.support.upsert_world import ROWS, UpsertWorld, by_state, contract_text, newest
+from tests.support.upsert_world import ROWS, UpsertWorld, by_state, contract_text, evening, newest
 from tests.support.world import BATCH, STREAM, play, show
 
 
@@ -25,20 +25,9 @@ def of_table(story: dict[str, Any], table: str) -> list[str]:
     return [moment["text"] for moment in story["story"] if moment["text"].startswith(f"{table}: ")]
 
 
-@pytest.fixture
-def evening(tmp_path: Path) -> UpsertWorld:
-    """Show a with plays in time, of which the stream lost the newest update; b with a late play."""
-    world = UpsertWorld.at(tmp_path).play(
-        [show("z", -90)],
-        [show("a", 0), show("b", 1), play("a1", "a", 5), play("a2", "a", 9), play("b1", "b", 4)],
-        [show("d", 100), play("pd", "d", 120)],
-        [],
-        [play("b2", "b", 30)],
-        [show("f", 300), play("pf", "f", 301)],
-    )
-    world.held = [row for row in newest(world.stream) if row.left.name != "a"] + [world.row("a", "a1")]
-    world.write()
-    return world
+@pytest.fixture(name="evening")
+def evening_written(tmp_path: Path) -> UpsertWorld:
+    return evening(tmp_path)
 
 
 def test_a_lost_update_with_the_older_row_that_stayed(evening: UpsertWorld) -> None:
