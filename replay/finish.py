@@ -32,8 +32,9 @@ def finish(home: Home, ids: Sequence[str], *, say: Say, spark: SparkSession | No
 
 
 def _one(replay: Replay, among: Sequence[Replay], spark: SparkSession | None) -> CommitDocument:
+    from plumbline.contract.commit_properties import PUBLISHED
     from plumbline.replay.audit import check
-    from plumbline.replay.history import PUBLISHED, last_action
+    from plumbline.replay.history import last_action
     from plumbline.replay.play import cut_and_play
     from plumbline.replay.publish import replace_range
 

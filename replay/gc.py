@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.commit_properties import PUBLISHED, ROLLED_BACK
 from plumbline.contract.errors import PlumblineError
 from plumbline.replay import staging
-from plumbline.replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, last_action
+from plumbline.replay.history import UNKNOWN, last_action
 from plumbline.replay.opened import Replay
 from plumbline.replay.publish import tag_name
 from plumbline.replay.store import ReplayFolder

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from plumbline.contract.commit_properties import PUBLISHED, ROLLED_BACK
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import Table
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
 
 REPLAYS = "plumbline.replays"
-PUBLISHED: Final = "replay.id"
-ROLLED_BACK: Final = "replay.rollback-of"
-"""Properties of the snapshots that a publish and a rollback commit; their value is the replay's id."""
 
 UNKNOWN: Final = "unknown"
 """A publish or a rollback was begun, and whether it was committed is no longer known."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from plumbline.connect.mapped_files import keep_far_times
 from plumbline.connect.table_plan import refuse_equality_deletes, refuse_float_partitions
 from plumbline.contract.aggregate import moment_column
+from plumbline.contract.commit_properties import PUBLISHED, ROLLED_BACK
 from plumbline.contract.errors import IncompleteError, PlumblineError, UnreachableError, UsageError
 from plumbline.contract.lineage import COORDINATES, REPLAY_ID
 from plumbline.contract.model import Contract
-from plumbline.replay.history import PUBLISHED, ROLLED_BACK, UNKNOWN, begin, done, last_action
+from plumbline.replay.history import UNKNOWN, begin, done, last_action
 from plumbline.replay.opened import Replay
 from plumbline.replay.plan import Plan
 from plumbline.replay.range_rows import refuse_without_event_time

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.table_names import EPOCHS
+from plumbline.contract.commit_properties import EPOCH_ID, QUERY_ID
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.model import Contract
 from plumbline.stream_job import epochs, isolation
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from plumbline.connect.lake import Lake
-
-QUERY_ID, EPOCH_ID = "spark.sql.streaming.queryId", "spark.sql.streaming.epochId"
-"""Properties that Iceberg's streaming sink writes into the summary of each snapshot."""
 
 STATE_FILE = re.compile(r"(\d+)(?:_[^.]+)?\.(delta|snapshot|zip|changelog)")
 WHOLE = ("snapshot", "zip")

@@ -12,11 +12,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from plumbline.contract.commit_properties import QUERY_ID
+
 if TYPE_CHECKING:
     from pyiceberg.table import Table
-
-QUERY_ID = "spark.sql.streaming.queryId"
-"""In the summary of each snapshot that Iceberg's streaming sink commits."""
 
 UNKNOWN_WRITER_MS = 30 * 86_400_000
 """A query without a checkpoint in this home may run elsewhere; for so long after its last commit it counts as alive."""

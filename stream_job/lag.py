@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.kafka_config import ISOLATION, READ_UNCOMMITTED
 from plumbline.connect.table_names import QUARANTINE
+from plumbline.contract.commit_properties import EPOCH_ID
 from plumbline.contract.identity import rows_condition
 from plumbline.contract.model import Contract
 
 if TYPE_CHECKING:
     from plumbline.connect.lake import Lake
-
-EPOCH_ID = "spark.sql.streaming.epochId"
-"""In the summary of each snapshot that Iceberg's streaming sink commits: the epoch."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.home import on_this_disk
+from plumbline.contract.commit_properties import EPOCH_ID, QUERY_ID
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.upsert import newness, state_columns
-from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID, last_sink_epoch
+from plumbline.stream_job.checkpoint_health import last_sink_epoch
 from plumbline.stream_job.failures import lost_file, lost_race
 from plumbline.stream_job.spark_internals import causes_behind
 

@@ -14,6 +14,7 @@ from plumbline.reconcile.diff.engine.columns import plan_columns
 from plumbline.reconcile.diff.engine.rules import Rules
 from plumbline.reconcile.diff.engine.side_view import describe
 from plumbline.reconcile.diff.spark.digests import sides_of
+from plumbline.reconcile.diff.spark.frames import table_at
 from plumbline.reconcile.diff.spark.narrow import Narrowed, bring, in_spark
 from plumbline.reconcile.inputs.lineage_types import column_types
 from plumbline.reconcile.inputs.output_columns import needed_columns, shown_rows, time_columns
@@ -61,10 +62,9 @@ def _frame(pins: Pins, spark: SparkSession, table: str) -> DataFrame:
 
 
 def _snapshot(pins: Pins, spark: SparkSession, table: str) -> DataFrame:
-    name, snapshot = ".".join(map(backticked, ("lake", *table.split(".")))), pins.snapshots[table]
-    if snapshot is None:
-        return spark.read.table(name).where("false")
-    return spark.read.option("versionAsOf", str(snapshot)).table(name)
+    snapshot = pins.snapshots[table]
+    frame = table_at(spark, table, snapshot)
+    return frame.where("false") if snapshot is None else frame
 
 
 def _time(pins: Pins, table: str) -> str:

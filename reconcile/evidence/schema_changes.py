@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.iceberg_types import duckdb_type
 from plumbline.connect.sql_quoting import text
+from plumbline.contract.commit_properties import EPOCH_ID, QUERY_ID
 from plumbline.reconcile.inputs.batch_runs import FROM
 from plumbline.reconcile.inputs.pinned_views import Pins
-from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
 from plumbline.reconcile.relations.evidence import FORM_NOTES
 from plumbline.reconcile.relations.inputs import TURNS
 from plumbline.reconcile.relations.relation import Relation
@@ -88,13 +88,13 @@ def _of_stream(pins: Pins) -> Iterator[Told]:
     """Earlier forms in the stream table."""
     sides = {pins.contract.join.left: "left_turn", pins.contract.join.right: "right_turn"}
     sources = {column.name: column.source for column in pins.contract.output_columns}
-    for form in _earlier(pins, pins.contract.output.stream_table, EPOCH):
+    for form in _earlier(pins, pins.contract.output.stream_table, EPOCH_ID):
         holds = form.holds("stream_row", "batch_row")
         if form.snapshot_id is None:
             yield form, holds, "NULL", form.said
             continue
         turn = sides.get(sources[form.column] or "", "least(left_turn, right_turn)")
-        query, epoch = text(str(form.properties.get(QUERY))), int(form.properties[EPOCH])
+        query, epoch = text(str(form.properties.get(QUERY_ID))), int(form.properties[EPOCH_ID])
         last = f"(SELECT turn FROM {TURNS} WHERE query_id = {query} AND epoch = {epoch})"
         yield (
             form,

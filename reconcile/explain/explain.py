@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.aggregate import rows_table
+from plumbline.contract.commit_properties import EPOCH_ID, PUBLISHED
 from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
 from plumbline.contract.ranges import TimeRange, from_micros
@@ -36,7 +37,7 @@ from plumbline.reconcile.inputs.batch_runs import FROM, range_noted
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out
 from plumbline.reconcile.inputs.open_inputs import pinned
 from plumbline.reconcile.inputs.pinned_views import Pins, show
-from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of, committed
+from plumbline.reconcile.inputs.row_commits import commit_of, committed
 from plumbline.reconcile.inputs.unobserved import ends_of_topics, held_back, of_seen_epochs
 from plumbline.reconcile.judge.foreign_ledger import contradicted
 from plumbline.reconcile.judge.judge_rows import judge_rows
@@ -188,10 +189,10 @@ def _written(pins: Pins, output: Relation, matches: str, implied: Implied | None
                 is_stream=is_stream,
                 left=None if left_offset is None else f"{left} {left_partition}:{left_offset}",
                 right=None if right_offset is None else f"{right} {right_partition}:{right_offset}",
-                replay_id=replay_id or properties.get(REPLAY),
+                replay_id=replay_id or properties.get(PUBLISHED),
                 at=commit.at if commit else None,
                 snapshot_id=commit.snapshot_id if commit else None,
-                epoch=properties.get(EPOCH),
+                epoch=properties.get(EPOCH_ID),
                 batch_range=format.span(range_noted(properties).as_json()) if FROM in properties else None,
                 made=UNTOLD if implied is None or row is None else implied.made[row],
                 stands=stands,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from plumbline.connect.table_plan import plan_files
 from plumbline.contract.errors import UsageError
 from plumbline.contract.upsert import MODE
-from plumbline.reconcile.diff.spark.choice import ENGINES, MOST_BYTES, Choice
+from plumbline.reconcile.diff.spark.choice import Choice, by_size, refuse_unknown
 from plumbline.reconcile.inputs.lineage_types import column_types
 from plumbline.reconcile.inputs.output_columns import files_filter, needed_columns, time_columns
 
@@ -32,8 +32,7 @@ MOMENTS = ("timestamptz", "timestamp", "date")
 
 def refuse_of_spark(contract: Contract, engine: str) -> None:
     """Raise UsageError for an unknown engine, and for `spark` with a contract whose tables only DuckDB compares."""
-    if engine not in ENGINES:
-        raise UsageError(f"engine {engine!r} is unknown", next_step=f"use one of {', '.join(ENGINES)}")
+    refuse_unknown(engine)
     if engine == "spark" and contract.output.is_upsert:
         raise _refused("upserted tables", contract.place(MODE))
 
@@ -52,8 +51,7 @@ def choose(engine: str, pins: Pins) -> Choice:
     if lacking is not None:
         return Choice("duckdb", f"the engine spark does not compare {lacking[0]}")
     size = sum(_bytes(pins, table) for table in _outputs(pins.contract))
-    name, than = ("spark", "more") if size > MOST_BYTES else ("duckdb", "not more")
-    return Choice(name, f"the files of the range have {size:,} bytes in both tables, {than} than {MOST_BYTES:,}")
+    return by_size(size, "the files of the range have {} in both tables")
 
 
 def with_engine(engine: str, pins: Pins, home: Home) -> tuple[Pins, Choice]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import text
 from plumbline.connect.table_names import EPOCHS
+from plumbline.contract.commit_properties import EPOCH_ID, QUERY_ID
 from plumbline.contract.errors import ContractError
 from plumbline.contract.identity import rows_condition
-from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY
 from plumbline.reconcile.relations.inputs import LEDGER
 
 if TYPE_CHECKING:
@@ -103,5 +103,5 @@ def epochs_of_commits(table: Table, snapshot_id: int | None) -> Iterator[tuple[i
     newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
     for snapshot in ancestors_of(newest, table.metadata):
         said = snapshot.summary.additional_properties if snapshot.summary else {}
-        if EPOCH in said and QUERY in said:
-            yield int(snapshot.snapshot_id), str(said[QUERY]), int(said[EPOCH])
+        if EPOCH_ID in said and QUERY_ID in said:
+            yield int(snapshot.snapshot_id), str(said[QUERY_ID]), int(said[EPOCH_ID])

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     import duckdb
     from pyiceberg.table import Table
 
-EPOCH, QUERY = "spark.sql.streaming.epochId", "spark.sql.streaming.queryId"
-REPLAY, ROLLBACK = "replay.id", "replay.rollback-of"
-"""Properties of the commits of a publish and of its rollback."""
 MOST_FILES = 64
 """So many files are looked into for one row."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from plumbline.contract.commit_properties import EPOCH_ID, PUBLISHED, QUERY_ID, ROLLED_BACK
 from plumbline.contract.lateness import unproven
-from plumbline.reconcile.inputs.row_commits import EPOCH, QUERY, REPLAY, ROLLBACK
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -26,14 +26,14 @@ def last_epoch(table: Table, snapshot_id: int | None) -> tuple[str, int] | None:
 
     newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
     said = next((_said(one) for one in ancestors_of(newest, table.metadata) if not _brings_no_epoch(one)), {})
-    return (said[QUERY], int(said[EPOCH])) if QUERY in said and EPOCH in said else None
+    return (said[QUERY_ID], int(said[EPOCH_ID])) if QUERY_ID in said and EPOCH_ID in said else None
 
 
 def _brings_no_epoch(snapshot: Snapshot) -> bool:
     from pyiceberg.table.snapshots import Operation
 
     compacted = snapshot.summary is not None and snapshot.summary.operation == Operation.REPLACE
-    return compacted or not {REPLAY, ROLLBACK}.isdisjoint(_said(snapshot))
+    return compacted or not {PUBLISHED, ROLLED_BACK}.isdisjoint(_said(snapshot))
 
 
 def engines(table: Table, snapshot_id: int | None) -> dict[tuple[str, int], str]:
@@ -41,8 +41,8 @@ def engines(table: Table, snapshot_id: int | None) -> dict[tuple[str, int], str]
     from pyiceberg.table.snapshots import ancestors_of
 
     newest = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
-    commits = [said for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH in said]
-    return {(said.get(QUERY, ""), int(said[EPOCH])): said.get(VERSION, UNNAMED) for said in commits}
+    commits = [said for said in map(_said, ancestors_of(newest, table.metadata)) if EPOCH_ID in said]
+    return {(said.get(QUERY_ID, ""), int(said[EPOCH_ID])): said.get(VERSION, UNNAMED) for said in commits}
 
 
 def closing(table: Table, snapshot_id: int | None, noted: str | None) -> str | None:

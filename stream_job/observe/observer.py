@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline.contract.archive_columns import archives_of_theirs
+from plumbline.contract.commit_properties import EPOCH_ID, QUERY_ID
 from plumbline.contract.errors import SetupError, UnreachableError, UsageError
 from plumbline.contract.model import Contract
 from plumbline.contract.operators import SAY_HOW_LONG, held_by, next_step, unproven_plan, why_unproven
 from plumbline.stream_job import epochs, fingerprint
 from plumbline.stream_job.backoff import Backoff
-from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID, last_sink_epoch
+from plumbline.stream_job.checkpoint_health import last_sink_epoch
 from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.late.rows import LateRows, next_look
 from plumbline.stream_job.ledger import Epoch, Ledger

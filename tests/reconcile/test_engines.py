@@ -11,7 +11,6 @@ import pytest
 from plumbline.cli import run
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.contract.loader import parse
-from plumbline.reconcile.inputs import engines
 from tests.reconcile.causes.test_causes import late_right, stream_of
 from tests.support.unnamed_rows import unnamed
 from tests.support.upsert_world import contract_text
@@ -69,7 +68,7 @@ def test_auto_goes_by_the_size_of_what_may_be_read(
     line = ["reconcile", str(tmp_path / "plays.yaml"), "--home", str(world.home.root), "--engine", "auto"]
     assert run(line) == 1
     assert "engine: duckdb: the files of the range have " in capsys.readouterr().err
-    monkeypatch.setattr(engines, "MOST_BYTES", 100)
+    monkeypatch.setattr("plumbline.reconcile.diff.spark.choice.MOST_BYTES", 100)
     monkeypatch.setenv("PLUMBLINE_JARS", str(tmp_path / "none"))
     assert run([*line, "--full"]) == 3
     assert "error: the spark jars are not complete" in capsys.readouterr().err

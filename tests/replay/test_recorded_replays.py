@@ -14,10 +14,11 @@ from pyiceberg.expressions import AlwaysFalse
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
+from plumbline.contract.commit_properties import PUBLISHED, ROLLED_BACK
 from plumbline.contract.errors import IncompleteError, SetupError
 from plumbline.pins import recorded_snapshots
 from plumbline.replay import gc, history, staging
-from plumbline.replay.history import BEGUN, DONE, NOTHING, PUBLISHED, ROLLED_BACK, UNKNOWN, Note, decide, last_action
+from plumbline.replay.history import BEGUN, DONE, NOTHING, UNKNOWN, Note, decide, last_action
 from plumbline.replay.opened import Replay
 from plumbline.replay.plan import staging_table
 from plumbline.replay.publish import is_published

@@ -11,8 +11,8 @@ import pytest
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
+from plumbline.contract.commit_properties import EPOCH_ID, QUERY_ID
 from plumbline.stream_job.archiver import begin, disagreement, put_aside
-from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID
 from plumbline.stream_job.topics import note_read
 from tests.support.model import Event
 from tests.support.scenario import Scenario

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from plumbline.contract.commit_properties import QUERY_ID
 from plumbline.pins import recorded_snapshots
-from plumbline.stream_job.expiry import QUERY_ID, versions_of
+from plumbline.stream_job.expiry import versions_of
 from plumbline.stream_job.maintain import Limits, maintain
 from tests.support.model import Event
 from tests.support.scenario import Scenario

@@ -11,10 +11,11 @@ import yaml
 
 from plumbline.connect.home import Home
 from plumbline.connect.lake import Lake
+from plumbline.contract.commit_properties import EPOCH_ID, QUERY_ID
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.contract.loader import parse
 from plumbline.stream_job import epochs
-from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID, settle, went_back
+from plumbline.stream_job.checkpoint_health import settle, went_back
 from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.ledger import Epoch
 from tests.support.scenario import contract_body

@@ -18,6 +18,7 @@ from plumbline.connect.kafka_topics import topic_ids
 from plumbline.connect.lake import Lake
 from plumbline.connect.table_names import EPOCHS
 from plumbline.connect.tables import ARCHIVE_SCHEMA
+from plumbline.contract.commit_properties import EPOCH_ID, QUERY_ID
 from plumbline.contract.errors import IncompleteError, PlumblineError, SetupError, UsageError
 from plumbline.contract.loader import parse
 from plumbline.contract.ranges import TimeRange
@@ -25,7 +26,6 @@ from plumbline.reconcile.aggregates.run import reconcile_aggregate
 from plumbline.replay.recover.run import Wanted, recover
 from plumbline.stream_job import same_records, topics
 from plumbline.stream_job.adopt import RECOVER, adopt
-from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID
 from plumbline.stream_job.job_folder import JobFolder
 from plumbline.stream_job.ledger import Epoch
 from plumbline.stream_job.service import Service

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from plumbline.stream_job.checkpoint_health import EPOCH_ID, QUERY_ID
+from plumbline.contract.commit_properties import EPOCH_ID, QUERY_ID
 from tests.support.model import Event
 from tests.support.scenario import Scenario
 from tests.support.upserts import CHANGES, newest, orders_with_many_payments

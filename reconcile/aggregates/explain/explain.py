@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from plumbline.contract.aggregate import WINDOW_START
+from plumbline.contract.commit_properties import EPOCH_ID, PUBLISHED
 from plumbline.contract.ranges import from_micros
 from plumbline.reconcile import format
 from plumbline.reconcile.aggregates.changed_rows import find_changed, nothing_changed
@@ -23,7 +24,7 @@ from plumbline.reconcile.aggregates.views import Opened, opened
 from plumbline.reconcile.explain.keys import Key
 from plumbline.reconcile.explain.story import NO_COMMIT, Moment, in_order, moments_of
 from plumbline.reconcile.inputs.open_inputs import pinned
-from plumbline.reconcile.inputs.row_commits import EPOCH, REPLAY, commit_of
+from plumbline.reconcile.inputs.row_commits import commit_of
 from plumbline.reconcile.run import refuse_uncovered
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _written(inputs: Opened, line: Finding, only: str, *, of_batch: bool) -> lis
     commit = commit_of(pins.con, table, pins.snapshots[name], began, WINDOW_START, only) if lines else None
     if commit is None or len(lines) > 1:  # of several equal lines nobody knows which commit brought which
         return [Written(name, one, None, None, None) for one in lines]
-    epoch, replay_id = (commit.properties.get(said) for said in (EPOCH, REPLAY))
+    epoch, replay_id = (commit.properties.get(said) for said in (EPOCH_ID, PUBLISHED))
     return [Written(name, one, commit.snapshot_id, commit.at, epoch, replay_id) for one in lines]
 
 

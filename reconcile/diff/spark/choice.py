@@ -35,10 +35,21 @@ class Choice:
         return {"name": self.name, "why": self.why}
 
 
-def choose(engine: str, sides: tuple[Any, Any], lake: Callable[[], Lake]) -> Choice:
-    """The engine for two sides. Raises UsageError for an unknown name."""
+def refuse_unknown(engine: str) -> None:
+    """Raise UsageError for a name that no engine has."""
     if engine not in ENGINES:
         raise UsageError(f"engine {engine!r} is unknown", next_step=f"use one of {', '.join(ENGINES)}")
+
+
+def by_size(size: int, told: str) -> Choice:
+    """What `auto` takes for so many bytes; `told` says of what they are, with {} for their number."""
+    name, than = ("spark", "more") if size > MOST_BYTES else ("duckdb", "not more")
+    return Choice(name, f"{told.format(f'{size:,} bytes')}, {than} than {MOST_BYTES:,}")
+
+
+def choose(engine: str, sides: tuple[Any, Any], lake: Callable[[], Lake]) -> Choice:
+    """The engine for two sides. Raises UsageError for an unknown name."""
+    refuse_unknown(engine)
     if engine != "auto":
         return Choice(engine, "asked for")
     if any(map(is_frame, sides)):
@@ -47,9 +58,7 @@ def choose(engine: str, sides: tuple[Any, Any], lake: Callable[[], Lake]) -> Cho
     remote = sorted({scheme for scheme, _ in places if scheme not in ("", "file")})
     if remote:
         return Choice("spark", f"the data is on {', '.join(remote)}, which DuckDB reads through this process only")
-    size = sum(size for _, size in places)
-    name, than = ("spark", "more") if size > MOST_BYTES else ("duckdb", "not more")
-    return Choice(name, f"both sides have {size:,} bytes, {than} than {MOST_BYTES:,}")
+    return by_size(sum(size for _, size in places), "both sides have {}")
 
 
 def _places(side: Any, lake: Callable[[], Lake]) -> list[tuple[str, int]]:

@@ -80,14 +80,19 @@ def open_frame(spark: SparkSession, source: Any, lake: Callable[[], Lake]) -> Da
     files = files_of(str(source))
     if files is None:
         table, snapshot = named_snapshot(str(source), lake)
-        reader = spark.read if snapshot is None else spark.read.option("versionAsOf", str(snapshot))
-        return reader.table(".".join(map(backticked, ("lake", *table.split(".")))))
+        return table_at(spark, table, snapshot)
     if files.kind != "parquet":
         raise UsageError(
             f"{str(source)!r} is CSV, whose types only DuckDB infers from all rows",
             next_step="give --engine duckdb, or write it as Parquet",
         )
     return _parquet(spark, files, str(source))
+
+
+def table_at(spark: SparkSession, table: str, snapshot: int | None) -> DataFrame:
+    """The lake's table at a snapshot; None: as it is now."""
+    reader = spark.read if snapshot is None else spark.read.option("versionAsOf", str(snapshot))
+    return reader.table(".".join(map(backticked, ("lake", *table.split(".")))))
 
 
 def spark_schema(schema: pa.Schema) -> StructType:
