@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from plumbline.contract import formats
 from plumbline.contract.admission import field_sql, parsed_sql, reason_sql, text_sql
 from plumbline.contract.aggregate import JOINED
@@ -24,9 +26,17 @@ from plumbline.contract.lineage import (
 )
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
+from plumbline.contract.reduce import PLACE, reduces
+
+if TYPE_CHECKING:
+    from plumbline.contract.model import Source
+    from plumbline.contract.reduce import Reduce
 
 COPY = "copy$"
 """Which delivery of its event a row is. No field's name has a $ in it."""
+
+MOMENT = "moment$"
+"""The event time for the join of an event that stands for those of its window."""
 
 JOINS = {"inner": "INNER", "left_outer": "LEFT", "right_outer": "RIGHT", "full_outer": "FULL"}
 
@@ -43,6 +53,7 @@ def events_sql(contract: Contract, name: str, time_range: TimeRange) -> str:
     headers = f", headers AS `{HEADERS}`" if formats.of(source).headers else ""
     same = f"PARTITION BY `{source.event_id}`, `{source.event_time}` ORDER BY {PARTITION}, {OFFSET}"
     copy = f"row_number() OVER ({same})" if source.event_id else "1"
+    placed = "" if source.reduce is None else _placed(source, source.reduce)
     return f"""
         WITH archived AS (
             SELECT partition AS {PARTITION}, offset AS {OFFSET}, kafka_timestamp AS {RECORD_TIME},
@@ -62,13 +73,28 @@ def events_sql(contract: Contract, name: str, time_range: TimeRange) -> str:
             )
         )
         SELECT {PARTITION}, {OFFSET}, {", ".join(f"`{column}`" for column in source.columns)},
-            `{source.event_time}` AS {EVENT_TIME}
+            `{source.event_time}` AS {EVENT_TIME}{placed}
         FROM judged WHERE `{COPY}` = 1
     """
 
 
+def _placed(source: Source, reduce: Reduce) -> str:
+    """MOMENT, and PLACE among the events of the window that are equal in the columns `by`, once each is there once."""
+    us, every = f"unix_micros(`{source.event_time}`)", f"{reduce.every_us}L"
+    end = f"({us} - pmod({us}, {every}) + {every})"
+    by = ", ".join(f"`{name}`" for name in reduce.by)
+    newest = "DESC" if reduce.take == "last" else "ASC"
+    deciding = [f"`{source.event_id}`"] if source.event_id else [PARTITION, OFFSET]
+    order = ", ".join(f"{name} {newest}" for name in (f"`{source.event_time}`", *deciding))
+    return f""",
+            timestamp_micros({end} - 1) AS `{MOMENT}`,
+            row_number() OVER (PARTITION BY {by}, {end} ORDER BY {order}) AS `{PLACE}`"""
+
+
 def join_sql(contract: Contract, time_range: TimeRange, *, alone: bool = False) -> str:
     """The join of the two views named as the sources; of the inputs around the range, only the range's rows.
+
+    Of a source that is reduced the rows of all its events come, each with PLACE: the first alone is in the batch table.
 
     With `alone` the rows have a column JOINED, and where the join keeps left events each comes once more without it,
     as it is where nothing matches it.
@@ -79,7 +105,10 @@ def join_sql(contract: Contract, time_range: TimeRange, *, alone: bool = False) 
     values = ", ".join(f"({column.expression}\n) AS `{column.name}`" for column in contract.output_columns)
     event_time = f"coalesce({left}.{EVENT_TIME}, {right}.{EVENT_TIME})"
     mark, lefts = (f", {left}.`{JOINED}`", _twice(left, join.keeps_left)) if alone else ("", left)
-    moment = f", {right}.{EVENT_TIME} AS {RIGHT_EVENT_TIME}" if contract.output.is_upsert else ""
+    own = RIGHT_EVENT_TIME in contract.table_columns
+    moment = f", {right}.{EVENT_TIME} AS {RIGHT_EVENT_TIME}" if own else ""
+    moment += f", {right}.`{PLACE}`" if reduces(contract) else ""
+    at = f"{right}.`{MOMENT}`" if reduces(contract) else f"{right}.{EVENT_TIME}"
     only = f" AND {left}.`{JOINED}`" if alone else ""
     keys = " AND ".join(f"{left}.`{a}` = {right}.`{b}`" for a, b in join.pairs)
     return f"""
@@ -90,7 +119,7 @@ def join_sql(contract: Contract, time_range: TimeRange, *, alone: bool = False) 
             CAST(NULL AS STRING) AS {REPLAY_ID}{moment}{mark}
         FROM {lefts} {JOINS[join.kind]} JOIN {right}
         ON {keys}{only}
-            AND {right}.{EVENT_TIME} BETWEEN {left}.{EVENT_TIME} + make_dt_interval(0, 0, 0, {low} / 1000)
+            AND {at} BETWEEN {left}.{EVENT_TIME} + make_dt_interval(0, 0, 0, {low} / 1000)
             AND {left}.{EVENT_TIME} + make_dt_interval(0, 0, 0, {high} / 1000)
         WHERE {time_range.sql(event_time)}
     """

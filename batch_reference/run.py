@@ -13,6 +13,7 @@ from plumbline.batch_reference.aggregate_rows import write_aggregate
 from plumbline.batch_reference.join_sql import events_sql, join_sql
 from plumbline.batch_reference.own_query import own_rows
 from plumbline.batch_reference.range_overwrite import replace_range
+from plumbline.batch_reference.reduce import write_taken
 from plumbline.batch_reference.rows_below import has_rows
 from plumbline.batch_reference.upsert import write_newest
 from plumbline.connect import owners
@@ -26,6 +27,7 @@ from plumbline.contract.lineage import HEADERS
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange, spell_bound
 from plumbline.contract.reach import input_range
+from plumbline.contract.reduce import reduces
 from plumbline.contract.transform_file import transform_file
 from plumbline.contract.writers import SchemaId, schema_id
 
@@ -81,6 +83,8 @@ def _write(contract: Contract) -> Write:
     """What replaces the range by the reference's rows, by what the contract's tables hold."""
     if contract.output.aggregate is not None:
         return write_aggregate
+    if reduces(contract):
+        return write_taken
     return write_newest if contract.output.is_upsert else replace_range
 
 

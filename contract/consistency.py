@@ -204,7 +204,8 @@ def _tables_differ(contract: Contract) -> None:
         (("output", "stream_table"), contract.output.stream_table),
         (("output", "batch_table"), contract.output.batch_table),
     ]
-    if contract.output.aggregate is not None or contract.output.is_upsert:
+    reduced = any(source.reduce is not None for source in contract.sources.values())
+    if contract.output.aggregate is not None or contract.output.is_upsert or reduced:
         purposes.insert(0, (("output", "batch_table"), f"{contract.output.batch_table}_rows"))
     for path, table in purposes:
         if table in named:

@@ -23,7 +23,7 @@ Retired = Mapping[str, Mapping[str, str]]
 """Source to the fields that it had once and has no more, with the type that each had last."""
 
 EVOLVING = {
-    "sources": {"fields", "aliases", "compute", "where", "event_time", "event_id"},
+    "sources": {"fields", "aliases", "compute", "where", "event_time", "event_id", "reduce"},
     "join": {"on"},
     "output": {"columns", "batch_table", "mode"},
 }
@@ -39,6 +39,7 @@ EFFECTS_OF_FIXED = {
     "archive": "the archiver would continue in the middle, and the new archive would lack all earlier records",
     "archive_columns": "the archive would become that of another writer in the middle",
     "event_time_within": "the batch reference would judge all earlier events by the new bounds",
+    "reduce": "windows in state hold the events of the old rule",
     "max_bytes": "the batch reference would judge all earlier events by the new bound",
     "kind": "Spark would continue with state kept for the other kind, and rows would be missing or written twice",
     "within": "Spark would continue with state kept for the old interval: rows released from it are silently missing",
@@ -138,6 +139,9 @@ def _source_changes(was: Contract, now: Contract, name: str, retired: Mapping[st
         before, after = getattr(old, part), getattr(new, part)
         if renamed.get(before, before) != after:
             yield Change((*path, part), _was((*path, part), before, after), _EFFECTS[part], taken=False)
+    if old.reduce != new.reduce:
+        place = (*path, "reduce")
+        yield Change(place, _was(place, _said(old), _said(new)), EFFECTS_OF_FIXED["reduce"], taken=False)
     if _sql(old.where, renamed) != _sql(new.where):
         yield Change((*path, "where"), _was((*path, "where"), old.where, new.where), _EFFECTS["where"], taken=False)
     yield from _compute_changes((*path, "compute"), old, new, renamed)
@@ -307,6 +311,10 @@ def _changed_keys(
             place = (*path, key)
             what = f"{'.'.join(map(str, place))} was {before.get(key)!r}, is now {after[key]!r}"
             yield place, what, EFFECTS_OF_FIXED.get(key, "the checkpoint was made for the old one")
+
+
+def _said(source: Source) -> Any:
+    return source.reduce and source.reduce.model_dump(mode="json")
 
 
 def _was(path: Path, before: object, after: object) -> str:

@@ -22,6 +22,7 @@ from plumbline.contract.consistency import PartError
 from plumbline.contract.errors import ContractError, UsageError
 from plumbline.contract.kinds import SPELLINGS
 from plumbline.contract.model import Contract
+from plumbline.contract.reduce import refuse_reduce
 from plumbline.contract.secrets import BLOCKS, keep
 from plumbline.contract.unfilled import refuse_unfilled
 from plumbline.contract.upsert import refuse_upsert
@@ -61,12 +62,14 @@ def load(
     *,
     aggregates: bool = False,
     upserts: bool = False,
+    reduced: bool = False,
 ) -> Contract:
     """The contract in the file at `path`. Raises ContractError naming file, line, value and next step.
 
     A contract with `output.aggregate` is a UsageError for a caller that does not say that it knows `aggregates`: it
     would take numbers for rows. So is one with `output.mode: upsert` for a caller that does not say so of `upserts`: it
-    would take the newest row per key for all rows.
+    would take the newest row per key for all rows; and one that reduces a source for a caller that does not say so of
+    `reduced`: it would take each event for one of the join.
     """
     file = Path(path)
     try:
@@ -84,6 +87,8 @@ def load(
         raise UsageError(NOT_BUILT, where=contract.place(BLOCK), next_step=INSTEAD)
     if not upserts:
         refuse_upsert(contract)
+    if not reduced:
+        refuse_reduce(contract)
     return contract
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from plumbline.contract.aggregate import BLOCK, INSTEAD, NOT_BUILT, check_aggregate, row_columns
 from plumbline.contract.archive_columns import ArchiveColumns, check_archives
@@ -17,6 +24,7 @@ from plumbline.contract.consistency import PartError, check_parts, resolve_colum
 from plumbline.contract.durations import spell_duration
 from plumbline.contract.equality import Tolerance
 from plumbline.contract.errors import UsageError
+from plumbline.contract.expectations_block import Expectations
 from plumbline.contract.fields import TIMESTAMPS
 from plumbline.contract.foreign_job import ForeignJob, check_job
 from plumbline.contract.kinds import (
@@ -35,6 +43,7 @@ from plumbline.contract.lineage import LINEAGE, RIGHT_EVENT_TIME
 from plumbline.contract.on import placed, unfit
 from plumbline.contract.output import Output
 from plumbline.contract.output_column import OutputColumn
+from plumbline.contract.reduce import Reduce, check_reduce, reduces
 from plumbline.contract.transform_file import transform_sha256
 from plumbline.contract.upsert import check_upsert
 from plumbline.contract.writers import Writers
@@ -76,6 +85,7 @@ class Source(_Block):
     compute: dict[Name, str] = Field(
         default_factory=dict, description="additional columns: name to SQL over the fields"
     )
+    reduce: Reduce | None = Field(None, description="before the join: of the events of a window and key one is taken")
     _writers: Writers = PrivateAttr(default_factory=Writers)
 
     @model_validator(mode="after")
@@ -90,6 +100,11 @@ class Source(_Block):
         if low > high:
             raise PartError(("event_time_within",), _reversed(low, high))
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_reduce(self, body: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Records of contracts that reduce nothing are as they were before any could."""
+        return {part: value for part, value in body(self).items() if part != "reduce" or value is not None}
 
     @property
     def writers(self) -> Writers:
@@ -204,46 +219,6 @@ class ReconcileSettings(_Block):
         }
 
 
-Number = int | float
-"""A whole number stays one, of any length; as a double 2^53 + 1 would be 2^53."""
-_GREATEST_BOUND = 10**300
-"""Great Expectations takes bounds as doubles, which end soon after."""
-
-
-def _bounds_in_order(bounds: tuple[Number | None, Number | None]) -> tuple[Number | None, Number | None]:
-    low, high = bounds
-    if any(isinstance(bound, float) and math.isnan(bound) for bound in bounds):
-        raise ValueError("NaN bounds nothing; give a number, or null for no bound")
-    if any(isinstance(bound, int) and abs(bound) > _GREATEST_BOUND for bound in bounds):
-        raise ValueError("a bound has over 300 digits, more than any column; give null for no bound")
-    if low == math.inf or high == -math.inf:
-        raise ValueError(f"{bounds[low != math.inf]} leaves no number; give a number, or null for no bound")
-    if low is not None and high is not None and low > high:
-        raise ValueError(f"[{low}, {high}] is reversed")
-    return bounds
-
-
-Bounds = Annotated[tuple[Number | None, Number | None], AfterValidator(_bounds_in_order)]
-"""Least and greatest number, both allowed; None: no bound on that side."""
-
-
-class Expectations(_Block):
-    """What must hold of the tables beyond what the contract itself implies."""
-
-    between: dict[Name, Bounds] = Field(default_factory=dict, description="output column to least and greatest value")
-    in_set: dict[Name, list[str | int | float | bool]] = Field(
-        default_factory=dict, description="column to its allowed values"
-    )
-    not_null: list[Name] = Field(default_factory=list, description="output columns that always have a value")
-    matched_at_least: float | None = Field(None, ge=0, le=1, description="least share of rows with a right side")
-    min_rows: int | None = Field(None, ge=0, description="fewest rows that a checked range may hold")
-    stream_to_batch: Bounds | None = Field(None, description="bounds of stream rows per batch row; null: no bound")
-    fresh_within: Delay | None = Field(None, description="greatest age of the newest row at the range's end, or now")
-    quarantined_at_most: float | None = Field(
-        None, ge=0, le=1, description="greatest quarantined share of a source's records"
-    )
-
-
 class Contract(_Block):
     """A whole contract file. See docs/contract.md for each key."""
 
@@ -274,6 +249,7 @@ class Contract(_Block):
         check_parts(self)
         check_aggregate(self)
         check_upsert(self)
+        check_reduce(self)
         check_job(self)
         check_archives(self)
         return self
@@ -327,7 +303,7 @@ class Contract(_Block):
     @property
     def table_columns(self) -> tuple[str, ...]:
         """All columns of both output tables, in order."""
-        own = (RIGHT_EVENT_TIME,) if self.output.is_upsert else ()
+        own = (RIGHT_EVENT_TIME,) if self.output.is_upsert or reduces(self) else ()
         return (*(c.name for c in self.output_columns), *LINEAGE, *own)
 
     def semantics(self) -> dict[str, Any]:

@@ -116,6 +116,14 @@ class QuarantineDocument(TypedDict):
     newest: list[QuarantinedRecord]
 
 
+class CheckedReduce(TypedDict):
+    """Of the events of a window that are equal in the columns `by`, one enters the join."""
+
+    by: list[str]
+    every: str
+    take: Literal["last", "first"]
+
+
 class CheckedSource(TypedDict):
     """A source of the contract, every default filled in."""
 
@@ -132,6 +140,7 @@ class CheckedSource(TypedDict):
     event_time_within: list[str]
     max_bytes: int
     compute: dict[str, str]
+    reduce: NotRequired[CheckedReduce]
 
 
 class CheckedJoin(TypedDict):

@@ -17,6 +17,7 @@ from plumbline.contract.archive_columns import refuse_archive_of_theirs
 from plumbline.contract.errors import UsageError
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange, from_micros
+from plumbline.contract.reduce import refuse_reduce
 from plumbline.contract.upsert import refuse_upsert
 from plumbline.replay import looking, needs, recorded, sourcing
 from plumbline.replay.range_rows import range_view, refuse_without_event_time
@@ -122,6 +123,7 @@ def make_plan(contract: Contract, contract_file: str | Path, home: Home, time_ra
     from plumbline.connect.lake import Lake
 
     refuse_upsert(contract)
+    refuse_reduce(contract)
     refuse_archive_of_theirs(contract, "replay plan", "archive the topics with `plumbline archive run`")
     asked = Wanted(**wanted)
     _refuse_senseless(time_range, asked)

@@ -19,8 +19,13 @@ from plumbline.stream_job.payload import Layouts, layout
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+    from plumbline.contract.reduce import Reduce
+
 PAYLOAD = "_payload"
 EVENT_ID = "_event_id"
+OWN_TIME = "_own_us"
+"""Of an event that stands for those of its window: when it happened, in us since 1970. A timestamp would bring a second
+watermark along, which Spark refuses."""
 HOW = {"inner": "inner", "left_outer": "leftOuter", "right_outer": "rightOuter", "full_outer": "fullOuter"}
 """Kind of join as Spark calls it."""
 
@@ -58,7 +63,7 @@ def join(
         _event_time(contract).alias(EVENT_TIME),
         *(f"_{place}{part}" for place in sides for part in (PARTITION, OFFSET)),
         F.lit(replay_id).cast("string").alias(REPLAY_ID),
-        *([F.col(RIGHT_EVENT_TIME)] if contract.output.is_upsert else []),
+        *([F.col(RIGHT_EVENT_TIME)] if RIGHT_EVENT_TIME in contract.table_columns else []),
     )
     return _transformed(contract, made)
 
@@ -153,16 +158,34 @@ class _Side:
         apart = [str(self.source.event_id)] if self._id_apart else []
         id = [self._widest(name, same_id_sql(self.source)).alias(EVENT_ID) for name in apart]
         narrow = self.events.select(*keys, *own, *id, payload)
-        return self._once(narrow.withWatermark(EVENT_TIME, spell_duration(self.source.watermark)))
+        once = self._once(narrow.withWatermark(EVENT_TIME, spell_duration(self.source.watermark)))
+        if self.source.reduce is not None:
+            return self._reduced(once, self.source.reduce)
+        return once.drop(EVENT_ID) if self._id_apart else once
 
     def _once(self, packed: DataFrame) -> DataFrame:
         """Without the copies of an event that was delivered again: Spark knows an event up to the watermark."""
         if self.source.event_id is None:
             return packed
         if not joins_by_event_id(self.source, self.keys):
-            id = EVENT_ID if self._id_apart else _key(self.keys.index(self.source.event_id))
-            return packed.dropDuplicates([id, EVENT_TIME]).drop(EVENT_ID)
+            return packed.dropDuplicates([self._id, EVENT_TIME])
         return packed.repartition(self.partitions, _key(0)).dropDuplicates([_key(0), EVENT_TIME])
+
+    def _reduced(self, once: DataFrame, reduce: Reduce) -> DataFrame:
+        """One event per window and key, with the window's last microsecond as its event time."""
+        from pyspark.sql import functions as F
+
+        keys, us = [_key(i) for i in range(len(self.keys))], F.unix_micros(EVENT_TIME)
+        order = F.struct(us, PARTITION, OFFSET) if self.source.event_id is None else F.struct(us, self._id)
+        taken = F.struct(us.alias(OWN_TIME), PARTITION, OFFSET, PAYLOAD)
+        best = (F.max_by if reduce.take == "last" else F.min_by)(taken, order)
+        windows = once.groupBy(F.window(EVENT_TIME, spell_duration(reduce.every)), *keys).agg(best.alias("taken"))
+        return windows.select(*keys, F.window_time("window").alias(EVENT_TIME), "taken.*")
+
+    @property
+    def _id(self) -> str:
+        """The column by which copies of an event are found, and events of one time are ordered."""
+        return EVENT_ID if self._id_apart else _key(self.keys.index(str(self.source.event_id)))
 
     @property
     def _id_apart(self) -> bool:
@@ -174,9 +197,13 @@ class _Side:
         """Behind the join: all that is known of this side's event, each name with `_left` or `_right` before it."""
         from pyspark.sql import functions as F
 
-        kept = [EVENT_TIME, PARTITION, OFFSET, *(_key(i) for i in range(len(self.keys)))]
+        kept = [PARTITION, OFFSET, *(_key(i) for i in range(len(self.keys)))]
+        time = f"{self.name}.{EVENT_TIME}"
+        if self.source.reduce is not None:
+            time = f"timestamp_micros({self.name}.{OWN_TIME})"
         records = self.layouts.records(f"{self.name}.{PAYLOAD}")
         return [
+            F.expr(time).alias(f"_{place}{EVENT_TIME}"),
             *(F.col(f"{self.name}.{column}").alias(f"_{place}{column}") for column in kept),
             *(record.alias(_record(place, i)) for i, record in enumerate(records)),
         ]

@@ -76,7 +76,7 @@ def run(
     from plumbline.stream_job import run as job
     from plumbline.stream_job.service import Life
 
-    contract = load(contract_path, aggregates=True, upserts=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     life = Life(retry_for=retrying(retry_for, once=once), metrics_port=metrics_port)
     result = job.archive(contract, home, once=once, say=say, life=life)
     emit(result, as_json, lambda console: _show_archives(contract, result, console))

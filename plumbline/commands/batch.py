@@ -49,7 +49,7 @@ def run(contract_path: Path, time_range: TimeRange, home: Home, as_json: bool) -
     from plumbline.batch_reference import run as reference
     from plumbline.contract.loader import load
 
-    result = reference.run(load(contract_path, aggregates=True, upserts=True), home, time_range, say=say)
+    result = reference.run(load(contract_path, aggregates=True, upserts=True, reduced=True), home, time_range, say=say)
     emit(result, as_json, lambda console: _show(result, console))
 
 

@@ -50,7 +50,7 @@ def check(contract_path: Path, ask: bool, home: Home, as_json: bool) -> None:
     """
     from plumbline.contract.loader import load
 
-    contract = load(contract_path, aggregates=True, upserts=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     refuse_wrong_doors(contract)
     taken, row_types = sql(contract, home)
     document = understood(contract, row_types)

@@ -43,7 +43,7 @@ def topics(contract_path: Path, create: bool, partitions: int, home: Home, as_js
     from plumbline.connect.kafka import create_topics
     from plumbline.contract.loader import load
 
-    contract = load(contract_path, aggregates=True, upserts=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     if create and contract.kafka:
         raise UsageError(
             "--create is for the local broker; this contract has a kafka: block",
@@ -89,7 +89,7 @@ def produce(
     from plumbline.contract import formats
     from plumbline.contract.loader import load
 
-    contract = load(contract_path, aggregates=True, upserts=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     if (sample is None) == (source is None or path is None):
         raise UsageError(
             "give --sample N, or --source NAME with --file FILE", next_step="see `plumbline kafka produce -h`"

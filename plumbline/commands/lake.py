@@ -37,7 +37,7 @@ def lake(contract_path: Path | None, home: Home, as_json: bool) -> None:
     from plumbline.connect.lake import Lake
     from plumbline.contract.loader import load
 
-    block = load(contract_path, aggregates=True, upserts=True).catalog if contract_path else None
+    block = load(contract_path, aggregates=True, upserts=True, reduced=True).catalog if contract_path else None
     document = Lake.open(home, block).describe()
     emit(document, as_json, lambda console: _show(document, console))
 

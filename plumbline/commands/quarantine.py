@@ -40,7 +40,7 @@ def quarantine(contract_path: Path, limit: int, home: Home, as_json: bool) -> No
     from plumbline.contract.loader import load
     from plumbline.stream_job.quarantine import counts, newest
 
-    contract = load(contract_path, aggregates=True, upserts=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     lake = Lake.open(home, contract.catalog)
     document: QuarantineDocument = {
         "contract": contract.contract,

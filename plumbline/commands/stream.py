@@ -92,7 +92,7 @@ def run(
     from plumbline.stream_job.service import Life
 
     life = Life(retry_for=retrying(retry_for, once=once), idle_after=idle_after, metrics_port=metrics_port)
-    contract = load(contract_path, aggregates=True, upserts=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     result = job.run(contract, home, once=once, say=say, life=life)
     emit(result, as_json, lambda console: _show(contract, result, console))
 
@@ -116,7 +116,7 @@ def status(contract_path: Path, home: Home, as_json: bool) -> None:
     from plumbline.contract.loader import load
     from plumbline.stream_job.status import look
 
-    found = look(load(contract_path, aggregates=True, upserts=True), home)
+    found = look(load(contract_path, aggregates=True, upserts=True, reduced=True), home)
     emit(found.as_json(), as_json, lambda console: _show_status(found, console))
     if found.exit_code:
         raise SystemExit(found.exit_code)

@@ -13,6 +13,7 @@ from plumbline.contract.commit_properties import EPOCH_ID, PUBLISHED
 from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
 from plumbline.contract.ranges import TimeRange, from_micros
+from plumbline.contract.reduce import refuse_reduce
 from plumbline.contract.upsert import newness
 from plumbline.reconcile import format
 from plumbline.reconcile.diff.engine.canonical import rule_for
@@ -64,6 +65,7 @@ def explain(contract: Contract, home: Home, key: Key, *, memory: str = "512MB") 
     `key` maps the contract's key columns to values as text, None for NULL, or is the values with commas between. Raises
     UsageError for a key that nothing knows (naming the nearest), SetupError for a missing table.
     """
+    refuse_reduce(contract)
     wanted = read_key(contract, key)
     with pinned(contract, home, TimeRange(), memory) as pins:
         progress = lay_out(pins)

@@ -110,7 +110,7 @@ class Scenario:
 
     @property
     def contract(self) -> Contract:
-        return load(self.contract_path, aggregates=True, upserts=True)
+        return load(self.contract_path, aggregates=True, upserts=True, reduced=True)
 
     @property
     def lake(self) -> Lake:

@@ -1,0 +1,77 @@
+"""Which commands know a contract with a source's `reduce`: each other one refuses it in a line, and does nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from plumbline.cli import run
+from plumbline.connect.home import Home
+from plumbline.contract.errors import UsageError
+from plumbline.contract.loader import load
+from plumbline.contract.ranges import TimeRange
+from plumbline.reconcile.explain.explain import explain
+from plumbline.reconcile.run import reconcile
+from plumbline.replay.plan import make_plan
+from tests.plumbline.test_aggregate_commands import ALL
+from tests.support.reduced import TEXT
+
+KNOWN = {
+    "archive run",
+    "batch run",
+    "check",
+    "kafka produce",
+    "kafka topics",
+    "lake",
+    "quarantine",
+    "stream run",
+    "stream status",
+}
+"""Those that work on sources, or know reduced ones."""
+
+BEFORE = {"explain": ["a,b", "--contract"], "audit": ["joined.taken_stream", "--contract"]}
+AFTER = {
+    "replay plan": ["--from=2024-03-01T00:00Z", "--to=2024-03-02T00:00Z"],
+    "size": ["--events-per-second", "20"],
+}
+"""What stands before the contract and behind it on the command line."""
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - KNOWN))
+def test_a_command_that_is_not_built_for_it_says_so(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, home = tmp_path / "taken.yaml", tmp_path / "home"
+    file.write_text(TEXT)
+    takes = {option for one in ALL[name].params for option in one.opts}
+    options = [f"--home={home}"] if "--home" in takes else []
+    code = run([*name.split(), *BEFORE.get(name, []), str(file), *AFTER.get(name, []), *options])
+    told = capsys.readouterr().err.strip().splitlines()
+    assert (code, len(told)) == (2, 1), told
+    assert f"a contract with a source that has reduce is not built yet for this command [{file}:17]" in told[0]
+    assert "docs/reduce.md" in told[0]
+    assert not home.exists()
+
+
+def test_so_it_is_from_python(tmp_path: Path) -> None:
+    file = tmp_path / "taken.yaml"
+    file.write_text(TEXT)
+    contract, home = load(file, reduced=True), Home(tmp_path, tmp_path)
+    for call in (
+        lambda: make_plan(contract, file, home, TimeRange()),
+        lambda: explain(contract, home, "a,b"),
+        lambda: reconcile(contract, home),
+    ):
+        with pytest.raises(UsageError, match="reduce is not built yet"):
+            call()
+
+
+def test_check_tells_the_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "taken.yaml"
+    file.write_text(TEXT)
+    assert run(["check", str(file), f"--home={tmp_path / 'home'}", "--json"]) == 0
+    sources = json.loads(capsys.readouterr().out)["sources"]
+    assert sources["plays"]["reduce"] == {"by": ["id"], "every": "10 minutes", "take": "last"}
+    assert "reduce" not in sources["impressions"]
