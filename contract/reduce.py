@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 NOT_BUILT = "a contract with a source that has reduce is not built yet for this command"
 INSTEAD = (
-    "`plumbline stream run CONTRACT` and `plumbline batch run CONTRACT` write it; see docs/reduce.md for all that works"
+    "`plumbline stream run CONTRACT` and `plumbline batch run CONTRACT` write it, `plumbline reconcile CONTRACT` "
+    "compares it; see docs/reduce.md"
 )
 PLACE = "_right_place"
 """The column of the joined rows beside the batch table that says at which place the right event stands among those of
@@ -60,6 +61,12 @@ def window_end_sql(us: str, reduce: Reduce) -> str:
 def reduces(contract: Contract) -> bool:
     """Whether a source of the contract is reduced before the join."""
     return any(source.reduce is not None for source in contract.sources.values())
+
+
+def one_for_one(contract: Contract) -> bool:
+    """Whether one row or event takes the place of several, so that each of these is looked at by itself where tables
+    differ."""
+    return contract.output.is_upsert or reduces(contract)
 
 
 def place_of(contract: Contract) -> Path:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.ranges import TimeRange, spell_time
-from plumbline.contract.reduce import refuse_reduce
 from plumbline.reconcile.diff.engine.schema_findings import UNCOMPARED
 from plumbline.reconcile.evidence import held_rows, quarantine, reported
 from plumbline.reconcile.inputs.batch_runs import covered, holds
@@ -88,7 +87,6 @@ def reconcile(
     from plumbline.reconcile.judge.store import export, findings_sql, keep_record
     from plumbline.reconcile.report.stored_runs import example
 
-    refuse_reduce(contract)
     refuse_of_upserts(contract, against=against is not None, edges=edges)
     refuse_of_spark(contract, engine)
     with pinned(contract, home, None if time_range == TimeRange() else time_range, memory, threads) as pins:

@@ -96,7 +96,7 @@ def reconcile(
     from plumbline.contract.loader import load
     from plumbline.reconcile.run import reconcile as run_it
 
-    contract = load(contract_path, aggregates=True, upserts=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     if contract.output.aggregate is not None:
         return _of_aggregate(
             contract, contract_path, home, time_range, as_json, alerts_only, {**options, "against": against}

@@ -13,6 +13,7 @@ from plumbline.reconcile.relations.evidence import ARCHIVE_THEN, ARCHIVE_TODAY, 
 from plumbline.reconcile.relations.implied import UNMATCHED
 from plumbline.reconcile.relations.inputs import ARCHIVES
 from plumbline.reconcile.relations.judge import FATE
+from plumbline.reconcile.relations.reduced import UNSEEN_WINDOWS
 
 if TYPE_CHECKING:
     from plumbline.reconcile.inputs.batch_runs import BatchRun
@@ -130,6 +131,22 @@ def note_unmatched(pins: Pins, records: Relation) -> Relation:
             """,
         )
     return UNMATCHED
+
+
+def note_unseen_windows(pins: Pins, window_end: str) -> Relation:
+    """UNSEEN_WINDOWS, by `window_end`, SQL of the end (us) of the window that holds `event_time`."""
+    UNSEEN_WINDOWS.fill(pins.con, UNSEEN_WINDOWS.nothing)
+    now = pins.snapshots[pins.contract.right.archive]
+    for snapshot in {run.right_archive for run in pins.runs} - {now}:
+        unread = ""
+        try:
+            if snapshot is not None:
+                archive_view(pins, ARCHIVE_THEN["right"], "right", snapshot)
+                unread = f'ANTI JOIN {ARCHIVE_THEN["right"]} t ON t.partition = r.partition AND t."offset" = r."offset"'
+        except SetupError:
+            pass  # expired: nobody can say any more what that run saw
+        UNSEEN_WINDOWS.add(pins.con, f"SELECT DISTINCT {window_end} AS window_end FROM {ARCHIVES['right']} r {unread}")
+    return UNSEEN_WINDOWS
 
 
 def beyond_batch(pins: Pins) -> str:

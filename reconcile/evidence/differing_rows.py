@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, RIGHT_EVENT_TIME, RIGHT_OFFSET
+from plumbline.contract.reduce import one_for_one
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.diff.engine.compare import compare
@@ -108,7 +109,7 @@ def compare_rows(
 
 
 def _rules(pins: Pins, key: tuple[str, ...], carry: tuple[str, ...]) -> Rules:
-    own = (RIGHT_EVENT_TIME,) if pins.contract.output.is_upsert else ()
+    own = (RIGHT_EVENT_TIME,) if one_for_one(pins.contract) else ()
     columns = [name for name in (*pins.contract.value_columns, *own) if name not in key]
     tolerances = pins.contract.reconcile.as_tolerances()
     return Rules(columns, tolerances={name: rule for name, rule in tolerances.items() if name in columns}, carry=carry)
@@ -126,9 +127,9 @@ def _by_key(pins: Pins) -> str:
 
 
 def _alone(pins: Pins) -> str:
-    """SQL: what differs of a key is one difference. Of upserted tables two rows of other right events are two: why the
-    one is not there says nothing of the other."""
-    if not pins.contract.output.is_upsert:
+    """SQL: what differs of a key is one difference. Of upserted tables, and where a source is reduced, two rows of
+    other right events are two: why the one is not there says nothing of the other."""
+    if not one_for_one(pins.contract):
         return "(left_count <= 1 AND right_count <= 1)"
     other = " OR ".join(f"{ident(f'left_{name}')} IS DISTINCT FROM {ident(f'right_{name}')}" for name in COORDINATES)
     two = f"left_count = 1 AND {ident(f'right_{RIGHT_OFFSET}')} IS NOT NULL AND ({other})"
@@ -235,8 +236,8 @@ def _lineage_of_drift(names: tuple[str, ...]) -> str:
 
 
 def _pair_up(pins: Pins) -> str:
-    """A batch row and a stream row of one left event, with other right sides, are one mismatch; of upserted tables only
-    where the stream's row has no right side."""
+    """A batch row and a stream row of one left event, with other right sides, are one mismatch; of upserted tables,
+    and where a source is reduced, only where the stream's row has no right side."""
     names = [name for name in pins.contract.value_columns if not _ignored(pins, name)]
     differ = ", ".join(
         f"CASE WHEN (batch_row->{text(name)}) IS DISTINCT FROM (stream_row->{text(name)}) THEN {text(name)} END"
@@ -244,7 +245,7 @@ def _pair_up(pins: Pins) -> str:
     )
     batch = ", ".join(f"b.{ident('batch' + name)}" for name in LINEAGE)
     stream = ", ".join(f"s.{ident('stream' + name)}" for name in LINEAGE)
-    unmatched = " AND stream_right_offset IS NULL" if pins.contract.output.is_upsert else ""
+    unmatched = " AND stream_right_offset IS NULL" if one_for_one(pins.contract) else ""
     ranked = (
         "SELECT *, row_number() OVER (PARTITION BY key, {side}_left_partition, {side}_left_offset"
         " ORDER BY {side}_right_partition, {side}_right_offset) AS place"

@@ -11,12 +11,15 @@ delays, and in force for an epoch is what all epochs but the last before it had 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import TimeRange, from_micros
 from plumbline.reconcile.evidence.left_out import fill_left_out
 from plumbline.reconcile.inputs.pinned_views import Pins, archive_view
+from plumbline.reconcile.inputs.reduced_times import judged_us
 from plumbline.reconcile.relations.evidence import (
     ARCHIVE_AFTER,
     LATE_RECORDS,
@@ -38,7 +41,9 @@ def note(pins: Pins, evidence: Relation) -> Relation:
     con = pins.con
     # An event that `where` leaves out lifts nothing: where nobody can tell which those are, nothing is proven. Nor
     # where the job's reports make the ledger: what had lifted its watermarks is not known.
-    LATE_RECORDS.fill(con, _late_records(evidence))
+    judged = {side: judged_us(pins.contract, side, f"{side}_event_us") for side in SIDES}
+    of_row = {side: judged_us(pins.contract, side, f"e.{side}_event_us") for side in SIDES}
+    LATE_RECORDS.fill(con, _late_records(evidence, judged))
     [(earliest_us,)] = con.execute(f"SELECT min(event_us) FROM {LATE_RECORDS}").fetchall()
     sure = pins.contract.job is None or pins.contract.job.progress is None
     for side in SIDES:
@@ -51,16 +56,16 @@ def note(pins: Pins, evidence: Relation) -> Relation:
         f"""
         SELECT e.id, l.turn IS NOT NULL AS left_stamped, r.turn IS NOT NULL AS right_stamped, {columns}
         FROM {evidence} e
-        LEFT JOIN {LIFTED} l ON e.left_late AND l.turn = e.left_turn AND l.event_us = e.left_event_us
-        LEFT JOIN {LIFTED} r ON e.right_late AND r.turn = e.right_turn AND r.event_us = e.right_event_us
+        LEFT JOIN {LIFTED} l ON e.left_late AND l.turn = e.left_turn AND l.event_us = {of_row["left"]}
+        LEFT JOIN {LIFTED} r ON e.right_late AND r.turn = e.right_turn AND r.event_us = {of_row["right"]}
         WHERE {str(sure).lower()} AND (l.turn IS NOT NULL OR r.turn IS NOT NULL)
         """,
     )
 
 
-def _late_records(evidence: Relation) -> str:
+def _late_records(evidence: Relation, judged: Mapping[str, str]) -> str:
     return " UNION ".join(
-        f"SELECT {side}_turn AS turn, {side}_event_us AS event_us FROM {evidence} WHERE {side}_late" for side in SIDES
+        f"SELECT {side}_turn AS turn, {judged[side]} AS event_us FROM {evidence} WHERE {side}_late" for side in SIDES
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from plumbline.connect.sql_quoting import ident, text
-from plumbline.contract.lateness import late_by_sql, late_sql
+from plumbline.contract.lateness import late_sql
 from plumbline.contract.lineage import OTHER, SIDES
+from plumbline.contract.reduce import reduces
 from plumbline.reconcile.diff.engine.threads import one_thread
 from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_into_batch_snapshots
+from plumbline.reconcile.evidence.fates import fate, final, read, vanished_row
 from plumbline.reconcile.evidence.held_rows import closed, held_back
 from plumbline.reconcile.evidence.stream_known import stream_known
 from plumbline.reconcile.inputs.epoch_spans import Progress, may_come
 from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.inputs.reduced_times import joined_us, judged_us
 from plumbline.reconcile.inputs.reports import QUERY
 from plumbline.reconcile.inputs.their_records import cut_to_ms
 from plumbline.reconcile.relations.evidence import EVIDENCE, INPUTS, MAYBE_HELD, PAIRS, RECORDS
@@ -185,7 +188,7 @@ def _deliveries(side: str) -> str:
 def _found(pins: Pins, progress: Progress, known: Relation, seen: Relation) -> str:
     """Each difference beside its records, what the batch run saw, and what the stream holds of its records."""
     topics = {"left": pins.contract.left.topic, "right": pins.contract.right.topic}
-    records = ",\n".join(_record_columns(side, topics[side]) for side in SIDES)
+    records = ",\n".join(_record_columns(side, topics[side], read(pins, side, progress)) for side in SIDES)
     marks = {
         "evict_watermark_ms": progress.evict_watermark_ms,
         "closed_until_us": progress.closed_until_us,
@@ -258,7 +261,7 @@ def _held_by_stream(side: str) -> str:
 def _matched(pins: Pins, side: str, known: Relation) -> str:
     """Of one side's records: whether the stream holds a match of it, and whether all matches of the batch were late."""
     other = OTHER[side]
-    late = late_sql("o.event_us", "o.late_watermark_ms", cut=cut_to_ms(pins, other))
+    late = late_sql(judged_us(pins.contract, other, "o.event_us"), "o.late_watermark_ms", cut=cut_to_ms(pins, other))
     return f"""
         matched_{side} AS (
             SELECT _{side}_partition AS partition, _{side}_offset AS "offset", count(_{other}_offset) > 0 AS has_other
@@ -279,10 +282,10 @@ def _evidence(pins: Pins, progress: Progress, known: Relation, seen: Relation) -
     """What was found, judged by the late rule and the window rule."""
     keeps = {"left": pins.contract.join.keeps_left, "right": pins.contract.join.keeps_right}
     alone = {side: kept and pins.contract.stream.transform is None for side, kept in keeps.items()}
-    fates = ",\n".join(_fate(side, cut=cut_to_ms(pins, side)) for side in SIDES)
+    fates = ",\n".join(fate(pins, side, progress) for side in SIDES)
     held = progress.held_by is not None
-    finals = ",\n".join(_final(side, keeps=keeps[side], held=held) for side in SIDES)
-    vanished = ",\n".join(_vanished(side, keeps=alone[side]) for side in SIDES)
+    finals = ",\n".join(final(side, keeps=keeps[side], held=held) for side in SIDES)
+    vanished = ",\n".join(vanished_row(side, keeps=alone[side]) for side in SIDES)
     kept = ", ".join(f"{str(keeps[side]).lower()} AS {side}_kept" for side in SIDES)
     return f"""
         WITH found AS ({_found(pins, progress, known, seen)}),
@@ -305,9 +308,10 @@ def _evidence(pins: Pins, progress: Progress, known: Relation, seen: Relation) -
 
 def _apart(pins: Pins) -> str:
     """How the row's two records lie to the bounds of `within`."""
-    apart = "(right_event_us - left_event_us)"
+    apart = f"({joined_us(pins.contract, 'right', 'right_event_us')} - left_event_us)"
     low, high = (bound * 1_000 for bound in pins.within_ms)
     near = " OR ".join(f"abs({apart} - {bound}) <= {GRAIN_US}" for bound in (low, high))
+    near = "false" if reduces(pins.contract) else near  # only our jobs reduce, and both count to the microsecond
     outside = f"{apart} NOT BETWEEN {low} AND {high}"
     return ", ".join(
         f"CASE WHEN NOT of_two_rows THEN {told} END AS {name}"
@@ -315,34 +319,11 @@ def _apart(pins: Pins) -> str:
     )
 
 
-def _fate(side: str, *, cut: bool) -> str:
-    times = f"{side}_event_us", f"{side}_late_watermark_ms"
-    return f"""
-        {late_sql(*times, cut=cut)} AS {side}_late,
-        NOT ({late_sql(*times)}) AS {side}_admitted,
-        CASE WHEN {side}_late THEN {late_by_sql(*times)} END AS {side}_late_by_ms"""
-
-
-def _final(side: str, *, keeps: bool, held: bool) -> str:
-    out = f" OR ({side}_closed IS NULL AND stream_knows_{side})" if held else ""
-    return f"""
-        {f"{side}_closed OR stream_matched_{side}{out}" if keeps else "true"} AS {side}_final,
-        NOT stream_matched_{side} AND {side}_partners_late AS {side}_alone"""
-
-
-def _vanished(side: str, *, keeps: bool) -> str:
-    return f"""
-        {f"{side}_admitted AND {side}_closed AND {side}_alone" if keeps else "false"} AND NOT stream_knows_{side}
-            AND row_number() OVER (
-                PARTITION BY {side}_partition, {side}_offset ORDER BY {OTHER[side]}_partition, {OTHER[side]}_offset, id
-            ) = 1 AS {side}_vanished"""
-
-
-def _record_columns(side: str, topic: str) -> str:
+def _record_columns(side: str, topic: str, read: str) -> str:
     alias = ident(side[0])
     return f"""
         CASE WHEN i.{side}_offset IS NOT NULL THEN {text(topic)} END AS {side}_topic,
         {alias}.kafka_time AS {side}_kafka_time, {alias}.event_us AS {side}_event_us,
         make_timestamptz({alias}.event_us) AS {side}_event_time, {alias}.epoch AS {side}_epoch,
         {alias}.turn AS {side}_turn,
-        {alias}.late_watermark_ms AS {side}_late_watermark_ms, {alias}.read AS {side}_read"""
+        {alias}.late_watermark_ms AS {side}_late_watermark_ms, {read} AS {side}_read"""

@@ -113,7 +113,10 @@ def lacking(counted: dict[str, Any]) -> dict[str, int]:
 def piece(pins: Pins, side: str, part: TimeRange) -> TimeRange:
     """The event times of a source's records that are counted with a part of a bounded range: every record once."""
     low, high = pins.contract.join.within if side == "right" else (timedelta(0), timedelta(0))
-    return part.widened(low, high if part.end == pins.time_range.end else low)
+    reduce = pins.contract.right.reduce
+    first = side == "right" and reduce is not None and part.start == pins.time_range.start
+    begin = low - reduce.every if first and reduce is not None else low
+    return part.widened(begin, high if part.end == pins.time_range.end else low)
 
 
 def balanced(counted: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.table_plan import plan_files
 from plumbline.contract.errors import UsageError
+from plumbline.contract.reduce import place_of, reduces
 from plumbline.contract.upsert import MODE
 from plumbline.reconcile.diff.spark.choice import Choice, by_size, refuse_unknown
 from plumbline.reconcile.inputs.lineage_types import column_types
@@ -35,6 +36,8 @@ def refuse_of_spark(contract: Contract, engine: str) -> None:
     refuse_unknown(engine)
     if engine == "spark" and contract.output.is_upsert:
         raise _refused("upserted tables", contract.place(MODE))
+    if engine == "spark" and reduces(contract):
+        raise _refused("tables of a source with reduce", contract.place(place_of(contract)))
 
 
 def choose(engine: str, pins: Pins) -> Choice:
@@ -91,6 +94,8 @@ def _not_by_spark(pins: Pins) -> Iterator[tuple[str, str]]:
     output = pins.contract.output
     if output.is_upsert:
         yield "upserted tables", pins.contract.place(MODE) or output.stream_table
+    if reduces(pins.contract):
+        yield "tables of a source with reduce", pins.contract.place(place_of(pins.contract)) or output.stream_table
     if pins.seen:
         yield "rows whose commits name no epoch, as those of foreachBatch", output.stream_table
     for table in _outputs(pins.contract):

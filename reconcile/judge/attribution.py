@@ -16,6 +16,7 @@ from plumbline.reconcile.evidence import (
     reported,
     schema_changes,
 )
+from plumbline.reconcile.judge.reduced.proofs import of_reduced
 from plumbline.reconcile.judge.upserts.proofs import of_upserts
 from plumbline.reconcile.relations.judge import ATTRIBUTED
 from plumbline.reconcile.relations.relation import Relation
@@ -39,13 +40,15 @@ def note(pins: Pins, evidence: Relation) -> tuple[Relation, ...]:
 
 def causes_of(pins: Pins) -> tuple[Cause, ...]:
     """All causes; of a stream on a Spark whose rule of lateness is not proven, or whose ledger its table contradicts,
-    what they prove without that rule. Of upserted tables, what one row per key proves. Of a
-    job that is not ours, nothing that rests on what it must have written."""
+    what they prove without that rule. Of upserted tables, what one row per key proves; of a reduced source, what one
+    event per window does. Of a job that is not ours, nothing that rests on what it must have written."""
     causes = registry()
     if pins.unproven_spark or pins.contradicted:
         causes = tuple(c if c.without_rule is None else replace(c, proof=c.without_rule) for c in causes)
     if pins.contract.output.is_upsert:
         causes = tuple(map(of_upserts, causes))
+    if pins.contract.right.reduce is not None:
+        causes = tuple(of_reduced(cause, pins.contract.right.reduce) for cause in causes)
     if pins.contract.job is not None:
         causes = tuple(replace(c, proof="false") if OWN_JOB in c.needs else _sound(c) for c in causes)
     return causes

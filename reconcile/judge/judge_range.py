@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.contract.ranges import from_micros, micros
+from plumbline.contract.reduce import one_for_one
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.evidence.differing_rows import Differing
 from plumbline.reconcile.evidence.quarantine import Intake, Taken
@@ -18,6 +19,7 @@ from plumbline.reconcile.judge.attribution import AT_ONCE
 from plumbline.reconcile.judge.books import Books, Page, keep, total
 from plumbline.reconcile.judge.judge_rows import judge_rows
 from plumbline.reconcile.judge.prediction import Prediction, predict, summed
+from plumbline.reconcile.judge.reduced.due_events import with_due_events
 from plumbline.reconcile.judge.upserts.due_rows import with_due_rows
 from plumbline.reconcile.relations.evidence import REFUSALS
 from plumbline.reconcile.relations.relation import Relation, Sided
@@ -66,14 +68,15 @@ class Judged:
 def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bool, run_id: str) -> Judged:
     """Compare the pinned tables and name the causes; `full` reads every day, whatever was found before.
 
-    Of upserted tables all days are read each time, and nothing is predicted.
+    Of upserted tables, and where a source is reduced, all days are read each time, and nothing is predicted.
     """
-    inputs = inputs_of(pins) if apart(pins) and not pins.contract.output.is_upsert else {}
+    inputs = inputs_of(pins) if apart(pins) and not one_for_one(pins.contract) else {}
     before = stored_days.load(pins.lake, stored_days.owner(pins.contract)) if inputs else None
     known = {} if before is None or full else stored_days.read(before)
     standing = reuse.reusable(pins, progress, inputs, known)
     while True:
         pins = with_due_rows(show(pins, reuse.to_read(pins, standing) if inputs else None))
+        pins = with_due_events(pins, progress)
         fresh = _read(pins, progress)
         kept = reuse.bring_back(pins, fresh.attributed, standing)
         again = reuse.days_to_read_again(pins, kept, fresh.drifted, standing)
@@ -99,7 +102,7 @@ def _read(pins: Pins, progress: Progress) -> Fresh:
         attributed,
         drifted,
         pages,
-        None if pins.contract.output.is_upsert else predict(pins, progress, drifted, pages),
+        None if one_for_one(pins.contract) else predict(pins, progress, drifted, pages),
         quarantine.take_in(pins),
         _replayed(pins),
     )

@@ -15,6 +15,7 @@ from plumbline.reconcile.document import ONE_SIDED
 from plumbline.reconcile.inputs.day_ranges import day_sql
 from plumbline.reconcile.inputs.epoch_spans import Progress, newest_event_us
 from plumbline.reconcile.inputs.pinned_views import Pins
+from plumbline.reconcile.inputs.reduced_times import judged_us
 from plumbline.reconcile.inputs.their_records import cut_to_ms
 from plumbline.reconcile.judge.books import Page
 from plumbline.reconcile.judge.foreign_ledger import unseen
@@ -101,7 +102,8 @@ def _may_be_held(pins: Pins, progress: Progress) -> bool:
 def tell_fates(pins: Pins) -> None:
     """Fill FATE of both sides. The ledger must be laid out."""
     for side in SIDES:
-        FATE[side].fill(pins.con, _fate(side, cut=cut_to_ms(pins, side)))
+        judged = judged_us(pins.contract, side, "epoch_us(r.event_time)")
+        FATE[side].fill(pins.con, _fate(side, judged, cut=cut_to_ms(pins, side)))
 
 
 def summed(predictions: Iterable[Prediction]) -> Prediction:
@@ -109,13 +111,14 @@ def summed(predictions: Iterable[Prediction]) -> Prediction:
     return Prediction(*map(sum, zip((0, 0, 0, 0), *map(astuple, predictions), strict=True)))
 
 
-def _fate(side: str, *, cut: bool) -> str:
+def _fate(side: str, judged: str, *, cut: bool) -> str:
     """The events of one side that are not simply in the join: `late`, or `unread` yet. Few, as a rule.
 
-    An event with several deliveries is in the join if one of them was read in time. `cut`: see `cut_to_ms`. Whose time
+    An event with several deliveries is in the join if one of them was read in time. `judged`: SQL of the moment (us)
+    that is held against the watermark. `cut`: see `cut_to_ms`. Whose time
     is beyond every watermark of its block of offsets is not late: few are left to be placed in their epoch.
     """
-    late = late_sql("epoch_us(r.event_time)", "s.late_watermark_ms", cut=cut)
+    late = late_sql(judged, "s.late_watermark_ms", cut=cut)
     return f"""
         WITH spans AS (SELECT * FROM {SPANS} WHERE side = '{side}'),
         newest AS (SELECT partition, end_offset AS read_until FROM {READ} WHERE side = '{side}'),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.operators import SAY_HOW_LONG, next_step, why_unproven
 from plumbline.contract.ranges import TimeRange
+from plumbline.contract.reduce import reduces
 from plumbline.reconcile import document as reading
 from plumbline.reconcile import format
 from plumbline.reconcile.document import PENDING, CauseLine, Document
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 GRAVEST = ("unexplained", "lost_output", "archive_gap", "double_commit", "value_divergence", "out_of_contract")
 """Causes that decide what to do whatever else there is, the gravest first."""
 OF_UPSERTS = "Replays of upserted tables are not built yet: a file with the findings has the evidence of each row."
+OF_REDUCED = (
+    "Replays and stories of one key are not built yet where a source is reduced: a file with the findings has the "
+    "evidence of each row."
+)
 WORDS = {
     "missing": "missing from the stream",
     "extra": "in the stream only",
@@ -146,6 +151,15 @@ def _why(document: Document, facts: Facts, done: Repaired) -> tuple[str, str]:
     return short, before + "; ".join(told) + more + "."
 
 
+def _only_findings(facts: Facts, repair: str) -> str | None:
+    """Why what repairs a cause, or tells more of it, is not built for the contract; None where it is."""
+    if facts.contract is not None and facts.contract.output.is_upsert and repair == "replay":
+        return OF_UPSERTS
+    if facts.contract is not None and reduces(facts.contract) and repair in ("replay", "explain", "archive"):
+        return OF_REDUCED
+    return None
+
+
 def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: Repaired) -> Answer:
     question, commands = "What to do?", Commands(facts.contract_path, facts.home_option)
     again, cause = commands.reconcile(reading.range_of(first)), deciding(first)
@@ -157,8 +171,8 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
     if cause is None:
         return Answer(question, "Nothing", "Nothing differs.")
     meant = format.cause(cause.name)
-    if facts.contract is not None and facts.contract.output.is_upsert and meant.repair == "replay":
-        return Answer(question, "Look at the findings", OF_UPSERTS, (f"{again} --out drift.parquet",))
+    if why := _only_findings(facts, meant.repair):
+        return Answer(question, "Look at the findings", why, (f"{again} --out drift.parquet",))
     unknown = cause.name == "unexplained" or (meant.repair == "replay" and reading.closing_unknown(first))
     if unknown and (step := next_step(first.get("unproven_spark") or (), "")):
         why = f"Which rows came late is not known: {why_unproven(first['unproven_spark'])}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -49,3 +50,36 @@ def test_both_tables_hold_one_row_per_window(new_scenario: NewScenario, take: st
         assert paid(job, "joined.stream")["a+a9"] == 9.5
         assert paid(job, "joined.batch")["b+b9"] == 9
     assert job.batch()["changed"] is False
+    document = job.reconcile()
+    assert (document["unexplained"], document["balanced"]) == (0, True)
+    assert set(document["causes"]) <= {"late_right"}
+
+
+def orders_paid_in_bursts(epochs: int) -> tuple[list[Event], list[Event]]:
+    """Epochs of thirty orders and thirty payments, an hour each; a third of the orders have three payments, most of one
+    window. From the fourth epoch on some orders are late, and some payments, among them the last of their windows."""
+    lefts, rights = [], []
+    for n in range(10 * epochs):
+        late = n >= 30 and n % 10 == 6
+        lefts.append(Event(f"o{n}", 6 * n - 150 * late, partition=n % 2))
+        lefts += [Event(f"{other}{n}", 6 * n, partition=n % 2) for other in "xy"]
+        for burst in range(3):
+            of, more = (n - 25, 0.5) if n >= 30 and n % 7 == burst else (n, 0)
+            rights.append(Event(f"o{of}", 6 * of + 3 + burst + more, f"p{n}.{burst}", partition=(n + burst) % 2))
+    return lefts, rights
+
+
+def test_a_killed_job_holds_what_one_never_killed_holds(new_scenario: NewScenario) -> None:
+    job = new_scenario(**changes("last", None), stream={"max_events_per_epoch": 30})
+    job.feed(*orders_paid_in_bursts(8))
+    print(f"killed {job.crash('during-state-commit')}")
+    job.restart()
+    assert job.rows() == stream_rows(job)
+    ledger = list(job.ledger.epochs())
+    assert all(before.end == after.start for before, after in pairwise(ledger))
+    job.batch()
+    assert job.rows("joined.batch") == batch_rows(job)
+    document = job.reconcile()
+    assert document["unexplained"] == 0
+    assert document["balanced"]
+    assert set(document["causes"]) == {"late_left", "late_right"}

@@ -80,6 +80,7 @@ class World:
     batch: list[Row] = field(default_factory=list)
     late: dict[str, str] = field(default_factory=dict)
     read_in: dict[str, int] = field(default_factory=dict)
+    admitted: list[Record] = field(default_factory=list)
     open_lefts: set[str] = field(default_factory=set)
     watermark_ms: int = 0
     unseen: tuple[str, ...] = ()
@@ -113,13 +114,14 @@ class World:
                 self.read_in[record.name] = number
                 if record.name in self.refused:
                     continue
-                if is_late(record.us, late_ms):
+                if is_late(self.judged_us(record), late_ms):
                     self.late[record.name] = record.side
                 elif record.event not in {other.event for other in admitted}:
                     admitted.append(replace(record, name=record.event))
                 newest[record.side] = max(newest[record.side] or 0, record.us // 1_000)
             late_ms = closed_ms
             closed_ms = next_watermark(closed_ms, newest.values(), [10 * MINUTE_MS] * 2)
+        self.admitted = admitted
         self.watermark_ms = self.ledger[-1]["evict_watermark_ms"]
         for record in archived_only:
             self._place(record)
@@ -128,6 +130,10 @@ class World:
         lefts = {record.name for record in self.records if record.side == "left"}
         self.open_lefts = {name for name in lefts if not self.is_closed(self.record(name))}
         return self
+
+    def judged_us(self, record: Record) -> int:
+        """The moment that is held against the watermark of the epoch which reads it."""
+        return record.us
 
     def is_closed(self, left: Record) -> bool:
         return is_closed(left.us, self.watermark_ms, WITHIN * MINUTE_MS)
