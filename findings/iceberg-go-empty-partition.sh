@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# iceberg-go 0.7.0 (Go), a table that is partitioned by a text column: one row whose text is empty, and no reader finds the
+# rows of that append below a condition on the column. The manifest list notes partitions from "" to "c"; an empty lower
+# bound is written as NULL, which says to readers that all partitions are NULL. PyIceberg 0.12.0 reads here; Iceberg's Java
+# code decides so too (ManifestEvaluator).
+set -euo pipefail
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install --quiet --disable-pip-version-check pyiceberg==0.12.0 pyarrow==26.0.1
+mkdir write
+cat >write/go.mod <<'MOD'
+module write
+
+go 1.24
+MOD
+cat >write/main.go <<'GO'
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
+	"github.com/apache/iceberg-go/catalog/hadoop"
+	"github.com/apache/iceberg-go/table"
+)
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func main() {
+	ctx := context.Background()
+	lake := must(hadoop.NewCatalog("lake", "lake", nil))
+	if err := lake.CreateNamespace(ctx, table.Identifier{"db"}, nil); err != nil {
+		panic(err)
+	}
+	schema := iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "s", Type: iceberg.PrimitiveTypes.String})
+	field := iceberg.PartitionField{SourceIDs: []int{1}, FieldID: 1000, Transform: iceberg.IdentityTransform{}, Name: "s"}
+	spec := iceberg.NewPartitionSpec(field)
+	t := must(lake.CreateTable(ctx, table.Identifier{"db", "t"}, schema, catalog.WithPartitionSpec(&spec)))
+	columns := arrow.NewSchema([]arrow.Field{{Name: "s", Type: arrow.BinaryTypes.String, Nullable: true}}, nil)
+	values, _, err := array.FromJSON(memory.DefaultAllocator, arrow.BinaryTypes.String, strings.NewReader(os.Args[1]))
+	if err != nil {
+		panic(err)
+	}
+	record := array.NewRecordBatch(columns, []arrow.Array{values}, int64(values.Len()))
+	must(t.AppendTable(ctx, array.NewTableFromRecords(columns, []arrow.RecordBatch{record}), 10, nil))
+}
+GO
+(cd write && export GOFLAGS=-mod=mod && go get github.com/apache/iceberg-go@v0.7.0 && go build -o ../writer .) >log 2>&1 || { cat log >&2; exit 1; }
+./writer '["b", "", "c"]'
+venv/bin/python - 2>>log <<'PY' | tee seen || { cat log >&2; exit 1; }
+from pathlib import Path
+
+from pyiceberg.table import StaticTable
+
+table = StaticTable.from_metadata(str(max(Path("lake/db/t/metadata").glob("v*.metadata.json"))))
+(manifest,) = table.current_snapshot().manifests(table.io)
+(summary,) = manifest.partitions
+print("partitions from", summary.lower_bound, "to", summary.upper_bound, "with NULL:", summary.contains_null)
+print("all rows:", sorted(table.scan().to_arrow()["s"].to_pylist()))
+for condition in ("s = 'b'", "s < 'd'", "s = 'b' or s = 'c'"):
+    print(f"{condition}:", table.scan(condition).to_arrow()["s"].to_pylist())
+PY
+diff seen - <<'SEEN' && echo "as described"
+partitions from None to b'c' with NULL: False
+all rows: ['', 'b', 'c']
+s = 'b': []
+s < 'd': []
+s = 'b' or s = 'c': []
+SEEN
