@@ -62,18 +62,36 @@ def predict(
 
     `drifted` are the keys that differ: elsewhere a row whose values are all of one record is not lost with the other,
     since the unmatched row in its place is equal to it. Rows are looked at for that only where fewer are lost than the
-    rules say, by the `pages` of the books. None where FATE is not known, and of a job that does not say which windows
-    it has closed, or whose rows may be held back behind the join.
+    rules say, by the `pages` of the books, and for nothing where all are written: so many are there on each page. None
+    where FATE is not known, and of a job that does not say which windows it has closed, or whose rows may be held back
+    behind the join.
     """
     if not fates_known(pins, progress):
         return None
     tell_fates(pins)
     if not progress.tells_closing(pins) or _may_be_held(pins, progress):
         return None
+    if _all_written(pins, progress):
+        return {page.window: Prediction(page.batch, 0, 0, 0) for page in pages if page.batch}
     found = _counted(pins, progress, None)
     lost = sum(_batch_rows(page, cause) for page in pages for cause in LOST)
     whole = summed(found.values())
     return found if whole.late_left + whole.late_right + whole.pending <= lost else _counted(pins, progress, drifted)
+
+
+def _all_written(pins: Pins, progress: Progress) -> bool:
+    """Whether the stream has written every batch row that is read: their windows are closed, and all their records are
+    in the join. Not asked where unmatched right rows are kept, whose windows close by the time of their record."""
+    ends = [part.end_us for part in pins.read.ranges]
+    closed = progress.closed_until_us
+    if (
+        pins.contract.join.keeps_right
+        or not pins.timed
+        or closed is None
+        or any(end is None or end - 1 > closed for end in ends)
+    ):
+        return False
+    return not any(FATE[side].any(pins.con) for side in SIDES)
 
 
 def _counted(pins: Pins, progress: Progress, drifted: Relation | None) -> dict[datetime | None, Prediction]:

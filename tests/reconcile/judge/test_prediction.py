@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import pytest
 
 from plumbline.contract.loader import parse
+from plumbline.contract.ranges import micros
 from tests.reconcile.causes.test_causes import stream_of
-from tests.support.world import CONTRACT, Record, World, play, show
+from tests.support.world import CONTRACT, START, Record, World, play, show
 
 MakeWorld = Callable[..., World]
 
@@ -57,3 +59,34 @@ def test_a_row_that_is_not_there_does_not_agree(kind: str, make_world: MakeWorld
     world.stream = [row for row in world.stream if row.left.name != "d"]
     world.lake.catalog().drop_table("joined.plays_stream")
     assert world.write().reconcile().document["agrees"] is False
+
+
+BOUNDED: dict[str, tuple[str, Sequence[Sequence[Record]], int, dict[str, int]]] = {
+    "all is written": ("left_outer", [], 200, {"stream_rows": 5, "late_left": 0, "late_right": 0, "pending": 0}),
+    "of an inner join": ("inner", [], 200, {"stream_rows": 2, "late_left": 0, "late_right": 0, "pending": 0}),
+    "a late right": ("left_outer", LATE, 200, {"stream_rows": 5, "late_left": 0, "late_right": 1, "pending": 0}),
+    "a late left": (
+        "left_outer",
+        [[show("x", 3)]],
+        200,
+        {"stream_rows": 5, "late_left": 1, "late_right": 0, "pending": 0},
+    ),
+    "open windows": (
+        "left_outer",
+        [[], [show("g", 310)]],
+        400,
+        {"stream_rows": 6, "late_left": 0, "late_right": 0, "pending": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "after", "end", "predicted"), BOUNDED.values(), ids=BOUNDED)
+def test_of_a_range_with_two_ends_each_row_is_predicted(
+    kind: str, after: Sequence[Sequence[Record]], end: int, predicted: dict[str, int], make_world: MakeWorld
+) -> None:
+    """Also one that the stream table has lost: the rules do not look at it."""
+    world = stream_of(make_world(kind=kind), *after)
+    world.batch_range = START - timedelta(days=1), START + timedelta(minutes=end)
+    world.batch = [row for row in world.batch if row.left is None or row.left.us < micros(world.batch_range[1])]
+    world.stream = [row for row in world.stream if row.left is not None and row.left.name != "d"]
+    assert world.write().reconcile().document["predicted"] == predicted
