@@ -10,13 +10,14 @@ from plumbline.reconcile.diff.engine.threads import one_thread
 from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_into_batch_snapshots
 from plumbline.reconcile.evidence.fates import fate, final, read, vanished_row
 from plumbline.reconcile.evidence.held_rows import closed, held_back
+from plumbline.reconcile.evidence.partners import find_near, find_partners
 from plumbline.reconcile.evidence.stream_known import stream_known
 from plumbline.reconcile.inputs.epoch_spans import Progress, may_come
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.inputs.reduced_times import joined_us, judged_us
 from plumbline.reconcile.inputs.reports import QUERY
 from plumbline.reconcile.inputs.their_records import cut_to_ms
-from plumbline.reconcile.relations.evidence import EVIDENCE, INPUTS, MAYBE_HELD, PAIRS, RECORDS
+from plumbline.reconcile.relations.evidence import EVIDENCE, INPUTS, MAYBE_HELD, NEAR, PAIRS, RECORDS
 from plumbline.reconcile.relations.inputs import ARCHIVES, COPIES, READ, SPANS, TAKEN
 from plumbline.reconcile.relations.relation import Relation
 
@@ -51,10 +52,9 @@ def gather(pins: Pins, progress: Progress, differing: Relation) -> Relation:
     """
     INPUTS.fill(pins.con, _inputs(differing))
     known = stream_known(pins, INPUTS)
-    for side in SIDES:
-        for name, rows in (("batch", pins.around(pins.batch)), ("stream", known)):
-            PAIRS[name, side].fill(pins.con, _pairs(side, rows))
-    pins.con.execute(_BORROW)
+    find_partners(pins, known)
+    if _borrow(pins):
+        find_near(pins, "stream", known)
     for side in SIDES:
         RECORDS[side].fill(pins.con, _records(pins, side, progress))
     seen = look_into_batch_snapshots(pins, INPUTS, RECORDS)
@@ -98,16 +98,12 @@ def _inputs(differing: Relation) -> str:
     """
 
 
-def _pairs(side: str, rows: Relation) -> str:
-    """The partners that an output table has of each record in INPUTS on one side."""
-    other = OTHER[side]
-    return f"""
-        SELECT DISTINCT b._{side}_partition AS partition, b._{side}_offset AS "offset",
-            b._{other}_partition AS other_partition, b._{other}_offset AS other_offset
-        FROM {rows} b SEMI JOIN {INPUTS} i
-            ON i.{side}_partition = b._{side}_partition AND i.{side}_offset = b._{side}_offset
-        WHERE b._{other}_offset IS NOT NULL
-    """
+def _borrow(pins: Pins) -> bool:
+    """Lend unmatched rows of INPUTS the partners that the other table names. Returns whether there were any."""
+    told = f"SELECT count(left_offset) + count(right_offset) FROM {INPUTS}"
+    before = pins.con.execute(told).fetchall()
+    pins.con.execute(_BORROW)
+    return before != pins.con.execute(told).fetchall()
 
 
 _BORROW = "; ".join(
@@ -196,7 +192,7 @@ def _found(pins: Pins, progress: Progress, known: Relation, seen: Relation) -> s
     }
     noted = ", ".join(f"{'NULL' if mark is None else mark}::BIGINT AS {name}" for name, mark in marks.items())
     return f"""
-        WITH {_matched(pins, "left", known)}, {_matched(pins, "right", known)}, nameless AS ({_nameless(known)})
+        WITH {_matched(pins, "left")}, {_matched(pins, "right")}, nameless AS ({_nameless(known)})
         SELECT i.id, i.class, i.key, i.columns,
             CASE WHEN p.partition IS NOT NULL THEN true WHEN n.event_time IS NULL THEN false END AS stream_has_pair,
             {_ROW_IS_HELD} AS stream_holds_row,
@@ -258,14 +254,14 @@ def _held_by_stream(side: str) -> str:
         CASE WHEN {alias}."offset" IS NULL THEN {no} ELSE true END AS stream_knows_{side}"""
 
 
-def _matched(pins: Pins, side: str, known: Relation) -> str:
+def _matched(pins: Pins, side: str) -> str:
     """Of one side's records: whether the stream holds a match of it, and whether all matches of the batch were late."""
     other = OTHER[side]
     late = late_sql(judged_us(pins.contract, other, "o.event_us"), "o.late_watermark_ms", cut=cut_to_ms(pins, other))
     return f"""
         matched_{side} AS (
             SELECT _{side}_partition AS partition, _{side}_offset AS "offset", count(_{other}_offset) > 0 AS has_other
-            FROM {known} s SEMI JOIN {INPUTS} i
+            FROM {NEAR["stream"]} s SEMI JOIN {INPUTS} i
                 ON s._{side}_partition = i.{side}_partition AND s._{side}_offset = i.{side}_offset
             GROUP BY ALL
         ),

@@ -9,6 +9,7 @@ from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE
 from plumbline.reconcile.diff.engine.canonical import is_wide
 from plumbline.reconcile.diff.engine.compared_column import sort_key
+from plumbline.reconcile.evidence.day_counts import count_days
 from plumbline.reconcile.inputs.day_ranges import day_sql
 from plumbline.reconcile.inputs.pinned_views import Pins
 from plumbline.reconcile.relations.evidence import DIFFERING, FINDING_IDS, MOVED, MOVED_KEYS, UNEVEN_DAYS
@@ -21,11 +22,15 @@ _DAY, _COUNT, _PLACE = "plumbline_day", "plumbline_rows", "plumbline_place"
 def with_moved(pins: Pins, differences: Relation) -> tuple[Relation, int]:
     """The differences, and a mismatch of `_event_time` for each such row; how many these are.
 
-    Fills UNEVEN_DAYS: those with such rows, NULL among them for rows without a day.
+    Fills DAY_COUNTS, and UNEVEN_DAYS: those with such rows, NULL among them for rows without a day.
     """
     con, moved = pins.con, 0
     MOVED.fill(con, f"FROM {differences} LIMIT 0")
-    UNEVEN_DAYS.fill(con, _uneven(pins, differences) if pins.timed else UNEVEN_DAYS.nothing)
+    if pins.timed:
+        UNEVEN_DAYS.fill(con, _uneven(pins, differences))
+    else:
+        count_days(pins)
+        UNEVEN_DAYS.fill(con, UNEVEN_DAYS.nothing)
     if UNEVEN_DAYS.any(con):
         MOVED_KEYS.fill(con, _moved(pins, differences))
         moved = MOVED.add(con, _mismatches(pins, differences))
@@ -38,10 +43,10 @@ def _uneven(pins: Pins, differences: Relation) -> str:
     The difference of both sides' key hashes, findings taken out, is zero where every row has its partner on its day.
     """
     plain, packed = (f"hash(hash({', '.join(parts)}))" for parts in _hashable(pins, differences))
+    counts = count_days(pins, plain)
     return f"""
         SELECT d AS {_DAY} FROM (
-            SELECT {day_sql(EVENT_TIME)} AS d, sum({plain}) AS h FROM {pins.batch} GROUP BY d
-            UNION ALL SELECT {day_sql(EVENT_TIME)}, -sum({plain}) FROM {pins.stream} GROUP BY 1
+            SELECT plumbline_day AS d, CASE output WHEN 'batch' THEN keys ELSE -keys END AS h FROM {counts}
             UNION ALL SELECT date_trunc('day', batch_event_time), -sum(batch_count * {packed}::HUGEINT)
             FROM {differences} WHERE batch_count > 0 GROUP BY 1
             UNION ALL SELECT date_trunc('day', stream_event_time), sum(stream_count * {packed}::HUGEINT)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from plumbline.contract.lineage import EVENT_TIME
 from plumbline.contract.ranges import from_micros, spell_time
 from plumbline.reconcile.causes import registry
-from plumbline.reconcile.inputs.day_ranges import day_sql
+from plumbline.reconcile.relations.evidence import DAY_COUNTS
 
 if TYPE_CHECKING:
     from plumbline.contract.findings import Cause, Class
@@ -101,7 +100,7 @@ class Books:
 
 
 def keep(pins: Pins, attributed: Relation) -> Books:
-    """The books of a finished attribution. Rows are counted again in both pinned views."""
+    """The books of a finished attribution. Rows are counted in both pinned views (DAY_COUNTS), apart from the diff."""
     pages: dict[datetime | None, Page] = {}
     timed = pins.timed
     for day_us, batch, stream in _rows(pins, timed):
@@ -151,15 +150,10 @@ def _rows(pins: Pins, timed: bool) -> list[tuple[int | None, int, int]]:
     table does not say its rows'."""
     return pins.con.execute(
         f"""
-        SELECT {_DAY if timed else _NO_DAY}, sum(batch)::BIGINT, sum(stream)::BIGINT
-        FROM (
-            SELECT {day_sql(EVENT_TIME)} AS "window", count(*) AS batch, 0 AS stream
-            FROM {pins.batch} GROUP BY 1
-            UNION ALL
-            SELECT {day_sql(EVENT_TIME)} AS "window", 0 AS batch, count(*) AS stream
-            FROM {pins.stream} GROUP BY 1
-        )
-        GROUP BY ALL HAVING count(*) > 0
+        SELECT {"epoch_us(plumbline_day)" if timed else _NO_DAY},
+            coalesce(sum(held) FILTER (output = 'batch'), 0)::BIGINT,
+            coalesce(sum(held) FILTER (output = 'stream'), 0)::BIGINT
+        FROM {DAY_COUNTS} GROUP BY 1
         """
     ).fetchall()
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
+from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros, micros
 from plumbline.contract.reduce import one_for_one
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.evidence.differing_rows import Differing
 from plumbline.reconcile.evidence.quarantine import Intake, Taken
-from plumbline.reconcile.inputs.day_ranges import day_sql, days_of
+from plumbline.reconcile.inputs.day_ranges import days_of
 from plumbline.reconcile.inputs.pinned_views import Pins, show
 from plumbline.reconcile.judge.attribution import AT_ONCE
 from plumbline.reconcile.judge.books import Books, Page, keep, total
@@ -21,7 +21,7 @@ from plumbline.reconcile.judge.judge_rows import judge_rows
 from plumbline.reconcile.judge.prediction import Prediction, predict, summed
 from plumbline.reconcile.judge.reduced.due_events import with_due_events
 from plumbline.reconcile.judge.upserts.due_rows import with_due_rows
-from plumbline.reconcile.relations.evidence import REFUSALS
+from plumbline.reconcile.relations.evidence import DAY_COUNTS, REFUSALS
 from plumbline.reconcile.relations.relation import Relation, Sided
 from plumbline.reconcile.reuse import eligibility, reuse, stored_days
 from plumbline.reconcile.reuse.digests import Inputs, apart, current_mark, inputs_of
@@ -177,12 +177,13 @@ def _refused(pins: Pins, side: str, day: datetime) -> list[tuple[int, int]]:
 
 
 def _findings(pins: Pins, attributed: Relation, day: datetime) -> bytes:
-    """The day's findings as an Arrow stream, written some at a time."""
+    """The day's findings as an Arrow stream, written some at a time. By LZ4: each of the many short columns is
+    compressed by itself, for which Zstandard takes long, also when it is read."""
     import pyarrow as pa
 
     rows = pins.con.sql(f"FROM {attributed} WHERE epoch_us(date_trunc('day', event_time)) = {micros(day)}")
     reader, sink = rows.to_arrow_reader(AT_ONCE), pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, reader.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
+    with pa.ipc.new_stream(sink, reader.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
         for batch in reader:
             stream.write_batch(batch)
     return bytes(sink.getvalue())
@@ -191,6 +192,6 @@ def _findings(pins: Pins, attributed: Relation, day: datetime) -> bytes:
 def _replayed(pins: Pins) -> dict[datetime | None, int]:
     """Stream rows that a replay published, per day."""
     found = pins.con.execute(
-        f"SELECT epoch_us({day_sql(EVENT_TIME)}), count({REPLAY_ID}) FROM {pins.stream} GROUP BY 1"
+        f"SELECT epoch_us(plumbline_day), replayed FROM {DAY_COUNTS} WHERE output = 'stream'"
     ).fetchall()
     return {None if day_us is None else from_micros(day_us): int(count) for day_us, count in found}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from plumbline.reconcile.evidence.day_counts import count_days
 from plumbline.reconcile.evidence.differing_rows import Differing, find
 from plumbline.reconcile.evidence.gather import gather
 from plumbline.reconcile.evidence.moved_rows import with_moved
@@ -22,6 +23,8 @@ def judge_rows(pins: Pins, progress: Progress) -> tuple[Differing, Relation]:
     """What differs, and each difference with its evidence and its cause (ATTRIBUTED)."""
     found = find(pins, _ruled(pins, progress))
     differing, moved = with_moved(found.near, found.rows)
+    if found.near is not pins:
+        count_days(pins)  # of all rows that are read, not only of those that Spark has found
     evidence = gather(found.pins, progress, differing)
     notes = note(found.pins, evidence)
     attributed = attribute(pins.con, evidence, notes, causes_of(found.pins))

@@ -10,6 +10,7 @@ from plumbline.reconcile.relations.relation import KEY, PLACE, TIME, Relation, p
 _DIFFER, _MOVED, _GATHER = "evidence/differing_rows.py", "evidence/moved_rows.py", "evidence/gather.py"
 _VISIBLE, _QUARANTINE, _GAPS = "evidence/batch_visibility.py", "evidence/quarantine.py", "evidence/archive_gaps.py"
 _REPORTED = "evidence/reported.py"
+_PARTNERS = "evidence/partners.py"
 _FUTURE, _KNOWN = "evidence/future_events.py", "evidence/stream_known.py"
 
 
@@ -65,6 +66,12 @@ DIFFERENCES = Relation(
     _DIFFERENCE,
     kind="TABLE",
 )
+DAY_COUNTS = Relation(
+    "day_counts",
+    "evidence/day_counts.py",
+    "per output (batch, stream) and day the rows that are read, those of replays, and the sum of their keys' hashes",
+    f"output VARCHAR, plumbline_day {TIME}, held BIGINT, replayed BIGINT, keys HUGEINT",
+)
 UNEVEN_DAYS = Relation(
     "uneven_days",
     _MOVED,
@@ -88,10 +95,20 @@ MOVED = Relation(
 )
 DIFFERING = Relation("differing", _MOVED, "all differences: `differences` and `moved_rows`", _DIFFERENCE, kind="VIEW")
 
+NEAR = {
+    table: Relation(
+        f"{table}_near",
+        _PARTNERS,
+        f"the coordinates of the rows of the {table} table that share a record with a difference",
+        _sides_of("_{0}_partition INTEGER|BIGINT, _{0}_offset BIGINT|INTEGER"),
+        kind="TABLE",
+    )
+    for table in ("batch", "stream")
+}
 PAIRS = {
     (table, side): Relation(
         f"{table}_{side}_pairs",
-        _GATHER,
+        _PARTNERS,
         f"the partners that the {table} table has of each {side} record looked up",
         f"{PLACE}, other_partition INTEGER|BIGINT, other_offset BIGINT|INTEGER",
     )
