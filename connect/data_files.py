@@ -28,10 +28,10 @@ class DataFile:
     low_us: int | None
     high_us: int | None
 
-    def may_hold(self, time_range: TimeRange) -> bool:
+    def may_hold(self, start_us: int | None, end_us: int | None) -> bool:
         """Whether a row of the file can have its time in the range."""
-        below = self.high_us is not None and time_range.start_us is not None and self.high_us < time_range.start_us
-        above = self.low_us is not None and time_range.end_us is not None and self.low_us >= time_range.end_us
+        below = self.high_us is not None and start_us is not None and self.high_us < start_us
+        above = self.low_us is not None and end_us is not None and self.low_us >= end_us
         return not (below or above)
 
 
@@ -44,7 +44,8 @@ class Files:
 
     def of(self, time_range: TimeRange) -> list[tuple[str, ...]]:
         """The facts of all files that may hold rows of the range, in a fixed order."""
-        return sorted(file.facts for file in self.files if file.may_hold(time_range))
+        bounds = time_range.start_us, time_range.end_us
+        return sorted(file.facts for file in self.files if file.may_hold(*bounds))
 
 
 class Times(Protocol):

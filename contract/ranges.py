@@ -13,6 +13,8 @@ from plumbline.contract.errors import UsageError
 if TYPE_CHECKING:
     from plumbline.contract.document_types import ClosedRange, Range
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class TimeRange:
@@ -151,12 +153,13 @@ def spell_bound(moment: datetime | None) -> str:
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970-01-01T00:00Z, exact (no float)."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(us: int) -> datetime:
     """The UTC moment `us` microseconds after 1970-01-01T00:00Z."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+    return _EPOCH + timedelta(microseconds=us)
 
 
 def _moved(moment: datetime | None, by: timedelta) -> datetime | None:
