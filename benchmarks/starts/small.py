@@ -5,7 +5,8 @@
 
 CPU is that of the process and its children, user and system. The commands take turns, so that other work on the machine
 meets them all alike; a line has the least and the median of its rounds. `import NAME` lines are what a process pays for
-a library alone. With `--plumbline NAME=COMMAND` other installations are measured in the same turns.
+a library alone, the line of one table what it pays to read one without Plumbline. With `--plumbline NAME=COMMAND` other
+installations are measured in the same turns.
 """
 
 from __future__ import annotations
@@ -35,6 +36,14 @@ LINES = (
     "report plays.yaml --out page.html",
     "report plays.yaml --format md",
 )
+ONE_TABLE = """
+import sys, duckdb, pyarrow
+from pyiceberg.table import StaticTable
+files = [task.file.file_path for task in StaticTable.from_metadata(sys.argv[1]).scan().plan_files()]
+duckdb.sql("SELECT count(*) FROM read_parquet(?)", params=[files]).fetchall()
+"""
+"""A program that finds the files of one Iceberg table, without a catalog, and reads them by DuckDB. Its argument is the
+table's metadata file."""
 LIBRARIES = ("pyiceberg.table", "pyarrow", "duckdb", "pydantic", "pandas", "sqlalchemy.orm", "pyiceberg.io.pyarrow")
 
 
@@ -80,6 +89,8 @@ def main() -> None:
         prepare(folder)
         lines = {line: [[path, *line.split()] for path in installed.values()] for line in LINES}
         alone = {f"import {library}": [[sys.executable, "-c", f"import {library}"]] for library in LIBRARIES}
+        metadata = max((folder / "home").rglob("plays_batch/metadata/*.metadata.json"), key=os.path.getmtime)
+        alone["one table, read by PyIceberg and DuckDB"] = [[sys.executable, "-c", ONE_TABLE, str(metadata)]]
         print(f"| CPU s, least (median) of {options.rounds} | {' | '.join(installed)} |")
         print("|---|" + "---|" * len(installed))
         for cells in (*measured(lines, folder, options.rounds), *measured(alone, folder, options.rounds)):
