@@ -153,6 +153,9 @@ def show(document: dict[str, Any], console: Console) -> None:
     for name, source in document["sources"].items():
         console.print(f"  {name}: topic {source['topic']} ({source['format']}), archived in {source['archive']}")
         console.print(f"    event time {source['event_time']}, watermark {source['watermark']}")
+        if rule := source.get("reduce"):
+            each = " and ".join((rule["every"], *rule["by"]))
+            console.print(f"    of each {each} the {rule['take']} event alone, at the end of the {rule['every']}")
         console.print("    fields " + ", ".join(f"{field} {kind}" for field, kind in source["fields"].items()))
         if notice := FORMATS[source["format"]].notice:
             again = "" if source["event_id"] else ", and without event_id a row counts again when a snapshot repeats it"
@@ -166,8 +169,12 @@ def show(document: dict[str, Any], console: Console) -> None:
     console.print(f"join ({join['kind'].replace('_', ' ')})")
     console.print(f"  {same}")
     right, left = (f"{name}.{document['sources'][name]['event_time']}" for name in (join["right"], join["left"]))
+    if rule := document["sources"][join["right"]].get("reduce"):
+        right = f"end of the {rule['every']} of {join['right']}"
     console.print(f"  {right} - {left} from {join['within'][0]} to {join['within'][1]}")
     console.print(f"output (key {', '.join(output['key'])}; a partition for each {output['partition_by']})")
+    if output.get("mode") == "upsert":
+        console.print("  the newest row of each key and left event time, in the place of older ones")
     plain = (f"  {column['name']:<24} {one_line(column['from'])}" for column in output["columns"])
     for line in lines(output) if "aggregate" in output else plain:
         console.print(line)

@@ -74,3 +74,12 @@ def test_check_tells_the_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     sources = json.loads(capsys.readouterr().out)["sources"]
     assert sources["plays"]["reduce"] == {"by": ["id"], "every": "10 minutes", "take": "last"}
     assert "reduce" not in sources["impressions"]
+
+
+def test_the_page_of_check_tells_what_becomes_one_event(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "taken.yaml"
+    file.write_text(TEXT)
+    assert run(["check", str(file), f"--home={tmp_path / 'home'}"]) == 0
+    out = capsys.readouterr().out
+    assert "of each 10 minutes and id the last event alone, at the end of the 10 minutes" in out
+    assert "end of the 10 minutes of plays - impressions.at from 0 minutes to 1 hour" in out

@@ -71,6 +71,8 @@ def test_check_tells_the_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     file.write_text(TEXT)
     assert run(["check", str(file), f"--home={tmp_path / 'home'}", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["output"]["mode"] == "upsert"
+    assert run(["check", str(file), f"--home={tmp_path / 'home'}"]) == 0
+    assert "the newest row of each key and left event time" in capsys.readouterr().out
 
 
 def test_reconcile_shows_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
