@@ -18,7 +18,6 @@ from plumbline.output import emit, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from plumbline.contract.model import Contract
     from plumbline.nightly.document_types import NightlyDocument
 
 
@@ -111,12 +110,13 @@ def nightly(
     from plumbline.contract.loader import load
     from plumbline.nightly import run
     from plumbline.nightly.night import Job
+    from plumbline.reconcile.inputs.engines import refuse_of_spark
 
     _refuse_at_odds(day, since, again=again)
     asked = run.Options(day, since, again, at_most, keep, alerts_only, webhook)
     contract = load(contract_path, aggregates=True)
     lake = Lake.open(home, contract.catalog)
-    _refuse_of_lines(contract, engine)
+    refuse_of_spark(contract, engine)
     job = Job(contract, contract_path, home, lake, say, memory=memory, threads=threads, engine=engine)
     result = run.nightly(job, asked)
     emit(result, as_json, lambda console: _show(result, console))
@@ -128,13 +128,6 @@ def _refuse_at_odds(day: date | None, since: date | None, *, again: bool) -> Non
         raise UsageError("--date and --since exclude each other", next_step="keep one of them")
     if again and not day:
         raise UsageError("--again needs a day", next_step="name it with --date")
-
-
-def _refuse_of_lines(contract: Contract, engine: str) -> None:
-    if engine == "spark" and contract.output.aggregate is not None:
-        raise UsageError(
-            "--engine spark is for rows: DuckDB compares the lines of an aggregate", next_step="leave it out"
-        )
 
 
 def _show(result: NightlyDocument, console: Console) -> None:

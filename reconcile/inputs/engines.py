@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from plumbline.connect.table_plan import plan_files
+from plumbline.contract.aggregate import BLOCK
 from plumbline.contract.errors import UsageError
 from plumbline.contract.reduce import place_of, reduces
 from plumbline.contract.upsert import MODE
@@ -34,10 +35,8 @@ MOMENTS = ("timestamptz", "timestamp", "date")
 def refuse_of_spark(contract: Contract, engine: str) -> None:
     """Raise UsageError for an unknown engine, and for `spark` with a contract whose tables only DuckDB compares."""
     refuse_unknown(engine)
-    if engine == "spark" and contract.output.is_upsert:
-        raise _refused("upserted tables", contract.place(MODE))
-    if engine == "spark" and reduces(contract):
-        raise _refused("tables of a source with reduce", contract.place(place_of(contract)))
+    if engine == "spark" and (lacking := next(_for_duckdb_alone(contract), None)) is not None:
+        raise _refused(*lacking)
 
 
 def choose(engine: str, pins: Pins) -> Choice:
@@ -89,15 +88,22 @@ def _outputs(contract: Contract) -> tuple[str, str]:
     return contract.output.stream_table, contract.output.batch_table
 
 
+def _for_duckdb_alone(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Contracts whose tables Spark does not compare, whatever they hold, and where the contract says so."""
+    output = contract.output
+    if output.aggregate is not None:
+        yield "lines of an aggregate", contract.place(BLOCK) or output.stream_table
+    if output.is_upsert:
+        yield "upserted tables", contract.place(MODE) or output.stream_table
+    if reduces(contract):
+        yield "tables of a source with reduce", contract.place(place_of(contract)) or output.stream_table
+
+
 def _not_by_spark(pins: Pins) -> Iterator[tuple[str, str]]:
     """What of these tables Spark does not compare as DuckDB does, and where it is."""
-    output = pins.contract.output
-    if output.is_upsert:
-        yield "upserted tables", pins.contract.place(MODE) or output.stream_table
-    if reduces(pins.contract):
-        yield "tables of a source with reduce", pins.contract.place(place_of(pins.contract)) or output.stream_table
+    yield from _for_duckdb_alone(pins.contract)
     if pins.seen:
-        yield "rows whose commits name no epoch, as those of foreachBatch", output.stream_table
+        yield "rows whose commits name no epoch, as those of foreachBatch", pins.contract.output.stream_table
     for table in _outputs(pins.contract):
         held = column_types(pins.lake, table)
         moments = time_columns(pins, table)

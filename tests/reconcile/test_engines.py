@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 from plumbline.cli import run
 from plumbline.contract.errors import SetupError, UsageError
 from plumbline.contract.loader import parse
+from plumbline.reconcile.inputs.engines import refuse_of_spark
 from tests.reconcile.causes.test_causes import late_right, stream_of
+from tests.support import aggregate_world
+from tests.support.reduced import TEXT as REDUCED
 from tests.support.unnamed_rows import unnamed
 from tests.support.upsert_world import contract_text
 from tests.support.world import CONTRACT, STREAM, World
@@ -35,6 +39,20 @@ def test_upserted_tables_are_refused(make_world: MakeWorld) -> None:
     world.contract = parse(contract_text("left_outer"), "plays.yaml")
     told = "the engine spark does not compare upserted tables [plays.yaml:22]. Next: give --engine duckdb"
     assert refusal(world) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (aggregate_world.contract("left_outer"), "lines of an aggregate [plays.yaml:"),
+        (REDUCED, "tables of a source with reduce [plays.yaml:"),
+    ],
+)
+def test_a_night_of_what_duckdb_alone_compares_is_refused_where_the_contract_says_so(text: str, what: str) -> None:
+    contract = parse(text, "plays.yaml")
+    with pytest.raises(UsageError, match=re.escape(f"the engine spark does not compare {what}")):
+        refuse_of_spark(contract, "spark")
+    refuse_of_spark(contract, "auto")
 
 
 def test_rows_without_a_time_are_refused(make_world: MakeWorld) -> None:
