@@ -149,29 +149,8 @@ def show(document: dict[str, Any], console: Console) -> None:
     """The understood contract as a readable page."""
     join, output = document["join"], document["output"]
     console.print(f"contract {document['contract']} is right (fingerprint {document['fingerprint']})\n")
-    console.print("sources")
-    for name, source in document["sources"].items():
-        console.print(f"  {name}: topic {source['topic']} ({source['format']}), archived in {source['archive']}")
-        console.print(f"    event time {source['event_time']}, watermark {source['watermark']}")
-        if rule := source.get("reduce"):
-            each = " and ".join((rule["every"], *rule["by"]))
-            console.print(f"    of each {each} the {rule['take']} event alone, at the end of the {rule['every']}")
-        console.print("    fields " + ", ".join(f"{field} {kind}" for field, kind in source["fields"].items()))
-        if notice := FORMATS[source["format"]].notice:
-            again = "" if source["event_id"] else ", and without event_id a row counts again when a snapshot repeats it"
-            console.print(f"    {notice}{again}")
-        for column, sql in source["compute"].items():
-            console.print(f"    computes {column} as {one_line(sql)}")
-        if source["where"] is not None:
-            console.print(f"    only where {one_line(source['where'])}")
-    on = join["on"].items() if isinstance(join["on"], dict) else ((field, field) for field in join["on"])
-    same = " and ".join(f"{join['left']}.{left} = {join['right']}.{right}" for left, right in on)
-    console.print(f"join ({join['kind'].replace('_', ' ')})")
-    console.print(f"  {same}")
-    right, left = (f"{name}.{document['sources'][name]['event_time']}" for name in (join["right"], join["left"]))
-    if rule := document["sources"][join["right"]].get("reduce"):
-        right = f"end of the {rule['every']} of {join['right']}"
-    console.print(f"  {right} - {left} from {join['within'][0]} to {join['within'][1]}")
+    _show_sources(document["sources"], console)
+    _show_join(join, document["sources"], console)
     console.print(f"output (key {', '.join(output['key'])}; a partition for each {output['partition_by']})")
     if output.get("mode") == "upsert":
         console.print("  the newest row of each key and left event time, in the place of older ones")
@@ -191,3 +170,32 @@ def show(document: dict[str, Any], console: Console) -> None:
         console.print(f"a table grows: {change}")
     if "online" in document:
         online.show(document["online"], console)
+
+
+def _show_sources(sources: Mapping[str, Any], console: Console) -> None:
+    console.print("sources")
+    for name, source in sources.items():
+        console.print(f"  {name}: topic {source['topic']} ({source['format']}), archived in {source['archive']}")
+        console.print(f"    event time {source['event_time']}, watermark {source['watermark']}")
+        if rule := source.get("reduce"):
+            each = " and ".join((rule["every"], *rule["by"]))
+            console.print(f"    of each {each} the {rule['take']} event alone, at the end of the {rule['every']}")
+        console.print("    fields " + ", ".join(f"{field} {kind}" for field, kind in source["fields"].items()))
+        if notice := FORMATS[source["format"]].notice:
+            again = "" if source["event_id"] else ", and without event_id a row counts again when a snapshot repeats it"
+            console.print(f"    {notice}{again}")
+        for column, sql in source["compute"].items():
+            console.print(f"    computes {column} as {one_line(sql)}")
+        if source["where"] is not None:
+            console.print(f"    only where {one_line(source['where'])}")
+
+
+def _show_join(join: Mapping[str, Any], sources: Mapping[str, Any], console: Console) -> None:
+    on = join["on"].items() if isinstance(join["on"], dict) else ((field, field) for field in join["on"])
+    same = " and ".join(f"{join['left']}.{left} = {join['right']}.{right}" for left, right in on)
+    console.print(f"join ({join['kind'].replace('_', ' ')})")
+    console.print(f"  {same}")
+    right, left = (f"{name}.{sources[name]['event_time']}" for name in (join["right"], join["left"]))
+    if rule := sources[join["right"]].get("reduce"):
+        right = f"end of the {rule['every']} of {join['right']}"
+    console.print(f"  {right} - {left} from {join['within'][0]} to {join['within'][1]}")

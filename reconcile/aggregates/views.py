@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from plumbline.connect import pinned
-from plumbline.connect.rows_below import has_snapshot, rows_named
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.aggregate import (
     JOINED,
@@ -18,12 +17,12 @@ from plumbline.contract.aggregate import (
     stored,
 )
 from plumbline.contract.durations import milliseconds
-from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lateness import output_watermark_ms
 from plumbline.contract.lineage import EVENT_TIME, LINEAGE, SIDES
 from plumbline.reconcile.inputs.epoch_spans import Progress, lay_out
 from plumbline.reconcile.inputs.pinned_views import Pins, archive_view
 from plumbline.reconcile.inputs.redeliveries import find_copies
+from plumbline.reconcile.inputs.rows_below import with_rows_below
 from plumbline.reconcile.inputs.stream_commits import last_epoch
 from plumbline.reconcile.relations.aggregates import (
     BATCH_CLOSED,
@@ -77,11 +76,10 @@ def opened(pins: Pins) -> Opened:
     """Make the views. Raises IncompleteError where the rows below the batch table are not there."""
     contract, aggregate = pins.contract, pins.contract.output.aggregate
     assert aggregate is not None
-    below = _rows_snapshot(pins)
-    pins = replace(pins, batch=ROWS_BELOW, snapshots={**pins.snapshots, rows_table(contract): below})
+    pins = replace(with_rows_below(pins), batch=ROWS_BELOW)
     for view, table in ((BATCH_LINES, contract.output.batch_table), (STREAM_LINES, contract.output.stream_table)):
         _lines(pins, view, table)
-    _rows(pins, aggregate, below)
+    _rows(pins, aggregate)
     find_copies(pins)
     for side, source in zip(SIDES, (contract.left, contract.right), strict=True):
         archive_view(pins, ARCHIVES[side], side, pins.snapshots[source.archive])
@@ -95,23 +93,6 @@ def opened(pins: Pins) -> Opened:
     return inputs
 
 
-def _rows_snapshot(pins: Pins) -> int:
-    """The snapshot of the rows that the newest batch run's commit names."""
-    output, table = pins.contract.output, rows_table(pins.contract)
-    named = rows_named(pins.lake.load(output.batch_table), pins.snapshots[output.batch_table])
-    if named is None:
-        raise _without_rows(f"{output.batch_table} does not say which joined rows it was made from", output.batch_table)
-    if not has_snapshot(pins.lake, table, named):
-        told = f"{table} lacks snapshot {named}, the joined rows that {output.batch_table} was made from"
-        raise _without_rows(told, table)
-    return named
-
-
-def _without_rows(what: str, where: str) -> IncompleteError:
-    step = "`plumbline batch run CONTRACT`, which keeps them beside the aggregate"
-    return IncompleteError(f"{what}: no difference could be explained", where=where, next_step=step)
-
-
 def _lines(pins: Pins, view: Relation, table: str) -> None:
     name, snapshot = view.pinned.name, pins.snapshots[table]
     wanted = pins.time_range.iceberg(WINDOW_START)
@@ -119,12 +100,19 @@ def _lines(pins: Pins, view: Relation, table: str) -> None:
     view.fill(pins.con, f"SELECT * FROM {view.pinned} WHERE {pins.time_range.sql(WINDOW_START)}")
 
 
-def _rows(pins: Pins, aggregate: Aggregate, snapshot: int) -> None:
+def _rows(pins: Pins, aggregate: Aggregate) -> None:
     view = ROWS_BELOW
     wanted = pins.time_range.iceberg(EVENT_TIME)
     table = rows_table(pins.contract)
     pinned.scan(
-        pins.con, pins.lake, table, snapshot, view=view.pinned.name, row_filter=wanted, schema=None, as_then=True
+        pins.con,
+        pins.lake,
+        table,
+        pins.snapshots[table],
+        view=view.pinned.name,
+        row_filter=wanted,
+        schema=None,
+        as_then=True,
     )
     view.fill(pins.con, rows_below_sql(aggregate, view.pinned.name, pins.time_range))
 

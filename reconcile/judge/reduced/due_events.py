@@ -14,15 +14,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from plumbline.connect.rows_below import has_snapshot, rows_named
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.aggregate import rows_table
-from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lineage import COORDINATES, RIGHT_EVENT_TIME
 from plumbline.contract.reduce import PLACE, reduces, window_end_sql
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.evidence.batch_visibility import note_unseen_windows
 from plumbline.reconcile.inputs.pinned_views import Pins, output_view
+from plumbline.reconcile.inputs.rows_below import refuse_other_rows, with_rows_below
 from plumbline.reconcile.judge.prediction import fates_known, tell_fates
 from plumbline.reconcile.relations.inputs import AROUND, BATCH, DELIVERIES, RIGHT_ARCHIVE, STREAM, beside
 from plumbline.reconcile.relations.judge import FATE
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from plumbline.reconcile.inputs.epoch_spans import Progress
     from plumbline.reconcile.relations.relation import Relation
 
-_BATCH_RUN = "`plumbline batch run CONTRACT`, which keeps them beside the batch table"
 _LEFT = "_left_partition, _left_offset"
 
 
@@ -51,7 +49,8 @@ def with_due_events(pins: Pins, progress: Progress) -> Pins:
     if not reduces(pins.contract):
         return pins
     pins = _with_candidates(pins)
-    _refuse_others_than_the_taken(pins)
+    taken = f"FROM {CANDIDATES} WHERE coalesce({PLACE}, 1) = 1"
+    refuse_other_rows(pins, taken, "the rows of {} in the range whose events are taken")
     DIFFERING_LEFTS.fill(pins.con, _differing())
     STREAM_WINDOWS.fill(pins.con, _stream_windows(pins))
     note_unseen_windows(pins, window_end_sql("epoch_us(r.event_time)", _reduce(pins)))
@@ -63,37 +62,10 @@ def with_due_events(pins: Pins, progress: Progress) -> Pins:
 
 
 def _with_candidates(pins: Pins) -> Pins:
-    """The pins with the snapshot of all events' rows that the newest batch run's commit names. Fills CANDIDATES."""
-    batch, table = pins.contract.output.batch_table, rows_table(pins.contract)
-    named = rows_named(pins.lake.load(batch), pins.snapshots[batch])
-    if named is None or not has_snapshot(pins.lake, table, named):
-        lacking = "does not say which rows it was made from" if named is None else f"was made from snapshot {named}"
-        told = f"{batch} {lacking}" if named is None else f"{batch} {lacking} of {table}, which is gone"
-        raise IncompleteError(told, where=batch, next_step=_BATCH_RUN)
-    pins = replace(pins, snapshots={**pins.snapshots, table: named})
-    output_view(pins, CANDIDATES, table, pins.read)
+    """The pins with the joined rows of all events that the batch table was made from. Fills CANDIDATES."""
+    pins = with_rows_below(pins)
+    output_view(pins, CANDIDATES, rows_table(pins.contract), pins.read)
     return pins
-
-
-def _refuse_others_than_the_taken(pins: Pins) -> None:
-    """Raise IncompleteError where the batch table does not hold the taken of all events."""
-    listed = ", ".join(map(ident, pins.con.sql(f"FROM {BATCH} LIMIT 0").columns))
-    taken = f"FROM {CANDIDATES} WHERE coalesce({PLACE}, 1) = 1"
-    [(held, wanted, others)] = pins.con.execute(
-        f"""
-        WITH taken AS MATERIALIZED (SELECT {listed} {taken})
-        SELECT (SELECT count(*) FROM {BATCH}), (SELECT count(*) FROM taken),
-            EXISTS (SELECT {listed} FROM {BATCH} EXCEPT ALL FROM taken)
-        """
-    ).fetchall()
-    if others or held != wanted:
-        batch, table = pins.contract.output.batch_table, rows_table(pins.contract)
-        raise IncompleteError(
-            f"{batch} does not hold the rows of {table} in the range whose events are taken: {held:,} against "
-            f"{wanted:,} rows, or others",
-            where=batch,
-            next_step="undo what wrote to it, or replace the range: `plumbline batch run CONTRACT`",
-        )
 
 
 def _differing() -> str:

@@ -11,15 +11,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from plumbline.connect.rows_below import has_snapshot, rows_named
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.aggregate import rows_table
-from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, RIGHT_EVENT_TIME
 from plumbline.contract.upsert import newness, state_columns
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.evidence.differing_rows import compare_rows
 from plumbline.reconcile.inputs.pinned_views import Pins, output_view
+from plumbline.reconcile.inputs.rows_below import refuse_other_rows, with_rows_below
 from plumbline.reconcile.relations.diff import DRIFT
 from plumbline.reconcile.relations.inputs import AROUND, BATCH, RIGHT_ARCHIVE, STREAM, beside
 from plumbline.reconcile.relations.upserts import (
@@ -33,8 +32,6 @@ from plumbline.reconcile.relations.upserts import (
 
 if TYPE_CHECKING:
     from plumbline.reconcile.relations.relation import Relation
-
-_BATCH_RUN = "`plumbline batch run CONTRACT`, which keeps them beside the batch table"
 
 
 def with_due_rows(pins: Pins) -> Pins:
@@ -58,41 +55,18 @@ def with_due_rows(pins: Pins) -> Pins:
 
 
 def _with_all_rows(pins: Pins) -> Pins:
-    """The pins with the snapshot of all rows that the newest batch run's commit names. Fills ALL_ROWS."""
-    batch, table = pins.contract.output.batch_table, rows_table(pins.contract)
-    named = rows_named(pins.lake.load(batch), pins.snapshots[batch])
-    if named is None:
-        told = f"{batch} does not say which joined rows it was made from"
-        raise IncompleteError(told, where=batch, next_step=_BATCH_RUN)
-    if not has_snapshot(pins.lake, table, named):
-        told = f"{table} lacks snapshot {named}, the joined rows that {batch} was made from"
-        raise IncompleteError(told, where=table, next_step=_BATCH_RUN)
-    pins = replace(pins, snapshots={**pins.snapshots, table: named})
-    output_view(pins, ALL_ROWS, table, pins.read)
+    """The pins with the joined rows that the batch table was made from. Fills ALL_ROWS."""
+    pins = with_rows_below(pins)
+    output_view(pins, ALL_ROWS, rows_table(pins.contract), pins.read)
     return pins
 
 
 def _refuse_others_than_the_newest(pins: Pins) -> None:
     """Raise IncompleteError where the batch table does not hold the newest of all rows: what is compared is neither."""
-    listed = ", ".join(map(ident, pins.con.sql(f"FROM {BATCH} LIMIT 0").columns))
     state = ", ".join(map(ident, state_columns(pins.contract)))
     order = ", ".join(f"{ident(name)} DESC NULLS LAST" for name in newness(pins.contract))
     newest = f"FROM {ALL_ROWS} QUALIFY row_number() OVER (PARTITION BY {state} ORDER BY {order}) = 1"
-    [(held, wanted, others)] = pins.con.execute(
-        f"""
-        WITH newest AS MATERIALIZED (SELECT {listed} FROM ({newest}))
-        SELECT (SELECT count(*) FROM {BATCH}), (SELECT count(*) FROM newest),
-            EXISTS (SELECT {listed} FROM {BATCH} EXCEPT ALL FROM newest)
-        """
-    ).fetchall()
-    if others or held != wanted:
-        batch, table = pins.contract.output.batch_table, rows_table(pins.contract)
-        raise IncompleteError(
-            f"{batch} does not hold the newest rows of {table} in the range: {held:,} against {wanted:,} "
-            "rows, or others",
-            where=batch,
-            next_step="undo what wrote to it, or replace the range: `plumbline batch run CONTRACT`",
-        )
+    refuse_other_rows(pins, newest, "the newest rows of {} in the range")
 
 
 def _differing(pins: Pins) -> str:

@@ -134,7 +134,7 @@ def test_a_batch_table_that_does_not_hold_the_taken_is_refused(how: str, tmp_pat
 def test_without_all_rows_of_the_batch_nothing_is_compared(tmp_path: Path) -> None:
     world = evening(tmp_path).write()
     world.lake.catalog().drop_table(ROWS)
-    with pytest.raises(IncompleteError, match="which is gone") as error:
+    with pytest.raises(IncompleteError, match=f"{ROWS} lacks snapshot") as error:
         world.reconcile()
     assert "plumbline batch run" in str(error.value)
 
