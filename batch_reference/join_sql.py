@@ -26,7 +26,7 @@ from plumbline.contract.lineage import (
 )
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange
-from plumbline.contract.reduce import PLACE, reduces
+from plumbline.contract.reduce import PLACE
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Source
@@ -107,8 +107,8 @@ def join_sql(contract: Contract, time_range: TimeRange, *, alone: bool = False) 
     mark, lefts = (f", {left}.`{JOINED}`", _twice(left, join.keeps_left)) if alone else ("", left)
     own = RIGHT_EVENT_TIME in contract.table_columns
     moment = f", {right}.{EVENT_TIME} AS {RIGHT_EVENT_TIME}" if own else ""
-    moment += f", {right}.`{PLACE}`" if reduces(contract) else ""
-    at = f"{right}.`{MOMENT}`" if reduces(contract) else f"{right}.{EVENT_TIME}"
+    moment += f", {right}.`{PLACE}`" if contract.reduces else ""
+    at = f"{right}.`{MOMENT}`" if contract.reduces else f"{right}.{EVENT_TIME}"
     only = f" AND {left}.`{JOINED}`" if alone else ""
     keys = " AND ".join(f"{left}.`{a}` = {right}.`{b}`" for a, b in join.pairs)
     return f"""

@@ -27,7 +27,6 @@ from plumbline.contract.lineage import HEADERS
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange, spell_bound
 from plumbline.contract.reach import input_range
-from plumbline.contract.reduce import reduces
 from plumbline.contract.transform_file import transform_file
 from plumbline.contract.writers import SchemaId, schema_id
 
@@ -83,7 +82,7 @@ def _write(contract: Contract) -> Write:
     """What replaces the range by the reference's rows, by what the contract's tables hold."""
     if contract.output.aggregate is not None:
         return write_aggregate
-    if reduces(contract):
+    if contract.reduces:
         return write_taken
     return write_newest if contract.output.is_upsert else replace_range
 

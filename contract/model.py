@@ -43,7 +43,7 @@ from plumbline.contract.lineage import LINEAGE, RIGHT_EVENT_TIME
 from plumbline.contract.on import placed, unfit
 from plumbline.contract.output import Output
 from plumbline.contract.output_column import OutputColumn
-from plumbline.contract.reduce import Reduce, check_reduce, reduces
+from plumbline.contract.reduce import Reduce, check_reduce
 from plumbline.contract.transform_file import transform_sha256
 from plumbline.contract.upsert import check_upsert
 from plumbline.contract.writers import Writers
@@ -296,6 +296,11 @@ class Contract(_Block):
         return resolve_columns(self)
 
     @property
+    def reduces(self) -> bool:
+        """Whether a source is reduced before the join."""
+        return any(source.reduce is not None for source in self.sources.values())
+
+    @property
     def value_columns(self) -> tuple[str, ...]:
         """Names of the compared columns that are not key columns."""
         return tuple(c.name for c in self.output_columns if c.name not in self.output.key)
@@ -303,7 +308,7 @@ class Contract(_Block):
     @property
     def table_columns(self) -> tuple[str, ...]:
         """All columns of both output tables, in order."""
-        own = (RIGHT_EVENT_TIME,) if self.output.is_upsert or reduces(self) else ()
+        own = (RIGHT_EVENT_TIME,) if self.output.is_upsert or self.reduces else ()
         return (*(c.name for c in self.output_columns), *LINEAGE, *own)
 
     def semantics(self) -> dict[str, Any]:

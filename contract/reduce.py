@@ -58,15 +58,10 @@ def window_end_sql(us: str, reduce: Reduce) -> str:
     return f"({us} - ({us} % {every} + {every}) % {every} + {every})"
 
 
-def reduces(contract: Contract) -> bool:
-    """Whether a source of the contract is reduced before the join."""
-    return any(source.reduce is not None for source in contract.sources.values())
-
-
 def one_for_one(contract: Contract) -> bool:
     """Whether one row or event takes the place of several, so that each of these is looked at by itself where tables
     differ."""
-    return contract.output.is_upsert or reduces(contract)
+    return contract.output.is_upsert or contract.reduces
 
 
 def place_of(contract: Contract) -> Path:
@@ -76,7 +71,7 @@ def place_of(contract: Contract) -> Path:
 
 def refuse_reduce(contract: Contract) -> None:
     """Raise UsageError for a contract that reduces a source, from what takes each event for one of the join."""
-    if reduces(contract):
+    if contract.reduces:
         raise UsageError(NOT_BUILT, where=contract.place(place_of(contract)), next_step=INSTEAD)
 
 

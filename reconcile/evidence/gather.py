@@ -5,7 +5,6 @@ from __future__ import annotations
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lateness import late_sql
 from plumbline.contract.lineage import OTHER, SIDES
-from plumbline.contract.reduce import reduces
 from plumbline.reconcile.diff.engine.threads import one_thread
 from plumbline.reconcile.evidence.batch_visibility import beyond_batch, look_into_batch_snapshots
 from plumbline.reconcile.evidence.fates import fate, final, read, vanished_row
@@ -307,7 +306,7 @@ def _apart(pins: Pins) -> str:
     apart = f"({joined_us(pins.contract, 'right', 'right_event_us')} - left_event_us)"
     low, high = (bound * 1_000 for bound in pins.within_ms)
     near = " OR ".join(f"abs({apart} - {bound}) <= {GRAIN_US}" for bound in (low, high))
-    near = "false" if reduces(pins.contract) else near  # only our jobs reduce, and both count to the microsecond
+    near = "false" if pins.contract.reduces else near  # only our jobs reduce, and both count to the microsecond
     outside = f"{apart} NOT BETWEEN {low} AND {high}"
     return ", ".join(
         f"CASE WHEN NOT of_two_rows THEN {told} END AS {name}"

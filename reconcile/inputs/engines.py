@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from plumbline.connect.table_plan import plan_files
 from plumbline.contract.aggregate import BLOCK
 from plumbline.contract.errors import UsageError
-from plumbline.contract.reduce import place_of, reduces
+from plumbline.contract.reduce import place_of
 from plumbline.contract.upsert import MODE
 from plumbline.reconcile.diff.spark.choice import Choice, by_size, refuse_unknown
 from plumbline.reconcile.inputs.lineage_types import column_types
@@ -95,7 +95,7 @@ def _for_duckdb_alone(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "lines of an aggregate", contract.place(BLOCK) or output.stream_table
     if output.is_upsert:
         yield "upserted tables", contract.place(MODE) or output.stream_table
-    if reduces(contract):
+    if contract.reduces:
         yield "tables of a source with reduce", contract.place(place_of(contract)) or output.stream_table
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.operators import SAY_HOW_LONG, next_step, why_unproven
 from plumbline.contract.ranges import TimeRange
-from plumbline.contract.reduce import reduces
 from plumbline.reconcile import document as reading
 from plumbline.reconcile import format
 from plumbline.reconcile.document import PENDING, CauseLine, Document
@@ -155,7 +154,7 @@ def _only_findings(facts: Facts, repair: str) -> str | None:
     """Why what repairs a cause, or tells more of it, is not built for the contract; None where it is."""
     if facts.contract is not None and facts.contract.output.is_upsert and repair == "replay":
         return OF_UPSERTS
-    if facts.contract is not None and reduces(facts.contract) and repair in ("replay", "explain", "archive"):
+    if facts.contract is not None and facts.contract.reduces and repair in ("replay", "explain", "archive"):
         return OF_REDUCED
     return None
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from plumbline.contract.reduce import reduces
 from plumbline.reconcile import format
 from plumbline.reconcile.causes import named
 from plumbline.reconcile.document import (
@@ -136,7 +135,7 @@ def _causes(total: Page) -> Table:
 def _prediction(run: Run, facts: Facts) -> str:
     if facts.contract is not None and facts.contract.output.is_upsert:
         return "nothing is predicted of upserted tables, whose older rows are gone"
-    if facts.contract is not None and reduces(facts.contract):
+    if facts.contract is not None and facts.contract.reduces:
         return "nothing is predicted where a source is reduced"
     predicted, agreed, why = run.document["predicted"], run.document["agrees"], not_compared(run.document)
     if predicted is None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from plumbline.connect.sql_quoting import ident
 from plumbline.contract.aggregate import rows_table
 from plumbline.contract.lineage import COORDINATES, RIGHT_EVENT_TIME
-from plumbline.contract.reduce import PLACE, reduces, window_end_sql
+from plumbline.contract.reduce import PLACE, window_end_sql
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.evidence.batch_visibility import note_unseen_windows
 from plumbline.reconcile.inputs.pinned_views import Pins, output_view
@@ -46,7 +46,7 @@ def with_due_events(pins: Pins, progress: Progress) -> Pins:
 
     Raises IncompleteError where the rows of all events are not there, or the batch table does not hold the taken ones.
     """
-    if not reduces(pins.contract):
+    if not pins.contract.reduces:
         return pins
     pins = _with_candidates(pins)
     taken = f"FROM {CANDIDATES} WHERE coalesce({PLACE}, 1) = 1"

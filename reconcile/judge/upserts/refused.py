@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plumbline.contract.errors import UsageError
-from plumbline.contract.reduce import place_of, reduces
+from plumbline.contract.reduce import place_of
 from plumbline.contract.upsert import MODE
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def refuse_of_upserts(contract: Contract, **options: bool) -> None:
     """Raise UsageError for an option that is given with a contract whose tables hold the newest row per key, or that
     reduces a source."""
     given = next((name for name, said in options.items() if said), None)
-    if given is not None and reduces(contract):
+    if given is not None and contract.reduces:
         raise UsageError(
             f"--{given} is not built for a contract with a source that has reduce",
             where=contract.place(place_of(contract)),
