@@ -24,12 +24,11 @@ from plumbline.contract.lineage import (
     TEXT,
     VALUE,
 )
-from plumbline.contract.model import Contract
+from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange
 from plumbline.contract.reduce import PLACE
 
 if TYPE_CHECKING:
-    from plumbline.contract.model import Source
     from plumbline.contract.reduce import Reduce
 
 COPY = "copy$"

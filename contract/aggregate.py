@@ -107,8 +107,7 @@ def rows_table(contract: Contract) -> str:
 def keeps_rows(contract: Contract) -> bool:
     """Whether it does: for an aggregate, for the newest row per key, and where a source is reduced, with those of all
     its events; else all rows are in the batch table."""
-    reduced = any(source.reduce is not None for source in contract.sources.values())
-    return contract.output.aggregate is not None or contract.output.is_upsert or reduced
+    return contract.output.aggregate is not None or contract.one_for_one
 
 
 def moment_column(contract: Contract) -> str:

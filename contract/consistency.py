@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from plumbline.contract import formats
@@ -13,6 +13,7 @@ from plumbline.contract.findings import LIMITED
 from plumbline.contract.lineage import CORRUPT, LINEAGE, RESERVED
 from plumbline.contract.on import placed
 from plumbline.contract.output_column import OutputColumn
+from plumbline.contract.yaml_lines import Path
 
 if TYPE_CHECKING:
     from plumbline.contract.model import Contract, Source
@@ -221,3 +222,18 @@ def _tables_differ(contract: Contract) -> None:
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 1, 0.5)
     return f"{what}; did you mean {near[0]!r}?" if near else f"{what} (known: {', '.join(sorted(set(known)))})"
+
+
+def beside_plain_rows(contract: Contract) -> Iterator[Path]:
+    """Where the contract asks for more than rows that both jobs append, one for each pair of events."""
+    asked: dict[Path, bool] = {
+        ("output", "aggregate"): contract.output.aggregate is not None,
+        ("output", "mode"): contract.output.is_upsert,
+        ("output", "event_time"): contract.output.event_time is not None,
+        ("stream", "transform"): contract.stream.transform is not None,
+        ("batch",): contract.batch is not None,
+        ("job",): contract.job is not None,
+        ("expectations",): contract.expectations != type(contract.expectations)(),
+    }
+    archives = {("sources", n, "archive_columns"): s.archive_columns is not None for n, s in contract.sources.items()}
+    return (path for path, given in (asked | archives).items() if given)

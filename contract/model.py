@@ -268,6 +268,10 @@ class Contract(_Block):
         """The source on the right of the join."""
         return self.sources[self.join.right]
 
+    def source_of(self, side: str) -> Source:
+        """The source of a side of the join, `left` or `right`."""
+        return self.left if side == "left" else self.right
+
     def key_columns(self, name: str) -> tuple[str, ...]:
         """The join columns of a source, in the order of `join.on`."""
         return tuple(pair[0 if name == self.join.left else 1] for pair in self.join.pairs)
@@ -301,6 +305,12 @@ class Contract(_Block):
         return any(source.reduce is not None for source in self.sources.values())
 
     @property
+    def one_for_one(self) -> bool:
+        """Whether one row or event takes the place of several, so that each of these is looked at by itself where
+        tables differ."""
+        return self.output.is_upsert or self.reduces
+
+    @property
     def value_columns(self) -> tuple[str, ...]:
         """Names of the compared columns that are not key columns."""
         return tuple(c.name for c in self.output_columns if c.name not in self.output.key)
@@ -308,7 +318,7 @@ class Contract(_Block):
     @property
     def table_columns(self) -> tuple[str, ...]:
         """All columns of both output tables, in order."""
-        own = (RIGHT_EVENT_TIME,) if self.output.is_upsert or self.reduces else ()
+        own = (RIGHT_EVENT_TIME,) if self.one_for_one else ()
         return (*(c.name for c in self.output_columns), *LINEAGE, *own)
 
     def semantics(self) -> dict[str, Any]:

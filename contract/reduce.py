@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from plumbline.contract.consistency import PartError
+from plumbline.contract.consistency import PartError, beside_plain_rows
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import UsageError
 from plumbline.contract.kinds import Duration, Name
@@ -56,12 +56,6 @@ def window_end_sql(us: str, reduce: Reduce) -> str:
     """DuckDB's SQL of the end (us) of the window that holds a moment `us` (SQL, BIGINT), before 1970 too."""
     every = reduce.every_us
     return f"({us} - ({us} % {every} + {every}) % {every} + {every})"
-
-
-def one_for_one(contract: Contract) -> bool:
-    """Whether one row or event takes the place of several, so that each of these is looked at by itself where tables
-    differ."""
-    return contract.output.is_upsert or contract.reduces
 
 
 def place_of(contract: Contract) -> Path:
@@ -112,19 +106,8 @@ def _check_side(contract: Contract, name: str) -> None:
 
 
 def _refuse_unbuilt(contract: Contract) -> None:
-    unbuilt: dict[Path, bool] = {
-        ("output", "aggregate"): contract.output.aggregate is not None,
-        ("output", "mode"): contract.output.is_upsert,
-        ("output", "event_time"): contract.output.event_time is not None,
-        ("stream", "transform"): contract.stream.transform is not None,
-        ("batch",): contract.batch is not None,
-        ("job",): contract.job is not None,
-        ("expectations",): contract.expectations != type(contract.expectations)(),
-    }
-    archives = {("sources", n, "archive_columns"): s.archive_columns is not None for n, s in contract.sources.items()}
-    for path, given in (unbuilt | archives).items():
-        if given:
-            raise PartError(path, "not built beside a source's reduce yet. Next: remove one of the two")
+    for path in beside_plain_rows(contract):
+        raise PartError(path, "not built beside a source's reduce yet. Next: remove one of the two")
 
 
 def _check_by(contract: Contract, name: str, reduce: Reduce) -> None:

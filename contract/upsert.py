@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plumbline.contract.consistency import PartError, resolve_columns
+from plumbline.contract.consistency import PartError, beside_plain_rows, resolve_columns
 from plumbline.contract.errors import UsageError
 from plumbline.contract.lineage import EVENT_TIME, RIGHT_EVENT_TIME, RIGHT_OFFSET, RIGHT_PARTITION
 from plumbline.contract.yaml_lines import Path
@@ -59,17 +59,8 @@ def _refuse_unbuilt(contract: Contract) -> None:
         why = "a row without a left event has no event time of its own key"
         step = "Next: write left_outer or inner, or mode: append"
         raise PartError(("join", "kind"), f"a {contract.join.kind} join cannot be upserted: {why}. {step}")
-    unbuilt: dict[Path, bool] = {
-        ("output", "aggregate"): contract.output.aggregate is not None,
-        ("output", "event_time"): contract.output.event_time is not None,
-        ("stream", "transform"): contract.stream.transform is not None,
-        ("batch",): contract.batch is not None,
-        ("job",): contract.job is not None,
-        ("expectations",): contract.expectations != type(contract.expectations)(),
-    }
-    archives = {("sources", n, "archive_columns"): s.archive_columns is not None for n, s in contract.sources.items()}
-    for path, given in (unbuilt | archives).items():
-        if given:
+    for path in beside_plain_rows(contract):
+        if path != MODE:
             raise PartError(path, "not built for output.mode: upsert yet. Next: remove one of the two")
 
 

@@ -71,7 +71,7 @@ def read_values(pins: Pins, made_by: Formula) -> bool:
     False where a value is none of which DuckDB is certain.
     """
     for side in SIDES:
-        source = pins.contract.left if side == "left" else pins.contract.right
+        source = pins.contract.source_of(side)
         reach = pins.archived(side)
         view = VALUES_ARCHIVED[side]
         columns = ("topic", "partition", "offset", "event_time", "value")

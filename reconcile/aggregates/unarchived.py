@@ -27,7 +27,7 @@ def unarchived(pins: Pins) -> dict[str, int]:
 
 
 def _counted(pins: Pins, side: str) -> int:
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     snapshot, places = pins.snapshots[source.archive], ARCHIVED_PLACES[side]
     if snapshot is None:
         return 0

@@ -42,7 +42,7 @@ def _look_for(pins: Pins, side: str, evidence: Relation) -> None:
     The whole archive is asked, whatever the range, but only when the range's part of it does not hold a record of the
     stream's.
     """
-    con, source = pins.con, pins.contract.left if side == "left" else pins.contract.right
+    con, source = pins.con, pins.contract.source_of(side)
     sought = SOUGHT[side].fill(
         con,
         f"""

@@ -26,7 +26,7 @@ def is_whole(pins: Pins) -> bool:
 
 
 def _is_whole(pins: Pins, side: str) -> bool:
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     snapshot = pins.snapshots[source.archive]
     if snapshot is None:
         return False

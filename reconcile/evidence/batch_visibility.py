@@ -62,7 +62,7 @@ def _held(pins: Pins, side: str, snapshot_id: int | None, records: Sided) -> str
     and of a record that the archive does not hold today either: nobody knows of such a one."""
     if snapshot_id is None:
         return "NULL"
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     reach = _reach(pins, side, records)
     try:
         then = _doubtful_in(pins, side, snapshot_id, reach, ARCHIVE_THEN[side], HELD_THEN[side])

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from plumbline.connect.sql_quoting import ident, text
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LINEAGE, RIGHT_EVENT_TIME, RIGHT_OFFSET
-from plumbline.contract.reduce import one_for_one
 from plumbline.reconcile.diff.engine.budget import Budget
 from plumbline.reconcile.diff.engine.columns import drift_names
 from plumbline.reconcile.diff.engine.compare import compare
@@ -109,7 +108,7 @@ def compare_rows(
 
 
 def _rules(pins: Pins, key: tuple[str, ...], carry: tuple[str, ...]) -> Rules:
-    own = (RIGHT_EVENT_TIME,) if one_for_one(pins.contract) else ()
+    own = (RIGHT_EVENT_TIME,) if pins.contract.one_for_one else ()
     columns = [name for name in (*pins.contract.value_columns, *own) if name not in key]
     tolerances = pins.contract.reconcile.as_tolerances()
     return Rules(columns, tolerances={name: rule for name, rule in tolerances.items() if name in columns}, carry=carry)
@@ -129,7 +128,7 @@ def _by_key(pins: Pins) -> str:
 def _alone(pins: Pins) -> str:
     """SQL: what differs of a key is one difference. Of upserted tables, and where a source is reduced, two rows of
     other right events are two: why the one is not there says nothing of the other."""
-    if not one_for_one(pins.contract):
+    if not pins.contract.one_for_one:
         return "(left_count <= 1 AND right_count <= 1)"
     other = " OR ".join(f"{ident(f'left_{name}')} IS DISTINCT FROM {ident(f'right_{name}')}" for name in COORDINATES)
     two = f"left_count = 1 AND {ident(f'right_{RIGHT_OFFSET}')} IS NOT NULL AND ({other})"
@@ -245,7 +244,7 @@ def _pair_up(pins: Pins) -> str:
     )
     batch = ", ".join(f"b.{ident('batch' + name)}" for name in LINEAGE)
     stream = ", ".join(f"s.{ident('stream' + name)}" for name in LINEAGE)
-    unmatched = " AND stream_right_offset IS NULL" if one_for_one(pins.contract) else ""
+    unmatched = " AND stream_right_offset IS NULL" if pins.contract.one_for_one else ""
     ranked = (
         "SELECT *, row_number() OVER (PARTITION BY key, {side}_left_partition, {side}_left_offset"
         " ORDER BY {side}_right_partition, {side}_right_offset) AS place"

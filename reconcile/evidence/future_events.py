@@ -76,7 +76,7 @@ def _lifts(pins: Pins, side: str, earliest_us: int | None) -> str:
 
     The whole archive is asked, whatever the range: an event from the future lies outside it.
     """
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     delay_ms = milliseconds(source.watermark)
     after = TimeRange(None if earliest_us is None else from_micros(earliest_us + delay_ms * 1_000))
     snapshot = None if earliest_us is None else pins.snapshots[source.archive]

@@ -136,7 +136,7 @@ def _records(pins: Pins, side: str, progress: Progress) -> str:
     read = "false" if progress.last_epoch is None else "true"
     if progress.query_id == QUERY:  # of a partition that the job's progress leaves out nobody knows
         read = "r.end_offset IS NOT NULL"
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     held = "true" if pins.snapshots[source.archive] is None else "a.partition IS NOT NULL"
     of_epoch = ", ".join(f'CASE WHEN w."offset" < s.end_offset THEN s.{name} END AS {name}' for name in EPOCH)
     return f"""

@@ -151,7 +151,7 @@ def spelled(source: Source, field: str) -> str:
 
 def _may_be(pins: Pins, side: str, rows: str, conditions: list[str]) -> None:
     """Fill MAY_BE of one side with the archived records that meet the conditions with one of the rows `u`."""
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     reach, view = pins.archived(side, around=True), BEHIND[side]
     pruned = reach.iceberg("event_time")
     columns = ("topic", "partition", "offset", "event_time", "value")

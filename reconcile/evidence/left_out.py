@@ -23,7 +23,7 @@ def fill_left_out(pins: Pins, side: str) -> bool:
 
     Returns whether these are all: not where `where` cannot be judged.
     """
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     reasons = judge(pins, side)
     passes, snapshot = condition(source), pins.snapshots[source.archive]
     refused = f'SELECT partition, "offset" FROM {reasons}'

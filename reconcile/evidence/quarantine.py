@@ -98,7 +98,8 @@ def records(pins: Pins, intake: Intake, refusals: Sided) -> dict[str, Any]:
     archived = [
         (side, name)
         for side, name in (("left", join.left), ("right", join.right))
-        if pins.snapshots[_source(pins, side).archive] is not None and _source(pins, side).archive_columns is None
+        if pins.snapshots[pins.contract.source_of(side).archive] is not None
+        and pins.contract.source_of(side).archive_columns is None
     ]
     return {name: _records(pins, side, name, intake, refusals[side]) for side, name in archived}
 
@@ -127,7 +128,7 @@ def balanced(counted: dict[str, Any]) -> bool:
 def judge(pins: Pins, side: str) -> Relation:
     """REASONS of one side: each archived record that cannot enter the join, whatever its time, and why."""
     refused = _archive(pins, side, REFUSED[side], "quarantine_reason is not null")
-    topic = _source(pins, side).topic
+    topic = pins.contract.source_of(side).topic
     return REASONS[side].fill(
         pins.con,
         f"""
@@ -167,13 +168,13 @@ def _taken(pins: Pins, side: str) -> Intake:
     whole = pins.read.ranges == (pins.time_range,)
     timed = Windows((pins.archive_range(side),)) if whole else pins.read.each(lambda part: piece(pins, side, part))
     files = timed.iceberg("event_time")
-    passes = f"coalesce({condition(_source(pins, side)) or 'true'}, false)"
-    values = ("value",) if _source(pins, side).where else ()
+    passes = f"coalesce({condition(pins.contract.source_of(side)) or 'true'}, false)"
+    values = ("value",) if pins.contract.source_of(side).where else ()
     archive = _archive(pins, side, TAKEN_IN[side], f"({files}) or event_time is null" if files else None, values)
     counted = f"""
         SELECT CASE WHEN event_time IS NOT NULL THEN {_window(pins, side)} END AS "window", *
         FROM {archive}
-        WHERE topic = {text(_source(pins, side).topic)} AND CASE WHEN event_time IS NOT NULL
+        WHERE topic = {text(pins.contract.source_of(side).topic)} AND CASE WHEN event_time IS NOT NULL
             THEN {timed.sql("event_time")} ELSE {pins.archive_range(side).sql("kafka_timestamp")} END
     """
     refused = f'SELECT "window", partition, "offset" FROM ({counted}) WHERE quarantine_reason IS NOT NULL'
@@ -203,7 +204,7 @@ def _window(pins: Pins, side: str) -> str:
 
 def _records(pins: Pins, side: str, name: str, intake: Intake, refusals: Relation) -> dict[str, Any]:
     """The records of one source, archive and quarantine each counted by itself."""
-    source = _source(pins, side)
+    source = pins.contract.source_of(side)
     in_range = f"topic = {text(source.topic)} AND "
     in_range += pins.archive_range(side).sql("coalesce(event_time, kafka_timestamp)")
     mine = [taken for (of, _), taken in intake.items() if of == side]
@@ -229,7 +230,7 @@ def _records(pins: Pins, side: str, name: str, intake: Intake, refusals: Relatio
 def _gone(pins: Pins, side: str, copies: Relation, in_range: str) -> int:
     """How many copies are of records that the archive does not hold: deleted there, or never come back after a loss."""
     held = _archive(pins, side, HELD_NOW[side], None)
-    mine = f'SELECT partition, "offset" FROM {held} WHERE topic = {text(_source(pins, side).topic)}'
+    mine = f'SELECT partition, "offset" FROM {held} WHERE topic = {text(pins.contract.source_of(side).topic)}'
     [(number,)] = pins.con.execute(
         f"""
         SELECT count(*) FROM (SELECT * FROM {copies} WHERE {in_range}) ANTI JOIN ({mine}) USING (partition, "offset")
@@ -240,17 +241,17 @@ def _gone(pins: Pins, side: str, copies: Relation, in_range: str) -> int:
 
 def _archive(pins: Pins, side: str, view: Relation, row_filter: str | None, more: tuple[str, ...] = ()) -> Relation:
     """A view of the archive's records with their verdict; NULL where it was written without one."""
-    table = _source(pins, side).archive
+    table = pins.contract.source_of(side).archive
     columns = (*_PLACE, *_TIMES, *more)
     snapshot = pins.snapshots[table]
-    theirs = _source(pins, side).archive_columns is not None
+    theirs = pins.contract.source_of(side).archive_columns is not None
     judging = snapshot is not None and (theirs or "quarantine_reason" in pins.lake.load(table).schema().column_names)
     if snapshot is None:
         values = "".join(f", NULL::BLOB AS {name}" for name in more)
         return view.fill(pins.con, f"SELECT *{values} FROM ({view.nothing})")
     held = (*columns, "quarantine_reason") if judging else columns
     kept = row_filter if judging or row_filter is None or "quarantine_reason" not in row_filter else None
-    source, name = _source(pins, side), view.pinned.name
+    source, name = pins.contract.source_of(side), view.pinned.name
     scan_archive(pins.con, pins.lake, source, snapshot, view=name, row_filter=kept, columns=held)
     verdict = "" if judging else ", NULL::VARCHAR AS quarantine_reason"
     return view.fill(pins.con, f"SELECT *{verdict} FROM {view.pinned}")
@@ -276,7 +277,3 @@ def _copies(pins: Pins, side: str, name: str) -> Relation:
         schema="quarantine",
     )
     return view.fill(pins.con, f"SELECT * FROM {view.pinned} WHERE {mine}")
-
-
-def _source(pins: Pins, side: str) -> Any:
-    return pins.contract.left if side == "left" else pins.contract.right

@@ -78,7 +78,7 @@ def check(pins: Pins) -> None:
 def _look_at_other_times(pins: Pins, side: str) -> None:
     """Of what the archive lacks at the time of the report: whether it has the record at another time. One whose time
     the archive could not read tells nothing."""
-    source, view = pins.contract.left if side == "left" else pins.contract.right, ARCHIVED_AT[side]
+    source, view = pins.contract.source_of(side), ARCHIVED_AT[side]
     columns = ("topic", "partition", "offset", "event_time")
     scan_archive(pins.con, pins.lake, source, pins.snapshots[source.archive], view=view.name, columns=columns)
     pins.con.execute(
@@ -213,7 +213,7 @@ def _in_words(side: str) -> str:
 
 def _example(pins: Pins, place: Any, state: str) -> str:
     side, partition, offset = place.values() if isinstance(place, dict) else place
-    topic = (pins.contract.left if side == "left" else pins.contract.right).topic
+    topic = pins.contract.source_of(side).topic
     return f"{topic} partition {partition} offset {offset}: {CONTRADICTIONS[state]}"
 
 

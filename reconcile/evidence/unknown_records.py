@@ -70,7 +70,7 @@ def _of_times(records: str) -> str:
 def _of_keys(pins: Pins, side: str, key: Sequence[str], records: str) -> str:
     """The groups of the records' keys, where the archive tells these; else all."""
     fields = _fields(pins, side, key)
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     snapshot = pins.snapshots[source.archive]
     if fields is None or snapshot is None:
         return f"SELECT plumbline_group FROM {GROUPS} WHERE EXISTS {records}"

@@ -84,7 +84,7 @@ def _collect(
     within: tuple[timedelta, timedelta] = (timedelta(), timedelta()),
 ) -> None:
     """Fill RECORDS_OF_KEY of one side: records that the rows name, or whose fields hold one of `wanted`."""
-    source: Source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     reach = near.widened(*within)
     coordinates = " UNION ".join(
         f'SELECT _{side}_partition AS partition, _{side}_offset AS "offset" FROM {rows}'

@@ -96,7 +96,7 @@ def _compared(pins: Pins, output: Relation, side: str, wrong: str) -> tuple[int,
 
 def _sample(pins: Pins, side: str, partition: int, low: int) -> None:
     """Fill CLAIMED with SAMPLE records of a partition, from an offset on."""
-    source, high = pins.contract.left if side == "left" else pins.contract.right, low + SAMPLE
+    source, high = pins.contract.source_of(side), low + SAMPLE
     scan_archive(
         pins.con,
         pins.lake,

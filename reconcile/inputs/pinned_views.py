@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from plumbline.connect.tables import OwnTable
-    from plumbline.contract.model import Contract, Source
+    from plumbline.contract.model import Contract
 
 ARCHIVE_COLUMNS = ("topic", "partition", "offset", "kafka_timestamp", "event_time")
 
@@ -241,7 +241,7 @@ def archive_view(
 
     None stands for those that the rows that are read need.
     """
-    source: Source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     times = pins.archived(side) if reach is None else reach
     if snapshot_id is None:
         view.fill(pins.con, view.nothing)

@@ -18,7 +18,7 @@ def refuse_unfit_records(pins: Pins, side: str) -> None:
 
     The view of the archive must be made: only what that shows is looked at.
     """
-    source = _source(pins, side)
+    source = pins.contract.source_of(side)
     if source.archive_columns is None or pins.snapshots[source.archive] is None:
         return
     if not ARCHIVES[side].any(pins.con):
@@ -42,7 +42,7 @@ def cut_to_ms(pins: Pins, side: str) -> bool:
     """Whether another tool may have cut the archive's event times to milliseconds: a record then may be later than it
     says. Not where all are whole seconds: those came so; nor where the job says itself what was late."""
     job = pins.contract.job
-    if _source(pins, side).archive_columns is None or (job is not None and job.progress is not None):
+    if pins.contract.source_of(side).archive_columns is None or (job is not None and job.progress is not None):
         return False
     found = pins.con.execute(
         f"""SELECT NOT bool_or(epoch_us(event_time) % 1000 <> 0) AND bool_or(epoch_us(event_time) % 1000000 <> 0)
@@ -66,10 +66,6 @@ def _refuse_other_topics(pins: Pins, source: Source) -> None:
             or source.archive,
             next_step="name the column that has the topic; leave it out where the table has one topic only",
         )
-
-
-def _source(pins: Pins, side: str) -> Source:
-    return pins.contract.left if side == "left" else pins.contract.right
 
 
 def _path(pins: Pins, side: str, *more: str) -> tuple[str, ...]:

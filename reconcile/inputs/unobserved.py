@@ -137,7 +137,7 @@ def _unread(pins: Pins, side: str) -> list[tuple[int, int, int]]:
 
 def _beyond(pins: Pins, side: str, topic_ends: TopicEnds) -> list[str]:
     """SQL: the row names an offset behind its topic's end. The topic is asked of what the archive does not have."""
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     unread = _unread(pins, side)
     archived = _newest_archived(pins, side) if unread else {}
     if all(newest <= archived.get(partition, -1) for partition, _, newest in unread):
@@ -154,7 +154,7 @@ def _beyond(pins: Pins, side: str, topic_ends: TopicEnds) -> list[str]:
 
 
 def _newest_archived(pins: Pins, side: str) -> dict[int, int]:
-    source = pins.contract.left if side == "left" else pins.contract.right
+    source = pins.contract.source_of(side)
     snapshot, view = pins.snapshots[source.archive], NEWEST_ARCHIVED[side].pinned.name
     if snapshot is None:
         return {}

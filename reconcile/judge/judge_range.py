@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.ranges import from_micros, micros
-from plumbline.contract.reduce import one_for_one
 from plumbline.reconcile.evidence import quarantine
 from plumbline.reconcile.evidence.differing_rows import Differing
 from plumbline.reconcile.evidence.quarantine import Intake, Taken
@@ -70,7 +69,7 @@ def judge_range(pins: Pins, progress: Progress, *, full: bool, keep_verdicts: bo
 
     Of upserted tables, and where a source is reduced, all days are read each time, and nothing is predicted.
     """
-    inputs = inputs_of(pins) if apart(pins) and not one_for_one(pins.contract) else {}
+    inputs = inputs_of(pins) if apart(pins) and not pins.contract.one_for_one else {}
     before = stored_days.load(pins.lake, stored_days.owner(pins.contract)) if inputs else None
     known = {} if before is None or full else stored_days.read(before)
     standing = reuse.reusable(pins, progress, inputs, known)
@@ -102,7 +101,7 @@ def _read(pins: Pins, progress: Progress) -> Fresh:
         attributed,
         drifted,
         pages,
-        None if one_for_one(pins.contract) else predict(pins, progress, drifted, pages),
+        None if pins.contract.one_for_one else predict(pins, progress, drifted, pages),
         quarantine.take_in(pins),
         _replayed(pins),
     )

@@ -60,6 +60,23 @@ def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 ALL = dict(commands(cli))
+BEHIND = {
+    "replay plan": ["--from=2024-03-01T00:00Z", "--to=2024-03-02T00:00Z"],
+    "size": ["--events-per-second", "20"],
+}
+"""What stands behind the contract on the command line."""
+
+
+def refusal(name: str, file: Path, capsys: pytest.CaptureFixture[str], *before: str) -> str:
+    """The one line by which a command refuses a contract. `before` stands before the contract on its command line."""
+    home = file.parent / "home"
+    takes = {option for one in ALL[name].params for option in one.opts}
+    options = [f"--home={home}"] if "--home" in takes else []
+    code = run([*name.split(), *before, str(file), *BEHIND.get(name, []), *options])
+    told = capsys.readouterr().err.strip().splitlines()
+    assert (code, len(told)) == (2, 1), told
+    assert not home.exists()
+    return told[0]
 
 
 def test_all_commands_were_found() -> None:
@@ -72,14 +89,9 @@ def test_a_command_that_is_not_built_for_it_says_so(
 ) -> None:
     file = tmp_path / "takes.yaml"
     file.write_text(TEXT)
-    home = tmp_path / "home"
-    takes_home = any("--home" in one.opts for one in ALL[name].params)
-    code = run([*name.split(), str(file), *([f"--home={home}"] if takes_home else [])])
-    told = capsys.readouterr().err.strip().splitlines()
-    assert (code, len(told)) == (2, 1), told
-    assert f"this command works on rows; for a contract with output.aggregate it is not built yet [{file}:" in told[0]
-    assert f"Next: `plumbline stream run {file}" in told[0]
-    assert not home.exists()
+    told = refusal(name, file, capsys)
+    assert f"this command works on rows; for a contract with output.aggregate it is not built yet [{file}:" in told
+    assert f"Next: `plumbline stream run {file}" in told
 
 
 def test_size_says_what_to_size_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
