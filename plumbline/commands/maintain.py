@@ -72,9 +72,9 @@ def maintain(
     These are never expired: the newest snapshot of each streaming query (without it a restart would write an epoch
     twice), tags and branches, and the snapshots that recorded work of the last --keep-runs read.
 
-    With output.aggregate or output.mode: upsert the joined rows beside the batch table are maintained too: their old
-    snapshots go, but for the one that the newest batch run names, whatever its age; their files are not joined. A table
-    whose rows are updated is written without its deleted rows, and their delete files go.
+    With output.aggregate, output.mode: upsert or a source's reduce the joined rows beside the batch table are
+    maintained too: their old snapshots go, but for the one that the newest batch run names, whatever its age; their
+    files are not joined. A table whose rows are updated is written without its deleted rows, and their delete files go.
 
     \b
     Examples:
@@ -93,7 +93,7 @@ def maintain(
             f"--orphans-older-than {orphans_older_than} is too short: a running job's newest files would be removed",
             next_step="name an age of at least '1 day'",
         )
-    contract = load(contract_path, aggregates=True, upserts=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     lake = Lake.open(home, contract.catalog)
     if execute and lake.exists(contract.output.stream_table):
         catch_up(lake, lake.load(contract.output.stream_table))

@@ -24,6 +24,7 @@ KNOWN = {
     "kafka produce",
     "kafka topics",
     "lake",
+    "maintain",
     "quarantine",
     "reconcile",
     "stream run",
