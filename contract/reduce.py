@@ -58,6 +58,11 @@ def window_end_sql(us: str, reduce: Reduce) -> str:
     return f"({us} - ({us} % {every} + {every}) % {every} + {every})"
 
 
+def window_end_us(us: int, reduce: Reduce) -> int:
+    """The end (us) of the window that holds a moment (us)."""
+    return (us // reduce.every_us + 1) * reduce.every_us
+
+
 def place_of(contract: Contract) -> Path:
     """Where the contract says so."""
     return next(("sources", name, "reduce") for name, source in contract.sources.items() if source.reduce is not None)

@@ -66,7 +66,7 @@ def recover(
     from plumbline.replay.recover.run import recover as rebuild
 
     wanted = Wanted(source, execute, force, accept_gaps, accept_differences)
-    contract = load(contract_path, aggregates=True, upserts=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     result = rebuild(contract, home, wanted, say=say)
     chosen = f" --source {source}" if source != "auto" else ""
     given = {"--force": force, "--accept-gaps": accept_gaps, "--accept-differences": accept_differences}
@@ -85,12 +85,15 @@ class Told(NamedTuple):
 
 ROWS = Told("matched")
 LINES = Told("lines of the last closed window", "lines", "lines of open windows")
+REDUCED = Told("matched", wait="rows wait unmatched, or for the end of a window of reduce")
 NEWEST = Told("keys with a row in open windows", unrecorded="whose records are read again")
 
 
 def _told(contract: Contract) -> Told:
     if contract.output.aggregate is not None:
         return LINES
+    if contract.reduces:
+        return REDUCED
     return NEWEST if contract.output.is_upsert else ROWS
 
 
@@ -134,7 +137,7 @@ def _show_source(name: str, source: ReadSource, begin: dict[str, int], console: 
 
 
 def _show_proof(proof: ProofDocument, state: StateDocument, console: Console, told: Told) -> None:
-    unmatched = f" and {proof['unmatched']:,} unmatched rows" if told == ROWS else ""
+    unmatched = f" and {proof['unmatched']:,} unmatched rows" if told in (ROWS, REDUCED) else ""
     console.print(f"  proof: the rules give {proof['matched']:,} {told.matched}{unmatched}")
     wrong = f"{proof['missing']:,} missing, {proof['extra']:,} too many"
     console.print(f"    the table holds {proof['found']:,} of that time: {wrong}")

@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Literal
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lateness import closed_until_us, right_closed_until_us, state_reach_us
-from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET
+from plumbline.contract.lineage import (
+    COORDINATES,
+    EVENT_TIME,
+    LEFT_OFFSET,
+    REPLAY_ID,
+    RIGHT_EVENT_TIME,
+    RIGHT_OFFSET,
+)
 from plumbline.contract.model import Contract
 from plumbline.contract.ranges import TimeRange, from_micros
+from plumbline.contract.reduce import window_end_sql
 from plumbline.replay.recover.past import Past
 from plumbline.stream_job.ledger import Epoch, Offsets
 
@@ -80,7 +88,18 @@ def find(past: Past, lake: Lake, contract: Contract) -> Border:
     if contract.output.aggregate is not None:  # an epoch beyond it has left lines, or no trace: see `lines`
         return replace(border, unrecorded=0)
     _view_written(past.con, lake, contract, watermark)
-    return border if contract.output.is_upsert else _beyond(past, contract, border)
+    if contract.output.is_upsert:
+        return border
+    border = _beyond(past, contract, border)
+    if contract.reduces and not border.certain:
+        raise IncompleteError(
+            f"{contract.output.stream_table} holds rows of several epochs that no ledger recorded: which of their "
+            f"events were late, and so which were in the windows of {contract.join.right}, is not known",
+            where=contract.output.stream_table,
+            next_step="bring back `offsets` and `commits` of the checkpoint's folder, or the ledger folder, from a "
+            "backup; else begin with another contract name and new tables",
+        )
+    return border
 
 
 def unrecorded_epoch(past: Past, border: Border, run_id: str, now_ms: int) -> Epoch | None:
@@ -103,6 +122,8 @@ def exact_only(contract: Contract) -> str | None:
     """What is recovered exactly or not at all, as its table does not show every row that was emitted; else None."""
     if contract.output.aggregate is not None:
         return "an aggregate"
+    if contract.reduces:
+        return "the join of a reduced source"
     return "a table with the newest row per key" if contract.output.is_upsert else None
 
 
@@ -117,19 +138,32 @@ def is_open(left_us: int, right_us: int) -> str:
     return f"epoch_us({EVENT_TIME}) > CASE WHEN {LEFT_OFFSET} IS NULL THEN {right_us} ELSE {left_us} END"
 
 
+def columns_of(contract: Contract) -> tuple[str, ...]:
+    """Event time and lineage of a row; of a reduced source also the own time of the event that was taken."""
+    return (EVENT_TIME, *COORDINATES, *([RIGHT_EVENT_TIME] if contract.reduces else []))
+
+
+def taken_from_open(contract: Contract, watermark_ms: int) -> str:
+    """SQL over a row: its right event stands for a window that is not written at an evict watermark (ms)."""
+    reduce = contract.right.reduce
+    if reduce is None:
+        return "false"
+    return f"coalesce({window_end_sql(f'epoch_us({RIGHT_EVENT_TIME})', reduce)} > {watermark_ms * 1_000}, false)"
+
+
 def _view_written(con: duckdb.DuckDBPyConnection, lake: Lake, contract: Contract, watermark_ms: int) -> None:
     """Make the views `stream_lineage` and `written`."""
     from plumbline.connect.pinned import scan
 
-    columns = (EVENT_TIME, *COORDINATES, REPLAY_ID)
+    columns = (*columns_of(contract), REPLAY_ID)
     table = contract.output.stream_table
     closed = windows(contract, watermark_ms)
     low, high = (milliseconds(bound) for bound in contract.join.within)
     oldest_us = min(*state_reach_us(watermark_ms, low, high), *closed)
     since = TimeRange(start=from_micros(oldest_us)) if oldest_us > 0 else TimeRange()
     if not lake.exists(table):
-        kinds = ("TIMESTAMPTZ", "INTEGER", "BIGINT", "INTEGER", "BIGINT", "VARCHAR")
-        empty = ", ".join(f"NULL::{kind} AS {name}" for kind, name in zip(kinds, columns, strict=True))
+        kinds = {REPLAY_ID: "VARCHAR", EVENT_TIME: "TIMESTAMPTZ", RIGHT_EVENT_TIME: "TIMESTAMPTZ"}
+        empty = ", ".join(f"NULL::{kinds.get(name, 'BIGINT')} AS {name}" for name in columns)
         con.execute(f"CREATE OR REPLACE VIEW lineage_of_all AS SELECT {empty} WHERE false")
     else:
         scan(
@@ -160,7 +194,8 @@ def _beyond(past: Past, contract: Contract, border: Border) -> Border:
 
 
 def _closed_watermark_ms(past: Past, contract: Contract) -> int:
-    """The smallest evict watermark that closes the window of every unmatched row in the table."""
+    """The smallest evict watermark that closes the window of every unmatched row in the table, and where a source is
+    reduced writes the window of every event that was taken."""
     low, high = (milliseconds(bound) for bound in contract.join.within)
     least = 0
     for missing, by_ms in ((RIGHT_OFFSET, high), (LEFT_OFFSET, -low)):
@@ -169,4 +204,8 @@ def _closed_watermark_ms(past: Past, contract: Contract) -> int:
         ).fetchone()
         if found and found[0] is not None:
             least = max(least, -(-int(found[0]) // 1_000) + by_ms + 1)
+    if contract.right.reduce is not None:
+        end = window_end_sql(f"epoch_us({RIGHT_EVENT_TIME})", contract.right.reduce)
+        [(found_us,)] = past.con.execute(f"SELECT max({end}) FROM {WRITTEN}").fetchall()
+        least = max(least, -(-int(found_us or 0) // 1_000))
     return least

@@ -20,6 +20,7 @@ from plumbline.contract.errors import IncompleteError, UsageError
 from plumbline.contract.lateness import state_reach_us, windows_closed_until_us
 from plumbline.contract.lineage import EVENT_TIME, REPLAY_ID, SIDES
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
+from plumbline.contract.reduce import window_end_us
 from plumbline.replay.recover.border import LINEAGE_NEAR, WRITTEN, Border, exact_only
 from plumbline.replay.recover.past import Past
 from plumbline.replay.recover.proof import Proof
@@ -47,10 +48,13 @@ def closed_until_us(contract: Contract, aggregate: Aggregate, watermark_ms: int)
 
 def reach_us(contract: Contract, watermark_ms: int) -> tuple[int, int]:
     """The oldest event times (us; left, right) that a recovery reads at a watermark (ms): those that the join's state
-    may hold; of an aggregate also those of the windows that are open, and of the last closed one, for the proof."""
+    may hold, of a reduced source in whole windows; of an aggregate also those of the windows that are open, and of the
+    last closed one, for the proof."""
     low, high = _bounds(contract)
     left, right = state_reach_us(watermark_ms, low, high)
     aggregate = contract.output.aggregate
+    if contract.right.reduce is not None:  # no later than the beginning of any open window: low is not above high
+        return left, window_end_us(right, contract.right.reduce) - contract.right.reduce.every_us
     if aggregate is None:
         return left, right
     first = closed_until_us(contract, aggregate, watermark_ms) - milliseconds(aggregate.window) * 1_000
@@ -64,8 +68,9 @@ def way_on(contract: Contract, of_rows: str) -> str:
 
 
 def refuse_accepted(contract: Contract, *, gaps: bool, differences: bool) -> None:
-    """Raise UsageError for an aggregate, or a table with the newest row per key, that is to be recovered although
-    something is missing or differs: what it would hold in place of the lost checkpoint's, nothing would show."""
+    """Raise UsageError for an aggregate, a table with the newest row per key, or the join of a reduced source that is
+    to be recovered although something is missing or differs: what it would hold in place of the lost checkpoint's,
+    nothing would show."""
     what = exact_only(contract)
     given = "--accept-gaps" if gaps else "--accept-differences" if differences else None
     if what is not None and given:
@@ -77,7 +82,8 @@ def refuse_accepted(contract: Contract, *, gaps: bool, differences: bool) -> Non
 
 def refuse_different_copies(past: Past, contract: Contract) -> None:
     """Raise IncompleteError where an event was delivered again with other content: which delivery the lost checkpoint
-    took is told by the lineage of rows, which lines do not have; nor have rows that newer ones replaced."""
+    took is told by the lineage of rows, which lines do not have; nor have rows that newer ones replaced, or events in
+    whose place another of their window stands."""
     for side, source in zip(SIDES, (contract.left, contract.right), strict=True):
         if exact_only(contract) is None or source.event_id is None:
             continue

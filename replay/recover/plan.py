@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from plumbline.connect.table_names import EPOCHS
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.generations import Ids, in_topic
+from plumbline.contract.lateness import late_sql
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.model import Contract, Source
 from plumbline.contract.ranges import TimeRange, from_micros, spell_time
+from plumbline.reconcile.inputs.reduced_times import judged_us
 from plumbline.reconcile.relations.inputs import LEDGER
 from plumbline.replay import needs
 from plumbline.replay.pieces import Piece
@@ -287,12 +289,13 @@ def _refuse_holes(
 def _count(past: Past, side: str, since_us: int, pieces: list[Piece]) -> tuple[int | None, int | None]:
     """Rows that matter in the pieces and how many of them were late, by the archive's index; None beyond it."""
     rows, late = 0, 0
+    was_late = late_sql(judged_us(past.pins.contract, side, "epoch_us(event_time)"), "late_watermark_ms")
     for piece in pieces:
         found = past.con.execute(
             f"""
             SELECT coalesce(max("offset") + 1 >= ?, false) AND min("offset") <= ?,
                 count(*) FILTER (WHERE event_time >= make_timestamptz(?::BIGINT)),
-                count(*) FILTER (WHERE epoch_us(event_time) <= late_watermark_ms * 1000 AND i."offset" < end_offset
+                count(*) FILTER (WHERE {was_late} AND i."offset" < end_offset
                     AND event_time >= make_timestamptz(?::BIGINT))
             FROM {side}_index i
             ASOF LEFT JOIN (SELECT * FROM epoch_spans WHERE side = '{side}') s

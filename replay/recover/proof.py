@@ -2,7 +2,7 @@
 
 The tape is joined once more, as a plain batch. Every pair on it lies before the border on both sides, so it must be in
 the table; a row without a partner, of a side that the join keeps, must be there when its window was closed, and must
-not when it was open.
+not when it was open. Of a reduced source the pairs with events of open windows must not be there either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from plumbline.connect.parquet import parquet_rows
 from plumbline.contract.errors import IncompleteError
 from plumbline.contract.lineage import COORDINATES, EVENT_TIME, LEFT_OFFSET, REPLAY_ID, RIGHT_OFFSET, SIDES
 from plumbline.contract.model import Contract
-from plumbline.replay.recover.border import WRITTEN, Border, exact_only, is_open, windows
+from plumbline.replay.recover.border import (
+    WRITTEN,
+    Border,
+    columns_of,
+    exact_only,
+    is_open,
+    taken_from_open,
+    windows,
+)
 from plumbline.replay.recover.past import Past
 from plumbline.replay.tape_rows import RAW_TYPES
 from plumbline.stream_job.join import join
@@ -37,7 +45,8 @@ PLACE = ", ".join(COORDINATES)
 class Proof:
     """Rows whose windows were open at the ledger's end: what must be in the table and what is.
 
-    `open` rows wait in state for a partner or for the end of their window. `duplicates` are rows of the whole table
+    `open` rows wait in state for a partner or for the end of their window; of a reduced source also pairs, for the end
+    of the right event's window. `duplicates` are rows of the whole table
     with the same lineage. `examples` names the first missing and extra rows by their coordinates.
     """
 
@@ -86,12 +95,13 @@ def expect(past: Past, spark: SparkSession, contract: Contract, border: Border, 
     left, right = (spark.read.schema(RAW_TYPES).parquet(read_from_this_disk(folder / side)) for side in SIDES)
     joined = folder / "joined"
     shutil.rmtree(joined, ignore_errors=True)
-    join(contract, left, right).select(EVENT_TIME, *COORDINATES).write.parquet(on_this_disk(joined))
+    join(contract, left, right).select(*columns_of(contract)).write.parquet(on_this_disk(joined))
     before, now = (is_open(*windows(contract, ms)) for ms in (border.late_watermark_ms, border.watermark_ms))
+    waits = taken_from_open(contract, border.watermark_ms)
     past.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {EXPECTED} AS
-        SELECT *, ({LEFT_OFFSET} IS NULL OR {RIGHT_OFFSET} IS NULL) AND {now} AS open
+        SELECT *, (({LEFT_OFFSET} IS NULL OR {RIGHT_OFFSET} IS NULL) AND {now}) OR {waits} AS open
         FROM {parquet_rows(joined.glob("*.parquet"))} WHERE {before}
         """
     )
@@ -109,7 +119,7 @@ def prove(past: Past, lake: Lake, contract: Contract) -> Proof:
     """The proof from what `expect` found, with the whole table searched for rows of one lineage."""
     table_rows, duplicates = _duplicates(past, lake, contract)
     return Proof(
-        matched=count(past, f"{EXPECTED} WHERE {LEFT_OFFSET} + {RIGHT_OFFSET} IS NOT NULL"),
+        matched=count(past, f"{EXPECTED} WHERE {LEFT_OFFSET} + {RIGHT_OFFSET} IS NOT NULL AND NOT open"),
         unmatched=count(past, f"{EXPECTED} WHERE {LEFT_OFFSET} + {RIGHT_OFFSET} IS NULL AND NOT open"),
         open=count(past, f"{EXPECTED} WHERE open"),
         found=count(past, WRITTEN),

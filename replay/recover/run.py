@@ -224,6 +224,7 @@ def _compared(
         return [], held, lines.prove_lines(found.past, lake, spark, contract, found.border, exchange.folder / "tape")
     if contract.output.is_upsert:
         return [], held, states.prove_states(found.past, lake, spark, contract, found.border, exchange.folder / "tape")
+    lines.refuse_different_copies(found.past, contract)
     epochs, held = _between(found, spark, contract, held, exchange)
     return epochs, held, proof.prove(found.past, lake, contract)
 

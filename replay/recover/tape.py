@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from plumbline.connect.parquet import parquet_rows
 from plumbline.connect.sql_quoting import text
 from plumbline.contract import formats
+from plumbline.contract.lateness import late_sql
 from plumbline.contract.lineage import SIDES
 from plumbline.contract.model import Contract
+from plumbline.reconcile.inputs.reduced_times import judged_us
 from plumbline.replay.recover.border import LINEAGE_NEAR
 from plumbline.replay.recover.past import Past
 from plumbline.replay.recover.plan import SourcePlan, reach
@@ -108,13 +110,14 @@ def _judge(past: Past, side: str) -> int:
     Of an event that was delivered more than once the join took one delivery. Where the table shows which, the others
     are left out; where it does not, nothing has come of any yet.
     """
+    judged = judged_us(past.pins.contract, side, "epoch_us(r.event_time)")
     past.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {side}_out AS
         SELECT r.partition, r."offset" FROM {side}_raw r
         ASOF JOIN (SELECT * FROM epoch_spans WHERE side = '{side}') s
             ON s.partition = r.partition AND r."offset" >= s.start_offset
-        WHERE r."offset" < s.end_offset AND epoch_us(r.event_time) <= s.late_watermark_ms * 1000
+        WHERE r."offset" < s.end_offset AND {late_sql(judged, "s.late_watermark_ms")}
         """
     )
     found = past.con.execute(f"SELECT count(*) FROM {side}_out").fetchone()

@@ -27,6 +27,7 @@ KNOWN = {
     "maintain",
     "quarantine",
     "reconcile",
+    "stream recover",
     "stream run",
     "stream status",
 }

@@ -15,6 +15,7 @@ from plumbline.contract.loader import parse
 from plumbline.replay.recover.lines import refuse_different_copies
 from plumbline.replay.recover.past import Past
 from tests.support.aggregates import TEXT
+from tests.support.reduced import TEXT as REDUCED
 from tests.support.upserts import TEXT as UPSERTED
 
 ROWS = {
@@ -49,9 +50,12 @@ def test_copies(what: str, event_id: bool) -> None:
             refuse_different_copies(past, parse(text))
 
 
-@pytest.mark.parametrize("contract", ["upserted", "of all rows"])
-def test_copies_of_which_the_newest_rows_show_none(contract: str) -> None:
-    text = UPSERTED if contract == "upserted" else UPSERTED.replace("  mode: upsert\n", "")
+EXACT = {"upserted": UPSERTED, "reduced": REDUCED}
+
+
+@pytest.mark.parametrize("contract", [*EXACT, "of all rows"])
+def test_copies_of_which_the_rows_need_not_show_any(contract: str) -> None:
+    text = EXACT.get(contract, UPSERTED.replace("  mode: upsert\n", ""))
     with duckdb.connect() as con:
         for side, values in (("left", ["{1}", "{1}"]), ("right", ["{1}", "{2}"])):
             held = ", ".join(f"(0, {place}, 'a', 7, '{value}')" for place, value in enumerate(values))
@@ -61,5 +65,5 @@ def test_copies_of_which_the_newest_rows_show_none(contract: str) -> None:
             con.execute(f'CREATE TABLE {side}_out (partition INT, "offset" BIGINT)')
         past: Any = cast("Past", SimpleNamespace(con=con))
         refused: Any = pytest.raises(IncompleteError, match=r"event a of t\.plays was delivered again")
-        with refused if contract == "upserted" else nullcontext():
+        with refused if contract in EXACT else nullcontext():
             refuse_different_copies(past, parse(text))

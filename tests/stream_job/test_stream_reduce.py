@@ -13,7 +13,7 @@ import pytest
 from plumbline.contract.ranges import TimeRange
 from tests.support.commands import in_here
 from tests.support.model import START, Event
-from tests.support.reduced import batch_rows, changes, stream_rows
+from tests.support.reduced import batch_rows, changes, orders_paid_in_bursts, stream_rows
 from tests.support.scenario import Scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.kafka, pytest.mark.slow]
@@ -57,20 +57,6 @@ def test_both_tables_hold_one_row_per_window(new_scenario: NewScenario, take: st
     document = job.reconcile()
     assert (document["unexplained"], document["balanced"]) == (0, True)
     assert set(document["causes"]) <= {"late_right"}
-
-
-def orders_paid_in_bursts(epochs: int) -> tuple[list[Event], list[Event]]:
-    """Epochs of thirty orders and thirty payments, an hour each; a third of the orders have three payments, most of one
-    window. From the fourth epoch on some orders are late, and some payments, among them the last of their windows."""
-    lefts, rights = [], []
-    for n in range(10 * epochs):
-        late = n >= 30 and n % 10 == 6
-        lefts.append(Event(f"o{n}", 6 * n - 150 * late, partition=n % 2))
-        lefts += [Event(f"{other}{n}", 6 * n, partition=n % 2) for other in "xy"]
-        for burst in range(3):
-            of, more = (n - 25, 0.5) if n >= 30 and n % 7 == burst else (n, 0)
-            rights.append(Event(f"o{of}", 6 * of + 3 + burst + more, f"p{n}.{burst}", partition=(n + burst) % 2))
-    return lefts, rights
 
 
 def maintained(job: Scenario) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from plumbline.contract.model import Contract, Source
+from plumbline.stream_job.ledger import Epoch
 from tests.support.join_model import is_late
-from tests.support.model import START, Placed, Row, first_deliveries, joined, replaced
+from tests.support.model import START, Event, Placed, Row, first_deliveries, joined, replaced
 from tests.support.scenario import Scenario
 
 TEXT = """\
@@ -61,9 +62,9 @@ def changes(take: str = "last", event_id: str | None = "payment") -> dict[str, A
     }
 
 
-def stream_rows(job: Scenario) -> list[Row]:
-    """What the stream table holds after the epochs in the ledger."""
-    contract, epochs = job.contract, list(job.ledger.epochs())
+def stream_rows(job: Scenario, epochs: Sequence[Epoch] | None = None) -> list[Row]:
+    """What the stream table holds after these epochs; None: those in the ledger."""
+    contract, epochs = job.contract, list(job.ledger.epochs()) if epochs is None else epochs
     came: dict[str, list[Placed]] = {"left": [], "right": []}
     for epoch in epochs:
         for number, side in enumerate(came):
@@ -122,3 +123,17 @@ def _moved(one: Placed, end_us: int) -> Placed:
 def _first(job: Scenario, side: str, came: Iterable[Placed]) -> list[Placed]:
     first = first_deliveries(job.contract, side, job.placed[side])
     return list({(one.partition, one.offset): one for one in (replaced(one, first) for one in came)}.values())
+
+
+def orders_paid_in_bursts(epochs: int) -> tuple[list[Event], list[Event]]:
+    """Epochs of thirty orders and thirty payments, an hour each; a third of the orders have three payments, most of one
+    window. From the fourth epoch on some orders are late, and some payments, among them the last of their windows."""
+    lefts, rights = [], []
+    for n in range(10 * epochs):
+        late = n >= 30 and n % 10 == 6
+        lefts.append(Event(f"o{n}", 6 * n - 150 * late, partition=n % 2))
+        lefts += [Event(f"{other}{n}", 6 * n, partition=n % 2) for other in "xy"]
+        for burst in range(3):
+            of, more = (n - 25, 0.5) if n >= 30 and n % 7 == burst else (n, 0)
+            rights.append(Event(f"o{of}", 6 * of + 3 + burst + more, f"p{n}.{burst}", partition=(n + burst) % 2))
+    return lefts, rights
