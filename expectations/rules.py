@@ -18,10 +18,12 @@ from plumbline.contract.lineage import (
     EVENT_TIME,
     LEFT_OFFSET,
     LEFT_PARTITION,
+    RIGHT_EVENT_TIME,
     RIGHT_OFFSET,
     RIGHT_PARTITION,
 )
 from plumbline.contract.model import Contract
+from plumbline.contract.upsert import state_columns
 from plumbline.expectations.limits import not_among, outside
 from plumbline.expectations.types import expected_types, type_names
 
@@ -80,6 +82,7 @@ def rules(contract: Contract) -> tuple[Rule, ...]:
         *_types(contract),
         *_never_null(contract),
         *_lineage(contract),
+        *_newest(contract),
         *_event_times(contract),
         *_block(contract),
     )
@@ -149,6 +152,18 @@ def _unmatched(side: str, own: tuple[str, str], other_side: str, other: tuple[st
     )
 
 
+def _newest(contract: Contract) -> Iterator[Rule]:
+    """Of the newest row per key: that there is one, and that it says how new it is."""
+    if contract.output.is_upsert:
+        yield unique(state_columns(contract), "the newest row per key and event time: each has one row")
+        yield no_rows(
+            lambda quote: f"({quote(RIGHT_EVENT_TIME)} IS NULL) <> ({quote(RIGHT_OFFSET)} IS NULL)",
+            "the time of the right event is there exactly where the row has one",
+            (RIGHT_EVENT_TIME,),
+            others=(RIGHT_OFFSET,),
+        )
+
+
 def _event_times(contract: Contract) -> Iterator[Rule]:
     left, alone = _output_of(contract, contract.join.left, contract.left.event_time), contract.join.keeps_right
     if left:
@@ -164,16 +179,29 @@ def _event_times(contract: Contract) -> Iterator[Rule]:
             "time",
             broken=f"{ident(left)} {'<>' if alone else 'IS DISTINCT FROM'} {ident(EVENT_TIME)}",
         )
-    right = _output_of(contract, contract.join.right, contract.right.event_time)
-    if right:
-        low, high = contract.join.within
-        yield no_rows(
-            lambda quote: _apart(quote, right, low, high) + f" AND {quote(LEFT_OFFSET)} IS NOT NULL" * alone,
-            f"a joined right event time lies {spell_duration(low)} to {spell_duration(high)} after the left one",
-            (right, EVENT_TIME),
-            "time",
-            (RIGHT_OFFSET, LEFT_OFFSET) if alone else (RIGHT_OFFSET,),
-        )
+    for right in _right_times(contract):
+        yield _within(contract, right)
+
+
+def _within(contract: Contract, right: str) -> Rule:
+    """Whose left and right event are as far apart as the join lets them be. `right`: the column of the right time."""
+    (low, high), alone = contract.join.within, contract.join.keeps_right
+    return no_rows(
+        lambda quote: _apart(quote, right, low, high) + f" AND {quote(LEFT_OFFSET)} IS NOT NULL" * alone,
+        f"a joined right event time lies {spell_duration(low)} to {spell_duration(high)} after the left one",
+        (right, EVENT_TIME),
+        "time",
+        (RIGHT_OFFSET, LEFT_OFFSET) if alone else (RIGHT_OFFSET,),
+    )
+
+
+def _right_times(contract: Contract) -> Iterator[str]:
+    """The columns with the right event's time."""
+    named = _output_of(contract, contract.join.right, contract.right.event_time)
+    if named:
+        yield named
+    if contract.output.is_upsert:
+        yield RIGHT_EVENT_TIME
 
 
 def _apart(quote: Quote, right: str, low: timedelta, high: timedelta) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from plumbline.contract.fields import value_type
-from plumbline.contract.lineage import LINEAGE
+from plumbline.contract.lineage import LINEAGE, RIGHT_EVENT_TIME
 from plumbline.contract.model import Contract
 
 _LINEAGE = dict(zip(LINEAGE, ("timestamptz", "int", "long", "int", "long", "string"), strict=True))
+
+_OF_THE_NEWEST = {RIGHT_EVENT_TIME: "timestamptz"}
 
 _ELSEWHERE = {
     "string": ("StringType", "VARCHAR"),
@@ -39,7 +41,7 @@ def expected_types(contract: Contract) -> dict[str, str]:
         declared = contract.sources[column.source].fields.get(column.field or "") if column.source else None
         if declared and column.sql is None:
             kinds[column.name] = iceberg_type(declared)
-    return kinds | _LINEAGE
+    return kinds | _LINEAGE | (_OF_THE_NEWEST if contract.one_for_one else {})
 
 
 def iceberg_type(declared: str) -> str:

@@ -107,7 +107,7 @@ def fill(contract_path: Path, execute: bool, home: Home, as_json: bool) -> None:
     from plumbline.contract.loader import load
     from plumbline.replay.fill import fill as run
 
-    result = run(load(contract_path, aggregates=True), home, execute=execute, say=say)
+    result = run(load(contract_path, aggregates=True, upserts=True), home, execute=execute, say=say)
     emit(result, as_json, lambda console: _show(result, contract_path, home, console))
 
 

@@ -76,7 +76,8 @@ def expect(
 
     Outputs: columns, types, keys, lineage, event times. Sources: each record archived once, event times, quarantine.
     Staging: the rows of a replay, as its audit checks them. The contract's `expectations:` block is checked too.
-    Of an aggregate: windows, keys, counts and what they say of each other.
+    Of the newest row per key: that each key has one. Of an aggregate: windows, keys, counts and what they say of each
+    other.
 
     Without a range: all rows. The results are stored in plumbline.expectations. Exit code 1 when an expectation fails.
 
@@ -90,7 +91,7 @@ def expect(
     from plumbline import expectations
     from plumbline.contract.loader import load
 
-    contract = load(contract_path, aggregates=True)
+    contract = load(contract_path, aggregates=True, upserts=True)
     if "staging" in on:
         outcome = _of_replay(on, replay_id, home)
     else:

@@ -44,7 +44,7 @@ def history(contract_path: Path, last: int | None, home: Home, as_json: bool) ->
     from plumbline.reconcile.report.history import history as told
     from plumbline.reconcile.report.stored_runs import runs
 
-    contract = load(contract_path, aggregates=True)
+    contract = load(contract_path, aggregates=True, upserts=True, reduced=True)
     document = told(contract.contract, runs(contract, Lake.open(home, contract.catalog)), last)
     emit(document, as_json, lambda console: show(document, console))
 

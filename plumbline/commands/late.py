@@ -49,7 +49,7 @@ def late(contract_path: Path, time_range: TimeRange, by: By, limit: int, home: H
     from plumbline.contract.loader import load
     from plumbline.stream_job.late.listing import listed
 
-    contract = load(contract_path, aggregates=True)
+    contract = load(contract_path, aggregates=True, upserts=True)
     sources, rows, known = listed(Lake.open(home, contract.catalog), contract, time_range, by, limit)
     document: LateDocument = {
         "contract": contract.contract,

@@ -47,7 +47,11 @@ def lateness(
     from plumbline.reconcile.lateness.what_if import what_if
 
     document = what_if(
-        load(contract_path, aggregates=True), home, time_range, None if lose is None else _share(lose), memory
+        load(contract_path, aggregates=True, upserts=True),
+        home,
+        time_range,
+        None if lose is None else _share(lose),
+        memory,
     )
     emit(document, as_json, lambda console: show(document, console))
 

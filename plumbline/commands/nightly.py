@@ -95,6 +95,7 @@ def nightly(
     once. When nothing is due, the exit code is that of the last night.
 
     Of a contract with output.aggregate whole windows are compared, and of the expectations those of the sources hold.
+    Of one with output.mode: upsert the whole day is compared, as it stands in both tables.
 
     \b
     Exit codes: 0 all clean, 1 drift or an expectation that fails, 3 incomplete: days are left beyond
@@ -114,7 +115,7 @@ def nightly(
 
     _refuse_at_odds(day, since, again=again)
     asked = run.Options(day, since, again, at_most, keep, alerts_only, webhook)
-    contract = load(contract_path, aggregates=True)
+    contract = load(contract_path, aggregates=True, upserts=True)
     lake = Lake.open(home, contract.catalog)
     refuse_of_spark(contract, engine)
     job = Job(contract, contract_path, home, lake, say, memory=memory, threads=threads, engine=engine)

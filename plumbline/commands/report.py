@@ -75,7 +75,8 @@ def report(
     stories of the rows that drifted most, and the commands to repeat the run and to repair the drift.
 
     Of a contract with output.aggregate the page has the books in lines and in joined rows, and the sum that explains
-    each value of a line; it shows one run.
+    each value of a line; it shows one run. Of tables with the newest row per key (output.mode: upsert) it has no
+    command that replays, and no prediction.
 
     Notebooks: drift_report, why_this_key, lateness_what_if, replay_review, and lines_report of an aggregate (they need
     the extra `notebook`).
@@ -150,11 +151,21 @@ def make_notebook(
 
 
 def _refuse_other_notebook(contract_path: Path, name: str) -> None:
-    """Raise UsageError for one of our notebooks that shows rows where the contract has an aggregate, or the reverse."""
+    """Raise UsageError for one of our notebooks that shows rows where the contract has an aggregate, or the reverse;
+    and for each of them where rows are updated."""
+    from plumbline.contract.loader import load
+    from plumbline.contract.upsert import MODE
     from plumbline.reconcile.report import notebook
 
     path = notebook.find(name)
-    of_lines, wanted = path.stem == OF_LINES, _aggregate(contract_path) is not None
+    contract = load(contract_path, aggregates=True, upserts=True)
+    of_lines, wanted = path.stem == OF_LINES, contract.output.aggregate is not None
+    if path.parent == notebook.FOLDER and contract.output.is_upsert:
+        raise UsageError(
+            f"the notebook {path.stem} is not built for output.mode: upsert yet",
+            where=contract.place(MODE),
+            next_step="--format html shows a run of this contract",
+        )
     if path.parent == notebook.FOLDER and of_lines != wanted:
         what, other = ("an aggregate", "drift_report") if of_lines else ("rows", OF_LINES)
         step = f"--notebook {other} shows a run of this contract"
@@ -169,7 +180,7 @@ def read(contract_path: Path, home: Home, runs: Sequence[str]) -> tuple[list[Doc
     from plumbline.reconcile.report import stored_runs
     from plumbline.reconcile.report.context import Facts
 
-    contract = load(contract_path)
+    contract = load(contract_path, upserts=True)
     lake = Lake.open(home, contract.catalog)
     documents = stored_runs.documents(contract, lake, runs)
     replays = replays_between(lake, home, contract, documents)
@@ -182,7 +193,7 @@ def _aggregate(contract_path: Path) -> Contract | None:
     """The contract, if its output is an aggregate."""
     from plumbline.contract.loader import load
 
-    contract = load(contract_path, aggregates=True)
+    contract = load(contract_path, aggregates=True, upserts=True)
     return None if contract.output.aggregate is None else contract
 
 

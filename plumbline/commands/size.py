@@ -11,6 +11,7 @@ import click
 from plumbline.connect.home import Home
 from plumbline.contract.aggregate import BLOCK
 from plumbline.contract.errors import UsageError
+from plumbline.contract.upsert import MODE
 from plumbline.options import contract_argument, home_option, json_option
 from plumbline.output import emit
 
@@ -55,8 +56,9 @@ def size(contract_path: Path, rates: tuple[str, ...], days: float, home: Home, a
     from plumbline.sizing.model import sized
     from plumbline.sizing.sample import sample_of
 
-    contract = load(contract_path, aggregates=True)
+    contract = load(contract_path, aggregates=True, upserts=True)
     _refuse_lines(contract)
+    _refuse_updated(contract)
     refuse_job_of_theirs(contract, "size", "what it takes its own engine tells")
     asked = _asked(contract, rates)
     sample = sample_of(contract, home, Lake.open(home, contract.catalog))
@@ -72,6 +74,17 @@ def _refuse_lines(contract: Contract) -> None:
             where=contract.place(BLOCK),
             next_step="size the join in a copy of the contract with output.columns in place of output.aggregate; a "
             "line for each open window and group comes on top of its state",
+        )
+
+
+def _refuse_updated(contract: Contract) -> None:
+    if contract.output.is_upsert:
+        raise UsageError(
+            "what the MERGE of each epoch costs, and the delete files that it leaves, was never measured, and the "
+            "rows of the table's files are not those that it holds",
+            where=contract.place(MODE),
+            next_step="size the join in a copy of the contract with output.mode: append; state, topics and archives "
+            "are the same",
         )
 
 

@@ -61,9 +61,9 @@ def spend(job: Job, day: date) -> Document:
     "why"}`.
     """
     folder, span = job.folder(day), whole_windows(job.contract, parse_range(on_date=day.isoformat()))
-    batch = folder.step("batch", lambda: _batch(job, span))
+    batch = folder.step("batch", lambda: _with_earlier(job, span, _batch(job, span)))
     checked = folder.step("expectations", lambda: _expectations(job, span))
-    run = folder.step("reconcile", lambda: _reconcile(job, span, batch["snapshot_id"]))
+    run = folder.step("reconcile", lambda: _reconcile(job, span, batch))
     night = folder.step(NIGHT, lambda: _night(job, day, batch, checked, run))
     record.keep(job.lake, night)
     return night
@@ -80,6 +80,11 @@ def _batch(job: Job, span: TimeRange) -> Document:
     return dict(run(job.contract, job.home, span, say=job.say, spark=job.spark))
 
 
+def _with_earlier(job: Job, span: TimeRange, batch: Document) -> Document:
+    """With the reconciles of the day that were recorded before: none of them is the night's own."""
+    return {**batch, "earlier": record.runs_of(job.lake, job.contract, span)}
+
+
 def _expectations(job: Job, span: TimeRange) -> Document:
     from plumbline import expectations
 
@@ -87,12 +92,12 @@ def _expectations(job: Job, span: TimeRange) -> Document:
     return dict(expectations.run(job.contract, job.home, span, on=on, record=True, say=job.say).document)
 
 
-def _reconcile(job: Job, span: TimeRange, batch_snapshot: int) -> Document:
+def _reconcile(job: Job, span: TimeRange, batch: Document) -> Document:
     from plumbline.reconcile.aggregates.run import reconcile_aggregate
     from plumbline.reconcile.run import reconcile
 
     job.say(f"reconcile: {span}")
-    known = record.recorded_run(job.lake, job.contract, span, batch_snapshot)
+    known = record.recorded_run(job.lake, job.contract, span, batch["snapshot_id"], batch.get("earlier", ()))
     if known:
         return known
     sizes: Any = {"memory": job.memory, "threads": job.threads}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -97,15 +98,28 @@ def keep(lake: Lake, night: dict[str, Any]) -> None:
     )
 
 
-def recorded_run(lake: Lake, contract: Contract, time_range: TimeRange, batch_snapshot: int) -> dict[str, Any] | None:
-    """The newest recorded reconcile of exactly this range on this snapshot of the batch table, if there is one.
+def runs_of(lake: Lake, contract: Contract, time_range: TimeRange) -> list[str]:
+    """The ids of the recorded reconciles of exactly this range, in the order of their commits."""
+    return [document["run_id"] for document in _documents(lake, contract, time_range)]
+
+
+def recorded_run(
+    lake: Lake, contract: Contract, time_range: TimeRange, batch_snapshot: int, earlier: Collection[str]
+) -> dict[str, Any] | None:
+    """The newest recorded reconcile of exactly this range on this snapshot of the batch table, if there is one that is
+    not among the `earlier` ones.
 
     A night that was killed after its reconcile takes it up: a live stream has moved on, and would give a second run.
+    One from before the night's own batch step says nothing of the stream table that the night finds.
     """
+    documents = [one for one in _documents(lake, contract, time_range) if one["run_id"] not in earlier]
+    on_it = [found for found in documents if found["snapshots"][contract.output.batch_table] == batch_snapshot]
+    return on_it[-1] if on_it else None
+
+
+def _documents(lake: Lake, contract: Contract, time_range: TimeRange) -> list[dict[str, Any]]:
     from plumbline.reconcile.judge.store import of_contract
 
     start, end = (bound.isoformat() for bound in (time_range.start, time_range.end) if bound)
     same = of_contract(lake, contract, {"range_from": start, "range_to": end})
-    documents = [json.loads(row["document"]) for row in same]
-    on_it = [found for found in documents if found["snapshots"][contract.output.batch_table] == batch_snapshot]
-    return on_it[-1] if on_it else None
+    return [json.loads(row["document"]) for row in same]

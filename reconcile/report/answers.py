@@ -18,6 +18,7 @@ from plumbline.reconcile.report.not_judged import held_line
 from plumbline.reconcile.report.repaired import Repaired
 
 if TYPE_CHECKING:
+    from plumbline.contract.model import Contract
     from plumbline.reconcile.report.context import Facts
     from plumbline.reconcile.report.stories import Story
 
@@ -80,6 +81,8 @@ def deciding(document: Document) -> CauseLine | None:
 def all_left(document: Document, facts: Facts, done: Repaired) -> tuple[str, ...]:
     """The commands that repair everything that is left at once; none where no replay is the answer."""
     cause = deciding(document)
+    if only_findings(facts.contract, "replay"):
+        return ()
     if cause is None or format.cause(cause.name).repair != "replay" or reading.drift(document) == done.differences:
         return ()
     if reading.closing_unknown(document):
@@ -150,11 +153,11 @@ def _why(document: Document, facts: Facts, done: Repaired) -> tuple[str, str]:
     return short, before + "; ".join(told) + more + "."
 
 
-def _only_findings(facts: Facts, repair: str) -> str | None:
+def only_findings(contract: Contract | None, repair: str) -> str | None:
     """Why what repairs a cause, or tells more of it, is not built for the contract; None where it is."""
-    if facts.contract is not None and facts.contract.output.is_upsert and repair == "replay":
+    if contract is not None and contract.output.is_upsert and repair == "replay":
         return OF_UPSERTS
-    if facts.contract is not None and facts.contract.reduces and repair in ("replay", "explain", "archive"):
+    if contract is not None and contract.reduces and repair in ("replay", "explain", "archive"):
         return OF_REDUCED
     return None
 
@@ -170,7 +173,7 @@ def _what_to_do(first: Document, facts: Facts, stories: Sequence[Story], done: R
     if cause is None:
         return Answer(question, "Nothing", "Nothing differs.")
     meant = format.cause(cause.name)
-    if why := _only_findings(facts, meant.repair):
+    if why := only_findings(facts.contract, meant.repair):
         return Answer(question, "Look at the findings", why, (f"{again} --out drift.parquet",))
     unknown = cause.name == "unexplained" or (meant.repair == "replay" and reading.closing_unknown(first))
     if unknown and (step := next_step(first.get("unproven_spark") or (), "")):

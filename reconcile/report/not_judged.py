@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from plumbline.contract.operators import UNKNOWN, why_unproven
 from plumbline.reconcile import format
 from plumbline.reconcile.document import ONE_SIDED, Document
+
+if TYPE_CHECKING:
+    from plumbline.contract.model import Contract
 
 MOST_NEEDS = 4
 
@@ -40,8 +45,12 @@ def held_line(document: Document) -> str:
     )
 
 
-def not_compared(document: Document) -> str:
+def not_compared(document: Document, contract: Contract | None = None) -> str:
     """Why the prediction is not held to the tables, or why there is none; nothing where it is held to them."""
+    if contract is not None and contract.output.is_upsert:
+        return "nothing is predicted of upserted tables, whose older rows are gone"
+    if contract is not None and contract.reduces:
+        return "nothing is predicted where a source is reduced"
     if document.get("unproven_spark"):
         why = why_unproven(document["unproven_spark"])
         return f"nothing is predicted: {why}, and late or lost rows are unexplained"

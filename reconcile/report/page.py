@@ -79,7 +79,7 @@ def context(documents: Sequence[Document], findings: Sequence[stories.Finding], 
         "repair": timeline.repair_table(documents, facts),
         "stories": told,
         "found": reading.drift(first),
-        "why_not": not_compared(first),
+        "why_not": not_compared(first, facts.contract),
         "predicted": predicted_table(first),
         "checks": checks.shown(facts.checks, first["snapshots"]),
         "named": lambda cause: format.cause_name(cause, facts.contract),
@@ -143,7 +143,8 @@ def commands(documents: Sequence[Document], facts: Facts, done: Repaired) -> lis
     closed = four.worst_stretch(first, causes, done, reading.closed_end(first))
     whole = reading.range_of(first)
     lines: list[tuple[str, tuple[str, ...]]] = [("Compare again", (known.reconcile(whole),))]
-    if closed is not None and not reading.closing_unknown(first):
+    repairable = four.only_findings(facts.contract, "replay") is None
+    if closed is not None and repairable and not reading.closing_unknown(first):
         days = format.range_days(closed)
         lines.append((f"Repair {days}: plan, run, audit, publish, compare", known.replay(closed)))
         if everything := four.all_left(first, facts, done):
@@ -186,11 +187,12 @@ def drift_chart(
 
 def cause_bar(line: reading.CauseLine, document: Document, contract: Contract | None) -> dict[str, Any]:
     """What causes.html shows of a cause."""
+    meant = format.cause(line.name)
     most = max(other.findings for other in reading.cause_lines(document))
     return {
         "name": line.name,
         "title": format.cause_title(line.name, contract),
-        "remedy": format.cause(line.name).remedy,
+        "remedy": "" if four.only_findings(contract, meant.repair) else meant.remedy,
         "classes": line.classes,
         "findings": line.findings,
         "width": round(100 * line.findings / most, 2),

@@ -133,11 +133,11 @@ def _causes(total: Page) -> Table:
 
 
 def _prediction(run: Run, facts: Facts) -> str:
-    if facts.contract is not None and facts.contract.output.is_upsert:
-        return "nothing is predicted of upserted tables, whose older rows are gone"
-    if facts.contract is not None and facts.contract.reduces:
-        return "nothing is predicted where a source is reduced"
-    predicted, agreed, why = run.document["predicted"], run.document["agrees"], not_compared(run.document)
+    predicted, agreed, why = (
+        run.document["predicted"],
+        run.document["agrees"],
+        not_compared(run.document, facts.contract),
+    )
     if predicted is None:
         return why
     figures = ", ".join(f"{name} {count:,}" for name, count in predicted.items())

@@ -21,6 +21,7 @@ KNOWN = {
     "archive run",
     "batch run",
     "check",
+    "history",
     "kafka produce",
     "kafka topics",
     "lake",

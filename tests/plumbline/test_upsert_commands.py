@@ -18,16 +18,24 @@ from tests.support.upsert_world import contract_text, evening
 from tests.support.upserts import TEXT
 
 KNOWN = {
+    "archive fill",
     "archive run",
     "batch run",
     "check",
+    "expect",
     "explain",
+    "history",
     "kafka produce",
     "kafka topics",
     "lake",
+    "late",
+    "lateness",
     "maintain",
+    "nightly",
     "quarantine",
     "reconcile",
+    "report",
+    "size",
     "stream recover",
     "stream run",
     "stream status",
@@ -47,6 +55,14 @@ def test_a_command_that_is_not_built_for_it_says_so(
     told = refusal(name, file, capsys, *BEFORE.get(name, []))
     assert f"a contract with output.mode: upsert is not built yet for this command [{file}:19]" in told
     assert "docs/upserts.md" in told
+
+
+def test_size_says_what_was_never_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "newest.yaml"
+    file.write_text(TEXT)
+    told = refusal("size", file, capsys)
+    assert "what the MERGE of each epoch costs, and the delete files that it leaves, was never measured" in told
+    assert f"[{file}:19]" in told
 
 
 def test_so_it_is_from_python(tmp_path: Path) -> None:
