@@ -5,6 +5,10 @@ stands in `payload` where the converter writes each record's schema beside it (K
 `schemas.enable`). A row that was inserted, or was there at the snapshot, is an event; an append-only join can take back
 nothing, so what changes a row enters nowhere (Debezium documentation, "Data change events"). A row whose primary key
 changes is written as a delete and an insert, which has the old key in a header ("Primary key updates").
+
+Where the source's `reduce` takes the last event of a window, the row after an update is an event too: what is joined is
+the last state that the window saw. PostgreSQL leaves large values that an update did not change out of its log, and
+Debezium writes a placeholder for them ("Toasted values"): such a row is not known whole.
 """
 
 from __future__ import annotations
@@ -26,10 +30,14 @@ ADDED = ("c", "r")
 CHANGED = {"u": "update", "d": "delete", "t": "truncate", "m": "message"}
 """`op` of what adds no row, to the reason of its quarantine. A message was written by pg_logical_emit_message."""
 
+STATE_NOTICE = "the last state of a window, by inserts, updates and snapshots: deletes go to quarantine"
 NOTICE = "only rows that were inserted, or read by a snapshot: updates and deletes go to quarantine"
 
 OLD_KEY = "__debezium.oldkey"
 """Header of the insert that an update of the primary key is written as."""
+
+UNAVAILABLE = "__debezium_unavailable_value"
+"""In place of a value that the database's log does not have, unless the connector is told of another word."""
 
 WRAPPED = "payload"
 
@@ -56,6 +64,11 @@ def op_of(document: Mapping[str, Any]) -> str | None:
     return str(op) if op in (*ADDED, *CHANGED) and "after" in envelope else None
 
 
+def keeps_state(source: Source) -> bool:
+    """Whether the row after an update is an event like one that was inserted."""
+    return source.reduce is not None and source.reduce.take == "last"
+
+
 def text_sql(source: Source) -> str:
     """As of JSON: the value in an array, NULL for what from_json must not see."""
     return json_value.text_sql(source, ENVELOPE)
@@ -78,16 +91,26 @@ def parsed_sql(source: Source) -> str:
 
 def rules(source: Source) -> list[tuple[str, str]]:
     """`(reason, SQL)` of what is not the envelope of a new row, after tombstones and values too long."""
-    added = ", ".join(map(repr, ADDED))
+    state = keeps_state(source)
+    added = ", ".join(map(repr, (*ADDED, "u") if state else ADDED))
     known = ", ".join(map(repr, (*ADDED, *CHANGED)))
     return [
         *UNREADABLE,
         ("not_json", f"{_OP} IS NULL OR size({PARSED}.{_OPS}) > 1"),
         ("not_debezium", f"{_OP} NOT IN ({known}) OR {_OP} IN ({added}) AND {ONLY} IS NULL"),
-        *((reason, f"{_OP} = '{op}'") for op, reason in CHANGED.items()),
-        ("update", f"{_OP} = 'c' AND {_REKEYED}"),
+        *((reason, f"{_OP} = '{op}'") for op, reason in CHANGED.items() if not (state and op == "u")),
+        ("unavailable_value", f"{_OP} = 'u' AND ({_unavailable(source)})")
+        if state
+        else ("update", f"{_OP} = 'c' AND {_REKEYED}"),
         *([("other_encoding", f"get({PARSED}.{_DIFFER}, 0)")] if _document(source)[1] else []),
     ]
+
+
+def _unavailable(source: Source) -> str:
+    """SQL of whether a field holds the placeholder: as text, as bytes, or alone in a list or an object."""
+    texts = (UNAVAILABLE, f'["{UNAVAILABLE}"]', f'{{"{UNAVAILABLE}":"{UNAVAILABLE}"}}')
+    held = {"string": ", ".join(map(repr, texts)), "binary": f"CAST('{UNAVAILABLE}' AS BINARY)"}
+    return " OR ".join(f"`{name}` IN ({held[kind]})" for name, kind in source.fields.items() if kind in held) or "false"
 
 
 def _document(source: Source) -> tuple[Document, str]:

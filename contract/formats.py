@@ -24,7 +24,8 @@ class Format:
     with a fault whether there is anything under a field's name. `reasons` are those that no other format has.
     `headers`: the SQL looks at the record's headers. `schema_id` is SQL of the number in the archive. With `registry`
     the schema that a value was written by is named in it or in a header. `document` says where the value has the fields
-    if it is JSON. `notice`: what `check` says of every such source.
+    if it is JSON. `notice`: what `check` says of every such source, `state_notice` of one whose
+    `reduce` takes the last event.
     """
 
     text: Callable[[Source], str]
@@ -38,6 +39,7 @@ class Format:
     registry: bool = False
     document: json_value.Document | None = None
     notice: str = ""
+    state_notice: str = ""
 
 
 FORMATS = {
@@ -65,10 +67,11 @@ FORMATS = {
         debezium.rules,
         debezium.holds_sql,
         json_value.last_rules,
-        reasons=frozenset({"not_debezium", "other_encoding", *debezium.CHANGED.values()}),
+        reasons=frozenset({"not_debezium", "unavailable_value", "other_encoding", *debezium.CHANGED.values()}),
         headers=True,
         document=debezium.ENVELOPE,
         notice=debezium.NOTICE,
+        state_notice=debezium.STATE_NOTICE,
     ),
 }
 

@@ -83,6 +83,7 @@ def check_reduce(contract: Contract) -> None:
             _refuse_unbuilt(contract)
             _check_by(contract, name, source.reduce)
             _check_id(("sources", name, "event_id"), source)
+            _check_states(("sources", name, "event_id"), source, source.reduce)
             _check_names(contract)
 
 
@@ -128,6 +129,14 @@ def _check_id(path: Path, source: Source) -> None:
     if source.event_id is not None and source.fields[source.event_id] not in _ORDERED:
         told = f"{source.event_id!r} is a {source.fields[source.event_id]}, by which reduce cannot order two events"
         raise PartError(path, f"{told} of one time. Next: name a string, int or long")
+
+
+def _check_states(path: Path, source: Source, reduce: Reduce) -> None:
+    """An update has the id of its row: as a further delivery of the insert it would not count."""
+    if source.format == "debezium" and reduce.take == "last" and source.event_id is not None:
+        told = f"by {source.event_id!r} an update of a row would count as another delivery of it, and be left out"
+        step = "Next: remove event_id: of what a snapshot repeats, take: last takes one"
+        raise PartError(path, f"{told}. {step}")
 
 
 def _check_names(contract: Contract) -> None:

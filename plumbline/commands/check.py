@@ -181,13 +181,21 @@ def _show_sources(sources: Mapping[str, Any], console: Console) -> None:
             each = " and ".join((rule["every"], *rule["by"]))
             console.print(f"    of each {each} the {rule['take']} event alone, at the end of the {rule['every']}")
         console.print("    fields " + ", ".join(f"{field} {kind}" for field, kind in source["fields"].items()))
-        if notice := FORMATS[source["format"]].notice:
-            again = "" if source["event_id"] else ", and without event_id a row counts again when a snapshot repeats it"
-            console.print(f"    {notice}{again}")
+        if notice := _notice(source):
+            console.print(f"    {notice}")
         for column, sql in source["compute"].items():
             console.print(f"    computes {column} as {one_line(sql)}")
         if source["where"] is not None:
             console.print(f"    only where {one_line(source['where'])}")
+
+
+def _notice(source: Mapping[str, Any]) -> str:
+    """What is said of every source of its encoding."""
+    held, rule = FORMATS[source["format"]], source.get("reduce")
+    if held.notice and rule and rule["take"] == "last":
+        return held.state_notice
+    again = "" if source["event_id"] else ", and without event_id a row counts again when a snapshot repeats it"
+    return held.notice and f"{held.notice}{again}"
 
 
 def _show_join(join: Mapping[str, Any], sources: Mapping[str, Any], console: Console) -> None:

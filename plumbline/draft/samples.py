@@ -29,8 +29,8 @@ Pair = tuple[str, str]
 class Sample:
     """Some records of a topic that are JSON objects, by place, in order of their offsets; `others` are no objects.
 
-    Of Debezium's envelopes (`format`) the rows that were added; `changes` are the other envelopes, and `told` the types
-    that their own schema says.
+    Of Debezium's envelopes (`format`) the rows that were added; `changes` are the other envelopes, `updates` those of
+    them with the row after an update, and `told` the types that their own schema says.
     """
 
     topic: str
@@ -39,6 +39,7 @@ class Sample:
     format: str = "json"
     changes: int = 0
     told: Mapping[str, str | None] = field(default_factory=dict)
+    updates: int = 0
 
     @property
     def fields(self) -> dict[str, str]:
@@ -85,7 +86,8 @@ def sample_of(topic: str, records: Iterable[tuple[int, int, bytes | None]]) -> S
     rows = {place: ENVELOPE.fields(events[place]) for place, op in ops.items() if op in ADDED}
     told = types_of(events[max(ops, key=lambda place: place[1])])
     changes = len(ops) - len(rows)
-    return Sample(topic, rows, others + len(events) - len(ops), "debezium", changes, told)
+    updates = list(ops.values()).count("u")
+    return Sample(topic, rows, others + len(events) - len(ops), "debezium", changes, told, updates)
 
 
 def behind(sample: Sample, field: str) -> timedelta:

@@ -85,7 +85,7 @@ def source_lines(side: Side, role: str, new_archive: str | None) -> Iterator[Lin
     yield Line(f"  {spelled(side.name)}:", f"the {role} side; your name for it")
     topic = FILL_IN if side.topic is None else spelled(side.topic)
     yield Line(f"    topic: {topic}", "" if side.topic else f"the Kafka topic of {side.name}")
-    yield _format(side.sample)
+    yield _format(side.sample, role)
     yield from _field_lines(side)
     yield _event_time(side, "    event_time")
     yield from _watermark(side)
@@ -101,10 +101,12 @@ def source_lines(side: Side, role: str, new_archive: str | None) -> Iterator[Lin
         yield from _place_lines(side, side.decoded)
 
 
-def _format(sample: Sample | None) -> Line:
+def _format(sample: Sample | None, role: str) -> Line:
     if sample is None or sample.format == "json":
         return Line("    format: json", "assumed; or avro, with a schema_registry: block")
     changes = f"; {sample.changes} updates or deletes among them would not enter" if sample.changes else ""
+    if sample.updates and role == "right":
+        changes += f"; the {sample.updates} updates would with reduce, see docs/reduce.md"
     return Line(f"    format: {sample.format}", f"the records are its envelopes{changes}")
 
 

@@ -78,6 +78,11 @@ REFUSED = {
         17,
     ),
     "an id of another type": ([("play: string", "play: double")], "by which reduce cannot order two events", 14),
+    "the id of a row that is updated": (
+        [("t.plays\n", "t.plays\n    format: debezium\n")],
+        "an update of a row would count as another delivery of it, and be left out remove event_id: of what",
+        15,
+    ),
     "own column": ([("{played_at: plays.at}", "{_right_place: plays.at}")], "tables of a reduced source have", 21),
     "upsert": ([("  key: [id, play]", "  mode: upsert\n  key: [id]")], "not built beside a source's reduce", 20),
     "event_time": ([("  key:", "  event_time: at\n  key:")], "not built beside a source's reduce", 20),
