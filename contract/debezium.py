@@ -39,18 +39,25 @@ OLD_KEY = "__debezium.oldkey"
 UNAVAILABLE = "__debezium_unavailable_value"
 """In place of a value that the database's log does not have, unless the connector is told of another word."""
 
+SOURCE_TIME = "__source_ts_ms"
+"""Field of a source that keeps states: when the database made the change, the envelope's `source.ts_ms`. Called as
+ExtractNewRecordState adds it to a flattened row."""
+
 WRAPPED = "payload"
 
 
-def _typed(row: str, more: str = "") -> str:
-    return f"STRUCT<{more}op: STRING, after: {row}, {WRAPPED}: STRUCT<op: STRING, after: {row}>>"
+def _typed(row: str, more: str = "", time: str = "") -> str:
+    inner = f"op: STRING, after: {row}{time}"
+    return f"STRUCT<{more}{inner}, {WRAPPED}: STRUCT<{inner}>>"
 
 
-ENVELOPE = Document(
-    places=((WRAPPED, "after"), ("after",)),
-    typed=_typed,
-    around=lambda row: {"before": None, "after": row, "op": "c"},
-)
+def _around(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    after = {name: value for name, value in row.items() if name != SOURCE_TIME}
+    envelope = {"before": None, "after": after, "op": "c"}
+    return envelope if SOURCE_TIME not in row else {**envelope, "source": {"ts_ms": row[SOURCE_TIME]}}
+
+
+ENVELOPE = Document(places=((WRAPPED, "after"), ("after",)), typed=_typed, around=_around)
 _OPS, _DIFFER = "ops", "differ"
 _OP = f"get({PARSED}.{_OPS}, 0)"
 _REKEYED = f"coalesce(exists(`{HEADERS}`, h -> h.key = '{OLD_KEY}'), false)"
@@ -81,6 +88,8 @@ def parsed_sql(source: Source) -> str:
     document, differs = _document(source)
     wrapped = f"e.{WRAPPED} IS NOT NULL"
     row = f"CASE WHEN {wrapped} THEN e.{WRAPPED}.after ELSE e.after END"
+    if _has_time(source):
+        row = _timed(source, row, f"CASE WHEN {wrapped} THEN e.{WRAPPED}.source.ts_ms ELSE e.source.ts_ms END")
     both = f"{wrapped} AND (e.op IS NOT NULL OR e.after IS NOT NULL)"
     op = f"CASE WHEN {both} THEN '' WHEN e IS NOT NULL THEN coalesce(e.{WRAPPED}.op, e.op, '') END"
     parts = f"'{RECORDS}', transform(p.{RECORDS}, e -> {row}), '{_OPS}', transform(p.{RECORDS}, e -> {op})"
@@ -118,12 +127,25 @@ def _document(source: Source) -> tuple[Document, str]:
     SQL of whether it contradicts the contract, of the document `e`; else without it, and nothing."""
     of_row = "filter(e.schema.fields, s -> s.field = 'after')"
     differs = connect_schema.differs_sql(source, f"get({of_row}, 0)")
-    if not differs:
-        return ENVELOPE, ""
-    schema = f"schema: STRUCT<fields: ARRAY<STRUCT<field: STRING, {connect_schema.FIELDS}>>>, "
-    return replace(ENVELOPE, typed=lambda row: _typed(row, schema)), differs
+    time = ", source: STRUCT<ts_ms: BIGINT>" if _has_time(source) else ""
+    schema = f"schema: STRUCT<fields: ARRAY<STRUCT<field: STRING, {connect_schema.FIELDS}>>>, " if differs else ""
+    return replace(ENVELOPE, typed=lambda row: _typed(row, schema, time)), differs
+
+
+def _has_time(source: Source) -> bool:
+    return keeps_state(source) and SOURCE_TIME in source.fields
+
+
+def _timed(source: Source, row: str, time: str) -> str:
+    """SQL of a row (SQL of a struct) with the time of its change; NULL without a row."""
+    names = [name for field in source.fields for name in source.names(field)]
+    parts = ", ".join(f"'{name}', {time if name == SOURCE_TIME else f'r.`{name}`'}" for name in names)
+    return f"get(transform(array({row}), r -> CASE WHEN r IS NOT NULL THEN named_struct({parts}) END), 0)"
 
 
 def holds_sql(name: str) -> str:
-    """Whether there is anything under a field's name in the row after the change."""
-    return json_value.holds_sql(name, ENVELOPE)
+    """Whether there is anything under a field's name in the row after the change, or in the envelope's time of it."""
+    held = json_value.holds_sql(name, ENVELOPE)
+    if name != SOURCE_TIME:
+        return held
+    return f"{held} OR {json_value.holds_sql('ts_ms', replace(ENVELOPE, places=((WRAPPED, 'source'), ('source',))))}"

