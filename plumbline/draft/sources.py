@@ -106,7 +106,7 @@ def _format(sample: Sample | None, role: str) -> Line:
         return Line("    format: json", "assumed; or avro, with a schema_registry: block")
     changes = f"; {sample.changes} updates or deletes among them would not enter" if sample.changes else ""
     if sample.updates and role == "right":
-        changes += f"; the {sample.updates} updates would with reduce, see docs/reduce.md"
+        changes += f"; with reduce {sample.updates} of them, updates, would: docs/reduce.md"
     return Line(f"    format: {sample.format}", f"the records are its envelopes{changes}")
 
 

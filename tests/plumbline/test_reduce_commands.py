@@ -77,3 +77,18 @@ def test_the_page_of_check_tells_what_becomes_one_event(tmp_path: Path, capsys: 
     out = capsys.readouterr().out
     assert "of each 10 minutes and id the last event alone, at the end of the 10 minutes" in out
     assert "end of the 10 minutes of plays - impressions.at from 0 minutes to 1 hour" in out
+
+
+@pytest.mark.parametrize(
+    ("take", "told"), [("last", "by inserts, updates and snapshots: deletes go"), ("first", "updates and deletes go")]
+)
+def test_check_says_what_of_a_database_becomes_a_state(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], take: str, told: str
+) -> None:
+    file = tmp_path / "taken.yaml"
+    text = TEXT.replace("t.plays\n", "t.plays\n    format: debezium\n").replace("    event_id: play\n", "")
+    file.write_text(text.replace("take: last", f"take: {take}"))
+    assert run(["check", str(file), f"--home={tmp_path / 'home'}"]) == 0
+    page = " ".join(capsys.readouterr().out.split())
+    assert f"{told} to quarantine" in page
+    assert ("counts again when a snapshot repeats it" in page) is (take == "first")
